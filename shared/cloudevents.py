@@ -1,0 +1,155 @@
+"""CloudEvents 1.0 in JSON: one event a message (structured mode) or several of one type (batched mode).
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md sections 3 and 4.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from json import JSONDecodeError, JSONDecoder
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+
+from shared.contracts import Contract, Id, Name, Time
+from shared.errors import InvalidMessage
+
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+
+D = TypeVar("D", bound=Contract)
+
+TraceParent = Annotated[str, StringConstraints(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
+"""https://www.w3.org/TR/trace-context-1/#traceparent-header, carried as the CloudEvents extension of that name."""
+
+
+class Event(BaseModel, Generic[D]):
+    """One event: the attributes of CloudEvents, the tenant, and the data of its contract."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Id
+    source: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+    type: str
+    subject: Id | None = None
+    time: Time | None = None
+    datacontenttype: Literal["application/json"] = "application/json"
+    tenant: Name
+    traceparent: TraceParent | None = None
+    data: D
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One event of a message that breaks the contract: its exact bytes and what is wrong with it."""
+
+    body: bytes
+    error: str
+
+
+def event(
+    data: D, *, id: str, source: str, tenant: str, subject: str | None = None, traceparent: str | None = None
+) -> Event[D]:
+    """Wrap `data` as an event that happened now."""
+    return _event_class(type(data))(
+        id=id,
+        source=source,
+        type=data.TYPE,
+        subject=subject,
+        time=datetime.now(UTC),
+        tenant=tenant,
+        traceparent=traceparent,
+        data=data,
+    )
+
+
+def encode(events: Sequence[Event[D]]) -> tuple[bytes, str]:
+    """Return the body and its content type: structured for one event, batched for several of one type."""
+    if len(events) == 1:
+        return events[0].__pydantic_serializer__.to_json(events[0], exclude_none=True), STRUCTURED
+    adapter: TypeAdapter[list[Event[D]]] = _batch_adapter(type(events[0].data))
+    return adapter.dump_json(list(events), exclude_none=True), BATCHED
+
+
+def decode(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejected]]:
+    """Read a message of either mode, told apart by its first character, not by what its header claims.
+
+    What breaks the contract is returned with its own bytes; the rest of the message is good. A body that is no JSON
+    at all is rejected whole.
+    """
+    if body.lstrip(b" \t\r\n")[:1] != b"[":
+        try:
+            return [_checked(contract, _event_class(contract).model_validate_json(body))], []
+        except (ValidationError, InvalidMessage) as error:
+            return [], [Rejected(body, explain(error))]
+    try:
+        events = _batch_adapter(contract).validate_json(body)
+        if all(item.type == contract.TYPE for item in events):
+            return events, []
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            return [], [Rejected(body, explain(error))]
+    return _one_by_one(contract, body)
+
+
+def explain(error: ValidationError | InvalidMessage) -> str:
+    """Say what is wrong and where, without the input: it may hold addresses."""
+    if isinstance(error, InvalidMessage):
+        return str(error)
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['msg']}" for item in details[:10]]
+    if len(details) > 10:
+        lines.append(f"and {len(details) - 10} more")
+    return "; ".join(lines)
+
+
+def _one_by_one(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejected]]:
+    good: list[Event[D]] = []
+    bad: list[Rejected] = []
+    for item in split(body):
+        events, rejected = (
+            decode(contract, item) if item[:1] != b"[" else ([], [Rejected(item, "event: not an object")])
+        )
+        good += events
+        bad += rejected
+    return good, bad
+
+
+def split(batch: bytes) -> Iterable[bytes]:
+    """Yield the exact bytes of each element of a JSON array. Raises `InvalidMessage` when it is none."""
+    decoder = JSONDecoder()
+    text = batch.decode("utf-8")
+    try:
+        position = _skip_space(text, text.index("[") + 1)
+        while text[position] != "]":
+            _, end = decoder.raw_decode(text, position)
+            yield text[position:end].encode()
+            position = _skip_space(text, end)
+            if text[position] == ",":
+                position = _skip_space(text, position + 1)
+    except (JSONDecodeError, IndexError, ValueError, RecursionError) as error:
+        raise InvalidMessage(f"message: not a JSON array: {error}") from None
+
+
+def _skip_space(text: str, position: int) -> int:
+    while text[position] in " \t\r\n":
+        position += 1
+    return position
+
+
+def _checked(contract: type[D], item: Event[D]) -> Event[D]:
+    if item.type != contract.TYPE:
+        raise InvalidMessage(f"type: expected {contract.TYPE}, got {item.type[:100]}")
+    return item
+
+
+@cache
+def _event_class(contract: type[D]) -> type[Event[D]]:
+    return Event[contract]  # type: ignore[valid-type]
+
+
+@cache
+def _batch_adapter(contract: type[D]) -> TypeAdapter[list[Event[D]]]:
+    return TypeAdapter(list[_event_class(contract)])  # type: ignore[misc]

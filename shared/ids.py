@@ -1,0 +1,39 @@
+"""Derived ids: a repeated input makes the same ids, so that a repeat is recognised anywhere (RFC 9562 section 5.5)."""
+
+from datetime import datetime
+from hashlib import sha1
+from uuid import UUID, uuid5
+
+NAMESPACE = uuid5(UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8"), "https://returpost.example/ids")
+"""Root of all ids that do not follow from another event."""
+
+
+def of_input(tenant: str, source: str, id_: str) -> str:
+    """Id of an input that its source has numbered: the same source and number are the same input."""
+    return _uuid5(NAMESPACE, "\x1f".join(("input", tenant, source, id_)))
+
+
+def of_content(*parts: str | int | datetime | None) -> str:
+    """Id of an input without a number of its own, from all that it says."""
+    return _uuid5(NAMESPACE, "\x1f".join(("content", *("" if part is None else str(part) for part in parts))))
+
+
+def of_bytes(tenant: str, body: bytes) -> str:
+    """Id of a raw mail: the same bytes for the same tenant are the same mail."""
+    return _uuid5(NAMESPACE, f"bytes\x1f{tenant}\x1f{sha1(body, usedforsecurity=False).hexdigest()}")
+
+
+def derived(cause: str, type_: str, n: int = 0) -> str:
+    """Id of the `n`th event of `type_` that follows from the event with the id `cause`."""
+    return _uuid5(_namespace(cause), f"{type_}\x1f{n}")
+
+
+def _namespace(cause: str) -> UUID:
+    try:
+        return UUID(cause)
+    except ValueError:
+        return uuid5(NAMESPACE, cause)
+
+
+def _uuid5(namespace: UUID, name: str) -> str:
+    return str(uuid5(namespace, name))

@@ -1,0 +1,115 @@
+"""The closed lists of words that contracts, tables and pages share (the taxonomy of results, verdicts and blocks)."""
+
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """What a sender says happened to one recipient."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    OPENED = "opened"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class VerdictType(StrEnum):
+    HARD = "hard"
+    SOFT = "soft"
+    NONE = "none"
+
+
+class Fault(StrEnum):
+    RECIPIENT = "recipient"
+    SENDER = "sender"
+    NETWORK = "network"
+    NONE = "none"
+
+
+class Reason(StrEnum):
+    """Why a delivery failed, or what else the message was."""
+
+    USER_UNKNOWN = "user_unknown"
+    BAD_ADDRESS = "bad_address"
+    DOMAIN_UNKNOWN = "domain_unknown"
+    NOT_ACCEPTING = "not_accepting"
+    MOVED = "moved"
+    ACCOUNT_DISABLED = "account_disabled"
+    RECIPIENT_REFUSED = "recipient_refused"
+    MAILBOX_FULL = "mailbox_full"
+    SYSTEM_FULL = "system_full"
+    NETWORK_ERROR = "network_error"
+    EXPIRED = "expired"
+    SYSTEM_ERROR = "system_error"
+    MAILER_ERROR = "mailer_error"
+    PROTOCOL_ERROR = "protocol_error"
+    ROUTING_LOOP = "routing_loop"
+    RATE_LIMITED = "rate_limited"
+    GREYLISTED = "greylisted"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    CONTENT_REJECTED = "content_rejected"
+    VIRUS = "virus"
+    SPAM_CONTENT = "spam_content"
+    IP_BLOCKED = "ip_blocked"
+    BAD_REPUTATION = "bad_reputation"
+    AUTH_FAILED = "auth_failed"
+    PTR_REQUIRED = "ptr_required"
+    SENDER_REJECTED = "sender_rejected"
+    RELAY_DENIED = "relay_denied"
+    POLICY = "policy"
+    SECURITY = "security"
+    RFC_NONCOMPLIANT = "rfc_noncompliant"
+    TLS_FAILED = "tls_failed"
+    SUPPRESSED = "suppressed"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"
+    AUTO_REPLY = "auto_reply"
+    CHALLENGE = "challenge"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    UNDETERMINED = "undetermined"
+
+
+class Kind(StrEnum):
+    """What a report is, before anybody judges it."""
+
+    FAILURE = "failure"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBE = "unsubscribe"
+    AUTO_REPLY = "auto_reply"
+    CHALLENGE = "challenge"
+
+
+class BlockCause(StrEnum):
+    """Why an address is blocked."""
+
+    DEAD_ADDRESS = "dead_address"
+    RETURN_COUNT = "return_count"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+
+
+class UnblockCause(StrEnum):
+    """Why an address is no longer blocked."""
+
+    CLEARED = "cleared"
+    DELIVERED = "delivered"
+    SETTINGS = "settings"
+    ERASED = "erased"
+
+
+class Operation(StrEnum):
+    """A bulk action over many addresses."""
+
+    CLEAR_BOUNCE_FLAG = "clear_bounce_flag"
+
+
+class OperationState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
