@@ -152,4 +152,4 @@ def _event_class(contract: type[D]) -> type[Event[D]]:
 
 @cache
 def _batch_adapter(contract: type[D]) -> TypeAdapter[list[Event[D]]]:
-    return TypeAdapter(list[_event_class(contract)])  # type: ignore[misc]
+    return TypeAdapter(list[_event_class(contract)])  # type: ignore[arg-type,misc]

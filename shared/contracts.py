@@ -4,7 +4,7 @@ Within a version fields are only added; unknown fields are ignored on reading; a
 UTC. An `address` is normalised as `shared.addresses` says: as written, its domain a lower-case A-label.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -23,7 +23,7 @@ from shared.vocabulary import (
 )
 
 MAX_DIAGNOSTIC = 4_000
-"""Characters of a diagnostic that are kept; RFC 5321 section 4.5.3.1.5 gives a reply line 512 octets, replies have many."""
+"""Characters of a diagnostic that are kept; a line of a reply has up to 512 octets (RFC 5321 section 4.5.3.1.5)."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Tenant or sender: part of routing keys and queue names."""

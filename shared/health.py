@@ -1,0 +1,44 @@
+"""Health that knows the consumers, the database, the outbox and the lag, not only the connection."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from shared.database import Pool
+from shared.outbox import Effects, Outbox
+from shared.subscriber import BatchSubscriber
+
+TIMEOUT = 3.0
+MAX_OUTBOX = 10_000
+"""Messages waiting in the outbox above which something is wrong with publishing."""
+
+
+async def report(subscribers: Sequence[BatchSubscriber], pool: Pool | None, effects: Effects) -> dict[str, Any]:
+    """Return `ok` and the parts it is made of: `consumers` by queue, `database` and `outbox`."""
+    consumers = {subscriber.consumer.queue: await _consumer(subscriber) for subscriber in subscribers}
+    health: dict[str, Any] = {"ok": all(consumer["ok"] for consumer in consumers.values()), "consumers": consumers}
+    if pool is not None and isinstance(effects, Outbox):
+        health["database"], health["outbox"] = await _database(pool, effects)
+        health["ok"] = health["ok"] and health["database"] == "ok" and health["outbox"] < MAX_OUTBOX
+    return health
+
+
+async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
+    consumer = subscriber.consumer
+    held = consumer.held_since
+    now = time.monotonic()
+    return {
+        "ok": subscriber.alive and held is None,
+        "receiving": subscriber.alive,
+        "held_seconds": None if held is None else round(now - held, 1),
+        "idle_seconds": None if consumer.last_done is None else round(now - consumer.last_done, 1),
+        "waiting": await subscriber.depth(),
+    }
+
+
+async def _database(pool: Pool, outbox: Outbox) -> tuple[str, int]:
+    try:
+        return "ok", await asyncio.wait_for(outbox.pending(), TIMEOUT)
+    except Exception as error:  # noqa: BLE001 - whatever it is, health says it
+        return f"away: {type(error).__name__}", 0

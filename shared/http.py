@@ -1,0 +1,99 @@
+"""What every service's HTTP API has in common: errors that name the field, bounded bodies, health and metrics."""
+
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import InvalidMessage, ReturpostError, Unavailable
+
+PROBLEM = "application/problem+json"
+"""RFC 9457."""
+MAX_BODY = 32 * 1024 * 1024
+MAX_PROBLEMS = 100
+RETRY = {"Retry-After": "5"}
+
+
+def problem(
+    status: int, title: str, *, errors: list[dict[str, Any]] | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Return a refusal that says what was wrong, and where."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    if errors:
+        body["errors"] = errors
+    return JSONResponse(body, status, headers, PROBLEM)
+
+
+def fields_of(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
+    """Return field and problem of each fault; never the input, which may hold addresses."""
+    faults = error.errors()[:MAX_PROBLEMS]
+    return [{"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in faults]
+
+
+def refuse_clearly(app: FastAPI) -> None:
+    """Install the handlers that turn errors into problems."""
+
+    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(ValidationError)
+    async def invalid(_: Request, error: RequestValidationError | ValidationError) -> Response:
+        return problem(422, "the request is not valid", errors=fields_of(error))
+
+    @app.exception_handler(InvalidMessage)
+    async def broken(_: Request, error: InvalidMessage) -> Response:
+        return problem(422, str(error))
+
+    @app.exception_handler(Unavailable)
+    async def away(_: Request, error: Unavailable) -> Response:
+        return problem(503, f"not accepted, try again: {error}", headers=RETRY)
+
+    @app.exception_handler(OSError)
+    async def gone(_: Request, error: OSError) -> Response:
+        return problem(503, f"not accepted, try again: {type(error).__name__}", headers=RETRY)
+
+    @app.exception_handler(ReturpostError)
+    async def explained(_: Request, error: ReturpostError) -> Response:
+        return problem(400, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+class BoundedBody:
+    """Refuses a body above the limit with 413, by its declared length or while it comes in."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._limit:
+            await self._refusal(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise HTTPException(413, f"body: more than {self._limit} bytes; send it in parts")
+            return message
+
+        await self._app(scope, counted, send)
+
+    async def _refusal(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await problem(413, f"body: more than {self._limit} bytes; send it in parts")(scope, receive, send)
+
+
+def metrics() -> Response:
+    """Return all metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,15 @@
+"""Prometheus metrics, counted a batch at a time; no label holds an address, a tenant or an id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS_IN = Counter("returpost_events_in_total", "Events taken from a queue", ["queue", "outcome"])
+"""outcome: processed, rejected (broke its contract), failed (its handler raised)."""
+BATCH_EVENTS = Histogram(
+    "returpost_batch_events", "Events a batch", ["queue"], buckets=(1, 2, 5, 10, 50, 100, 250, 500, 1000, 2000, 5000)
+)
+BATCH_SECONDS = Histogram("returpost_batch_seconds", "Seconds a batch, from decoding to acknowledgement", ["queue"])
+LAG_SECONDS = Gauge("returpost_lag_seconds", "Age of the oldest event of the last batch when it was done", ["queue"])
+HELD = Gauge("returpost_held", "1 while the queue is held because the infrastructure is away", ["queue"])
+PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowledged", ["queue"])
+PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
+OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")

@@ -1,0 +1,94 @@
+"""API tokens: signed (HS256, RFC 7519), each for one tenant or for all, with scopes and an end.
+
+A key lives in the settings alone; two keys at once let a key be replaced while its tokens live.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import jwt
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from shared.errors import InvalidSettings
+
+ALGORITHM = "HS256"
+AUDIENCE = "returpost"
+MIN_KEY = 32
+"""RFC 7518 section 3.2: a key as long as the hash, at least."""
+ALL_TENANTS = "*"
+
+SCOPES = ("send", "check", "read", "write", "operate")
+"""send: hand in results; check: ask whom to skip; read, write: what the console needs; operate: dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    name: str
+    tenant: str
+    scopes: frozenset[str]
+
+    def tenant_for(self, asked: str | None) -> str:
+        """Return the tenant to work for. Raises HTTP 403 for another's, 400 when a caller for all names none."""
+        if self.tenant != ALL_TENANTS:
+            if asked not in (None, self.tenant):
+                raise HTTPException(403, f"tenant: this token is for {self.tenant}")
+            return self.tenant
+        if asked is None:
+            raise HTTPException(400, "tenant: this token is for all tenants; name one, ?tenant=...")
+        return asked
+
+
+def keys_of(setting: str) -> list[str]:
+    """Split and check the setting. Raises `InvalidSettings`."""
+    keys = [key.strip() for key in setting.split(",") if key.strip()]
+    if not keys or any(len(key) < MIN_KEY for key in keys):
+        raise InvalidSettings(f"RETURPOST_TOKEN_KEYS: one or more keys of at least {MIN_KEY} characters, by commas")
+    return keys
+
+
+def issue(key: str, *, name: str, tenant: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
+    """Return a token. Raises `InvalidSettings` for a scope that does not exist."""
+    unknown = set(scopes) - set(SCOPES)
+    if unknown:
+        raise InvalidSettings(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}")
+    claims = {"sub": name, "tenant": tenant, "scopes": list(scopes), "aud": AUDIENCE}
+    return jwt.encode(claims | {"exp": datetime.now(UTC) + lifetime}, key, ALGORITHM)
+
+
+def verify(token: str, keys: list[str]) -> Caller | None:
+    """Return whom the token speaks for, or nothing when no key made it or its time is over."""
+    for key in keys:
+        try:
+            claims = jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "sub"]})
+            return Caller(str(claims["sub"]), str(claims["tenant"]), frozenset(claims["scopes"]))
+        except (jwt.InvalidTokenError, KeyError, TypeError):
+            continue
+    return None
+
+
+_bearer = HTTPBearer(auto_error=False, description="A token made with `returpost token`")
+
+
+def requires(scope: str) -> Callable[..., Caller]:
+    """Return a FastAPI dependency that gives the caller. HTTP 401 without a valid token, 403 without the scope."""
+
+    def caller(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        who = verify(credentials.credentials, request.app.state.token_keys) if credentials else None
+        if who is None:
+            raise HTTPException(
+                401,
+                "token missing, unknown or expired; make one with `returpost token`",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if scope not in who.scopes:
+            raise HTTPException(403, f"scope: this token lacks {scope}")
+        return who
+
+    return caller

@@ -1,0 +1,219 @@
+"""The shell of a service: what its `app.py` wires comes to life here, and ends here."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import structlog
+import uvicorn
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelClosed
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
+from faststream.specification import AsyncAPI
+
+from shared.cloudevents import Event
+from shared.consumer import Consumer, Handle
+from shared.contracts import Contract
+from shared.database import Pool, connect
+from shared.errors import InvalidSettings, ReturpostError
+from shared.faults import is_infrastructure
+from shared.health import report
+from shared.http import BoundedBody, metrics, refuse_clearly
+from shared.outbox import Direct, Effects, Outbox
+from shared.publisher import Publisher
+from shared.security import keys_of
+from shared.settings import ServiceSettings, load
+from shared.subscriber import BatchSubscriber, subscribe
+from shared.telemetry import configure_logging, configure_tracing
+from shared.topology import COMMANDS, EVENTS
+
+S = TypeVar("S", bound=ServiceSettings)
+D = TypeVar("D", bound=Contract)
+
+RECONNECT_SECONDS = 1.0
+BACKGROUND_BACK_OFF = 2.0
+
+log = structlog.get_logger()
+
+
+class Service(Generic[S]):
+    """One service: the queues it reads, the events it publishes, its routes and its background work."""
+
+    def __init__(self, name: str, settings: S, *, description: str, stateless: bool = False) -> None:
+        self.name = name
+        self.settings = settings
+        self.description = description
+        self.subscribers: list[BatchSubscriber] = []
+        self.broker = RabbitBroker(
+            settings.amqp_url.get_secret_value(),
+            reconnect_interval=RECONNECT_SECONDS,
+            fail_fast=False,
+            app_id=f"returpost-{name}",
+            graceful_timeout=settings.shutdown_timeout.total_seconds(),
+            logger=None,
+            specification_url="amqp://localhost:5672/",
+        )
+        self.app = FastAPI(title=f"Returpost {name}", description=description, lifespan=self._lifespan)
+        self.app.state.service = self
+        self.app.add_middleware(BoundedBody)
+        refuse_clearly(self.app)
+        self.effects: Effects
+        self.publisher: Publisher
+        self._stateless = stateless
+        self._pool: Pool | None = None
+        self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._add_health()
+
+    def consume(self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS) -> None:
+        """Read a queue: `handle` gets its events in batches, each in one transaction."""
+        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle), exchange))
+
+    def publishes(self, contract: type[Contract], routing_key: str, *, exchange: str = EVENTS) -> None:
+        """Document an event or command that this service publishes."""
+        self.broker.publisher(
+            routing_key=routing_key,
+            exchange=RabbitExchange(exchange, type=ExchangeType.TOPIC, declare=False),
+            persist=True,
+            title=contract.TYPE,
+            description=contract.__doc__,
+            schema=Event[contract],  # type: ignore[valid-type]
+        )
+
+    def commands(self, contract: type[Contract], routing_key: str) -> None:
+        """Document a command that this service gives."""
+        self.publishes(contract, routing_key, exchange=COMMANDS)
+
+    def routes(self, router: APIRouter) -> None:
+        """Serve these routes."""
+        self.app.include_router(router)
+
+    def background(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat `step` while the service runs; it waits by itself. A fault of the infrastructure is waited out."""
+        self._background.append((name, step))
+
+    @property
+    def pool(self) -> Pool:
+        """The database. Raises `ReturpostError` in a stateless service or before the start."""
+        if self._pool is None:
+            raise ReturpostError(f"{self.name} has no database connection")
+        return self._pool
+
+    def asyncapi(self) -> dict[str, Any]:
+        """Return the AsyncAPI 3 document of this service, made from its wiring."""
+        title = f"Returpost {self.name}"
+        document = AsyncAPI(self.broker, title=title, version="1.0.0", description=self.description)
+        specification: dict[str, Any] = document.to_specification().to_jsonable()
+        return specification
+
+    async def health(self) -> dict[str, Any]:
+        """Say how consumers, database, outbox and lag are; `ok` sums it up."""
+        return await report(self.subscribers, self._pool, self.effects)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.token_keys = keys_of(self.settings.token_keys.get_secret_value())
+            if not self._stateless:
+                self._pool = await self._open_pool()
+                stack.push_async_callback(self._pool.close)
+            await self._start_broker(stack)
+            for name, step in self._background:
+                task = asyncio.create_task(self._repeat(name, step), name=name)
+                stack.push_async_callback(_cancelled, task)
+            log.info("ready")
+            yield
+            log.info("stopping")
+
+    async def _open_pool(self) -> Pool:
+        url = self.settings.database_url
+        if url is None:
+            raise InvalidSettings(f"RETURPOST_DATABASE_URL or RETURPOST_{self.name.upper()}_DATABASE_URL is not set")
+        return await connect(url.get_secret_value(), self.name, size=self.settings.database_pool)
+
+    async def _start_broker(self, stack: AsyncExitStack) -> None:
+        await self.broker.connect()
+        stack.push_async_callback(self.broker.stop)
+        await self._wait_for_topology()
+        channel = await self.broker.config.channel_manager.get_channel(Channel(on_return_raises=True))
+        self.publisher = Publisher(channel)
+        if self._pool is None:
+            self.effects = Direct(self.publisher)
+            recover = _nothing
+        else:
+            self.effects = outbox = Outbox(self._pool, self.publisher)
+            recover = outbox.drain_all
+            self.background("outbox relay", outbox.relay)
+        for subscriber in self.subscribers:
+            subscriber.consumer.wire(self.effects, self.publisher, recover)
+        await self.broker.start()
+
+    async def _wait_for_topology(self) -> None:
+        for tries in range(1_000_000):
+            try:
+                for subscriber in self.subscribers:
+                    async with self.broker._connection.channel() as channel:  # type: ignore[union-attr]
+                        await channel.declare_queue(subscriber.consumer.queue, passive=True)
+                return
+            except (ChannelClosed, *CONNECTION_EXCEPTIONS) as error:
+                if tries % 10 == 0:
+                    log.warning("waiting for the topology: `returpost topology apply` declares it", error=str(error))
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except Exception as error:
+                if is_infrastructure(error):
+                    log.warning("held: the infrastructure is away", task=name, error=f"{type(error).__name__}: {error}")
+                else:
+                    log.exception("background work failed, and is tried again", task=name)
+                await asyncio.sleep(BACKGROUND_BACK_OFF)
+
+    def _add_health(self) -> None:
+        @self.app.get("/health/live", include_in_schema=False)
+        async def live() -> dict[str, bool]:
+            return {"ok": True}
+
+        @self.app.get("/health/ready", tags=["health"])
+        async def ready() -> JSONResponse:
+            """Whether this service can do its work now, and what it knows of its consumers, database, outbox, lag."""
+            health = await self.health()
+            return JSONResponse(health, 200 if health["ok"] else 503)
+
+        @self.app.get("/metrics", include_in_schema=False)
+        async def prometheus() -> Response:
+            return metrics()
+
+
+def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
+    """Run a service until it is told to stop. Exit code 2 for wrong settings."""
+    try:
+        settings = load(kind, name)
+        configure_logging(name, settings.log_level, console=settings.log_console)
+        configure_tracing(name, settings.otlp_endpoint, settings.trace_sample)
+        service = create(settings)
+    except InvalidSettings as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        sys.exit(2)
+    uvicorn.run(
+        service.app,
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
+    )
+
+
+async def _nothing() -> None:
+    """A stateless service has nothing to recover."""
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

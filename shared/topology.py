@@ -1,0 +1,229 @@
+"""The topology: exchanges, queues, bindings and broker users, in one place.
+
+What is declared at a broker (`returpost topology apply`), the RabbitMQ definitions in `deploy/` and the permissions all
+come from here. The running services declare nothing.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+EVENTS = "returpost.events"
+"""Topic exchange: what has happened. Routing key `<noun>.<verb>.<tenant>[.<detail>]`."""
+COMMANDS = "returpost.commands"
+"""Topic exchange: what shall be done, and what senders hand in, which is kept out of the archive."""
+DEAD = "returpost.dead"
+"""Fan-out exchange: messages that a service could not process."""
+REPLAY = "returpost.replay"
+"""Direct exchange: into one service's queue, by the queue's name."""
+
+ARCHIVE = "returpost.archive"
+BLOCKS = "returpost.blocks"
+DEAD_LETTERS = "replay.dead-letters"
+
+DELIVERY_LIMIT = 50
+"""A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
+ARCHIVE_BYTES = 20_000_000_000
+ARCHIVE_AGE = "30D"
+BLOCKS_BYTES = 5_000_000_000
+
+SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: Literal["topic", "fanout", "direct"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    bindings: tuple[Binding, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A broker user: regular expressions over names (https://www.rabbitmq.com/docs/access-control)."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    topics: tuple[tuple[str, str, str], ...] = ()
+    """(exchange, write pattern, read pattern) over routing keys."""
+
+
+EXCHANGES = (
+    Exchange(EVENTS, "topic"),
+    Exchange(COMMANDS, "topic"),
+    Exchange(DEAD, "fanout"),
+    Exchange(REPLAY, "direct"),
+)
+
+
+def queue_of(service: str, verb: str) -> str:
+    """Name of a service's queue for one type of input."""
+    return f"{service}.{verb}"
+
+
+def sender_queue(sender: str) -> str:
+    """Name of the queue that a sender takes its retry commands from."""
+    return f"sender.{sender}.retry-requested"
+
+
+def _quorum(name: str, *bindings: Binding) -> Queue:
+    # At-least-once dead-lettering needs reject-publish: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    return Queue(name, (*bindings, Binding(REPLAY, name)), arguments)
+
+
+def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
+    return Queue(
+        name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": 100_000_000, **arguments}
+    )
+
+
+def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
+    """Every queue and stream, with one queue for the retry commands of each sender."""
+    return (
+        _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
+        _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
+        _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
+        _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
+        _quorum("classifier.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum(
+            "blocklist.delivery-recorded",
+            Binding(EVENTS, "delivery.recorded.*.delivered"),
+            Binding(EVENTS, "delivery.recorded.*.complained"),
+        ),
+        _quorum("blocklist.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
+        _quorum("blocklist.block-set", Binding(COMMANDS, "block.set.*")),
+        _quorum("blocklist.block-clear", Binding(COMMANDS, "block.clear.*")),
+        _quorum("blocklist.address-erase", Binding(COMMANDS, "address.erase.*")),
+        _quorum("actions.delivery-recorded", Binding(EVENTS, "delivery.recorded.#")),
+        _quorum("actions.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
+        _quorum("actions.address-blocked", Binding(EVENTS, "address.blocked.*")),
+        _quorum("actions.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
+        _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
+        _quorum("actions.contact-upserted", Binding(COMMANDS, "contact.upserted.*")),
+        _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
+        Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
+        *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
+        _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": ARCHIVE_AGE}, Binding(EVENTS, "#")),
+        _stream(
+            BLOCKS,
+            {"x-max-length-bytes": BLOCKS_BYTES},
+            Binding(EVENTS, "address.blocked.*"),
+            Binding(EVENTS, "address.unblocked.*"),
+            Binding(EVENTS, "address.erased.*"),
+        ),
+    )
+
+
+def service_users() -> tuple[User, ...]:
+    """A user a service: reads its own queues, writes to the exchanges that it publishes to, declares nothing."""
+    return (
+        _service("ingest", write=(EVENTS,), topics=((EVENTS, r"^(delivery\.recorded|bounce\.received)\."),)),
+        _service(
+            "classifier",
+            write=(EVENTS, COMMANDS),
+            topics=((EVENTS, r"^bounce\.classified\."), (COMMANDS, r"^retry\.requested\.")),
+        ),
+        _service(
+            "blocklist",
+            write=(EVENTS,),
+            topics=((EVENTS, r"^(address\.(blocked|unblocked|erased)|block\.cleared|settings\.changed)\."),),
+        ),
+        _service(
+            "actions",
+            write=(EVENTS, COMMANDS),
+            topics=(
+                (EVENTS, r"^(operation\.(progressed|finished)|contact\.changed|selection\.changed|project\.changed)\."),
+                (COMMANDS, r"^(block\.(set|clear)|address\.erase|operation\.requested)\."),
+            ),
+        ),
+        _service("replay", write=(REPLAY,), read=(ARCHIVE,)),
+    )
+
+
+def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
+    """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands."""
+    tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
+    name = f"sender-{sender}"
+    key = rf"^(delivery\.result\.{tenant}\.{sender}|contact\.upserted\.{tenant})$"
+    return User(name, "^$", _exact(COMMANDS), _exact(sender_queue(sender)), ((COMMANDS, key, "^$"),))
+
+
+def crm_user(name: str) -> User:
+    """A CRM reads the stream of blocks and tells of its contacts."""
+    topics = ((COMMANDS, r"^(contact\.upserted|block\.(set|clear)|operation\.requested)\.", "^$"),)
+    return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS), topics)
+
+
+def _service(
+    name: str, *, write: tuple[str, ...], topics: tuple[tuple[str, str], ...] = (), read: tuple[str, ...] = ()
+) -> User:
+    own = tuple(queue.name for queue in queues(()) if queue.name.startswith(f"{name}."))
+    return User(
+        f"returpost-{name}",
+        "^$",
+        _exact(*write, DEAD),
+        _exact(*own, *read),
+        tuple((exchange, pattern, "^$") for exchange, pattern in topics),
+    )
+
+
+def _exact(*names: str) -> str:
+    return f"^({'|'.join(map(re.escape, names))})$"
+
+
+def definitions(senders: tuple[str, ...] = ("default",), vhost: str = "/") -> dict[str, Any]:
+    """RabbitMQ definitions of the entities, without users: passwords belong to no file that is committed.
+
+    https://www.rabbitmq.com/docs/definitions
+    """
+    all_queues = queues(senders)
+    return {
+        "vhosts": [{"name": vhost}],
+        "exchanges": [
+            {"name": e.name, "vhost": vhost, "type": e.type, "durable": True, "auto_delete": False, "arguments": {}}
+            for e in EXCHANGES
+        ],
+        "queues": [
+            {"name": q.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": q.arguments}
+            for q in all_queues
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": vhost,
+                "destination": queue.name,
+                "destination_type": "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for queue in all_queues
+            for binding in queue.bindings
+        ],
+    }
+
+
+def routing_key(type_: str, tenant: str, detail: str | None = None) -> str:
+    """Routing key of an event of `type_` (`returpost.<noun>.<verb>.v1`): no address is ever part of it."""
+    noun_verb = type_.removeprefix("returpost.").rpartition(".")[0]
+    return f"{noun_verb}.{tenant}.{detail}" if detail else f"{noun_verb}.{tenant}"
