@@ -104,6 +104,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
         _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
         _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
+        _quorum("classifier.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
         _quorum("classifier.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum(
             "blocklist.delivery-recorded",

@@ -1,0 +1,64 @@
+"""Classifier: bounce -> verdict with reason, fault and confidence; schedules and issues retry commands."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from services.classifier import api, store
+from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
+from services.classifier.dispatch import BATCH, dispatch, now, report_lost
+from services.classifier.retry import Policy
+from services.classifier.rules import load
+from services.classifier.settings import Settings
+from shared.contracts import (
+    AddressBlocked,
+    AddressErased,
+    AddressUnblocked,
+    BounceClassified,
+    BounceReceived,
+    DeliveryRecorded,
+    RetryRequested,
+)
+from shared.service import Service, run
+
+HOUSEKEEPING_SECONDS = 60
+
+
+def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[Settings]:
+    """Wire the service."""
+    service = Service("classifier", settings, description=__doc__ or "")
+    rules = load(settings.rules_dir)
+    policy = Policy(settings.retry_delays, settings.retry_delays_by_reason, settings.retry_jitter)
+
+    service.consume("classifier.bounce-received", BounceReceived, partial(take_bounces, rules=rules, policy=policy))
+    service.consume("classifier.delivery-recorded", DeliveryRecorded, take_deliveries)
+    service.consume("classifier.address-blocked", AddressBlocked, take_blocks)
+    service.consume("classifier.address-unblocked", AddressUnblocked, take_blocks)
+    service.consume("classifier.address-erased", AddressErased, take_erasures)
+    service.publishes(BounceClassified, "bounce.classified.{tenant}")
+    service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
+
+    async def dispatcher() -> None:
+        if await dispatch(service.effects, clock) < BATCH:
+            await asyncio.sleep(settings.dispatch_interval.total_seconds())
+
+    async def housekeeper() -> None:
+        await report_lost(service.effects, settings.retry_answer, clock)
+        async with service.pool.acquire() as connection:
+            await store.purge(connection, clock() - settings.keep)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    service.background("retry dispatcher", dispatcher)
+    service.background("housekeeping", housekeeper)
+    service.routes(api.router)
+    return service
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(create, Settings, "classifier")
+
+
+if __name__ == "__main__":
+    main()

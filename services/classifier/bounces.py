@@ -1,0 +1,172 @@
+"""Bounces in, verdicts out; soft ones get their next attempt or are given up. The handlers of the classifier."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.classifier import store
+from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
+from services.classifier.rules import Rules
+from services.classifier.store import Known, SoftBounce
+from services.classifier.verdict import classify
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event, event
+from shared.contracts import (
+    AddressBlocked,
+    AddressErased,
+    AddressUnblocked,
+    BounceClassified,
+    BounceReceived,
+    DeliveryRecorded,
+    Verdict,
+    VerdictType,
+)
+from shared.outbox import Work
+from shared.telemetry import traceparent
+
+SOURCE = "/returpost/classifier"
+
+Judged = tuple[Event[BounceReceived], Verdict]
+
+
+async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rules: Rules, policy: Policy) -> None:
+    """Judge each bounce, count and schedule the soft ones, and tell the verdicts."""
+    judged = [(bounce, classify(bounce.data.evidence, rules)) for bounce in events]
+    await store.record_verdicts(work.connection, [_verdict_row(bounce, verdict) for bounce, verdict in judged])
+    hard = {_recipient(b): b.data.time for b, verdict in _latest(judged) if verdict.type is VerdictType.HARD}
+    if hard:
+        await store.settle(work.connection, hard, "failed")
+    for bounce, verdict in judged:
+        if verdict.type is not VerdictType.SOFT:
+            work.emit(_classified(bounce, verdict, attempt=0))
+    for once in _rounds([pair for pair in judged if pair[1].type is VerdictType.SOFT]):
+        await _take_soft(once, work, policy)
+
+
+async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
+    """End the retries of what has been delivered."""
+    times: dict[UUID, datetime] = {}
+    for delivery in events:
+        data = delivery.data
+        recipient = recipient_key(delivery.tenant, data.mailing, key(data.address))
+        times[recipient] = max(data.time, times.get(recipient, data.time))
+    await store.settle(work.connection, times, "healed")
+
+
+async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
+    """Keep who is blocked, and drop the pending retries of those."""
+    states: dict[tuple[str, str], tuple[int, bool]] = {}
+    for change in events:
+        place = (change.tenant, key(change.data.address))
+        state = (change.data.version, isinstance(change.data, AddressBlocked))
+        states[place] = max(state, states.get(place, state))
+    await store.apply_blocks(work.connection, states)
+
+
+async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
+    """Forget erased addresses."""
+    await store.erase(work.connection, [(erasure.tenant, key(erasure.data.address)) for erasure in events])
+
+
+async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None:
+    known = await store.merge_soft_bounces(work.connection, [_soft(bounce, verdict) for bounce, verdict in once])
+    rows: list[tuple[UUID, str, int, datetime | None]] = []
+    for bounce, verdict in once:
+        recipient = _recipient(bounce)
+        state = known[recipient]
+        decision = decide(recipient, state.reason, state.times, policy)
+        rows += _new_state(recipient, state, decision)
+        work.emit(_classified(bounce, verdict, attempt=len(state.times), decision=decision))
+    if rows:
+        await store.schedule(work.connection, rows)
+
+
+def _new_state(
+    recipient: UUID, known: Known, decision: Retry | Exhausted
+) -> Iterator[tuple[UUID, str, int, datetime | None]]:
+    """Yield what to write. An attempt that was asked for before is not asked for again: a repeat changes nothing."""
+    if isinstance(decision, Exhausted):
+        yield recipient, "exhausted", known.attempt, None
+    elif decision.attempt > known.attempt:
+        yield recipient, "waiting", decision.attempt, decision.due
+
+
+def _classified(
+    bounce: Event[BounceReceived], verdict: Verdict, *, attempt: int, decision: Retry | Exhausted | None = None
+) -> Event[BounceClassified]:
+    data, evidence = bounce.data, bounce.data.evidence
+    classified = BounceClassified.model_construct(
+        mailing=data.mailing,
+        address=data.address,
+        time=decision.time if isinstance(decision, Exhausted) else data.time,
+        sender=data.sender,
+        verdict=verdict,
+        attempt=attempt,
+        exhausted=isinstance(decision, Exhausted),
+        retry_at=decision.due if isinstance(decision, Retry) else None,
+        reply_code=evidence.reply_code,
+        status=evidence.status,
+        diagnostic=evidence.diagnostic,
+        remote_mta=evidence.remote_mta,
+        original_recipient=evidence.original_recipient,
+    )
+    return event(
+        classified,
+        id=ids.derived(bounce.id, BounceClassified.TYPE),
+        source=SOURCE,
+        tenant=bounce.tenant,
+        subject=data.mailing,
+        traceparent=traceparent(),
+    )
+
+
+def _soft(bounce: Event[BounceReceived], verdict: Verdict) -> SoftBounce:
+    data = bounce.data
+    return SoftBounce(
+        _recipient(bounce),
+        bounce.tenant,
+        data.mailing,
+        key(data.address),
+        data.address,
+        data.sender,
+        UUID(bounce.id),
+        verdict.reason,
+        data.time,
+    )
+
+
+def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict) -> tuple[object, ...]:
+    return (
+        UUID(bounce.id),
+        bounce.tenant,
+        bounce.data.mailing,
+        verdict.type,
+        verdict.reason,
+        verdict.fault,
+        verdict.rule,
+        bounce.data.time,
+    )
+
+
+def _recipient(bounce: Event[BounceReceived]) -> UUID:
+    return recipient_key(bounce.tenant, bounce.data.mailing, key(bounce.data.address))
+
+
+def _latest(judged: Sequence[Judged]) -> list[Judged]:
+    return sorted(judged, key=lambda pair: pair[0].data.time)
+
+
+def _rounds(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
+    """Yield the bounces so that no recipient is twice in a round: an upsert takes a row once."""
+    rest = list(judged)
+    while rest:
+        seen: set[UUID] = set()
+        now: list[Judged] = []
+        later: list[Judged] = []
+        for pair in rest:
+            recipient = _recipient(pair[0])
+            (later if recipient in seen else now).append(pair)
+            seen.add(recipient)
+        yield now
+        rest = later

@@ -1,0 +1,75 @@
+"""Retry commands, issued when due; and the report of those that were never answered."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+
+from services.classifier import store
+from services.classifier.bounces import SOURCE
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import Reason, RetryRequested
+from shared.outbox import Effects, Work
+
+BATCH = 500
+
+REQUESTED = Counter("returpost_retries_requested_total", "Retry commands issued")
+LOST = Counter("returpost_retries_lost_total", "Retry commands whose result never came")
+
+log = structlog.get_logger()
+
+
+def now() -> datetime:
+    """The clock of the dispatcher, which tests replace."""
+    return datetime.now(UTC)
+
+
+async def dispatch(effects: Effects, clock: Callable[[], datetime] = now) -> int:
+    """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
+
+    Whether a recipient was delivered, blocked or erased in the meantime is asked here, at the last moment: only then
+    has everything that happened before been committed, whatever the order in which it came in.
+    """
+    async with effects.begin() as work:
+        moment = clock()
+        due = await store.take_due(work.connection, moment, BATCH)
+        states = {}
+        for row in due:
+            states[row["recipient"]] = row["settled"] or ("dropped" if row["blocked"] else "requested")
+            if states[row["recipient"]] == "requested":
+                _command(work, row)
+        if due:
+            await store.end_dispatch(work.connection, states, moment)
+    REQUESTED.inc(sum(state == "requested" for state in states.values()))
+    return len(due)
+
+
+async def report_lost(effects: Effects, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
+    """Report the commands that were given longer ago than `patience` and never answered; they are not repeated."""
+    async with effects.begin() as work:
+        lost = await store.report_lost(work.connection, clock() - patience)
+    for tenant, mailing, sender in {(row["tenant"], row["mailing"], row["sender"]) for row in lost}:
+        log.warning("retry commands were never answered", tenant=tenant, mailing=mailing, sender=sender)
+    LOST.inc(len(lost))
+    return len(lost)
+
+
+def _command(work: Work, row: store.Row) -> None:
+    data = RetryRequested.model_construct(
+        mailing=row["mailing"],
+        address=row["written"],
+        sender=row["sender"],
+        attempt=row["attempt"],
+        due=row["due"],
+        reason=Reason(row["reason"]),
+    )
+    command: Event[RetryRequested] = event(
+        data,
+        id=ids.derived(str(row["recipient"]), RetryRequested.TYPE, row["attempt"]),
+        source=SOURCE,
+        tenant=row["tenant"],
+        subject=row["mailing"],
+    )
+    work.command(command, row["sender"])

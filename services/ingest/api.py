@@ -1,0 +1,171 @@
+"""HTTP: hand in delivery results and bounce mails. A 2xx answer means that RabbitMQ has confirmed them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from services.ingest.mail import parse
+from services.ingest.mail_events import events_of_mail
+from services.ingest.normalise import check_time, events_of, of_input
+from shared import ids
+from shared.cloudevents import Event, explain, split
+from shared.contracts import DeliveryRecorded, DeliveryResult, Name
+from shared.deadletters import dead_letter
+from shared.errors import InvalidMessage
+from shared.http import problem
+from shared.outbox import Work
+from shared.security import Caller, requires
+
+MAX_RESULTS = 50_000
+MAX_REFUSALS = 100
+"""Refused rows that an answer describes; the rest is counted."""
+MAX_MAIL = 10 * 1024 * 1024
+
+router = APIRouter(prefix="/v1", tags=["ingest"])
+Sender = Annotated[Caller, Depends(requires("send"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One row that was not taken: its place, counted from 0, and what is wrong with it."""
+
+    index: int
+    problem: str
+
+
+@router.post("/delivery-results", status_code=202)
+async def delivery_results(request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None) -> Any:
+    """Hand in results: one JSON object, a list of them, or JSON lines (`application/x-ndjson`).
+
+    Each is the data of `returpost.delivery.result.v1`, with an `id` of its own if the sender has one; a CloudEvent with
+    that data is taken as well. A row that is wrong is named in the answer and stops no other. 202 when any was taken,
+    422 when none was.
+    """
+    owner = caller.tenant_for(tenant)
+    body = await request.body()
+    lines = "ndjson" in request.headers.get("content-type", "") or "jsonl" in request.headers.get("content-type", "")
+    taken, refused = read_results(rows(body, lines=lines), owner, f"/senders/{caller.name}")
+    checked: list[Event[DeliveryResult]] = []
+    now, tolerance = datetime.now(UTC), request.app.state.service.settings.clock_tolerance
+    for index, event in taken:
+        try:
+            check_time(event.data.time, now, tolerance)
+            checked.append(event)
+        except InvalidMessage as error:
+            refused.append(Refused(index, str(error)))
+    async with request.app.state.service.effects.begin() as work:
+        for event in checked:
+            emit_all(work, events_of(event))
+    refused.sort(key=lambda row: row.index)
+    errors = [{"field": f"[{row.index}]", "problem": row.problem} for row in refused[:MAX_REFUSALS]]
+    if not checked:
+        return problem(422, "no result was taken", errors=errors)
+    return {"accepted": len(checked), "refused": len(refused), "errors": errors}
+
+
+@router.post("/bounce-mails", status_code=202)
+async def bounce_mails(
+    request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None, sender: Name = "default"
+) -> Any:
+    """Hand in one mail as it was received (`message/rfc822`).
+
+    The answer tells what was found in it. A mail that nobody can make anything of is kept among the dead letters, and
+    answered with 202 and `recognised: false`: sending it again would not help.
+    """
+    owner = caller.tenant_for(tenant)
+    body = await request.body()
+    if not body or len(body) > MAX_MAIL:
+        return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
+    identity = ids.of_bytes(owner, body)
+    parsed = parse(body)
+    events = list(events_of_mail(parsed, identity=identity, tenant=owner, sender=sender, now=datetime.now(UTC)))
+    if not events:
+        await request.app.state.service.publisher.publish([_unrecognised(body, owner)])
+        return JSONResponse({"id": identity, "recognised": False, "reports": []}, 202)
+    async with request.app.state.service.effects.begin() as work:
+        emit_all(work, events)
+    reports = [
+        {
+            "address": report.recipient,
+            "original_recipient": report.original_recipient,
+            "kind": report.evidence.kind,
+            "status": report.evidence.status,
+            "reply_code": report.evidence.reply_code,
+            "diagnostic": report.evidence.diagnostic[:500],
+        }
+        for report in parsed.reports
+    ]
+    return {"id": identity, "recognised": True, "kind": parsed.kind, "format": parsed.format, "reports": reports}
+
+
+def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
+    """Publish all with the transaction; results carry their kind in the routing key."""
+    for event in events:
+        work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)
+
+
+def rows(body: bytes, *, lines: bool) -> list[bytes]:
+    """Cut the body into rows: lines, the elements of a list, or the one object. Raises `InvalidMessage`."""
+    if lines:
+        found = [line for line in body.splitlines() if line.strip()]
+    elif body.lstrip()[:1] == b"[":
+        found = list(split(body))
+    else:
+        found = [body] if body.strip() else []
+    if not found:
+        raise InvalidMessage("body: empty; send one delivery result, a JSON list of them or JSON lines")
+    if len(found) > MAX_RESULTS:
+        raise InvalidMessage(f"body: {len(found)} results; at most {MAX_RESULTS} at a time")
+    return found
+
+
+def read_results(
+    found: list[bytes], tenant: str, source: str
+) -> tuple[list[tuple[int, Event[DeliveryResult]]], list[Refused]]:
+    """Read each row for itself: what is right with its place, and what is wrong."""
+    taken: list[tuple[int, Event[DeliveryResult]]] = []
+    refused: list[Refused] = []
+    for index, row in enumerate(found):
+        try:
+            taken.append((index, _read(row, tenant, source)))
+        except ValidationError as error:
+            refused.append(Refused(index, explain(error)))
+        except InvalidMessage as error:
+            refused.append(Refused(index, str(error)))
+    return taken, refused
+
+
+def _read(row: bytes, tenant: str, source: str) -> Event[DeliveryResult]:
+    try:
+        value = json.loads(row)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidMessage("not an object")
+    if "specversion" in value:
+        event = Event[DeliveryResult].model_validate(value | {"tenant": value.get("tenant", tenant)}, strict=False)
+        if event.tenant != tenant:
+            raise InvalidMessage(f"tenant: this token is for {tenant}")
+        return event
+    identity = value.get("id")
+    if identity is not None and not (isinstance(identity, str) and 0 < len(identity) <= 200):
+        raise InvalidMessage("id: a text of 1 to 200 characters")
+    return of_input(DeliveryResult.model_validate(value), tenant=tenant, id_=identity, source=source)
+
+
+def _unrecognised(body: bytes, tenant: str) -> Any:
+    return dead_letter(
+        body,
+        queue="",
+        exchange="",
+        routing_key=f"bounce-mail.{tenant}",
+        content_type="message/rfc822",
+        headers={},
+        error="mail: neither a bounce nor a complaint nor an automatic reply was recognised in it",
+    )

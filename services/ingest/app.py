@@ -1,0 +1,45 @@
+"""Ingest: every way a delivery result can arrive -> one normalised event."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from services.ingest import api
+from services.ingest.normalise import check_time, events_of
+from services.ingest.settings import Settings
+from shared.cloudevents import Event
+from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult
+from shared.errors import InvalidMessage
+from shared.outbox import Work
+from shared.service import Service, run
+from shared.topology import COMMANDS
+
+
+def create(settings: Settings) -> Service[Settings]:
+    """Wire the service."""
+    service = Service("ingest", settings, description=__doc__ or "", stateless=True)
+
+    async def take_results(events: Sequence[Event[DeliveryResult]], work: Work) -> None:
+        now = datetime.now(UTC)
+        for event in events:
+            try:
+                check_time(event.data.time, now, settings.clock_tolerance)
+            except InvalidMessage as error:
+                work.refuse(event, str(error))
+                continue
+            for follower in events_of(event):
+                work.emit(follower, event.data.result if isinstance(follower.data, DeliveryRecorded) else None)
+
+    service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
+    service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
+    service.publishes(BounceReceived, "bounce.received.{tenant}")
+    service.routes(api.router)
+    return service
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(create, Settings, "ingest")
+
+
+if __name__ == "__main__":
+    main()

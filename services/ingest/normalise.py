@@ -1,0 +1,89 @@
+"""From what came in to the events that the other services read. No I/O; the same input always makes the same events."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.ingest.smtp_reply import parse_reply
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult, Evidence, Kind, Result
+from shared.errors import InvalidMessage
+from shared.telemetry import traceparent
+
+SOURCE = "/returpost/ingest"
+
+
+def of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> Event[DeliveryResult]:
+    """Wrap a result that came without an envelope; without an id it gets one from its content."""
+    identity = ids.of_input(tenant, source, id_) if id_ else ids.of_content(tenant, *result.model_dump().values())
+    return event(result, id=identity, source=source, tenant=tenant, subject=result.mailing)
+
+
+def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
+    """Raise `InvalidMessage` when the moment lies further in the future than a clock may be wrong."""
+    if moment > now + tolerance:
+        raise InvalidMessage(
+            f"data.time: {moment.isoformat()} is in the future; check the sender's clock and time zone"
+        )
+
+
+def events_of(cause: Event[DeliveryResult]) -> Iterator[Event[Any]]:
+    """Yield `delivery.recorded`, and `bounce.received` with all evidence when the delivery failed."""
+    result = cause.data
+    # Senders number their events as they like: only source and id together are unique (CloudEvents 1.0, `id`).
+    identity = ids.of_input(cause.tenant, cause.source, cause.id)
+    yield recorded(identity, cause.tenant, result)
+    if result.result is Result.BOUNCED:
+        yield received(identity, cause.tenant, result, evidence_of(result))
+
+
+def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[DeliveryRecorded]:
+    """Return the normalised result."""
+    data = DeliveryRecorded.model_construct(
+        mailing=result.mailing,
+        address=result.address,
+        result=result.result,
+        time=result.time,
+        sender=result.sender,
+        contact=result.contact,
+    )
+    return _follow(identity, tenant, data)
+
+
+def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evidence) -> Event[BounceReceived]:
+    """Return the failed delivery with its evidence."""
+    data = BounceReceived.model_construct(
+        mailing=result.mailing,
+        address=result.address,
+        time=result.time,
+        sender=result.sender,
+        attempt=result.attempt,
+        evidence=evidence,
+    )
+    return _follow(identity, tenant, data)
+
+
+def evidence_of(result: DeliveryResult) -> Evidence:
+    """Return what a sender's result tells; code and status are taken from the text when it names none."""
+    reply = parse_reply(result.diagnostic)
+    return Evidence.model_construct(
+        kind=Kind.FAILURE,
+        reply_code=result.reply_code or reply.reply_code,
+        status=result.status or reply.status,
+        diagnostic=result.diagnostic,
+        remote_mta=result.remote_mta,
+        format="smtp",
+        feedback_type=result.feedback_type,
+    )
+
+
+def _follow(identity: str, tenant: str, data: Any) -> Event[Any]:
+    return event(
+        data,
+        id=ids.derived(identity, data.TYPE),
+        source=SOURCE,
+        tenant=tenant,
+        subject=data.mailing,
+        traceparent=traceparent(),
+    )
