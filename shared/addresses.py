@@ -20,7 +20,7 @@ MAX_ADDRESS_OCTETS = 254
 
 # RFC 5322 section 3.2.3 dot-atom, with the non-ASCII characters of RFC 6531 section 3.3. Real mailboxes have leading,
 # trailing and double dots (docomo and au gave them out), so dots are plain characters here.
-_ATOM = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]+\Z")
+_ATOM = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u00a0-\ud7ff\ue000-\U0010ffff-]+\Z")
 _QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*"\Z')
 _HOSTNAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z"

@@ -88,10 +88,12 @@ def decode(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejecte
         events = _batch_adapter(contract).validate_json(body)
         if all(item.type == contract.TYPE for item in events):
             return events, []
-    except ValidationError as error:
-        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-            return [], [Rejected(body, explain(error))]
-    return _one_by_one(contract, body)
+    except ValidationError:
+        pass  # at least one event is wrong: read each for itself
+    try:
+        return _one_by_one(contract, list(split(body)))
+    except InvalidMessage as error:
+        return [], [Rejected(body, str(error))]
 
 
 def explain(error: ValidationError | InvalidMessage) -> str:
@@ -105,12 +107,12 @@ def explain(error: ValidationError | InvalidMessage) -> str:
     return "; ".join(lines)
 
 
-def _one_by_one(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejected]]:
+def _one_by_one(contract: type[D], items: Iterable[bytes]) -> tuple[list[Event[D]], list[Rejected]]:
     good: list[Event[D]] = []
     bad: list[Rejected] = []
-    for item in split(body):
+    for item in items:
         events, rejected = (
-            decode(contract, item) if item[:1] != b"[" else ([], [Rejected(item, "event: not an object")])
+            ([], [Rejected(item, "event: not an object")]) if item[:1] == b"[" else decode(contract, item)
         )
         good += events
         bad += rejected
@@ -118,17 +120,22 @@ def _one_by_one(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Re
 
 
 def split(batch: bytes) -> Iterable[bytes]:
-    """Yield the exact bytes of each element of a JSON array. Raises `InvalidMessage` when it is none."""
-    decoder = JSONDecoder()
-    text = batch.decode("utf-8")
+    """Yield the exact bytes of each element of a JSON array. Raises `InvalidMessage` when it is none.
+
+    Lenient inside the elements, so that control characters or broken UTF-8 spoil the element they are in and no other.
+    """
+    decoder = JSONDecoder(strict=False)
+    text = batch.decode("latin-1")  # one character a byte: positions are those of the bytes
     try:
         position = _skip_space(text, text.index("[") + 1)
         while text[position] != "]":
             _, end = decoder.raw_decode(text, position)
-            yield text[position:end].encode()
+            yield batch[position:end]
             position = _skip_space(text, end)
             if text[position] == ",":
                 position = _skip_space(text, position + 1)
+            elif text[position] != "]":
+                raise InvalidMessage(f"message: neither comma nor bracket at byte {position}")
     except (JSONDecodeError, IndexError, ValueError, RecursionError) as error:
         raise InvalidMessage(f"message: not a JSON array: {error}") from None
 
