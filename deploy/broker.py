@@ -1,0 +1,226 @@
+"""RabbitMQ: declare the topology and the users at a broker (`returpost topology apply`), and see what is there."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import aio_pika
+import aiohttp
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelClosed,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
+from aiormq.exceptions import InvalidFrameError
+from yarl import URL
+
+from shared import topology
+from shared.errors import InvalidSettings, ReturpostError, Unavailable
+
+CONNECT_TIMEOUT = 10.0
+DECLARE_TIMEOUT = 60.0
+"""Seconds for one declaration: a quorum queue holds an election first."""
+HTTP_TIMEOUT = aiohttp.ClientTimeout(total=60)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue of the topology as it is at the broker."""
+
+    name: str
+    exists: bool
+    waiting: int = 0
+    """Messages that nobody has been given yet."""
+    consumers: int = 0
+
+
+def users(senders: Sequence[str] = ("default",), crms: Sequence[str] = ()) -> tuple[topology.User, ...]:
+    """Every user of the topology: the services', the senders' and the CRMs'."""
+    return (
+        *topology.service_users(),
+        *(topology.sender_user(sender) for sender in senders),
+        *(topology.crm_user(name) for name in crms),
+    )
+
+
+def apply(
+    amqp_url: str,
+    management_url: str | None,
+    senders: Sequence[str] = ("default",),
+    passwords: Mapping[str, str] | None = None,
+    crms: Sequence[str] = (),
+) -> dict[str, str]:
+    """Declare the topology and its users, and return the AMQP URL that each user connects with.
+
+    `passwords` has one for each user, by name. Users need the management API (`http://host:15672`, with the user of the
+    AMQP URL unless it names its own), which also makes the virtual host; without it (`None`) all share the given URL.
+    Safe to repeat; nothing is removed. Not for use inside an event loop: call it in a thread there. Raises
+    `InvalidSettings` when a URL, a user or a password is wrong, `Unavailable` when the broker does not answer,
+    `ReturpostError` when a queue or an exchange is there with other properties.
+    """
+    return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms)))
+
+
+def states(amqp_url: str, senders: Sequence[str] = ("default",)) -> list[QueueState]:
+    """Return how each queue of the topology is. Not for use inside an event loop. Raises as `apply` does."""
+    return asyncio.run(_states(amqp_url, tuple(senders)))
+
+
+async def _apply(
+    amqp_url: str,
+    management_url: str | None,
+    senders: tuple[str, ...],
+    passwords: Mapping[str, str],
+    wanted: Sequence[topology.User],
+) -> dict[str, str]:
+    if management_url is None:
+        await _declare(amqp_url, senders)
+        return {user.name: amqp_url for user in wanted}
+    missing = [user.name for user in wanted if not passwords.get(user.name)]
+    if missing:
+        raise InvalidSettings(f"no broker password for {', '.join(missing)}")
+    async with _Management(management_url, amqp_url) as management:
+        await management.make_vhost()
+        await _declare(amqp_url, senders)
+        for user in wanted:
+            await management.make_user(user, passwords[user.name])
+    return {user.name: _with_user(amqp_url, user.name, passwords[user.name]) for user in wanted}
+
+
+async def _declare(amqp_url: str, senders: tuple[str, ...]) -> None:
+    connection = await _connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        name = ""
+        try:
+            for exchange in topology.EXCHANGES:
+                name = exchange.name
+                await channel.declare_exchange(name, exchange.type, durable=True, timeout=DECLARE_TIMEOUT)
+            for queue in topology.queues(senders):
+                name = queue.name
+                declared = await channel.declare_queue(
+                    name, durable=True, arguments=queue.arguments, timeout=DECLARE_TIMEOUT
+                )
+                for binding in queue.bindings:
+                    await declared.bind(binding.exchange, binding.key, timeout=DECLARE_TIMEOUT)
+        except ChannelPreconditionFailed as error:
+            raise ReturpostError(
+                f"{name} is at the broker with other properties than Returpost's: {error}; empty and delete it, "
+                "then apply the topology again"
+            ) from None
+        except ChannelClosed as error:
+            raise InvalidSettings(f"the broker's user may not declare {name}: {error}") from None
+        except (AMQPError, OSError, TimeoutError) as error:
+            raise Unavailable(f"RabbitMQ went away while {name} was declared: {_say(error)}") from None
+
+
+async def _states(amqp_url: str, senders: tuple[str, ...]) -> list[QueueState]:
+    found: list[QueueState] = []
+    connection = await _connect(amqp_url)
+    async with connection:
+        for queue in topology.queues(senders):
+            async with connection.channel() as channel:
+                try:
+                    declared = await channel.declare_queue(queue.name, passive=True, timeout=DECLARE_TIMEOUT)
+                    result = declared.declaration_result
+                    state = QueueState(queue.name, True, result.message_count or 0, result.consumer_count or 0)
+                except ChannelClosed:
+                    state = QueueState(queue.name, False)
+                except (AMQPError, OSError, TimeoutError) as error:
+                    raise Unavailable(f"RabbitMQ went away: {_say(error)}") from None
+            found.append(state)
+    return found
+
+
+async def _connect(amqp_url: str) -> AbstractConnection:
+    parts = urlsplit(amqp_url)
+    if parts.scheme not in ("amqp", "amqps"):
+        raise InvalidSettings("RETURPOST_AMQP_URL: it begins with amqp:// or amqps://")
+    try:
+        return await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
+    except (AuthenticationError, ProbableAuthenticationError):
+        raise InvalidSettings("RETURPOST_AMQP_URL: the broker refuses the user or the password") from None
+    except (
+        InvalidFrameError
+    ):  # the broker closes instead of opening: it does not know the virtual host, or this user in it
+        vhost = vhost_of(amqp_url)
+        raise InvalidSettings(
+            f"RETURPOST_AMQP_URL: the broker has no virtual host {vhost!r} for this user; "
+            "with the management URL it is made"
+        ) from None
+    except (AMQPError, OSError, TimeoutError) as error:
+        place = f"{parts.hostname}:{parts.port or 5672}"
+        raise Unavailable(f"RabbitMQ does not answer at {place}: {_say(error)}") from None
+
+
+class _Management:
+    """The management HTTP API (https://www.rabbitmq.com/docs/http-api-reference)."""
+
+    def __init__(self, url: str, amqp_url: str) -> None:
+        parts, amqp = urlsplit(url), urlsplit(amqp_url)
+        if parts.scheme not in ("http", "https"):
+            raise InvalidSettings("RETURPOST_MANAGEMENT_URL: it begins with http:// or https://")
+        login = parts if parts.username else amqp
+        self._auth = aiohttp.BasicAuth(unquote(login.username or "guest"), unquote(login.password or "guest"))
+        self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        self._vhost = quote(vhost_of(amqp_url), safe="")
+        self._own_name = unquote(amqp.username or "guest")
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> "_Management":
+        self._session = aiohttp.ClientSession(auth=self._auth, timeout=HTTP_TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def make_vhost(self) -> None:
+        """Make the virtual host when it is not there; the user of the AMQP URL gets all rights in it."""
+        if await self._call("GET", f"vhosts/{self._vhost}", allow=404) == 404:
+            await self._call("PUT", f"vhosts/{self._vhost}", {})
+            rights = {"configure": ".*", "write": ".*", "read": ".*"}
+            await self._call("PUT", f"permissions/{self._vhost}/{quote(self._own_name, safe='')}", rights)
+
+    async def make_user(self, user: topology.User, password: str) -> None:
+        """Make or change one user."""
+        name = quote(user.name, safe="")
+        await self._call("PUT", f"users/{name}", {"password": password, "tags": ""})
+        rights = {"configure": user.configure, "write": user.write, "read": user.read}
+        await self._call("PUT", f"permissions/{self._vhost}/{name}", rights)
+        for exchange, write, read in user.topics:
+            topic = {"exchange": exchange, "write": write, "read": read}
+            await self._call("PUT", f"topic-permissions/{self._vhost}/{name}", topic)
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, allow: int = 0) -> int:
+        url = f"{self._base}/api/{path}"
+        try:
+            # The virtual host "/" is %2F in the path and must stay so.
+            async with self._session.request(method, URL(url, encoded=True), json=body) as response:
+                if response.status in (401, 403):
+                    raise InvalidSettings(
+                        f"{self._base}: the management API refuses this user; it needs the tag administrator"
+                    )
+                if response.status >= 400 and response.status != allow:
+                    raise ReturpostError(f"{method} {url}: {response.status} {(await response.text())[:500]}")
+                return response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"the management API does not answer at {self._base}: {_say(error)}") from None
+
+
+def vhost_of(amqp_url: str) -> str:
+    """Return the virtual host of an AMQP URL (https://www.rabbitmq.com/docs/uri-spec); none named is `/`."""
+    return unquote(urlsplit(amqp_url).path[1:]) or "/"
+
+
+def _with_user(amqp_url: str, user: str, password: str) -> str:
+    parts = urlsplit(amqp_url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
+
+
+def _say(error: BaseException) -> str:
+    return str(error) or type(error).__name__
