@@ -160,7 +160,7 @@ class Consumer(Generic[D]):
                 half = len(pairs) // 2
                 return await self._apply(pairs[:half]) + await self._apply(pairs[half:])
             event, delivery = pairs[0]
-            log.exception("event failed", queue=self.queue, event=event.id, tenant=event.tenant)
+            log.exception("event failed", queue=self.queue, event_id=event.id, tenant=event.tenant)
             EVENTS_IN.labels(self.queue, "failed").inc()
             body = _bytes_of(event, delivery.message.body, self.contract)
             if isinstance(error, InvalidMessage):

@@ -1,8 +1,10 @@
 """Where FastStream ends and the consumer begins: wiring, life cycle and document are its, the messages are ours."""
 
 import asyncio
+import signal
 from typing import Any
 
+import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from faststream import AckPolicy
@@ -16,6 +18,8 @@ from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 from shared.cloudevents import Event
 from shared.consumer import MAX_BYTES, Consumer
 from shared.metrics import PREFETCH
+
+log = structlog.get_logger()
 
 FIRST_PREFETCH = 8
 """Before the size of the messages is known: eight of the largest allowed still fit into memory."""
@@ -33,6 +37,7 @@ class BatchSubscriber(RabbitSubscriber):
         self._prefetch = FIRST_PREFETCH
         self._mean_bytes = 0.0
         self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=self.consumer.queue)
+        self._task.add_done_callback(_end_with)
         await super().start()
 
     async def stop(self) -> None:
@@ -83,6 +88,13 @@ class BatchSubscriber(RabbitSubscriber):
         self._consumer_tag = await queue.consume(self.consume)
         self._prefetch = wanted
         PREFETCH.labels(self.consumer.queue).set(wanted)
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """End the process when a consumer ends by a fault of ours: whoever supervises it starts it anew."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the consumer failed; the service stops", queue=task.get_name(), exc_info=error)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def subscribe(broker: RabbitBroker, consumer: Consumer[Any], exchange: str) -> BatchSubscriber:

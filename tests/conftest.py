@@ -1,0 +1,106 @@
+"""Fixtures: one private RabbitMQ and one PostgreSQL a run, shared by all workers; a vhost and a database a test."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import uuid4
+
+import aio_pika
+import httpx
+import psycopg
+import pytest
+
+from deploy import broker as deploy_broker
+from deploy import database as deploy_database
+from tests.backing import run_lock, session_backing
+from tests.world import World
+
+PASSWORDS = dict.fromkeys(deploy_database.SERVICES, "a-password-for-tests")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def backing(run_folder: Path) -> Iterator[Any]:
+    """RabbitMQ and PostgreSQL, started when the first test needs them."""
+    with session_backing(run_folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def template(backing: Any, run_folder: Path) -> str:
+    """Name of a migrated database that each test copies; made by whichever worker comes first."""
+    note = run_folder / "template.json"
+    with run_lock(run_folder, "template"):
+        if note.exists():
+            return str(json.loads(note.read_text()))
+        name = f"template_{uuid4().hex[:12]}"
+        _execute(backing.database_url, f"CREATE DATABASE {name}")
+        deploy_database.prepare(_database(backing.database_url, name), PASSWORDS)
+        note.write_text(json.dumps(name))
+        return name
+
+
+@pytest.fixture
+def vhost(backing: Any) -> Iterator[str]:
+    """A vhost of the test's own."""
+    name = f"test-{uuid4().hex[:12]}"
+    with httpx.Client(base_url=backing.management_url) as http:
+        user = urlsplit(backing.amqp_url).username
+        http.put(f"/api/vhosts/{name}", json={}).raise_for_status()
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        http.put(f"/api/permissions/{name}/{user}", json=everything).raise_for_status()
+        yield name
+        http.delete(f"/api/vhosts/{name}").raise_for_status()
+
+
+@pytest.fixture
+def database(backing: Any, template: str) -> Iterator[str]:
+    """A migrated database of the test's own, by its administrator's URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    _execute(backing.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _database(backing.database_url, name)
+    _execute(backing.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]:
+    """A vhost with the topology and a migrated database."""
+    amqp_url = _vhost(backing.amqp_url, vhost)
+    await asyncio.to_thread(deploy_broker.apply, amqp_url, None, ("default", "news"))
+    connection = await aio_pika.connect(amqp_url)
+    channel = await connection.channel(on_return_raises=True)
+    urls = {service: _user(database, f"returpost_{service}", PASSWORDS[service]) for service in PASSWORDS}
+    yield World(amqp_url, backing.management_url, vhost, urls, database, connection, channel)
+    await connection.close()
+
+
+def _execute(url: str, sql: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql)  # type: ignore[arg-type]
+
+
+def _database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def _vhost(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name, safe='')}"))
+
+
+def _user(url: str, user: str, password: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))

@@ -1,0 +1,217 @@
+"""The consumer and the outbox against a real broker and database: at least once in, exactly once in effect."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from shared import ids
+from shared.cloudevents import Event, encode, event
+from shared.contracts import DeliveryRecorded, DeliveryResult
+from shared.errors import InvalidMessage
+from shared.outbox import Work
+from shared.service import Service
+from shared.settings import ServiceSettings
+from shared.topology import COMMANDS, DEAD_LETTERS, EVENTS
+from tests.world import TENANT, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+QUEUE = "classifier.delivery-recorded"
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEY = f"delivery.recorded.{TENANT}.delivered"
+
+
+def recorded(n: int, **changes: Any) -> Event[DeliveryRecorded]:
+    data = {"mailing": "m-1", "address": f"u{n}@example.com", "result": "delivered", "time": MOMENT, "sender": "news"}
+    return event(
+        DeliveryRecorded.model_validate(data | changes),
+        id=ids.of_content(n),
+        source="/test",
+        tenant=TENANT,
+        subject="m-1",
+    )
+
+
+class Probe:
+    """A service that counts events in a table of its own, and passes each on once."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.poison: set[str] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def create(self, settings: ServiceSettings) -> Service[ServiceSettings]:
+        service = Service("classifier", settings, description="probe")
+        service.consume(QUEUE, DeliveryRecorded, self.take)
+        return service
+
+    async def take(self, events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
+        await self.gate.wait()
+        self.batches.append(len(events))
+        for item in events:
+            if item.data.address in self.poison:
+                raise ZeroDivisionError("poison")
+            if item.data.mailing == "refused":
+                work.refuse(item, "data.mailing: refused by the rule")
+            if item.data.mailing == "never":
+                raise InvalidMessage("data.mailing: can never be applied")
+        rows = await work.connection.fetch(
+            "INSERT INTO probe SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id",
+            sorted({item.id for item in events}),
+        )
+        new = {row["id"] for row in rows}
+        for item in {item.id: item for item in events if item.id in new}.values():
+            result = DeliveryResult(
+                mailing="m-2", address=item.data.address, result="opened", time=MOMENT, sender="news"
+            )
+            follower = event(result, id=ids.derived(item.id, "opened"), source="/probe", tenant=TENANT)
+            work.command(follower, "news")
+
+
+@pytest.fixture
+async def probe(world: World) -> Probe:
+    await world.fetch("classifier", "CREATE TABLE probe (id text PRIMARY KEY)")
+    await world.fetch("classifier", "GRANT ALL ON probe TO returpost_classifier")
+    return Probe()
+
+
+async def counted(world: World) -> int:
+    rows = await world.fetch("classifier", "SELECT count(*) FROM probe")
+    return int(rows[0]["count"])
+
+
+async def test_an_event_alone_goes_through_at_once(world: World, probe: Probe) -> None:
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await world.send(recorded(1), detail="delivered")
+        await eventually(lambda: world.depth("ingest.delivery-result"))
+    assert await counted(world) == 1
+    assert probe.batches == [1]
+
+
+async def test_what_gathers_is_one_batch(world: World, probe: Probe) -> None:
+    probe.gate.clear()
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await world.send(recorded(0), detail="delivered")
+        await eventually(lambda: world.depth(QUEUE), lambda depth: depth == 0)
+        await asyncio.gather(*(world.send(recorded(n), detail="delivered") for n in range(1, 8)))
+        await eventually(lambda: world.depth(QUEUE), lambda depth: depth == 0)
+        probe.gate.set()
+        await eventually(lambda: counted(world), lambda count: count == 8)
+    assert probe.batches == [1, 7]
+
+
+async def test_repeats_have_no_effect(world: World, probe: Probe) -> None:
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        for _ in range(46):
+            await world.send(*[recorded(n) for n in range(3)], detail="delivered")
+        await eventually(lambda: counted(world), lambda count: count == 3)
+        await eventually(lambda: world.depth(QUEUE), lambda depth: depth == 0)
+    assert await counted(world) == 3
+    assert await world.depth(QUEUE) == 0
+    followers = await world.take_events("ingest.delivery-result")
+    assert len({value["id"] for value in followers}) == len(followers) == 3
+
+
+@pytest.mark.parametrize("mailing", ["refused", "never", "m-1"])
+async def test_a_poison_event_in_a_batch_of_500(world: World, probe: Probe, mailing: str) -> None:
+    bad = recorded(250, mailing=mailing)
+    if mailing == "m-1":
+        probe.poison.add("u250@example.com")
+    events = [recorded(n) for n in range(500)]
+    events[250] = bad
+    body, _ = encode(events)
+    exact = json.dumps(json.loads(encode([bad])[0]) | {"own-field": "kept"}, indent=1).encode()
+    body = body.replace(encode([bad])[0], exact)
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await world.publish(EVENTS, KEY, body)
+        await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+        await eventually(lambda: counted(world), lambda count: count >= 499)
+    (letter,) = await world.take(DEAD_LETTERS)
+    assert letter.body == exact
+    assert letter.headers["x-returpost-queue"] == QUEUE
+    assert letter.headers["x-returpost-routing-key"] == KEY
+    assert letter.headers["x-returpost-attempt"] == 1
+    assert ("ZeroDivisionError" in str(letter.headers["x-returpost-error"])) == (mailing == "m-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"{", "JSON"),
+        (b"", "JSON"),
+        (b"\x00", "JSON"),
+        (b"[]x", None),
+        (b'{"specversion": "1.0"}', "id"),
+        (b'{"a": "' + b"x" * 20_000_000 + b'"}', "bytes"),
+        (encode([recorded(1)])[0].replace(b".recorded.v1", b".recorded.v9"), "type"),
+        (encode([recorded(1)])[0].replace(b'"tenant":"acme"', b'"tenant":"rival"'), "tenant"),
+        (encode([recorded(1)])[0].replace(b"u1@", b"u\\u0000@"), "address"),
+    ],
+    ids=["broken", "empty", "nul", "trailing", "schema", "20MB", "type", "tenant", "nul-escape"],
+)
+async def test_bad_messages_are_kept_and_the_rest_goes_on(
+    world: World, probe: Probe, body: bytes, error: str | None
+) -> None:
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await world.publish(EVENTS, KEY, body)
+        await world.send(recorded(2), detail="delivered")
+        await eventually(lambda: counted(world), lambda count: count == 1)
+        if error is None:
+            return
+        await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    (letter,) = await world.take(DEAD_LETTERS)
+    assert letter.body == body
+    assert error in str(letter.headers["x-returpost-error"])
+
+
+async def test_the_database_away_holds_the_queue_and_loses_nothing(world: World, probe: Probe) -> None:
+    async with world.running(probe.create, ServiceSettings, "classifier") as running:
+        await world.fetch("classifier", "ALTER TABLE probe RENAME TO away")
+        await world.send(*[recorded(n) for n in range(10)], detail="delivered")
+        held = await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 503)
+        assert held.json()["consumers"][QUEUE]["held_seconds"] is not None
+        await world.fetch("classifier", "ALTER TABLE away RENAME TO probe")
+        await eventually(lambda: counted(world), lambda count: count == 10)
+        await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 200)
+    assert await world.depth(DEAD_LETTERS) == 0
+
+
+async def test_the_outbox_of_a_dead_predecessor_is_published(world: World, probe: Probe) -> None:
+    body, content_type = encode([recorded(1)])
+    await world.fetch(
+        "classifier",
+        "INSERT INTO outbox (exchange, routing_key, body, content_type, written_at)"
+        " VALUES ($1, $2, $3, $4, now() - interval '1 minute')",
+        COMMANDS, f"delivery.result.{TENANT}.news", body, content_type,
+    )  # fmt: skip
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await eventually(lambda: world.depth("ingest.delivery-result"), lambda depth: depth == 1)
+        await eventually(lambda: world.fetch("classifier", "SELECT FROM outbox"), lambda rows: not rows)
+
+
+async def test_a_stop_finishes_the_batch_in_hand(world: World, probe: Probe) -> None:
+    probe.gate.clear()
+    async with world.running(probe.create, ServiceSettings, "classifier"):
+        await world.send(*[recorded(n) for n in range(10)], detail="delivered")
+        await eventually(lambda: world.depth(QUEUE), lambda depth: depth == 0)
+        asyncio.get_running_loop().call_later(0.2, probe.gate.set)
+    assert await counted(world) == 10
+    assert await world.depth(QUEUE) == 0
+    assert len(await world.take_events("ingest.delivery-result")) == 10
+
+
+async def test_a_service_may_read_and_write_its_own_tables_alone(world: World) -> None:
+    connection = await asyncpg.connect(world.database_urls["classifier"])
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SELECT * FROM blocklist.outbox")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("CREATE TABLE classifier.more ()")
+    finally:
+        await connection.close()
