@@ -1,0 +1,85 @@
+"""Write the files that are made from the code: `python -m deploy.generate`, and with `--check` see whether they are.
+
+`docs/asyncapi/<service>.json` are AsyncAPI 3 documents of each service's queues and events, made from its wiring;
+`deploy/rabbitmq/definitions.json` is the topology, for brokers that load definitions when they start.
+"""
+
+import argparse
+import json
+import sys
+from difflib import unified_diff
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from shared import topology
+from shared.errors import ReturpostError
+
+ROOT = Path(__file__).resolve().parent.parent
+ASYNCAPI = Path("docs/asyncapi")
+DEFINITIONS = Path("deploy/rabbitmq/definitions.json")
+SHOWN_LINES = 20
+"""Lines of each difference that `--check` shows."""
+
+
+def documents() -> dict[Path, str]:
+    """Return what each generated file should hold, by its path in the project. The same code gives the same bytes.
+
+    Raises `ReturpostError` when a service cannot be wired.
+    """
+    made = {ASYNCAPI / f"{service}.json": _pretty(asyncapi(service)) for service in topology.SERVICES}
+    return made | {DEFINITIONS: _pretty(topology.definitions())}
+
+
+def asyncapi(service: str) -> dict[str, Any]:
+    """Return the AsyncAPI document of a service, wired with the defaults of its settings whatever the environment is."""
+    try:
+        create = import_module(f"services.{service}.app").create
+        settings = import_module(f"services.{service}.settings").Settings.model_construct()
+    except (ImportError, AttributeError) as error:
+        raise ReturpostError(f"services/{service}: cannot be wired: {error}") from error
+    document: dict[str, Any] = create(settings).asyncapi()
+    return document
+
+
+def differences(root: Path, wanted: dict[Path, str]) -> list[str]:
+    """Return a line for each file that is not what it should be, with the beginning of the difference."""
+    found = []
+    for path, text in wanted.items():
+        there = (root / path).read_text() if (root / path).exists() else ""
+        if there != text:
+            lines = list(unified_diff(there.splitlines(), text.splitlines(), f"{path}", f"{path} (code)", "", "", 1, ""))
+            rest = [f"... and {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
+            found.append("\n".join([*lines[:SHOWN_LINES], *rest]))
+    stale = {path.relative_to(root) for path in (root / ASYNCAPI).glob("*.json")} - set(wanted)
+    return found + [f"{path}: no service of that name; delete it" for path in sorted(stale)]
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Write or check. Exit code 1 when a file differs or a service cannot be wired."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a file is out of date")
+    check = parser.parse_args(arguments).check
+    try:
+        wanted = documents()
+    except ReturpostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if check:
+        found = differences(root, wanted)
+        sys.stderr.write("".join(f"{line}\n" for line in found))
+        if found:
+            sys.stderr.write(f"{len(found)} generated files are out of date; run `python -m deploy.generate`\n")
+        return 1 if found else 0
+    for path, text in wanted.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return 0
+
+
+def _pretty(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
