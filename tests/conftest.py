@@ -1,6 +1,7 @@
 """Fixtures: one private RabbitMQ and one PostgreSQL a run, shared by all workers; a vhost and a database a test."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -43,7 +44,8 @@ def backing(run_folder: Path) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def template(backing: Any, run_folder: Path) -> str:
     """Name of a migrated database that each test copies; made by whichever worker comes first."""
-    note = run_folder / "template.json"
+    server = hashlib.sha256(backing.database_url.encode()).hexdigest()[:12]
+    note = run_folder / f"template-{server}.json"
     with run_lock(run_folder, "template"):
         if note.exists():
             return str(json.loads(note.read_text()))

@@ -1,0 +1,33 @@
+# Returpost. `make` lists what can be made; each target sets up all that it needs.
+
+PYTEST_WORKERS ?= 3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean venv
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+venv:
+	@sh deploy/bootstrap.sh
+
+demo: venv ## start everything, send mails and a mailing, show what became of them (ARGS=--once: end by itself)
+	@.venv/bin/returpost demo $(ARGS)
+
+test: venv ## run the tests (ARGS='-k name' for some of them)
+	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+
+lint: venv ## style, types, and whether generated documents are up to date
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/python -m deploy.generate --check
+
+bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
+	@for script in bench/pipeline.py; do .venv/bin/python -m $$(echo $${script%.py} | tr / .) $(ARGS) || exit 1; done
+
+clean: ## stop what runs here, and remove what was made
+	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi
+	@rm -rf .venv .venv.lock .returpost .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

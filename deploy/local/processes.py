@@ -1,0 +1,84 @@
+"""Processes of ours: known by pid and start time, so that a pid that was given away is never taken for one of them."""
+
+import json
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from shared.errors import Unavailable
+
+POLL_SECONDS = 0.05
+STOP_SECONDS = 30.0
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return the preferred port when it is free, else any free one below the range that clients are given."""
+    for port in ([preferred] if preferred else []) + random.sample(range(20_000, 32_000), 200):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Unavailable("no free port between 20000 and 32000 on 127.0.0.1")
+
+
+def remember(note: Path, pid: int) -> None:
+    """Write down a process."""
+    note.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
+
+
+def recall(note: Path) -> psutil.Process | None:
+    """Return the process that was written down, if it still runs and is the same one."""
+    try:
+        known = json.loads(note.read_text())
+        process = psutil.Process(known["pid"])
+        if abs(process.create_time() - known["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except (OSError, ValueError, KeyError, psutil.Error):
+        pass
+    return None
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look until it is so. Raises `Unavailable` that says what did not come."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{what}: not after {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+
+
+def end(process: psutil.Process, seconds: float = STOP_SECONDS) -> None:
+    """Stop a process and its children: asked first, then killed."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        process.send_signal(signal.SIGTERM)
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        pass
+    except psutil.NoSuchProcess:
+        return
+    kill(family)
+
+
+def kill(family: list[psutil.Process]) -> None:
+    """Kill what is left of these."""
+    for member in family:
+        try:
+            member.kill()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(family, timeout=10)
+    for member in family:  # our own children stay as zombies until somebody asks
+        try:
+            os.waitpid(member.pid, os.WNOHANG)
+        except ChildProcessError:
+            continue
