@@ -163,7 +163,7 @@ class _Management:
     def __init__(self, url: str, amqp_url: str) -> None:
         parts, amqp = urlsplit(url), urlsplit(amqp_url)
         if parts.scheme not in ("http", "https"):
-            raise InvalidSettings("RETURPOST_MANAGEMENT_URL: it begins with http:// or https://")
+            raise InvalidSettings("RETURPOST_AMQP_MANAGEMENT_URL: it begins with http:// or https://")
         login = parts if parts.username else amqp
         self._auth = aiohttp.BasicAuth(unquote(login.username or "guest"), unquote(login.password or "guest"))
         self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))

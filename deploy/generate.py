@@ -32,7 +32,7 @@ def documents() -> dict[Path, str]:
 
 
 def asyncapi(service: str) -> dict[str, Any]:
-    """Return the AsyncAPI document of a service, wired with the defaults of its settings whatever the environment is."""
+    """Return the AsyncAPI document of a service, wired with default settings whatever the environment is."""
     try:
         create = import_module(f"services.{service}.app").create
         settings = import_module(f"services.{service}.settings").Settings.model_construct()
@@ -48,7 +48,8 @@ def differences(root: Path, wanted: dict[Path, str]) -> list[str]:
     for path, text in wanted.items():
         there = (root / path).read_text() if (root / path).exists() else ""
         if there != text:
-            lines = list(unified_diff(there.splitlines(), text.splitlines(), f"{path}", f"{path} (code)", "", "", 1, ""))
+            names = (str(path), f"{path} (code)")
+            lines = list(unified_diff(there.splitlines(), text.splitlines(), *names, n=1, lineterm=""))
             rest = [f"... and {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
             found.append("\n".join([*lines[:SHOWN_LINES], *rest]))
     stale = {path.relative_to(root) for path in (root / ASYNCAPI).glob("*.json")} - set(wanted)

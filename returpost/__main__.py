@@ -1,0 +1,5 @@
+"""`python -m returpost`."""
+
+from returpost.cli import main
+
+main()

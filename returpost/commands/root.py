@@ -1,0 +1,109 @@
+"""All commands by name. A command's module is imported when that command runs, so that `returpost --help` is quick."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from shared.errors import InvalidSettings, ReturpostError, Unavailable
+
+FAILED, WRONG_USE, AWAY = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is: `module:name` of a function or a Typer app."""
+
+    place: str
+    help: str
+    panel: str
+
+
+_RUN, _FEED, _ASK, _OPERATE = "Run", "Hand in", "Ask", "Operate"
+
+COMMANDS = {
+    "up": Entry("up:up", "Start everything on this machine; Ctrl-C stops it.", _RUN),
+    "down": Entry("down:down", "Stop what `up` or `demo` has started, from another terminal.", _RUN),
+    "status": Entry("status:status", "Show services, queues, database and lag.", _RUN),
+    "demo": Entry("demo:demo", "See it work: real-looking bounce mails and a mailing of 10,000.", _RUN),
+    "send": Entry("send:send", "Hand in delivery results (JSON) and bounce mails.", _FEED),
+    "simulate": Entry("simulate:simulate", "Hand in a made-up mailing, as large and as broken as you like.", _FEED),
+    "blocked": Entry("blocked:app", "List blocked addresses, look one up.", _ASK),
+    "classify": Entry("classify:classify", "Judge bounce mails or SMTP replies here and now; needs no service.", _ASK),
+    "dead": Entry("dead:app", "Look at dead letters, replay or discard them.", _OPERATE),
+    "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),
+    "topology": Entry("topology:app", "Declare or show exchanges, queues and users of the broker.", _OPERATE),
+    "migrate": Entry("migrate:migrate", "Bring roles, schemas and tables of the database up to date.", _OPERATE),
+    "token": Entry("token:token", "Make an API token.", _OPERATE),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Shows commands by their table entry, and imports the one that is run."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the real command in place of its entry."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run; an error that can be explained is explained, and becomes an exit code."""
+        try:
+            return super().invoke(ctx)
+        except ReturpostError as error:
+            sys.stderr.write(f"returpost: {error}\n")
+            raise typer.Exit(exit_code(error)) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped\n")
+            raise typer.Exit(130) from None
+
+
+def exit_code(error: ReturpostError) -> int:
+    """Return the exit code that stands for an error."""
+    return WRONG_USE if isinstance(error, InvalidSettings) else AWAY if isinstance(error, Unavailable) else FAILED
+
+
+def load(name: str) -> Any:
+    """Import a command. Raises `ReturpostError` when the installation lacks a part that it needs."""
+    module, _, attribute = COMMANDS[name].place.partition(":")
+    try:
+        found = getattr(import_module(f"returpost.commands.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        raise ReturpostError(f"{error.name} is not installed: pip install 'returpost[services]'") from None
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        single.command(name)(found)
+        found = single
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+    help="""Returned e-mail: verdicts, retries, blocks and clean-up, event by event.
+
+Begin with `returpost demo`. To work with it: `returpost up`, then in another terminal
+`returpost send results.jsonl`, `returpost status`, `returpost blocked list`.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is away.""",
+)
+
+
+def _placeholder() -> Callable[[], None]:
+    def run() -> None:
+        raise AssertionError("the group loads the command in its place")
+
+    return run
+
+
+for _name, _entry in COMMANDS.items():
+    app.command(_name, help=_entry.help, rich_help_panel=_entry.panel)(_placeholder())

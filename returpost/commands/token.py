@@ -1,0 +1,46 @@
+"""`returpost token`: make an API token."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from returpost.commands.options import FOLDER, Folder
+from shared.errors import InvalidSettings
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def token(
+    tenant: Annotated[str, typer.Option(envvar="RETURPOST_TENANT", help="Whose data; * for all tenants.")] = "demo",
+    scopes: Annotated[str, typer.Option(help="What it may do, by commas: send, check, read, write, operate.")] = "read",
+    name: Annotated[str, typer.Option(help="Who will use it; shown in audits.")] = "somebody",
+    lifetime: Annotated[str, typer.Option(help="How long it is good for: 30m, 12h, 90d.")] = "12h",
+    directory: Folder = FOLDER,
+) -> None:
+    """Make a token for the HTTP APIs, signed with RETURPOST_TOKEN_KEYS or the key of this installation.
+
+    \b
+    returpost token --tenant acme --scopes send --name newsletter --lifetime 90d
+    curl -H "Authorization: Bearer $(returpost token)" 'http://127.0.0.1:8103/v1/blocks'
+    """
+    from returpost.commands.options import names, signing_key
+    from returpost.home import Home
+    from shared.security import ALL_TENANTS, issue
+
+    if tenant != ALL_TENANTS and len(names(tenant, "--tenant")) != 1:
+        raise InvalidSettings("--tenant: name one, or * for all")
+    asked = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
+    if not asked:
+        raise InvalidSettings("--scopes: name at least one")
+    made = issue(signing_key(Home(directory)), name=name, tenant=tenant, scopes=asked, lifetime=lifetime_of(lifetime))
+    typer.echo(made)
+
+
+def lifetime_of(text: str) -> timedelta:
+    """Read `30m`, `12h` or `90d`. Raises `InvalidSettings`."""
+    match = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if match is None or int(match[1]) == 0:
+        raise InvalidSettings(f"--lifetime: {text!r}; write a number and m, h or d, as 12h")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
