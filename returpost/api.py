@@ -1,8 +1,9 @@
 """The services' HTTP APIs, as the command line calls them."""
 
 import json
+import re
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -11,6 +12,7 @@ from shared.errors import InvalidSettings, ReturpostError, Unavailable
 TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 SHOWN_FAULTS = 5
+_LAG = re.compile(rb'^returpost_lag_seconds\{queue="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 
 class Api:
@@ -30,6 +32,11 @@ class Api:
         found: dict[str, Any] = self.call(service, "GET", "/health/ready", accept=(503,))
         return found
 
+    def lags(self, service: str) -> dict[str, float]:
+        """Return by queue how many seconds old the oldest event of the last batch was. Raises `Unavailable`."""
+        _, body = self._request(service, "GET", "/metrics", None, {})
+        return {match[1].decode(): float(match[2]) for match in _LAG.finditer(body)}
+
     def call(
         self,
         service: str,
@@ -48,7 +55,8 @@ class Api:
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
-        status, answer = self._request(service, method, target, body, headers)
+        status, raw = self._request(service, method, target, body, headers)
+        answer = _decoded(raw)
         if status < 400 or status in accept:
             return answer
         words = _words(answer) or f"{method} {path}: {status}"
@@ -60,7 +68,7 @@ class Api:
 
     def _request(
         self, service: str, method: str, target: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, Any]:
+    ) -> tuple[int, bytes]:
         url = self._url(service)
         for again in (False, True):
             kept = service in self._connections
@@ -68,7 +76,8 @@ class Api:
             self._connections[service] = connection
             try:
                 connection.request(method, urlsplit(url).path.rstrip("/") + target, body, headers)
-                return _read(connection.getresponse())
+                response = connection.getresponse()
+                return response.status, response.read(MAX_ANSWER)
             except (OSError, HTTPException) as error:
                 connection.close()
                 del self._connections[service]
@@ -95,12 +104,11 @@ def _connect(url: str) -> HTTPConnection:
     return kind(parts.hostname, parts.port, timeout=TIMEOUT)
 
 
-def _read(response: HTTPResponse) -> tuple[int, Any]:
-    body = response.read(MAX_ANSWER)
+def _decoded(body: bytes) -> Any:
     try:
-        return response.status, json.loads(body) if body else None
+        return json.loads(body) if body else None
     except ValueError:
-        return response.status, {"title": body[:500].decode(errors="replace")}
+        return {"title": body[:500].decode(errors="replace")}
 
 
 def _words(answer: Any) -> str:

@@ -21,8 +21,8 @@ def up(
 ) -> None:
     """Start RabbitMQ, PostgreSQL and every service, each as its own process, and keep them running.
 
-    RETURPOST_AMQP_URL (with RETURPOST_AMQP_MANAGEMENT_URL) and RETURPOST_DATABASE_URL name servers to use in place of own
-    ones. One Ctrl-C finishes what is in hand and stops all; a second one ends at once.
+    RETURPOST_AMQP_URL (with RETURPOST_AMQP_MANAGEMENT_URL) and RETURPOST_DATABASE_URL name servers to use in place of
+    own ones. One Ctrl-C finishes what is in hand and stops all; a second one ends at once.
 
     \b
     returpost up

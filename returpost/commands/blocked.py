@@ -1,0 +1,76 @@
+"""`returpost blocked`: whom mailings skip, and why."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api
+from returpost.home import Home
+from shared.errors import InvalidSettings
+
+PAGE = 1000
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List blocked addresses, look one up.")
+
+
+@app.command("list")
+def list_blocks(
+    tenant: Tenant = TENANT,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    directory: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """List blocked addresses with why and since when.
+
+    \b
+    returpost blocked list --limit 20
+    returpost blocked list --tenant acme --limit 1000000 --json > blocked.json
+    """
+    from returpost.commands.terminal import err, out, print_json, table
+
+    client = api(Home(directory))
+    found: list[dict[str, Any]] = []
+    after = None
+    while len(found) < limit:
+        page = client.get("blocklist", "/v1/blocks", tenant=tenant, limit=min(PAGE, limit - len(found)), after=after)
+        found += page["blocks"]
+        after = page["next"]
+        if after is None:
+            break
+    if as_json:
+        print_json(found)
+        return
+    columns = ("address", "cause", "reason", "return_count", "since", "by")
+    out.print(table(None, columns, [[row.get(column) for column in columns] for row in found]))
+    if after is not None:
+        err.print(f"There are more; --limit {limit * 10} shows them.")
+
+
+@app.command()
+def lookup(address: str, tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = False) -> None:
+    """Tell all that is known of one address: whether it is blocked, its return count and its history.
+
+    \b
+    returpost blocked lookup ann@example.com
+    """
+    from returpost.commands.terminal import out, print_json, table
+    from shared.addresses import normalise
+    from shared.errors import InvalidAddress
+
+    try:
+        asked = normalise(address)
+    except InvalidAddress as error:
+        raise InvalidSettings(str(error)) from None
+    found: dict[str, Any] = api(Home(directory)).get(
+        "blocklist", f"/v1/addresses/{quote(asked, safe='')}", tenant=tenant
+    )
+    if as_json:
+        print_json(found)
+        return
+    lists = {name: value for name, value in found.items() if isinstance(value, list)}
+    facts = [(name.replace("_", " "), value) for name, value in found.items() if name not in lists]
+    out.print(table(asked, ("", ""), facts))
+    for name, rows in lists.items():
+        if rows and isinstance(rows[0], dict):
+            out.print(table(name, tuple(rows[0]), [tuple(row.values()) for row in rows]))
