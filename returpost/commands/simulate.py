@@ -13,10 +13,8 @@ from returpost.home import Home
 from shared.errors import InvalidSettings
 
 if TYPE_CHECKING:
-    from returpost.simulation import Mailing
     from returpost.simulated_replies import Receiver
-
-Share = Annotated[float, typer.Option(min=0, max=1)]
+    from returpost.simulation import Mailing
 
 
 def simulate(
