@@ -1,6 +1,7 @@
 """RabbitMQ: declare the topology and the users at a broker (`returpost topology apply`), and see what is there."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -165,14 +166,15 @@ class _Management:
         if parts.scheme not in ("http", "https"):
             raise InvalidSettings("RETURPOST_AMQP_MANAGEMENT_URL: it begins with http:// or https://")
         login = parts if parts.username else amqp
-        self._auth = aiohttp.BasicAuth(unquote(login.username or "guest"), unquote(login.password or "guest"))
+        credentials = f"{unquote(login.username or 'guest')}:{unquote(login.password or 'guest')}"
+        self._headers = {"Authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
         self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
         self._vhost = quote(vhost_of(amqp_url), safe="")
         self._own_name = unquote(amqp.username or "guest")
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> "_Management":
-        self._session = aiohttp.ClientSession(auth=self._auth, timeout=HTTP_TIMEOUT)
+        self._session = aiohttp.ClientSession(headers=self._headers, timeout=HTTP_TIMEOUT)
         return self
 
     async def __aexit__(self, *_: object) -> None:

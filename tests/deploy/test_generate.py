@@ -1,0 +1,57 @@
+"""The files that are made from the code are what the code makes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy import generate
+from shared import topology
+
+
+def test_the_committed_files_are_up_to_date() -> None:
+    assert generate.differences(generate.ROOT, generate.documents()) == []
+
+
+def test_generating_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    assert generate.main([], tmp_path) == 0
+    first = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    assert generate.main([], tmp_path) == 0
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == first
+    assert generate.main(["--check"], tmp_path) == 0
+
+
+def test_a_difference_fails_the_check_and_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main([], tmp_path) == 0
+    changed = tmp_path / "docs/asyncapi/ingest.json"
+    changed.write_text(changed.read_text().replace("returpost.delivery.recorded.v1", "something.else"))
+    (tmp_path / "docs/asyncapi/gone.json").write_text("{}")
+    assert generate.main(["--check"], tmp_path) == 1
+    said = capsys.readouterr().err
+    assert "docs/asyncapi/ingest.json" in said
+    assert "+" in said
+    assert "docs/asyncapi/gone.json: no service of that name" in said
+    assert "2 generated files are out of date" in said
+
+
+def test_the_environment_does_not_change_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = generate.documents()
+    monkeypatch.setenv("RETURPOST_AMQP_URL", "amqp://somewhere.example/else")
+    monkeypatch.setenv("RETURPOST_HTTP_PORT", "1")
+    assert generate.documents() == plain
+
+
+def test_definitions_hold_the_topology_and_no_secrets() -> None:
+    definitions = json.loads(generate.documents()[generate.DEFINITIONS])
+    assert {queue["name"] for queue in definitions["queues"]} == {queue.name for queue in topology.queues()}
+    assert "users" not in definitions
+
+
+@pytest.mark.parametrize("service", topology.SERVICES)
+def test_a_document_names_the_queues_of_its_service(service: str) -> None:
+    document = generate.asyncapi(service)
+    assert document["asyncapi"].startswith("3.")
+    text = json.dumps(document)
+    for queue in topology.queues():
+        if queue.name.startswith(f"{service}.") and queue.name != topology.DEAD_LETTERS:
+            assert queue.name in text
