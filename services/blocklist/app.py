@@ -1,0 +1,73 @@
+"""Blocklist: verdicts -> return counts and blocks; the check before a mailing; the tenants' settings."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from services.blocklist import api
+from services.blocklist.commands import take_clears, take_erasures, take_sets
+from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.settings import Settings
+from services.blocklist.tenant_settings import apply_next
+from shared.contracts import (
+    AddressBlocked,
+    AddressErase,
+    AddressErased,
+    AddressUnblocked,
+    BlockClear,
+    BlockCleared,
+    BlockSet,
+    BounceClassified,
+    DeliveryRecorded,
+    SettingsChanged,
+)
+from shared.service import Service, run
+from shared.topology import COMMANDS
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Service[Settings]:
+    """Wire the service."""
+    service = Service("blocklist", settings, description=__doc__ or "")
+    tolerance = settings.clock_tolerance
+
+    service.consume("blocklist.delivery-recorded", DeliveryRecorded, partial(take_results, clock=clock))
+    service.consume("blocklist.bounce-classified", BounceClassified, partial(take_verdicts, clock=clock))
+    sets, clears = (partial(take, clock=clock, tolerance=tolerance) for take in (take_sets, take_clears))
+    service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
+    service.consume("blocklist.block-clear", BlockClear, clears, exchange=COMMANDS)
+    service.consume("blocklist.address-erase", AddressErase, partial(take_erasures, clock=clock), exchange=COMMANDS)
+    service.publishes(AddressBlocked, "address.blocked.{tenant}")
+    service.publishes(AddressUnblocked, "address.unblocked.{tenant}")
+    service.publishes(AddressErased, "address.erased.{tenant}")
+    service.publishes(BlockCleared, "block.cleared.{tenant}")
+    service.publishes(SettingsChanged, "settings.changed.{tenant}")
+
+    settings_changed = asyncio.Event()
+
+    async def reassessment() -> None:
+        settings_changed.clear()
+        if not await apply_next(service.effects, settings.reassess_chunk, clock()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(settings_changed.wait(), settings.reassess_interval.total_seconds())
+
+    service.background("reassessment", reassessment)
+    service.app.state.clock = clock
+    service.app.state.settings_changed = settings_changed
+    service.routes(api.router)
+    return service
+
+
+def main() -> None:
+    """Run until told to stop."""
+    run(create, Settings, "blocklist")
+
+
+if __name__ == "__main__":
+    main()

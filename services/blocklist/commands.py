@@ -1,0 +1,97 @@
+"""What people and other services command: block, clear bounce-flag, erase. The handlers of the commands."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from services.blocklist import store
+from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
+from services.blocklist.store import Key, Said
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event, event
+from shared.contracts import AddressErase, AddressErased, BlockClear, BlockCleared, BlockSet
+from shared.outbox import Work
+from shared.telemetry import traceparent
+from shared.vocabulary import UnblockCause
+
+C = TypeVar("C", BlockSet, BlockClear, AddressErase)
+Clock = Callable[[], datetime]
+
+
+async def take_sets(events: Sequence[Event[BlockSet]], work: Work, clock: Clock, tolerance: timedelta) -> None:
+    """Block addresses by hand, until they are cleared."""
+    said, triggers = _latest(list(_timely(events, work, clock(), tolerance)))
+    if said:
+        await store.set_by_hand(work.connection, said)
+        await reassess(work, triggers, UnblockCause.SETTINGS, clock())
+
+
+async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Clock, tolerance: timedelta) -> None:
+    """Lift blocks and zero counts from the time of the command on, and tell each command's effect."""
+    timely = list(_timely(events, work, clock(), tolerance))
+    said, triggers = _latest(timely)
+    if said:
+        await store.clear(work.connection, said)
+        await reassess(work, triggers, UnblockCause.CLEARED, clock())
+    for command in timely:
+        data = command.data
+        cleared = BlockCleared.model_construct(
+            addresses=data.addresses, time=data.time, by=data.by, operation=data.operation
+        )
+        work.emit(
+            event(
+                cleared,
+                id=ids.derived(command.id, BlockCleared.TYPE),
+                source=SOURCE,
+                tenant=command.tenant,
+                subject=data.operation,
+                traceparent=traceparent(),
+            )
+        )
+
+
+async def take_erasures(events: Sequence[Event[AddressErase]], work: Work, clock: Clock) -> None:
+    """Remove addresses and their history, lift their blocks, and have everybody do the same."""
+    _, triggers = _latest(events)
+    taken = await store.take_for_erase(work.connection, triggers)
+    await store.erase(work.connection, taken)
+    for place, trigger in triggers.items():
+        is_blocked, version = taken.get(place, (False, 0))
+        if is_blocked:
+            work.emit(unblocked(place, next_version(version, clock()), trigger, UnblockCause.ERASED))
+        erased = AddressErased.model_construct(address=place[1], time=trigger.time, by=trigger.by)
+        work.emit(
+            event(
+                erased,
+                id=ids.derived(trigger.id, f"{AddressErased.TYPE} {place[1]}"),
+                source=SOURCE,
+                tenant=place[0],
+                traceparent=traceparent(),
+            )
+        )
+
+
+def _timely(events: Sequence[Event[C]], work: Work, now: datetime, tolerance: timedelta) -> Iterator[Event[C]]:
+    for command in events:
+        if command.data.time <= now + tolerance:
+            yield command
+        else:
+            work.refuse(command, f"data.time: {command.data.time.isoformat()} is in the future; set the clock right")
+
+
+def _latest(commands: Sequence[Event[C]]) -> tuple[dict[Key, Said], dict[Key, Trigger]]:
+    """Return the last command on each address, and what to tell of it."""
+    said: dict[Key, Said] = {}
+    triggers: dict[Key, Trigger] = {}
+    for command in commands:
+        data = command.data
+        note = getattr(data, "note", "")
+        words = (data.time, data.by, note)
+        trigger = Trigger(command.id, data.time, data.by, getattr(data, "operation", None), note)
+        for address in data.addresses:
+            place = (command.tenant, key(address))
+            if place not in said or said[place] <= words:
+                said[place] = words
+                triggers[place] = trigger
+    return said, triggers

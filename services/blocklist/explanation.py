@@ -1,0 +1,73 @@
+"""Why an address is blocked or not, in words and in all its facts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from asyncpg import Record
+
+from services.blocklist.policy import Effect, Policy
+from services.blocklist.standing import Standing
+from services.blocklist.store import Known
+from shared.vocabulary import BlockCause, Reason
+
+
+def of_address(
+    address: str,
+    known: Known | None,
+    row: Record | None,
+    history: Sequence[Record],
+    policy: Policy,
+) -> dict[str, Any]:
+    """Return what `GET /v1/addresses/{address}` answers."""
+    standing = known.standing if known else Standing()
+    block = standing.block
+    facts = {name: value for name, value in (dict(row) if row else {}).items() if name != "version"}
+    return {
+        "address": address,
+        "known": known is not None,
+        "blocked": block is not None,
+        "cause": block and block.cause,
+        "reason": block and block.reason,
+        "since": block and block.since,
+        "mailing": block and block.mailing,
+        "return_count": standing.return_count,
+        "accepted_bounces": policy.accepted_bounces,
+        "why": why(standing, known, policy),
+        **facts,
+        "version": known.version if known else 0,
+        "history": [_line(line, known, policy) for line in history],
+    }
+
+
+def why(standing: Standing, known: Known | None, policy: Policy) -> str:
+    """Say in one sentence why the address is blocked, or that it is not."""
+    block, count = standing.block, standing.return_count
+    if known is None:
+        return "Nothing is known of it: it may be mailed."
+    if block is None:
+        return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
+    if block.cause is BlockCause.DEAD_ADDRESS:
+        return f"Blocked since mailing {block.mailing} bounced: {block.reason}."
+    if block.cause is BlockCause.COMPLAINT:
+        return f"Blocked since its owner complained of mailing {block.mailing}."
+    if block.cause is BlockCause.MANUAL:
+        return f"Blocked by {known.manual_by}{f': {known.manual_note}' if known.manual_note else ''}."
+    return f"Blocked since mailing {block.mailing}: {count} returned, {policy.accepted_bounces} accepted."
+
+
+def _line(line: Record, known: Known | None, policy: Policy) -> dict[str, Any]:
+    effect = policy.effects[Reason(line["reason"])]
+    if effect is Effect.BLOCK and not line["may_block"] and line["reason"] != Reason.COMPLAINT:
+        effect = Effect.COUNT
+    rest = {name: value for name, value in line.items() if name != "may_block"}
+    return {**rest, "effect": effect, "settled_by": _settled(line["time"], effect, known)}
+
+
+def _settled(time: datetime, effect: Effect, known: Known | None) -> str | None:
+    """Say what came after it, so that it no longer holds."""
+    if known is None or effect is Effect.IGNORE:
+        return None
+    if time <= known.facts.cleared:
+        return "clear"
+    return "delivery" if effect is Effect.COUNT and time <= known.facts.delivered else None

@@ -1,0 +1,97 @@
+"""What became of mailings: deliveries, complaints and bounces. The handlers of results and verdicts."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.blocklist import store
+from services.blocklist.policy import may_block
+from services.blocklist.reassess import Trigger, reassess
+from services.blocklist.store import Key, Line
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event
+from shared.contracts import BounceClassified, DeliveryRecorded
+from shared.outbox import Work
+from shared.vocabulary import Fault, Reason, Result, UnblockCause, VerdictType
+
+MAX_TEXT = 500
+"""Characters of the text that decided a verdict which the history keeps."""
+
+
+async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work, clock: Callable[[], datetime]) -> None:
+    """Note deliveries, which lift blocks by return count, and complaints, which block."""
+    delivered: dict[Key, datetime | None] = {}
+    last: dict[Key, Event[DeliveryRecorded]] = {}
+    complaints: list[Line] = []
+    for item in events:
+        data = item.data
+        place = (item.tenant, key(data.address))
+        if data.result is Result.DELIVERED:
+            if place not in last or last[place].data.time < data.time:
+                delivered[place] = data.time
+                last[place] = item
+        elif data.result is Result.COMPLAINED:
+            delivered.setdefault(place)
+            complaints.append(_complaint(item, place))
+    reduced = await store.touch(work.connection, delivered)
+    again = {place: _trigger(last[place]) for place in reduced}
+    if complaints:
+        await store.record(work.connection, complaints)
+        again |= {(line.tenant, line.address): _trigger_of(line) for line in complaints}
+    if again:
+        await reassess(work, again, UnblockCause.DELIVERED, clock())
+
+
+async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work, clock: Callable[[], datetime]) -> None:
+    """Note the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
+    lines = [_bounce(item) for item in events if _counts(item.data)]
+    if not lines:
+        return
+    triggers = {(line.tenant, line.address): _trigger_of(line) for line in lines}
+    await store.touch(work.connection, dict.fromkeys(triggers))
+    await store.record(work.connection, lines)
+    await reassess(work, triggers, UnblockCause.SETTINGS, clock())
+
+
+def _trigger(delivery: Event[DeliveryRecorded]) -> Trigger:
+    return Trigger(delivery.id, delivery.data.time, subject=delivery.data.mailing)
+
+
+def _trigger_of(line: Line) -> Trigger:
+    return Trigger(str(line.id), line.time, subject=line.mailing)
+
+
+def _counts(data: BounceClassified) -> bool:
+    verdict = data.verdict
+    return data.exhausted or verdict.type is VerdictType.HARD or verdict.reason is Reason.COMPLAINT
+
+
+def _bounce(item: Event[BounceClassified]) -> Line:
+    data, verdict = item.data, item.data.verdict
+    return Line(
+        item.tenant,
+        key(data.address),
+        _uuid(item.id),
+        data.time,
+        may_block(verdict.type, verdict.reason, verdict.fault, dead_address=verdict.dead_address),
+        data.mailing,
+        verdict.reason,
+        verdict.fault,
+        verdict.rule,
+        data.status,
+        (verdict.text or data.diagnostic)[:MAX_TEXT],
+    )
+
+
+def _complaint(item: Event[DeliveryRecorded], place: Key) -> Line:
+    data = item.data
+    identity = _uuid(item.id)
+    return Line(*place, identity, data.time, False, data.mailing, Reason.COMPLAINT, Fault.NONE, "", None, "")
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(ids.derived(text, "history"))

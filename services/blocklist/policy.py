@@ -1,0 +1,70 @@
+"""What each reason does to an address: block it, count against it, or nothing. A table in the tenant's settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from shared.vocabulary import Fault, Reason, VerdictType
+
+ACCEPTED_BOUNCES = 5
+"""Default of *Number of accepted bounces before email address is disabled*: the sixth blocks."""
+
+
+class Effect(StrEnum):
+    """What a bounce with some reason does."""
+
+    BLOCK = "block"
+    COUNT = "count"
+    IGNORE = "ignore"
+
+
+DEAD = frozenset({Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.DOMAIN_UNKNOWN, Reason.NOT_ACCEPTING, Reason.MOVED})
+"""The address or its domain is dead: these block at once by default."""
+RECIPIENT = frozenset({Reason.ACCOUNT_DISABLED, Reason.RECIPIENT_REFUSED, Reason.MAILBOX_FULL})
+"""The recipient's, but it may pass: these count by default, and a tenant may have them block."""
+NO_BOUNCE = frozenset({Reason.UNSUBSCRIBE, Reason.AUTO_REPLY, Reason.CHALLENGE, Reason.DELAYED, Reason.DELIVERED})
+"""Never counted and never blocking, whatever anybody sets."""
+
+
+def _default(reason: Reason) -> Effect:
+    if reason in DEAD or reason is Reason.COMPLAINT:
+        return Effect.BLOCK
+    return Effect.IGNORE if reason is Reason.SUPPRESSED or reason in NO_BOUNCE else Effect.COUNT
+
+
+DEFAULT_EFFECTS: Mapping[Reason, Effect] = MappingProxyType({reason: _default(reason) for reason in Reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A tenant's rules: an address is blocked when its return count is above `accepted_bounces`."""
+
+    accepted_bounces: int = ACCEPTED_BOUNCES
+    effects: Mapping[Reason, Effect] = field(default_factory=lambda: DEFAULT_EFFECTS)
+
+
+def choices(reason: Reason) -> tuple[Effect, ...]:
+    """Return what a tenant may choose for a reason.
+
+    A fault of the sender or of the network is never held against an address at once; a complaint is no bounce and
+    never counted; what is no bounce at all has no choice.
+    """
+    if reason is Reason.COMPLAINT:
+        return Effect.BLOCK, Effect.IGNORE
+    if reason in NO_BOUNCE:
+        return (Effect.IGNORE,)
+    if reason in DEAD or reason in RECIPIENT:
+        return Effect.BLOCK, Effect.COUNT, Effect.IGNORE
+    return Effect.COUNT, Effect.IGNORE
+
+
+def may_block(type_: VerdictType, reason: Reason, fault: Fault, *, dead_address: bool) -> bool:
+    """Say whether a bounce is strong enough to block at once where the policy of its reason is to block.
+
+    It must have failed for good by itself, not by used-up attempts, and by the recipient's fault; and where its
+    reason says that the address is dead, the verdict must say so too.
+    """
+    if type_ is not VerdictType.HARD or fault is not Fault.RECIPIENT:
+        return False
+    return dead_address or reason not in DEAD

@@ -1,0 +1,103 @@
+"""Look again at addresses of which something new is known: decide their standing, write it, tell what changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from services.blocklist import store
+from services.blocklist.standing import Block, Standing, stand
+from services.blocklist.store import Key, Known
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import AddressBlocked, AddressUnblocked
+from shared.outbox import Work
+from shared.telemetry import traceparent
+from shared.vocabulary import BlockCause, UnblockCause
+
+N = TypeVar("N", AddressBlocked, AddressUnblocked)
+
+SOURCE = "/returpost/blocklist"
+CHUNK = 5_000
+"""Addresses that are held in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What made us look again."""
+
+    id: str
+    """Of the event or command."""
+    time: datetime
+    by: str = "blocklist"
+    subject: str | None = None
+    note: str = ""
+
+
+async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> None:
+    """Decide the standing of addresses that are in hand; `lift` is why those are free that no longer are blocked."""
+    keys = sorted(triggers)
+    policies = await store.policies(work.connection, (tenant for tenant, _ in keys))
+    for start in range(0, len(keys), CHUNK):
+        changed: list[tuple[Key, int, Standing]] = []
+        for key, known in (await store.known(work.connection, keys[start : start + CHUNK])).items():
+            standing = stand(known.facts, policies[key[0]])
+            if standing == known.standing:
+                continue
+            version = known.version
+            if is_news(known.standing.block, standing.block):
+                version = next_version(version, now)
+                work.emit(_news(key, known, standing, version, triggers[key], lift))
+            changed.append((key, version, standing))
+        if changed:
+            await store.write(work.connection, changed)
+
+
+def is_news(before: Block | None, after: Block | None) -> bool:
+    """Say whether others must hear of it: blocked or not, or for another cause or reason."""
+    if before is None or after is None:
+        return before is not after
+    return (before.cause, before.reason) != (after.cause, after.reason)
+
+
+def next_version(last: int, now: datetime) -> int:
+    """Return a version above the last one.
+
+    Microseconds since 1970, so that it rises also across an erase and a rebuilt database, which forget the last one.
+    """
+    return max(last + 1, int(now.timestamp() * 1_000_000))
+
+
+def unblocked(key: Key, version: int, trigger: Trigger, cause: UnblockCause) -> Event[AddressUnblocked]:
+    """Return the event that tells that a block is lifted."""
+    data = AddressUnblocked.model_construct(
+        address=key[1], version=version, cause=cause, time=trigger.time, by=trigger.by, note=trigger.note
+    )
+    return _event(data, key, version, trigger, trigger.subject)
+
+
+def _news(
+    key: Key, known: Known, standing: Standing, version: int, trigger: Trigger, lift: UnblockCause
+) -> Event[AddressBlocked] | Event[AddressUnblocked]:
+    if standing.block is None:
+        return unblocked(key, version, trigger, lift)
+    block, by_hand = standing.block, standing.block.cause is BlockCause.MANUAL
+    data = AddressBlocked.model_construct(
+        address=key[1],
+        version=version,
+        cause=block.cause,
+        reason=block.reason,
+        return_count=standing.return_count,
+        mailing=block.mailing,
+        time=block.since,
+        by=(known.manual_by or "") if by_hand else SOURCE,
+        note=(known.manual_note or "") if by_hand else "",
+        until=None,
+    )
+    return _event(data, key, version, trigger, block.mailing or trigger.subject)
+
+
+def _event(data: N, key: Key, version: int, trigger: Trigger, subject: str | None) -> Event[N]:
+    # One command concerns many addresses, and one cause an address more than once, by settings that go to and fro.
+    identity = ids.derived(trigger.id, f"{data.TYPE} {key[1]}", version)
+    return event(data, id=identity, source=SOURCE, tenant=key[0], subject=subject, traceparent=traceparent())

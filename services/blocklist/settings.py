@@ -1,0 +1,19 @@
+"""What the blocklist is told."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the blocklist, `RETURPOST_BLOCKLIST_...`."""
+
+    http_port: int = 8103
+    clock_tolerance: timedelta = timedelta(minutes=15)
+    """How far the clock of who commands may be ahead; a clear from further in the future would outlive new bounces."""
+    reassess_chunk: int = Field(default=2_000, ge=1, le=20_000)
+    """Addresses a transaction when a changed setting is applied to all of a tenant."""
+    reassess_interval: timedelta = timedelta(seconds=1)
+    """How often changes of settings that another process took are looked for."""

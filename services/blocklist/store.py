@@ -1,0 +1,168 @@
+"""The blocklist's SQL. Every function works on a batch; nothing is decided here.
+
+Whoever changes addresses first takes all of them in hand, in the order of their keys, by `touch`, `clear`,
+`set_by_hand` or `take_for_erase`, one of these a transaction: so two batches with the same addresses wait for each
+other instead of locking each other out.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from services.blocklist.policy import DEFAULT_EFFECTS, Effect, Policy
+from services.blocklist.standing import NEVER, Block, Bounce, Facts, Standing
+from shared.database import Connection, queries
+from shared.vocabulary import BlockCause, Reason
+
+Q = queries(Path(__file__).with_name("queries.sql"))
+
+Key = tuple[str, str]
+"""Tenant and key of the address."""
+Said = tuple[datetime, str, str]
+"""When somebody commanded something, who, and the note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of history."""
+
+    tenant: str
+    address: str
+    id: UUID
+    time: datetime
+    may_block: bool
+    mailing: str
+    reason: Reason
+    fault: str
+    rule: str
+    status: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one address, and the standing that it had so far."""
+
+    facts: Facts
+    standing: Standing
+    version: int
+    manual_by: str | None = None
+    manual_note: str | None = None
+
+
+async def touch(connection: Connection, delivered: Mapping[Key, datetime | None]) -> list[Key]:
+    """Take addresses in hand and note deliveries; return those whose count a delivery may have reduced."""
+    rows = await connection.fetch(Q["touch"], *_columns(((*key, delivered[key]) for key in sorted(delivered)), 3))
+    return [(row["tenant"], row["address"]) for row in rows]
+
+
+async def clear(connection: Connection, commands: Mapping[Key, Said]) -> None:
+    """Take addresses in hand and note when they were cleared."""
+    await connection.execute(Q["clear"], *_columns(((*key, *commands[key]) for key in sorted(commands)), 5))
+
+
+async def set_by_hand(connection: Connection, commands: Mapping[Key, Said]) -> None:
+    """Take addresses in hand and note when they were blocked by hand."""
+    await connection.execute(Q["set"], *_columns(((*key, *commands[key]) for key in sorted(commands)), 5))
+
+
+async def record(connection: Connection, lines: Iterable[Line]) -> None:
+    """Add to the history of addresses that are in hand."""
+    first: dict[tuple[str, str, UUID], Line] = {}
+    for line in lines:
+        identity = (line.tenant, line.address, line.id)
+        if identity not in first or line.time < first[identity].time:
+            first[identity] = line
+    rows = (
+        (r.tenant, r.address, r.id, r.time, r.may_block, r.mailing, r.reason, r.fault, r.rule, r.status, r.text)
+        for _, r in sorted(first.items(), key=lambda item: item[0])
+    )
+    await connection.execute(Q["record"], *_columns(rows, 11))
+
+
+async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+    """Return what is known of each of these addresses that exists."""
+    rows = await connection.fetch(Q["known"], *_columns(keys, 2))
+    cleared = [(row["tenant"], row["address"], row["last_clear"] or NEVER) for row in rows]
+    bounces: dict[Key, list[Bounce]] = defaultdict(list)
+    for line in await connection.fetch(Q["bounces"], *_columns(cleared, 3)):
+        bounce = Bounce(line["mailing"], Reason(line["reason"]), line["time"], line["may_block"])
+        bounces[line["tenant"], line["address"]].append(bounce)
+    return {
+        key: Known(
+            Facts(
+                bounces.get(key, ()),
+                row["last_delivered"] or NEVER,
+                row["last_clear"] or NEVER,
+                row["manual_at"] or NEVER,
+            ),
+            _standing(row),
+            row["version"],
+            row["manual_by"],
+            row["manual_note"],
+        )
+        for row in rows
+        for key in [(row["tenant"], row["address"])]
+    }
+
+
+async def write(connection: Connection, standings: Iterable[tuple[Key, int, Standing]]) -> None:
+    """Write the standings of addresses that are in hand, with their versions."""
+    rows = []
+    for key, version, standing in standings:
+        block = standing.block
+        why = (block.cause, block.since, block.reason, block.mailing) if block else (None, None, None, None)
+        rows.append((*key, version, standing.return_count, *why))
+    await connection.execute(Q["write"], *_columns(rows, 8))
+
+
+async def take_for_erase(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
+    """Take the addresses that exist in hand; return whether each is blocked, and its version."""
+    rows = await connection.fetch(Q["take_for_erase"], *_columns(sorted(keys), 2))
+    return {(row["tenant"], row["address"]): (row["cause"] is not None, row["version"]) for row in rows}
+
+
+async def erase(connection: Connection, keys: Iterable[Key]) -> None:
+    """Remove addresses that are in hand, with all their history."""
+    columns = _columns(sorted(keys), 2)
+    await connection.execute(Q["erase_history"], *columns)
+    await connection.execute(Q["erase"], *columns)
+
+
+async def policies(connection: Connection, tenants: Iterable[str]) -> dict[str, Policy]:
+    """Return the policy of each tenant, which stays as it is until the transaction ends."""
+    wanted = sorted(set(tenants))
+    await connection.execute(Q["hold_settings"], wanted)
+    found = {row["tenant"]: policy_of(row) for row in await connection.fetch(Q["settings"], wanted)}
+    return {tenant: found.get(tenant, Policy()) for tenant in wanted}
+
+
+def policy_of(row: Record | None) -> Policy:
+    """Read a row of settings; without one, the defaults."""
+    if row is None:
+        return Policy()
+    own = {Reason(reason): Effect(effect) for reason, effect in json.loads(row["effects"]).items()}
+    return Policy(row["accepted_bounces"], {**DEFAULT_EFFECTS, **own})
+
+
+def effects_text(policy: Policy) -> str:
+    """Return what a row of settings keeps: the effects that differ from the default."""
+    return json.dumps({r: e for r, e in policy.effects.items() if e is not DEFAULT_EFFECTS[r]})
+
+
+def _standing(row: Record) -> Standing:
+    if row["cause"] is None:
+        return Standing(row["return_count"])
+    reason = Reason(row["reason"]) if row["reason"] else None
+    return Standing(row["return_count"], Block(BlockCause(row["cause"]), row["since"], reason, row["mailing"]))
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or [()] * width
