@@ -26,6 +26,8 @@ MESSAGE_EVENTS = 50
 DISORDER_WINDOW = 2_000
 """Results among which the order is lost."""
 SOURCE = "/simulation"
+OPENED_AFTER = timedelta(seconds=20)
+COMPLAINED_AFTER = timedelta(seconds=40)
 
 _FIRST_NAMES = ("anne", "bjorn", "eva", "fredrik", "ida", "jan", "kari", "lars", "marit", "nils", "ola", "silje")
 _LAST_NAMES = ("berg", "dahl", "eide", "hansen", "haugen", "johansen", "larsen", "lie", "moen", "nilsen", "solberg")
@@ -112,6 +114,11 @@ class Expected:
     opened: int
 
     @property
+    def soft(self) -> int:
+        """Recipients that bounced softly."""
+        return self.healed + self.exhausted
+
+    @property
     def blocked(self) -> int:
         """Addresses that are blocked, each having had at most one bounce."""
         return self.dead + self.complained
@@ -150,9 +157,9 @@ def results(mailing: Mailing) -> Iterator[Event[DeliveryResult]]:
         sent = mailing.start + timedelta(milliseconds=one.number)
         yield _attempt(mailing, one, 1, sent)
         if one.opened:
-            yield _result(mailing, one, Result.OPENED, sent + timedelta(minutes=2))
+            yield _result(mailing, one, Result.OPENED, sent + OPENED_AFTER)
         if one.complained:
-            yield _result(mailing, one, Result.COMPLAINED, sent + timedelta(minutes=3))
+            yield _result(mailing, one, Result.COMPLAINED, sent + COMPLAINED_AFTER)
 
 
 def simulate(mailing: Mailing) -> Iterator[bytes]:
@@ -162,6 +169,15 @@ def simulate(mailing: Mailing) -> Iterator[bytes]:
         if dice.random() < mailing.junk:
             yield dice.choice(JUNK)
         yield encode(group)[0]
+
+
+def dead_or_complained(mailing: Mailing) -> set[str]:
+    """Return the addresses that should be blocked, each having had at most one bounce."""
+    return {
+        one.address
+        for one in recipients(mailing)
+        if one.complained or (one.reply is not None and one.reply.reason in DEAD_REASONS)
+    }
 
 
 def answer(mailing: Mailing, command: RetryRequested, now: datetime) -> Event[DeliveryResult]:

@@ -127,8 +127,8 @@ def programs(options: Options, access: Access, ports: Mapping[str, int], secrets
 
 async def operate(
     running: Running, to_run: Sequence[Program], write: Write, say: Say, work: Callable[[], Awaitable[int]]
-) -> int:
-    """Run the programs; when all are ready do `work`, then stop them. Return what `work` returns, or 0 when stopped.
+) -> int | None:
+    """Run the programs; when all are ready do `work`, then stop them. Return what `work` returns; nothing when stopped.
 
     The first Ctrl-C (or SIGTERM) stops all gracefully, the second at once. Raises what the supervisor raises.
     """
@@ -153,7 +153,7 @@ async def operate(
         await asyncio.wait((keeping, working), return_when=asyncio.FIRST_COMPLETED)
         if keeping.done() and keeping.exception():
             await keeping
-        return 0 if stopped.is_set() else await working
+        return None if stopped.is_set() else await working
     finally:
         working.cancel()
         supervisor.stop()
