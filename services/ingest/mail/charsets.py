@@ -1,0 +1,75 @@
+"""Bytes of any charset to text. Whatever the bytes are, the answer is text without NUL, and never an error."""
+
+import binascii
+import codecs
+from functools import lru_cache
+
+import re2
+
+# Only charsets of mail: Python's other codecs are no charsets, or need quadratic time (punycode, idna).
+_KNOWN = re2.compile(
+    r"(?:ascii|utf-(?:8|16|16-le|16-be|32|7)|iso8859-\d+|cp\d+|koi8-[rtu]|iso2022_[a-z0-9_]+|shift_jis\w*|euc_\w+"
+    r"|gb2312|gbk|gb18030|hz|big5\w*|johab|tis-620|mac-\w+)"
+)
+_JAPANESE = ("iso2022_jp", "euc_jp", "shift_jis", "cp932")
+_WORD = re2.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_BETWEEN_WORDS = re2.compile(r"\?=\s+=\?")
+
+
+@lru_cache(maxsize=512)
+def _codec(charset: str) -> str | None:
+    name = charset.strip().strip("\"'").lower().partition("*")[0]
+    if not name.isascii() or len(name) > 60:
+        return None
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    return found if _KNOWN.fullmatch(found) else None
+
+
+def decode(data: bytes, charset: str = "") -> str:
+    """Return the text of the bytes: by the declared charset when it fits, else by what they look like."""
+    if b"\x1b$" in data or b"\x1b(" in data:
+        return data.decode("iso2022_jp_ext", "replace").replace("\x00", "")
+    declared = _codec(charset) if charset else None
+    candidates = [declared] if declared and declared not in ("ascii", "utf-8") else []
+    candidates.append("utf-8")
+    if declared and declared.startswith(_JAPANESE):
+        candidates += ["euc_jp", "cp932"]
+    for candidate in candidates:
+        try:
+            return data.decode(candidate).replace("\x00", "")
+        except (UnicodeError, ValueError):
+            continue
+    return data.decode(declared if declared and declared.startswith(_JAPANESE) else "latin-1", "replace").replace(
+        "\x00", ""
+    )
+
+
+def unquote(data: bytes) -> bytes:
+    """Undo quoted-printable (RFC 2045 section 6.7); what is no valid escape stays."""
+    return binascii.a2b_qp(data)
+
+
+def unbase64(data: bytes) -> bytes:
+    """Undo base64 (RFC 2045 section 6.8); returns what can be decoded."""
+    kept = data.translate(None, delete=b" \t\r\n")
+    kept = kept[: len(kept) - len(kept) % 4]
+    try:
+        return binascii.a2b_base64(kept)
+    except binascii.Error:
+        return data
+
+
+def header_text(value: str) -> str:
+    """Undo the encoded words of a header (RFC 2047)."""
+    if "=?" not in value:
+        return value
+    return str(_WORD.sub(_word, _BETWEEN_WORDS.sub("?==?", value)))
+
+
+def _word(found: "re2._Match[str]") -> str:
+    charset, encoding, text = found[1], found[2], found[3].encode("utf-8", "replace")
+    data = unbase64(text + b"==") if encoding in "bB" else unquote(text.replace(b"_", b" "))
+    return decode(data, charset)

@@ -1,0 +1,288 @@
+"""The failure notices that follow no RFC, as data: how each is recognised. How they are read is in `prose`.
+
+A mark is a phrase of the notice's own text, in lower case and with single spaces, that its software always writes.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import re2
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One family of notices; the first in the table whose mark is in the text names the format."""
+
+    name: str
+    marks: tuple[str, ...]
+
+
+FORMATS = (
+    Format("mailru", ("создано автоматически сервером mail.ru", "created automatically by mail.ru")),
+    Format(
+        "exim",
+        (
+            "this message was created automatically by",
+            "error(s) in your message",
+            "delivery attempts will continue to be made",
+        ),
+    ),
+    Format("indimail", ("--- enclosed is a copy of the message.",)),
+    Format(
+        "qmail",
+        (
+            "this is the qmail-send program",
+            "this is the machine generated message from mail service",
+            "hi. this is the ",
+        ),
+    ),
+    Format(
+        "postfix",
+        (
+            "this is the postfix program at host",
+            "this is the mail system at host",
+            "this is the mail delivery system at host",
+        ),
+    ),
+    Format("yahoo", ("sorry, we were unable to deliver your message to the following address", "message from yahoo")),
+    Format(
+        "aol",
+        (
+            "your mail to the following recipients could not be delivered because they are not accepting mail from",
+            "the user(s) you are sending to are not accepting mail",
+        ),
+    ),
+    Format("google-groups", ("https://groups.google.com/support", "groups.google.com/a/")),
+    Format(
+        "gmail",
+        (
+            "technical details of permanent failure",
+            "technical details of temporary failure",
+            "delivery to the following recipient failed permanently",
+            "delivery to the following recipients failed permanently",
+            "delivery to the following recipient has been delayed",
+            "google tried to deliver your message",
+        ),
+    ),
+    Format(
+        "exchange",
+        (
+            "did not reach the following recipient(s)",
+            "delivery has failed to these recipients",
+            "diagnostic information for administrators",
+            "your message did not reach some or all of the intended recipients",
+            "the following recipient(s) cannot be reached",
+            "the following recipient(s) could not be reached",
+            "diagnoseinformationen für administratoren",
+            "diagnostikkinformasjon for administratorer",
+        ),
+    ),
+    Format(
+        "domino",
+        (
+            "------- failure reasons",
+            "not listed in domino directory",
+            "not listed in public name & address book",
+            "was not delivered to:",
+        ),
+    ),
+    Format(
+        "sendmail",
+        (
+            "transcript of session follows",
+            "transcript of the session follows",
+            "the following addresses had permanent",
+            "the following addresses had transient",
+            "the original message was received at",
+        ),
+    ),
+    Format("mimecast", ("an email that you attempted to send to the following address could not be delivered",)),
+    Format("mailfoundry", ("this has been a permanent failure. no further delivery attempts",)),
+    Format("mcafee", ("the following addresses had delivery problems",)),
+    Format(
+        "opensmtpd", ("opensmtpd", "this is the mailer-daemon, please do not reply", "hi! this is the mailer-daemon")
+    ),
+    Format("dragonfly", ("this is the dragonfly mail agent",)),
+    Format(
+        "courier",
+        (
+            "this is a delivery status notification from",
+            "this is a courier mail server",
+            "your message cannot be delivered to the following recipients",
+            "unable to deliver your message to the following recipients",
+        ),
+    ),
+    Format(
+        "kddi",
+        (
+            "each of the following recipients was rejected by a remote",
+            "the user(s) account is disabled",
+            "the user(s) account is temporarily limited",
+        ),
+    ),
+    Format("docomo", ("i mode", "spモード", "docomo.ne.jp")),
+    Format("gmx", ("this message was created automatically by gmx", "smtp error from remote server")),
+    Format("yandex", ("this is the yandex", "это автоматический ответ яндекс", "почтовой системой яндекс")),
+    Format("zoho", ("this message was created automatically by zoho", "zoho mail")),
+    Format("barracuda", ("barracuda",)),
+    Format("messagelabs", ("messagelabs", "symantec.cloud")),
+    Format("trendmicro", ("interscan", "trend micro")),
+    Format("james", ("error message below:", "message details:")),
+    Format(
+        "mailing-list",
+        (
+            "you are not a member of this mailing list",
+            "not allowed to post to this mailing list",
+            "your message to the list",
+        ),
+    ),
+)
+
+FAILURE_PHRASES = (
+    "could not be delivered",
+    "couldn't be delivered",
+    "couldn’t be delivered",
+    "cannot be delivered",
+    "can't be delivered",
+    "was not delivered",
+    "wasn't delivered",
+    "not been delivered",
+    "unable to deliver",
+    "undeliverable",
+    "undelivered mail",
+    "delivery failed",
+    "delivery failure",
+    "delivery to the following",
+    "delivery status notification",
+    "failed to deliver",
+    "returned mail",
+    "returned to sender",
+    "returning message to sender",
+    "failure notice",
+    "non-delivery",
+    "nondeliverable",
+    "mail delivery",
+    "message rejected",
+    "permanent error",
+    "permanent failure",
+    "had delivery errors",
+    "had delivery problems",
+    "did not reach",
+    "user unknown",
+    "unknown user",
+    "no such user",
+    "mailbox full",
+    "over quota",
+    "kunne ikke leveres",
+    "kan ikke leveres",
+    "ikke levert",
+    "kunde inte levereras",
+    "unzustellbar",
+    "konnte nicht zugestellt",
+    "nicht zugestellt werden",
+    "n'a pas pu être",
+    "n’a pas pu être",
+    "non remis",
+    "no se pudo entregar",
+    "no se ha podido entregar",
+    "non recapitabile",
+    "impossibile recapitare",
+    "mancata consegna",
+    "não pôde ser entregue",
+    "kon niet worden",
+    "niet worden bezorgd",
+    "nie mógł zostać dostarczon",
+    "не может быть доставлено",
+    "не доставлено",
+    "не было доставлено",
+    "недоставлен",
+    "送信できません",
+    "配信できません",
+    "配送できません",
+    "お届けできません",
+    "送信されません",
+    "退信",
+    "无法投递",
+    "未能送达",
+    "投递失败",
+    "无法送达",
+)
+DELAY_PHRASES = (
+    "has been delayed",
+    "is delayed",
+    "delivery delayed",
+    "delayed mail",
+    "delivery is taking longer",
+    "not yet been delivered",
+    "warning message only",
+    "message will be retried",
+    "will keep trying",
+    "will continue to try",
+    "will continue to be attempted",
+    "delivery attempts will continue",
+    "you do not need to resend",
+    "have not yet been able to deliver",
+    "could not be delivered yet",
+    "still being retried",
+    "transient non-fatal errors",
+    "verzögert",
+    "er forsinket",
+    "est différée",
+    "se ha retrasado",
+    "задерживается",
+    "遅延",
+)
+GIVEN_UP_PHRASES = (
+    "permanent error",
+    "failed permanently",
+    "permanent failure",
+    "given up",
+    "permanent fatal errors",
+    "not going to try again",
+)
+
+DAEMONS = (
+    "mailer-daemon",
+    "mail-daemon",
+    "mailerdaemon",
+    "postmaster",
+    "mail delivery s",
+    "microsoftexchange",
+    "mdaemon",
+    "mailadm",
+    "bounce",
+    "noreply-dmarc",
+)
+
+
+@cache
+def _marks() -> "re2._Set":
+    found = re2.Set.SearchSet()
+    for text, _ in _numbered():
+        found.Add(re2.escape(text))
+    found.Compile()
+    return found
+
+
+@cache
+def _numbered() -> tuple[tuple[str, str], ...]:
+    marks = tuple((mark, f"format:{format_.name}") for format_ in FORMATS for mark in format_.marks)
+    phrases = (("failure", FAILURE_PHRASES), ("delay", DELAY_PHRASES), ("given-up", GIVEN_UP_PHRASES))
+    return marks + tuple((phrase, what) for what, list_ in phrases for phrase in list_)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the words of a mail say it is; `format` is None when no software's own words are in it."""
+
+    format: str | None
+    failure: bool
+    delayed: bool
+
+
+def recognise(text: str) -> Recognised:
+    """Look for all marks and phrases in one pass over the text (any case, any white space)."""
+    matches = _marks().Match(" ".join(text.lower().split())) or ()
+    found = {_numbered()[number][1] for number in matches}
+    name = next((format_.name for format_ in FORMATS if f"format:{format_.name}" in found), None)
+    return Recognised(name, "failure" in found, "delay" in found and "given-up" not in found)

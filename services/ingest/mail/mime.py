@@ -1,0 +1,159 @@
+"""The structure of a mail (RFC 5322, RFC 2045, RFC 2046), as far as reports need it.
+
+Made for mail that may be broken or hostile: it never raises, looks at a bounded number of bytes, parts and levels,
+and reads a returned message only when it is asked for. A part keeps its bytes; text is made when it is looked at.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import re2
+
+from services.ingest.mail import charsets
+
+MAX_BYTES = 2 * 1024 * 1024
+"""Of a mail; a report comes before the message that it returns, so what is cut is the end of that."""
+MAX_HEAD = 128 * 1024
+MAX_DEPTH = 8
+MAX_PARTS = 64
+MAX_TEXT = 64 * 1024
+"""Bytes of a text part that are read."""
+
+Headers = Mapping[str, tuple[str, ...]]
+"""By lower-case name, each the values in order, unfolded, not yet decoded."""
+
+_FIELD = re2.compile(r"^([!-9;-~]{1,100})[ \t]*:[ \t]*(.*)$")
+_PARAMETER = re2.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]+))""")
+_SNIFFED_BOUNDARY = re2.compile(rb"(?im)^--(\S[^\n]{0,199})\n(?:content-[^\n]*\n(?:[ \t][^\n]*\n)*)+")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a mail: `body` in its transfer encoding, `parts` of a multipart."""
+
+    headers: Headers
+    body: bytes
+    parts: tuple["Part", ...] = ()
+    depth: int = 0
+    content_type: str = "text/plain"
+
+    def header(self, name: str) -> str:
+        """Return the first value of the header, its encoded words undone; empty when there is none."""
+        values = self.headers.get(name)
+        return charsets.header_text(values[0]) if values else ""
+
+    @cached_property
+    def data(self) -> bytes:
+        """The body without its transfer encoding."""
+        encoding = self.headers.get("content-transfer-encoding", ("",))[0].strip().lower()
+        if encoding == "quoted-printable":
+            return charsets.unquote(self.body)
+        return charsets.unbase64(self.body) if encoding == "base64" else self.body
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text, at most `MAX_TEXT` bytes of it."""
+        charset = parameters(self.headers.get("content-type", ("",))[0]).get("charset", "")
+        return charsets.decode(lines(self.data[:MAX_TEXT]), charset)
+
+    @cached_property
+    def message(self) -> "Part":
+        """The message that a `message/rfc822` or a headers part holds."""
+        return _part(lines(self.data), self.depth + 1, [MAX_PARTS])
+
+    def walk(self) -> Iterator["Part"]:
+        """Yield this part and those within, but not those of a message within."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
+
+def read(mail: bytes) -> Part:
+    """Return the mail's structure; a leading mbox line is skipped."""
+    data = lines(mail[:MAX_BYTES]).lstrip(b"\n")
+    if data.startswith((b"From ", b">From ")):
+        data = data.partition(b"\n")[2]
+    return _part(data, 0, [MAX_PARTS])
+
+
+def lines(data: bytes) -> bytes:
+    """Return the bytes with LF line ends, whichever they had."""
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+
+def headers(head: str) -> Headers:
+    """Return the fields of a header block; lines that are no field are skipped."""
+    found: dict[str, tuple[str, ...]] = {}
+    name, values = "", list[str]()
+    for line in head[:MAX_HEAD].split("\n"):
+        if line[:1] in (" ", "\t"):
+            values.append(line.strip())
+            continue
+        if name:
+            found[name] = (*found.get(name, ()), " ".join(values)) if len(found.get(name, ())) < 64 else found[name]
+        field = _FIELD.search(line)
+        name, values = (field[1].lower(), [field[2].strip()]) if field else ("", [])
+    if name:
+        found[name] = (*found.get(name, ()), " ".join(values))
+    return found
+
+
+def parameters(value: str) -> dict[str, str]:
+    """Return the parameters of a header such as Content-Type (RFC 2045 section 5.1)."""
+    if ";" not in value:
+        return {}
+    return {
+        found[1].lower().rstrip("*"): (found[2] if found[2] is not None else found[3] or "").replace("\\", "")
+        for found in _PARAMETER.finditer(value[:4096])
+    }
+
+
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    """Return header block and body; without an empty line all is header, unless it does not start as one."""
+    if data.startswith(b"\n"):
+        return b"", data[1:]
+    head, _, body = data.partition(b"\n\n")
+    if not _FIELD.search(charsets.decode(head.partition(b"\n")[0][:200])):
+        return b"", data
+    return head[:MAX_HEAD], body
+
+
+def _part(data: bytes, depth: int, left: list[int]) -> Part:
+    head, body = split_head(data)
+    fields = headers(charsets.decode(head))
+    declared = fields.get("content-type", ("",))[0]
+    content_type = declared.partition(";")[0].strip().lower() or "text/plain"
+    parts: tuple[Part, ...] = ()
+    boundary = parameters(declared).get("boundary", "").encode() if content_type.startswith("multipart/") else b""
+    if depth < MAX_DEPTH:
+        parts = _split(body, boundary, depth, left) if boundary else ()
+        if not parts and (content_type.startswith("multipart/") or (not depth and b"\n--" in body)):
+            sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_TEXT])
+            parts = _split(body, sniffed[1].strip(), depth, left) if sniffed else ()
+    return Part(fields, body, parts, depth, content_type)
+
+
+def _split(body: bytes, boundary: bytes, depth: int, left: list[int]) -> tuple[Part, ...]:
+    delimiter = b"\n--" + boundary
+    data = b"\n" + body
+    found: list[Part] = []
+    start = -1
+    at = data.find(delimiter)
+    while at >= 0:
+        after = at + len(delimiter)
+        closing = data.startswith(b"--", after)
+        line_end = data.find(b"\n", after)
+        rest = data[after : line_end if line_end >= 0 else len(data)].strip()
+        if rest in (b"", b"--"):  # otherwise a longer boundary, of a multipart within
+            if start >= 0:
+                found.append(_part(data[start:at], depth + 1, left))
+                left[0] -= 1
+            start = line_end + 1 if line_end >= 0 and not closing else -1
+            if start < 0 or left[0] <= 0:
+                return tuple(found)
+        at = data.find(delimiter, max(after - 1, line_end))
+    if start >= 0:
+        found.append(_part(data[start:], depth + 1, left))
+        left[0] -= 1
+    return tuple(found)

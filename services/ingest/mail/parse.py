@@ -1,0 +1,225 @@
+"""From the bytes of a mail to its reports: which reader takes it, and what they have in common."""
+
+import html
+from collections.abc import Mapping
+
+import re2
+
+from services.ingest.mail import amazon_ses, auto_reply, formats, mime, prose, returned, rfc3464, rfc5965
+from services.ingest.mail.report import Finding, ParsedMail, Report, address, report_of
+from shared.vocabulary import Kind
+
+MAX_NESTING = 3
+"""Mails within mails that are looked into: a report that somebody forwarded as an attachment."""
+
+_LINE_TAG = re2.compile(r"(?i)<(?:br|/p|/div|/tr|/li|/h[1-6]|/td|hr)\b[^>]*>")
+_HIDDEN = re2.compile(r"(?is)<(?:style|script|head)\b.*?</(?:style|script|head)>|<!--.*?-->")
+_TAG = re2.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^>]*)?/?>")
+_FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
+
+
+def parse(body: bytes) -> ParsedMail:
+    """Return what the mail reports. Never raises, and takes bounded time and memory, whatever the bytes are."""
+    return _parse(mime.read(body), 0)
+
+
+def _parse(root: mime.Part, nesting: int) -> ParsedMail:
+    notice, copy = prose.cut(readable(root))
+    original = returned.headers_of(root)
+    if not original and copy:
+        original = returned.flat(mime.headers(copy.partition("\n\n")[0]))
+    envelope = returned.envelope_of(root, original)
+    format_, findings, original = _findings(root, notice, original, envelope.recipient)
+    if not findings and nesting < MAX_NESTING and (inner := _forwarded(root, nesting)):
+        return inner
+    return ParsedMail(
+        kind=_kind(findings),
+        format=format_,
+        reports=_reports(findings, format_, envelope.recipient),
+        message_id=returned.message_id(root.header("message-id")),
+        original_message_id=returned.message_id(original.get("message-id", "") or root.header("in-reply-to")),
+        original_headers=original,
+        mailing=returned.mailing_of(original, envelope),
+        sender=returned.sender_of(original),
+    )
+
+
+def readable(root: mime.Part) -> str:
+    """Return the text that stands before the returned message; HTML only where there is no plain text."""
+    plain, rich = [], []
+    for part in root.walk():
+        if part.content_type in returned.MESSAGE_TYPES or part.content_type in returned.HEADER_TYPES:
+            break
+        if part.content_type == "text/html":
+            rich.append(part)
+        elif part.content_type.startswith("text/") or (part.content_type.startswith("multipart/") and not part.parts):
+            plain.append(part)
+    text = "\n".join(part.text for part in plain[:4])
+    return text if text.strip() else "\n".join(unmarked(part.text) for part in rich[:2])
+
+
+def unmarked(text: str) -> str:
+    """Return the text of HTML: no tags, a line for each block. An address in angle brackets is no tag."""
+    return html.unescape(_TAG.sub("", _LINE_TAG.sub("\n", _HIDDEN.sub("", text))))
+
+
+def _findings(
+    root: mime.Part, notice: str, original: dict[str, str], mailed: str | None
+) -> tuple[str, list[Finding], dict[str, str]]:
+    """Return the format, the findings, and the returned message's headers, by the first reader that finds any."""
+    subject = root.header("subject")
+    if complaint := rfc5965.part_of(root):
+        return "rfc5965", rfc5965.findings(complaint, original, notice) or _unnamed(mailed), original
+    if status := rfc3464.part_of(root):
+        found = rfc3464.findings(status, subject)
+        if found := _completed(found, root, notice, original, mailed):
+            return "rfc3464", found, original
+    if "notificationType" in notice or "eventType" in notice:
+        found, headers = amazon_ses.findings(notice)
+        if found:
+            return "amazon-ses", found, headers
+    recognised = formats.recognise(f"{subject}\n{notice[:16384]}")
+    automatic = auto_reply.kind_of(root, subject, notice)
+    if _is_notice(root, recognised, automatic):
+        found = _of_prose(root, notice, original, mailed, recognised)
+        if found:
+            return recognised.format or "prose", found, original
+    if automatic:
+        return "rfc3834", auto_reply.findings(root, automatic, notice, mailed), original
+    return "unknown", [], original
+
+
+def _unnamed(mailed: str | None) -> list[Finding]:
+    return [Finding(kind=Kind.COMPLAINT, final=mailed)] if mailed else []
+
+
+def _completed(
+    found: list[Finding], root: mime.Part, notice: str, original: Mapping[str, str], mailed: str | None
+) -> list[Finding]:
+    """Add what only the prose tells: addresses that the fields lack, reasons that they give no words for."""
+    wanting = [finding for finding in found if not (finding.final or finding.original)]
+    wordless = [finding for finding in found if not prose.telling(finding.diagnostic)]
+    if not wanting and not wordless:
+        return found
+    told = prose.blocks(notice)
+    by_address = {block.recipient.lower(): block for block in told}
+    if wanting:
+        names = list(
+            dict.fromkeys((*_failed(root), *(block.recipient for block in told), *_fallback(notice, original, mailed)))
+        )
+        taken = {finding.final for finding in found}
+        names = [name for name in names if name not in taken]
+        for finding, name in zip(wanting, names, strict=False):
+            finding.final = name
+    for finding in wordless:
+        block = by_address.get((finding.final or "").lower()) or by_address.get((finding.original or "").lower())
+        words = block.detail if block and prose.telling(block.detail) else prose.remainder(notice)
+        finding.diagnostic = _joined(finding.diagnostic, words)
+        if block and block.generated_from and not finding.original:
+            finding.original = block.generated_from
+    return [finding for finding in found if finding.final or finding.original]
+
+
+def _joined(diagnostic: str, words: str) -> str:
+    return f"{diagnostic}\n{words}".strip() if words and words not in diagnostic else diagnostic
+
+
+def _of_prose(
+    root: mime.Part, notice: str, original: Mapping[str, str], mailed: str | None, recognised: formats.Recognised
+) -> list[Finding]:
+    """Return findings of a notice that has no machine-readable part, or one that is left in its text."""
+    if "final-recipient:" in notice.lower():
+        found = [finding for finding in rfc3464.of_text(notice) if finding.final or finding.original]
+        if found:
+            return found
+    kind = Kind.DELAYED if recognised.delayed else Kind.FAILURE
+    told = [block for block in prose.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
+    if told and (failed := set(_failed(root))):
+        told = [block for block in told if block.recipient in failed] or told
+    if not told:
+        names = list(_failed(root)) or list(_fallback(notice, original, mailed))[:1]
+        told = [prose.Block(name) for name in names]
+    rest = ""
+    found = []
+    for block in told:
+        if not prose.telling(block.detail):
+            rest = rest or prose.remainder(notice)
+            block.details.append(rest)
+        host = _host(block.detail)
+        found.append(Finding(kind, block.recipient, block.generated_from, None, block.detail, remote_mta=host))
+    return found
+
+
+def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> list[str]:
+    """Return recipients when no line names one: the return path's, those that text and message share, the first."""
+    if mailed:
+        return [mailed]
+    sent_to = list(dict.fromkeys(returned.recipients_of(original)))
+    if len(sent_to) == 1:
+        return sent_to
+    named = list(dict.fromkeys(prose.mentioned(notice)))
+    senders = {address(original.get(name, "")) for name in ("from", "return-path", "sender", "reply-to")}
+    shared = [name for name in named if name in sent_to]
+    return shared or sent_to or [name for name in named if name not in senders]
+
+
+def _failed(root: mime.Part) -> list[str]:
+    values = [value for name in _FAILED_HEADERS for value in root.headers.get(name, ())]
+    return list(
+        dict.fromkeys(found for value in values for text in value.split(",")[:1000] if (found := address(text)))
+    )
+
+
+def _senders(root: mime.Part, original: Mapping[str, str]) -> set[str]:
+    """Return addresses that cannot have failed: the reporter's own, unless the message was sent to it."""
+    own = {address(root.header("from"))} - set(returned.recipients_of(original))
+    return {name.lower() for name in own if name}
+
+
+def _is_notice(root: mime.Part, recognised: formats.Recognised, automatic: Kind | None) -> bool:
+    """Say whether the mail is about a failed or delayed delivery."""
+    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE):
+        return False
+    if any(name in root.headers for name in _FAILED_HEADERS):
+        return True
+    author = f"{root.header('from')} {root.header('return-path')}".lower()
+    daemon = any(name in author for name in formats.DAEMONS)
+    if automatic and not daemon:
+        return recognised.format is not None and recognised.failure
+    empty_path = root.header("return-path").strip() == "<>"
+    return recognised.format is not None or daemon or (recognised.failure and (empty_path or _is_failure_subject(root)))
+
+
+def _is_failure_subject(root: mime.Part) -> bool:
+    return formats.recognise(root.header("subject")).failure
+
+
+def _host(detail: str) -> str | None:
+    found = _HOST.search(detail)
+    return found[1] if found else None
+
+
+_HOST = re2.compile(
+    r"(?i)\b(?:host|server|while talking to|connected to|remote host)[ :]+([a-z0-9][a-z0-9.-]*\.[a-z0-9-]+)"
+)
+
+
+def _forwarded(root: mime.Part, nesting: int) -> ParsedMail | None:
+    for part in root.walk():
+        if part.content_type in returned.MESSAGE_TYPES:
+            inner = _parse(part.message, nesting + 1)
+            if inner.reports:
+                return inner
+    return None
+
+
+def _kind(findings: list[Finding]) -> Kind | None:
+    kinds = [finding.kind for finding in findings]
+    return Kind.FAILURE if Kind.FAILURE in kinds else kinds[0] if kinds else None
+
+
+def _reports(findings: list[Finding], format_: str, mailed: str | None) -> tuple[Report, ...]:
+    sole = mailed if len(findings) == 1 else None
+    found = [report for finding in findings if (report := report_of(finding, format_, sole))]
+    unique = {(report.recipient.lower(), report.evidence.final_recipient): report for report in found}
+    return tuple(unique.values())

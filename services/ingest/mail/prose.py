@@ -1,0 +1,190 @@
+"""Recipients and reasons out of the human-readable text of a notice, whoever wrote it.
+
+The notices differ in words but hardly in form: a sentence that says "the following", then each address on a line of
+its own (bare, in angle brackets, behind a label or with its reason behind it), the reason in the lines after it, and
+at last a copy of the message. So one reader serves all; `formats` only names them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import re2
+
+from services.ingest.mail.report import MAX_RECIPIENTS, address
+
+MAX_LINES = 1_500
+MAX_LINE = 1_000
+MAX_DETAIL = 1_500
+
+_COPY = re2.compile(
+    r"(?im)^[ \t>*-]*(?:"
+    r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message|message header"
+    r"|the message|message follows|headers? of|received header|forwarded message|undelivered message|begin)"
+    r"|original message headers?:|original message follows|a copy of (?:your|the) (?:original )?message"
+    r"|(?:the )?headers? of (?:the |your )?(?:original|returned) message|the original message (?:header|is|was:)|message header follows"
+    r"|the first \d+ bytes of|(?:here|below) is (?:a copy of )?(?:the|your) (?:original|returned|message)"
+    r"|исходное сообщение|ursprüngliche (?:nachrichten|nachricht)|opprinnelige meldingshoder|en-têtes? de message d'origine"
+    r").*$"
+    r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
+)
+# Classes by range and repeats without bounds keep the automata small; the lines are bounded instead.
+_LOCAL = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@]+)"""
+_ADDRESS = _LOCAL + r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
+_LABEL = (
+    r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
+    r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail|e-?mail) to(?: the following \w+)?"
+    r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to|failed to deliver to"
+    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先|送信先|収件人|收件人)"
+)
+_ON_ITS_LINE = re2.compile(
+    rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:{_LABEL}[ \t]*[:：]?[ \t]*(?:rfc822;[ \t]*)?)?"
+    rf"(<[ \t]*{_ADDRESS}[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
+    r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
+    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様|,$)[ \t]*(.*)$"
+)
+_IN_COMMAND = re2.compile(rf"(?i)(?:^|[\s(])(?:>>> )?(?:rcpt to|to)[ ]?:[ ]?<({_ADDRESS})>")
+_AFTER_CODE = re2.compile(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
+_IN_SENTENCE = re2.compile(
+    rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to|for|an|für|à|para|pour|til|till)"
+    rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
+)
+_ANY = re2.compile(rf"({_ADDRESS})")
+_GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
+_BEGIN = re2.compile(
+    r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients|addresses)|not delivered to|delivery to"
+    r"|did not reach|failed recipient|following.{0,40}(?:failed|rejected)|delivery errors|delivery problems|fatal errors"
+    r"|folgende|følgende|följande|destinataires? suivants?|siguientes? destinatario|seguent[ei] destinatar|получател|下記|以下"
+    r"|failure reasons|could not be (?:delivered|sent)|couldn[’']t be delivered"
+)
+_BOILERPLATE = re2.compile(
+    r"(?i)^\s*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )|no action is|please do not reply"
+    r"|reporting-mta|message-id|for further assistance|if you do so|delete your own|message details|from: |cc: |size \(|number of|mail from:"
+    r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on)"
+)
+_LETTERS = re2.compile(r"\pL{2,}")
+_ADDRESS_OR_NUMBER = re2.compile(rf"<?{_ADDRESS}>?|[\d.#\[\]:/-]{{2,}}|https?://\S+")
+_GENERIC_WORDS = """
+error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the to of
+for is was your my this an service unavailable transaction undeliverable unknown general other undefined status remote
+server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data rcpt
+command in reply from mx by domain hop next local
+"""
+_GENERIC = frozenset(_GENERIC_WORDS.split())
+
+
+@dataclass(slots=True)
+class Block:
+    """A recipient with the lines that are about it; `generated_from` is the address that was mailed, if it tells."""
+
+    recipient: str
+    details: list[str] = field(default_factory=list)
+    generated_from: str | None = None
+
+    @property
+    def detail(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.details)[:MAX_DETAIL]
+
+
+def cut(text: str) -> tuple[str, str]:
+    """Return the notice, and the copy of the message that follows it."""
+    found = _COPY.search(text)
+    if not found:
+        return text, ""
+    # A header's own line belongs to the copy; a separator does not.
+    header = found[0].endswith(": ")
+    return text[: found.start()], text[found.start() if header else found.end() :].lstrip("\n- \t")
+
+
+def telling(text: str) -> bool:
+    """Say whether the text gives a reason, and not codes and addresses alone."""
+    words = {word.lower() for word in _LETTERS.findall(_ADDRESS_OR_NUMBER.sub(" ", text[:MAX_DETAIL]))}
+    return bool(words - _GENERIC)
+
+
+def blocks(notice: str) -> list[Block]:
+    """Return the recipients that stand on lines of their own, each with what is said of it."""
+    lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LINES]]
+    start = next((number for number, line in enumerate(lines) if _BEGIN.search(line)), None)
+    found = _blocks(lines[start:]) if start is not None else {}
+    if not found:
+        found = _blocks(lines)
+    for block in found.values():
+        if not telling(block.detail):
+            block.details += _mentions(lines, block)
+    return list(found.values())
+
+
+def mentioned(notice: str) -> Iterator[str]:
+    """Yield the addresses that a sentence names as a destination, the likely ones first."""
+    for pattern in (_IN_COMMAND, _IN_SENTENCE, _ANY):
+        for text in pattern.findall(notice)[:50]:
+            if found := address(text):
+                yield found
+
+
+def remainder(notice: str) -> str:
+    """Return what the notice says when greetings, lines of addresses and rules are left out."""
+    kept = [
+        line.strip()
+        for line in notice.split("\n")[:MAX_LINES]
+        if line.strip() and not _BOILERPLATE.search(line[:MAX_LINE]) and not ("@" in line and not telling(line))
+    ]
+    return "\n".join(kept)[:MAX_DETAIL]
+
+
+def _blocks(lines: list[str]) -> dict[str, Block]:
+    found: dict[str, Block] = {}
+    block: Block | None = None
+    paragraphs = 0
+    for line in lines:
+        named = _named(line) if "@" in line else None
+        if named and len(found) < MAX_RECIPIENTS:
+            recipient, rest = named
+            block = found.setdefault(recipient.lower(), Block(recipient))
+            paragraphs = 0
+            line = rest
+        if block is None:
+            continue
+        if not line.strip():
+            if block.details:
+                paragraphs += 1
+                if paragraphs > 2 or telling(block.detail):
+                    block = None
+            continue
+        if "@" in line and (origin := _GENERATED.search(line)):
+            block.generated_from = address(origin[1])
+        elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.search(line):
+            block.details.append(line.strip())
+    return found
+
+
+def _named(line: str) -> tuple[str, str] | None:
+    """Return the recipient that the line is about, and what it says behind it."""
+    on_line = _ON_ITS_LINE.search(line)
+    if on_line and (recipient := address(on_line[1].strip("[]'\""))):
+        mark, rest = on_line[3], on_line[4]
+        reason = on_line[2] or ""
+        return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
+    after_code = _AFTER_CODE.search(line)
+    if after_code and (recipient := address(after_code[1])):
+        return recipient, line
+    command = _IN_COMMAND.search(line)
+    if command and line.lstrip().lower().startswith((">>>", "rcpt")) and (recipient := address(command[1])):
+        return recipient, ""
+    return None
+
+
+def _mentions(lines: list[str], block: Block) -> list[str]:
+    """Return the lines elsewhere that are about the recipient: those of a transcript, with the answers to it."""
+    wanted, found, answers = block.recipient.lower(), list[str](), False
+    for line in lines:
+        if wanted in line.lower():
+            answers = line.startswith(">>>")
+            if not answers and telling(line) and line.strip() not in block.details:
+                found.append(line.strip())
+        elif answers and line.startswith("<<<"):
+            found.append(line.strip())
+        else:
+            answers = False
+    return found[:20]

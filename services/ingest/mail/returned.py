@@ -1,0 +1,97 @@
+"""What is known of the message that was mailed, and which mailing it was of.
+
+The mailing is, in this order: the returned message's header `X-Returpost-Mailing`, then `X-Mailing-Id`; the middle of
+a return path such as `bounces+<mailing>+user=example.com@` that the report was sent to (VERP); the first field of
+`Feedback-ID` (Google's postmaster documentation: campaign, customer, mail type, sender). Else it is not told.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import re2
+
+from services.ingest.mail import charsets, mime
+from services.ingest.mail.report import address
+
+MESSAGE_TYPES = ("message/rfc822", "message/global")
+HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_ENVELOPE = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to")
+_VERP = re2.compile(
+    r"(?i)^[a-z0-9._-]*(?:bounces?|returns?|verp|owner|errors?)[a-z0-9._]*"
+    r"(?:(\+)(?:([^+=]{1,100})\+)?|(-)(?:([0-9][^-+=]{0,100})-)?)([^=]+)=([a-z0-9.-]+\.[a-z0-9-]{2,})$"
+)
+_ID = re2.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
+_SENDER = re2.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+_FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a return path with a token tells."""
+
+    mailing: str | None = None
+    recipient: str | None = None
+
+
+def headers_of(root: mime.Part) -> dict[str, str]:
+    """Return the headers of the message that the parts return, by lower-case name; empty when there is none."""
+    for part in root.walk():
+        if part.content_type in MESSAGE_TYPES or part.content_type in HEADER_TYPES:
+            return flat(part.message.headers)
+    return {}
+
+
+def flat(headers: mime.Headers) -> dict[str, str]:
+    """Return the first value of each header; of `received` all, one a line, for the recipients that they name."""
+    return {
+        name: "\n".join(values) if name == "received" else charsets.header_text(values[0])
+        for name, values in headers.items()
+    }
+
+
+def envelope_of(root: mime.Part, original: Mapping[str, str]) -> Envelope:
+    """Return what the address that the report was sent to tells, or the returned message's return path."""
+    values = [value for name in _ENVELOPE for value in root.headers.get(name, ())[:8]]
+    for value in (*values, original.get("return-path", "")):
+        if "=" not in value or not (path := address(value)):
+            continue
+        found = _VERP.search(path.rpartition("@")[0])
+        recipient = address(f"{found[5]}@{found[6]}") if found else None
+        if found and recipient:
+            return Envelope(found[2] or found[4], recipient)
+    return Envelope()
+
+
+def mailing_of(original: Mapping[str, str], envelope: Envelope) -> str | None:
+    """Return the mailing that the returned message or the return path names."""
+    feedback = original.get("feedback-id", "")
+    named = (
+        original.get("x-returpost-mailing"),
+        original.get("x-mailing-id"),
+        envelope.mailing,
+        feedback.partition(":")[0] if ":" in feedback and "amazonses" not in feedback.lower() else None,
+    )
+    return next((name.strip() for name in named if name and _ID.search(name.strip()) and name.strip()), None)
+
+
+def sender_of(original: Mapping[str, str]) -> str | None:
+    """Return the name of the system that sent the message."""
+    name = original.get("x-returpost-sender", "").strip()
+    return name if _SENDER.search(name) else None
+
+
+def recipients_of(original: Mapping[str, str]) -> Iterator[str]:
+    """Yield the addresses that the returned message was for, the surest first."""
+    for name in ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "x-rcpt-to"):
+        if found := address(original.get(name, "")):
+            yield found
+    named = _FOR.findall(original.get("received", "")[:8192])
+    for text in (*reversed(named), *original.get("to", "").split(",")[:50], *original.get("cc", "").split(",")[:50]):
+        if found := address(text):
+            yield found
+
+
+def message_id(value: str) -> str | None:
+    """Return the id without its brackets, or None."""
+    text = value.strip().strip("<>").strip()
+    return text[:500] if text and text.isprintable() else None

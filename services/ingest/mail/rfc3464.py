@@ -1,0 +1,103 @@
+"""Delivery status notifications: RFC 3464, RFC 6533 (internationalised), and what calls itself one."""
+
+from collections.abc import Iterator
+
+import re2
+
+from services.ingest.mail import mime
+from services.ingest.mail.report import MAX_RECIPIENTS, Finding, address, clean
+from shared.vocabulary import Kind
+
+TYPES = ("message/delivery-status", "message/global-delivery-status")
+
+_RECIPIENT_FIELDS = frozenset(("final-recipient", "original-recipient", "action", "status", "diagnostic-code"))
+_STATUS = re2.compile(r"([245]\.\d{1,3}\.\d{1,3})")
+_DIAGNOSTIC_TYPE = re2.compile(r"(?i)^\s*(?:smtp|dns|x-?[a-z0-9._-]*|unknown|lmtp|local|system|rfc822|mts)\s*;\s*")
+_ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
+_DELIVERED = ("delivered", "relayed", "expanded")
+
+
+def part_of(root: mime.Part) -> mime.Part | None:
+    """Return the part with the machine-readable report, not one of a message within."""
+    return next((part for part in root.walk() if part.content_type in TYPES), None)
+
+
+def findings(part: mime.Part, subject: str = "") -> list[Finding]:
+    """Return what the report says of each recipient; one that names no recipient is left out."""
+    return of_text(_content(part), subject)
+
+
+def of_text(text: str, subject: str = "") -> list[Finding]:
+    """Return the findings of the text of a report."""
+    reporting: str | None = None
+    found: list[Finding] = []
+    for fields in _groups(text):
+        if name := fields.get("reporting-mta", ("",))[0]:
+            reporting = _host(name)
+        if _RECIPIENT_FIELDS.isdisjoint(fields):
+            continue
+        finding = _finding(fields, subject)
+        finding.reporting_mta = reporting
+        found.append(finding)
+        if len(found) >= MAX_RECIPIENTS:
+            break
+    return found
+
+
+def _content(part: mime.Part) -> str:
+    # Some MTAs put the fields of a report into a message, or into a multipart of one part, within the part.
+    inner = part.parts[0] if part.parts else part
+    return inner.text
+
+
+def _groups(text: str) -> Iterator[mime.Headers]:
+    """Yield the fields of the message and of each recipient; stray empty lines do not part a recipient's fields."""
+    pending: dict[str, tuple[str, ...]] = {}
+    for block in text.split("\n\n"):
+        fields = mime.headers(block)
+        if not fields:
+            continue
+        if pending and pending.keys() & fields.keys() & _RECIPIENT_FIELDS:
+            yield pending
+            pending = {}
+        pending |= {name: value for name, value in fields.items() if name not in pending}
+    if pending:
+        yield pending
+
+
+def _finding(fields: mime.Headers, subject: str) -> Finding:
+    final, original = _address(fields, "final-recipient"), _address(fields, "original-recipient")
+    status = _STATUS.search(fields.get("status", ("",))[0])
+    stated = ".".join(str(int(number)) for number in status[1].split(".")) if status else None
+    code = max(fields.get("diagnostic-code", ("",)), key=len)
+    return Finding(
+        kind=_kind(fields.get("action", ("",))[0].strip().lower(), stated, subject),
+        final=final or next((found for name in _ADDRESSES if (found := _address(fields, name))), None),
+        original=original,
+        status=stated,
+        diagnostic=clean(_DIAGNOSTIC_TYPE.sub("", code)),
+        remote_mta=_host(fields.get("remote-mta", ("",))[0]),
+    )
+
+
+def _address(fields: mime.Headers, name: str) -> str | None:
+    return next((found for value in fields.get(name, ()) if (found := address(value))), None)
+
+
+def _kind(action: str, status: str | None, subject: str) -> Kind:
+    if action.startswith(_DELIVERED):
+        return Kind.DELIVERED
+    if action.startswith(("delay", "deferred")):
+        return Kind.DELAYED
+    if not action and status:
+        if status[0] == "2":
+            return Kind.DELIVERED
+        if status[0] == "4" and ("delay" in subject.lower() or "warning" in subject.lower()):
+            return Kind.DELAYED
+    return Kind.FAILURE
+
+
+def _host(value: str) -> str | None:
+    """Return the name of `dns; mx.example.com`."""
+    name = value.rpartition(";")[2].strip()
+    return clean(name, 300) or None

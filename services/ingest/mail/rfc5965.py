@@ -1,0 +1,51 @@
+"""Complaints of readers, as providers send them on: RFC 5965 (ARF), RFC 6591 (authentication failures), RFC 6650."""
+
+from collections.abc import Mapping
+
+from services.ingest.mail import mime, returned
+from services.ingest.mail.report import MAX_RECIPIENTS, Finding, address, clean
+from shared.vocabulary import Kind
+
+TYPE = "message/feedback-report"
+
+_ADDRESS_FIELDS = ("original-rcpt-to", "removal-recipient", "redacted-address", "original-recipient")
+_KINDS = {
+    "opt-out": Kind.UNSUBSCRIBE,
+    "opt-out-list": Kind.UNSUBSCRIBE,
+    # The reader took it out of the spam folder: the mail was delivered, and is wanted.
+    "not-spam": Kind.DELIVERED,
+}
+
+
+def part_of(root: mime.Part) -> mime.Part | None:
+    """Return the part with the machine-readable report."""
+    return next((part for part in root.walk() if part.content_type == TYPE), None)
+
+
+def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[Finding]:
+    """Return one finding for each recipient that the report names, or else that the returned message was for."""
+    fields = mime.headers(part.text.replace("\n\n", "\n").lstrip("\n"))
+    type_ = fields.get("feedback-type", ("",))[0].strip().lower()
+    kind = _kind(type_, fields.get("delivery-result", ("",))[0].strip().lower())
+    if kind is None:
+        return []
+    named = [found for name in _ADDRESS_FIELDS for value in fields.get(name, ()) if (found := address(value))]
+    fallback = next(returned.recipients_of(original), None)
+    recipients = list(dict.fromkeys(named or ([fallback] if fallback else [])))
+    return [
+        Finding(
+            kind=kind,
+            final=recipient,
+            diagnostic=clean(prose, 500),
+            reporting_mta=fields.get("reporting-mta", ("",))[0].rpartition(";")[2].strip() or None,
+            feedback_type=type_,
+        )
+        for recipient in recipients[:MAX_RECIPIENTS]
+    ]
+
+
+def _kind(type_: str, delivery_result: str) -> Kind | None:
+    if type_ == "auth-failure":
+        # No reader complained; it tells of a recipient only when the message was turned away (RFC 6591 section 3.2.2).
+        return Kind.FAILURE if delivery_result == "reject" else None
+    return _KINDS.get(type_, Kind.COMPLAINT)

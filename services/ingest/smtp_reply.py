@@ -1,0 +1,99 @@
+"""Reply code and enhanced status out of the text of an SMTP reply, as it stands in logs, webhooks and reports.
+
+Codes: RFC 5321 section 4.2; enhanced status: RFC 2034 section 4 and RFC 3463 section 2. All expressions are linear in
+the length of the text.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+MAX_TEXT = 16_384
+"""Characters that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a reply says: `reply_code` 200 to 599, `status` such as `5.1.1`, `text` on one line without either."""
+
+    reply_code: int | None
+    status: str | None
+    text: str
+
+
+_BOTH = re2.compile(
+    r"""(?:^|[\s'"(<;:>\[,])([245]\d\d)[ \t:-]{1,3}\(?#?([245]\.\d{1,3}\.\d{1,3})(?:[^\d.]|\.[^\d]|\.?$)"""
+)
+_STATUS = re2.compile(r"(?:^|[^\w.@/-])([245]\.\d{1,3}\.\d{1,3})(?:[^\d.\w/]|\.[^\d]|\.?$)")
+_CODE = re2.compile(
+    r"(?im)(?:^[ \t]*|<<< ?|[:;] ?['\"(\[]?|['\"(\[#]"
+    r"|\b(?:code|error|returned|said|reply|response|responded|replied|status|smtp|with|was|reason|dsn)[ =]['\"]?)"
+    r"([245][0-57]\d)(?:[ \t]*$|[ \t:'\")\],;-]|\.(?:\s|$))"
+)
+_STATUS_TAIL = re2.compile(r"(?i)(?:version|postfix|exim|sendmail|qmail|release|microsoft smtp server|\bv|\bid)[ :/]*$")
+_UNIT = re2.compile(
+    r"(?i)^[ \t-]*(?:\d{2,}\b|seconds?\b|secs?\b|minutes?\b|hours?\b|days?\b|bytes?\b|[km]b\b|messages?\b|recipients?\b"
+    r"|connections?\b|times\b|attempts?\b)"
+)
+_CODE_AGAIN = re2.compile(r"^[ \t-]*[245]\d\d(?:[ \t-]|$)")
+_CONTINUATION = re2.compile(r"^\s*([245]\d\d)[ -](?:([245]\.\d{1,3}\.\d{1,3})(?:\s|$))?")
+_PREFIX = re2.compile(r"(?i)^\s*(?:smtp|x-[a-z0-9.-]+|dns|unknown)\s*;\s*")
+_LEADING = re2.compile(
+    r"^\s*(?:[245]\d\d(?:[ :-]+|$))?(?:[245]\d\d(?:[ :-]+|$))?(?:\(?#?[245]\.\d{1,3}\.\d{1,3}\)?(?:[ :-]+|$))?"
+)
+
+
+def parse_reply(text: str) -> Reply:
+    """Return the reply code, the enhanced status and the text of one reply; what is not there is None.
+
+    A code and a status that stand together win; then the first code in a place where a reply may stand, and a status
+    of the same class. Numbers in addresses of hosts, versions, times and telephone numbers are no codes.
+    """
+    text = text[:MAX_TEXT]
+    both = next((found for found in _BOTH.finditer(text) if found[1][0] == found[2][0]), None)
+    if both:
+        return Reply(int(both[1]), _canonical(both[2]), plain(text))
+    code = _code_of(text)
+    return Reply(code, _status_of(text, code), plain(text))
+
+
+def plain(text: str) -> str:
+    """Return the words of a reply on one line: continuation lines joined, codes and the type prefix left out."""
+    lines = _PREFIX.sub("", text).splitlines()
+    first = _CONTINUATION.search(lines[0]) if lines else None
+    words = []
+    for number, line in enumerate(lines):
+        again = _CONTINUATION.search(line) if number and first else None
+        words.append(line[again.end() :] if again and first and again[1] == first[1] else line)
+    return str(_LEADING.sub("", " ".join(" ".join(words).split())))
+
+
+def _code_of(text: str) -> int | None:
+    for found in _CODE.finditer(text):
+        rest = text[found.end(1) : found.end(1) + 40]
+        if _CODE_AGAIN.search(rest) or not _UNIT.search(rest):
+            return int(found[1])
+    return None
+
+
+def _status_of(text: str, code: int | None) -> str | None:
+    candidates = list(_statuses(text))
+    if code is None:
+        return candidates[0] if candidates else None
+    # A status of another class than its code belongs to another hop, unless it is the only one.
+    return next(
+        (status for status in candidates if int(status[0]) == code // 100), candidates[0] if candidates else None
+    )
+
+
+def _statuses(text: str) -> Iterator[str]:
+    found: Any
+    for found in _STATUS.finditer(text):
+        if not _STATUS_TAIL.search(text[max(0, found.start(1) - 24) : found.start(1)]):
+            yield _canonical(found[1])
+
+
+def _canonical(status: str) -> str:
+    return ".".join(str(int(part)) for part in status.split("."))
