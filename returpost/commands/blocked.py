@@ -17,6 +17,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="List blocked
 @app.command("list")
 def list_blocks(
     tenant: Tenant = TENANT,
+    cause: Annotated[str | None, typer.Option(help="dead_address, return_count, complaint or manual.")] = None,
+    reason: Annotated[str | None, typer.Option(help="As user_unknown.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Receiving domain.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     directory: Folder = FOLDER,
     as_json: Json = False,
@@ -25,6 +28,7 @@ def list_blocks(
 
     \b
     returpost blocked list --limit 20
+    returpost blocked list --cause complaint --domain example.com
     returpost blocked list --tenant acme --limit 1000000 --json > blocked.json
     """
     from returpost.commands.terminal import err, out, print_json, table
@@ -33,7 +37,8 @@ def list_blocks(
     found: list[dict[str, Any]] = []
     after = None
     while len(found) < limit:
-        page = client.get("blocklist", "/v1/blocks", tenant=tenant, limit=min(PAGE, limit - len(found)), after=after)
+        wanted = {"cause": cause, "reason": reason, "domain": domain, "limit": min(PAGE, limit - len(found))}
+        page = client.get("blocklist", "/v1/blocks", tenant=tenant, after=after, **wanted)
         found += page["blocks"]
         after = page["next"]
         if after is None:
@@ -69,7 +74,9 @@ def lookup(address: str, tenant: Tenant = TENANT, directory: Folder = FOLDER, as
         print_json(found)
         return
     lists = {name: value for name, value in found.items() if isinstance(value, list)}
-    facts = [(name.replace("_", " "), value) for name, value in found.items() if name not in lists]
+    facts = [
+        (name.replace("_", " "), value) for name, value in found.items() if name not in lists and value is not None
+    ]
     out.print(table(asked, ("", ""), facts))
     for name, rows in lists.items():
         if rows and isinstance(rows[0], dict):

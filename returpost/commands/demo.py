@@ -1,7 +1,7 @@
 """`returpost demo`: see it work."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,7 +123,7 @@ def _tell(outcome: "Outcome") -> None:
         out.print(f"All {len(outcome.findings)} figures are what the simulation expects.")
 
 
-def _where_next(outcome: "Outcome", urls: dict[str, str]) -> None:
+def _where_next(outcome: "Outcome", urls: Mapping[str, str]) -> None:
     from returpost.commands.terminal import err
 
     err.print(

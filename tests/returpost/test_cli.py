@@ -132,7 +132,7 @@ def test_a_token_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made = runner.invoke(app, ["token", "--tenant", "acme", "--scopes", "send,read", "--name", "news"])
     who = verify(made.output.strip(), [KEY])
     assert who is not None
-    assert (who.name, who.tenant, who.scopes) == ("news", "acme", {"send", "read"})
+    assert (who.name, who.tenant, set(who.scopes)) == ("news", "acme", {"send", "read"})
     for_all = verify(runner.invoke(app, ["token", "--tenant", "*"]).output.strip(), [KEY])
     assert for_all is not None
     assert for_all.tenant == ALL_TENANTS

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -140,7 +141,7 @@ def test_a_command_for_a_stranger_is_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"hard": -0.1}, {"hard": 0.6, "soft": 0.5}, {"heals_at": (0.9, 0.2)}])
-def test_a_mix_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+def test_a_mix_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidSettings, match="mix"):
         Mix(**wrong)
 
