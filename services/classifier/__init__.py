@@ -1,0 +1,1 @@
+"""Bounce -> verdict with reason, fault and confidence; schedules and issues retry commands."""

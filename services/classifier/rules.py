@@ -1,0 +1,220 @@
+"""The rules of the classifier: TOML files, loaded and checked at start, matched in one linear-time pass.
+
+A rule is data: patterns (RE2, over the text in lower case with single spaces), what else must hold (enhanced status,
+reply code, remote MTA), and the reason it gives. Files of `rule_files/` are read in the order of their names; a rule in
+an earlier file goes before one in a later file, and within a file the upper before the lower: providers' own words
+first, general words later. A folder of one's own replaces packaged files of the same name and adds others.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import re2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.contracts import Evidence
+from shared.errors import InvalidSettings
+from shared.vocabulary import Fault, Reason, VerdictType
+
+PACKAGED = Path(__file__).with_name("rule_files")
+MAX_TEXT = 4_000
+"""Characters of a text that are looked at; what decides stands at the beginning."""
+_SPACES = re.compile(r"\s+")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Rule(BaseModel):
+    """One rule as it stands in its file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    reason: Reason
+    patterns: tuple[str, ...] = ()
+    """Any of these must be found in the text."""
+    status: tuple[str, ...] = ()
+    """The enhanced status must begin with one of these (`5.1.` or `5.1.1`; `x.` stands for any class)."""
+    reply_code: tuple[int, ...] = ()
+    mta: str | None = None
+    """Must be found in the name of the remote or reporting MTA, or in the text."""
+    type: Literal["hard", "soft"] | None = None
+    """Overrides what the reason and the class of the reply say."""
+    confidence: float = Field(default=0.9, gt=0, le=1)
+    examples: tuple[str, ...] = ()
+    """Texts that this rule must decide; checked whenever the rules are loaded."""
+
+
+class ReasonMeaning(BaseModel):
+    """What a reason means, whatever rule found it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fault: Fault
+    dead: bool = False
+    """The address or its domain is dead, when the failure is permanent."""
+    type: VerdictType
+    """hard: a permanent reply with this reason is final; soft: it is retried whatever the class of the reply."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    about: str
+    rule: list[Rule] = Field(default_factory=list)
+
+
+class _Tables(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    about: str
+    reasons: dict[Reason, ReasonMeaning]
+    status: dict[str, Reason]
+    reply_code: dict[str, Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The rule that decided, its file, and where in the text."""
+
+    rule: Rule
+    name: str
+    text: str
+
+
+class Rules:
+    """All rules, ready to match."""
+
+    def __init__(self, rules: Sequence[tuple[str, Rule]], tables: "_Tables") -> None:
+        self._rules = rules
+        self._tables = tables
+        self._owner: list[int] = []
+        self._single = []
+        options = re2.Options()
+        options.max_mem = 256 << 20
+        options.log_errors = False
+        self._set = re2.Set.SearchSet(options)
+        for index, (file, rule) in enumerate(rules):
+            for pattern in rule.patterns:
+                try:
+                    self._set.Add(pattern)
+                    self._single.append(re2.compile(pattern, options))
+                except re2.error as error:
+                    raise InvalidSettings(f"{file}: rule {rule.name}: pattern {pattern!r}: {error}") from None
+                self._owner.append(index)
+        self._set.Compile()
+        self._without_text = [index for index, (_, rule) in enumerate(rules) if not rule.patterns]
+        self._mta = {index: re2.compile(rule.mta, options) for index, (_, rule) in enumerate(rules) if rule.mta}
+
+    def meaning(self, reason: Reason) -> ReasonMeaning:
+        """Return what the reason means."""
+        return self._tables.reasons[reason]
+
+    def match(self, evidence: Evidence) -> Match | None:
+        """Return the first rule whose text is found and whose conditions hold. Linear in the length of the text."""
+        text = fold(evidence.diagnostic)
+        found = {self._owner[pattern]: pattern for pattern in sorted(self._set.Match(text) or (), reverse=True)}
+        for index in sorted([*found, *self._without_text]):
+            file, rule = self._rules[index]
+            if self._holds(index, rule, evidence, text):
+                return Match(rule, f"{file}.{rule.name}", self._excerpt(found.get(index), text))
+        return None
+
+    def by_status(self, status: str) -> Reason | None:
+        """Return the reason that an enhanced status stands for, the class aside when the table says so."""
+        general = f"x{status[1:]}"
+        subject = f"x.{status.split('.')[1]}"
+        for key in (status, general, subject):
+            if key in self._tables.status:
+                return self._tables.status[key]
+        return None
+
+    def by_reply_code(self, code: int) -> Reason | None:
+        """Return the reason that a reply code stands for."""
+        return self._tables.reply_code.get(str(code))
+
+    def check_examples(self) -> None:
+        """Check that each rule decides its own examples. Raises `InvalidSettings` that names the first which does not."""
+        for file, rule in self._rules:
+            for example in rule.examples:
+                status = re.search(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])", example)
+                code = re.match(r"([245]\d\d)[ -]", example)
+                evidence = Evidence(
+                    diagnostic=example,
+                    status=status.group(1) if status else None,
+                    reply_code=int(code.group(1)) if code else None,
+                )
+                match = self.match(evidence)
+                if match is None or match.rule is not rule:
+                    other = match.name if match else "no rule"
+                    raise InvalidSettings(f"{file}: rule {rule.name}: its example {example!r} is decided by {other}")
+
+    def _holds(self, index: int, rule: Rule, evidence: Evidence, text: str) -> bool:
+        if rule.status and not _status_is(evidence.status, rule.status):
+            return False
+        if rule.reply_code and evidence.reply_code not in rule.reply_code:
+            return False
+        if (mta := self._mta.get(index)) is None:
+            return True
+        hosts = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''}".lower()
+        return mta.search(hosts) is not None or mta.search(text) is not None
+
+    def _excerpt(self, pattern: int | None, text: str) -> str:
+        if pattern is None:
+            return ""
+        found = self._single[pattern].search(text)
+        return str(found.group(0))[:200] if found else ""
+
+
+def fold(text: str) -> str:
+    """Return the text as patterns see it: lower case, single spaces, bounded."""
+    return _SPACES.sub(" ", text[:MAX_TEXT]).strip().lower()
+
+
+def load(own: Path | None = None) -> Rules:
+    """Load the packaged rules, and those of a folder of one's own. Raises `InvalidSettings` with file, rule and fault."""
+    files = {path.name: path for path in PACKAGED.glob("*.toml")}
+    if own is not None:
+        if not own.is_dir():
+            raise InvalidSettings(f"rules: {own} is not a folder")
+        files |= {path.name: path for path in own.glob("*.toml")}
+    tables = _parse(files.pop("tables.toml"), _Tables)
+    missing = set(Reason) - set(tables.reasons)
+    if missing:
+        raise InvalidSettings(f"tables.toml: no meaning for {', '.join(sorted(missing))}")
+    rules = [(path.stem, rule) for _, path in sorted(files.items()) for rule in _parse(path, _File).rule]
+    _check_names(rules)
+    loaded = Rules(rules, tables)
+    loaded.check_examples()
+    return loaded
+
+
+def _parse(path: Path, model: type[M]) -> M:
+    try:
+        values: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return model.model_validate(values)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"{path.name}: {error}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InvalidSettings(f"{path.name}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+
+
+def _check_names(rules: Sequence[tuple[str, Rule]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for file, rule in rules:
+        if (file, rule.name) in seen:
+            raise InvalidSettings(f"{file}: two rules are named {rule.name}")
+        seen.add((file, rule.name))
+        if not (rule.patterns or rule.status or rule.reply_code or rule.mta):
+            raise InvalidSettings(f"{file}: rule {rule.name} has no condition")
+
+
+def _status_is(status: str | None, wanted: Sequence[str]) -> bool:
+    if status is None:
+        return False
+    return any(status.startswith(start) or (start[:2] == "x." and status[2:].startswith(start[2:])) for start in wanted)
