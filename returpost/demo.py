@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from returpost.api import Api
 from returpost.simulated_sender import simulated_sender
-from returpost.simulation import JUNK, Expected, Mailing, dead_or_complained, expected, simulate
+from returpost.simulation import JUNK, Expected, Mailing, dead_or_complained, expected, past_start, simulate
 
 SENDER = "demo"
 RETRY_DELAYS = ("2s", "4s", "6s")
@@ -99,9 +99,9 @@ class Demo:
 
     def __init__(self, api: Api, amqp_url: str, recipients: int, mails: Sequence[Path], progress: Progress) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
-        # All that is simulated has happened already: nothing lies ahead of a clear that is given during the demo.
-        start = now - timedelta(minutes=2) - timedelta(milliseconds=recipients)
-        self.mailing = Mailing(recipients, 1, f"demo-{now:%m%d-%H%M%S}", "newsletter", SENDER, start, junk=JUNK_SHARE)
+        tenant = f"demo-{now:%m%d-%H%M%S}"
+        start = past_start(now, recipients)
+        self.mailing = Mailing(recipients, 1, tenant, "newsletter", SENDER, start, junk=JUNK_SHARE)
         self._api = api
         self._amqp_url = amqp_url
         self._mails = mails

@@ -26,6 +26,7 @@ MESSAGE_EVENTS = 50
 DISORDER_WINDOW = 2_000
 """Results among which the order is lost."""
 SOURCE = "/simulation"
+SENDING_TIME = timedelta(milliseconds=1)
 OPENED_AFTER = timedelta(seconds=20)
 COMPLAINED_AFTER = timedelta(seconds=40)
 
@@ -130,6 +131,11 @@ DEAD_REASONS = frozenset(
 """Reasons that block at once (the block policy's default)."""
 
 
+def past_start(now: datetime, recipients: int) -> datetime:
+    """Return when to begin so that all has happened by now: ingest refuses what lies in the future."""
+    return now.replace(microsecond=0) - 2 * COMPLAINED_AFTER - recipients * SENDING_TIME
+
+
 def recipient(mailing: Mailing, number: int) -> Recipient:
     """Return the recipient of that number, counted from 0."""
     dice = random.Random(f"{mailing.seed}/{number}")  # noqa: S311 - a simulation
@@ -154,7 +160,7 @@ def recipients(mailing: Mailing) -> Iterator[Recipient]:
 def results(mailing: Mailing) -> Iterator[Event[DeliveryResult]]:
     """Yield the results of the first sending, in the order in which they happen; every event once."""
     for one in recipients(mailing):
-        sent = mailing.start + timedelta(milliseconds=one.number)
+        sent = mailing.start + one.number * SENDING_TIME
         yield _attempt(mailing, one, 1, sent)
         if one.opened:
             yield _result(mailing, one, Result.OPENED, sent + OPENED_AFTER)

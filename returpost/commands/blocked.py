@@ -73,11 +73,12 @@ def lookup(address: str, tenant: Tenant = TENANT, directory: Folder = FOLDER, as
     if as_json:
         print_json(found)
         return
-    lists = {name: value for name, value in found.items() if isinstance(value, list)}
-    facts = [
-        (name.replace("_", " "), value) for name, value in found.items() if name not in lists and value is not None
-    ]
-    out.print(table(asked, ("", ""), facts))
-    for name, rows in lists.items():
-        if rows and isinstance(rows[0], dict):
-            out.print(table(name, tuple(rows[0]), [tuple(row.values()) for row in rows]))
+    out.print(found["why"], highlight=False)
+    hidden = ("why", "version", "history")
+    facts = [(name.replace("_", " "), str(value)) for name, value in found.items() if name not in hidden and value]
+    out.print(table(None, ("fact", "value"), facts))
+    if found["history"]:
+        columns = ("time", "mailing", "reason", "effect", "settled_by", "status", "rule", "text")
+        out.print(
+            table("History, newest first", columns, [[row[name] for name in columns] for row in found["history"]])
+        )

@@ -43,8 +43,8 @@ def urls_of(home: Home) -> dict[str, str]:
     """Return where each service's API is: as `RETURPOST_<SERVICE>_URL` says, else as `up` says, else the usual port."""
     running = home.running()
     usual = {service: f"http://127.0.0.1:{port}" for service, port in PORTS.items()}
-    found = usual | dict(running.urls if running else {})
-    return {service: setting(f"{service.upper()}_URL") or url for service, url in found.items()}
+    given = {service: setting(f"{service.upper()}_URL") for service in PORTS}
+    return (dict(running.urls) if running else usual) | {service: url for service, url in given.items() if url}
 
 
 def api(home: Home) -> Api:

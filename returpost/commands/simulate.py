@@ -47,7 +47,7 @@ def simulate(
     """
     from returpost.commands.options import names
     from returpost.commands.terminal import err, out, print_json, table
-    from returpost.simulation import Mailing, Mix
+    from returpost.simulation import Mailing, Mix, past_start
 
     names(tenant, "--tenant"), names(sender, "--sender")
     now = datetime.now(UTC)
@@ -57,7 +57,7 @@ def simulate(
         tenant,
         mailing or f"simulated-{now:%Y%m%d-%H%M%S}",
         sender,
-        now.replace(microsecond=0),
+        past_start(now, recipients),
         Mix(hard, soft, complained, opened),
         duplicates=duplicates,
         disorder=not in_order,
