@@ -26,6 +26,7 @@ class Reply:
 _BOTH = re2.compile(
     r"""(?:^|[\s'"(<;:>\[,])([245]\d\d)[ \t:-]{1,3}\(?#?([245]\.\d{1,3}\.\d{1,3})(?:[^\d.]|\.[^\d]|\.?$)"""
 )
+_FIRST = re2.compile(r"(?i)^\s*(?:smtp\s*;\s*)?([45][0-57]\d)(?:-|[ \t]+\(?#?[^\d\s]|:)")
 _STATUS = re2.compile(r"(?:^|[^\w.@/-])([245]\.\d{1,3}\.\d{1,3})(?:[^\d.\w/]|\.[^\d]|\.?$)")
 _CODE = re2.compile(
     r"(?im)(?:^[ \t]*|<<< ?|[:;] ?['\"(\[]?|['\"(\[#]"
@@ -34,8 +35,7 @@ _CODE = re2.compile(
 )
 _STATUS_TAIL = re2.compile(r"(?i)(?:version|postfix|exim|sendmail|qmail|release|microsoft smtp server|\bv|\bid)[ :/]*$")
 _UNIT = re2.compile(
-    r"(?i)^[ \t-]*(?:\d{2,}\b|seconds?\b|secs?\b|minutes?\b|hours?\b|days?\b|bytes?\b|[km]b\b|messages?\b|recipients?\b"
-    r"|connections?\b|times\b|attempts?\b)"
+    r"(?i)^[ \t-]*(?:\d{2,}\b|seconds?\b|secs?\b|minutes?\b|hours?\b|days?\b|bytes?\b|[km]b\b|times\b|attempts?\b)"
 )
 _CODE_AGAIN = re2.compile(r"^[ \t-]*[245]\d\d(?:[ \t-]|$)")
 _CONTINUATION = re2.compile(r"^\s*([245]\d\d)[ -](?:([245]\.\d{1,3}\.\d{1,3})(?:\s|$))?")
@@ -48,10 +48,12 @@ _LEADING = re2.compile(
 def parse_reply(text: str) -> Reply:
     """Return the reply code, the enhanced status and the text of one reply; what is not there is None.
 
-    A code and a status that stand together win; then the first code in a place where a reply may stand, and a status
+    A code at the beginning wins, then a code and a status that stand together, then the first code in a place where a reply may stand, and a status
     of the same class. Numbers in addresses of hosts, versions, times and telephone numbers are no codes.
     """
     text = text[:MAX_TEXT]
+    if first := _FIRST.search(text):
+        return Reply(int(first[1]), _status_of(text, int(first[1])), plain(text))
     both = next((found for found in _BOTH.finditer(text) if found[1][0] == found[2][0]), None)
     if both:
         return Reply(int(both[1]), _canonical(both[2]), plain(text))
@@ -71,11 +73,15 @@ def plain(text: str) -> str:
 
 
 def _code_of(text: str) -> int | None:
+    greeting = None
     for found in _CODE.finditer(text):
         rest = text[found.end(1) : found.end(1) + 40]
-        if _CODE_AGAIN.search(rest) or not _UNIT.search(rest):
+        if not _CODE_AGAIN.search(rest) and _UNIT.search(rest):
+            continue
+        if found[1][0] != "2":
             return int(found[1])
-    return None
+        greeting = greeting or int(found[1])
+    return greeting
 
 
 def _status_of(text: str, code: int | None) -> str | None:

@@ -23,7 +23,6 @@ MAX_TEXT = 64 * 1024
 Headers = Mapping[str, tuple[str, ...]]
 """By lower-case name, each the values in order, unfolded, not yet decoded."""
 
-_FIELD = re2.compile(r"^([!-9;-~]{1,100})[ \t]*:[ \t]*(.*)$")
 _PARAMETER = re2.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]+))""")
 _SNIFFED_BOUNDARY = re2.compile(rb"(?im)^--(\S[^\n]{0,199})\n(?:content-[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 
@@ -92,11 +91,18 @@ def headers(head: str) -> Headers:
             continue
         if name:
             found[name] = (*found.get(name, ()), " ".join(values)) if len(found.get(name, ())) < 64 else found[name]
-        field = _FIELD.search(line)
-        name, values = (field[1].lower(), [field[2].strip()]) if field else ("", [])
+        name, values = _field(line)
     if name:
         found[name] = (*found.get(name, ()), " ".join(values))
     return found
+
+
+def _field(line: str) -> tuple[str, list[str]]:
+    """Return name and value of a header's first line; the name is empty when it is none (RFC 5322 section 2.2)."""
+    name, colon, value = line.partition(":")
+    name = name.rstrip()
+    valid = colon and 0 < len(name) <= 100 and name.isascii() and name.isprintable() and " " not in name
+    return (name.lower(), [value.strip()]) if valid else ("", [])
 
 
 def parameters(value: str) -> dict[str, str]:
@@ -114,7 +120,7 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
     if data.startswith(b"\n"):
         return b"", data[1:]
     head, _, body = data.partition(b"\n\n")
-    if not _FIELD.search(charsets.decode(head.partition(b"\n")[0][:200])):
+    if not _field(charsets.decode(head.partition(b"\n")[0][:200]))[0]:
         return b"", data
     return head[:MAX_HEAD], body
 
@@ -128,7 +134,8 @@ def _part(data: bytes, depth: int, left: list[int]) -> Part:
     boundary = parameters(declared).get("boundary", "").encode() if content_type.startswith("multipart/") else b""
     if depth < MAX_DEPTH:
         parts = _split(body, boundary, depth, left) if boundary else ()
-        if not parts and (content_type.startswith("multipart/") or (not depth and b"\n--" in body)):
+        undeclared = content_type == "text/plain" and b"message/delivery-status" in body[:MAX_TEXT].lower()
+        if not parts and (content_type.startswith("multipart/") or undeclared or (not depth and b"\n--" in body)):
             sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_TEXT])
             parts = _split(body, sniffed[1].strip(), depth, left) if sniffed else ()
     return Part(fields, body, parts, depth, content_type)

@@ -129,22 +129,24 @@ def _of_prose(
 ) -> list[Finding]:
     """Return findings of a notice that has no machine-readable part, or one that is left in its text."""
     if "final-recipient:" in notice.lower():
-        found = [finding for finding in rfc3464.of_text(notice) if finding.final or finding.original]
-        if found:
-            return found
+        found = rfc3464.of_text(notice)
+        if found and (completed := _completed(found, root, notice, original, mailed)):
+            return completed
     kind = Kind.DELAYED if recognised.delayed else Kind.FAILURE
     told = [block for block in prose.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
-    if told and (failed := set(_failed(root))):
-        told = [block for block in told if block.recipient in failed] or told
-    if not told:
-        names = list(_failed(root)) or list(_fallback(notice, original, mailed))[:1]
-        told = [prose.Block(name) for name in names]
+    if failed := _failed(root):
+        by_address = {block.recipient: block for block in told}
+        told = [by_address.get(name) or prose.Block(name) for name in failed]
+    elif not told:
+        told = [prose.Block(name) for name in _fallback(notice, original, mailed)[:1]]
     rest = ""
     found = []
     for block in told:
         if not prose.telling(block.detail):
             rest = rest or prose.remainder(notice)
             block.details.append(rest)
+        if len(told) == 1 and not _CODED.search(block.detail):
+            block.details += [line.strip() for line in notice.split("\n")[:500] if _CODED.search(line[:1000])][:3]
         host = _host(block.detail)
         found.append(Finding(kind, block.recipient, block.generated_from, None, block.detail, remote_mta=host))
     return found
@@ -199,6 +201,9 @@ def _host(detail: str) -> str | None:
     return found[1] if found else None
 
 
+_CODED = re2.compile(
+    r"(?:^|[^\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])"
+)
 _HOST = re2.compile(
     r"(?i)\b(?:host|server|while talking to|connected to|remote host)[ :]+([a-z0-9][a-z0-9.-]*\.[a-z0-9-]+)"
 )

@@ -5,6 +5,7 @@ its own (bare, in angle brackets, behind a label or with its reason behind it), 
 at last a copy of the message. So one reader serves all; `formats` only names them.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -58,11 +59,11 @@ _BEGIN = re2.compile(
 )
 _BOILERPLATE = re2.compile(
     r"(?i)^\s*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )|no action is|please do not reply"
-    r"|reporting-mta|message-id|for further assistance|if you do so|delete your own|message details|from: |cc: |size \(|number of|mail from:"
+    r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting|received-from)-mta:"
+    r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own|message details|from: |cc: |size \(|number of|mail from:"
     r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on)"
 )
-_LETTERS = re2.compile(r"\pL{2,}")
-_ADDRESS_OR_NUMBER = re2.compile(rf"<?{_ADDRESS}>?|[\d.#\[\]:/-]{{2,}}|https?://\S+")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _GENERIC_WORDS = """
 error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the to of
 for is was your my this an service unavailable transaction undeliverable unknown general other undefined status remote
@@ -98,8 +99,10 @@ def cut(text: str) -> tuple[str, str]:
 
 def telling(text: str) -> bool:
     """Say whether the text gives a reason, and not codes and addresses alone."""
-    words = {word.lower() for word in _LETTERS.findall(_ADDRESS_OR_NUMBER.sub(" ", text[:MAX_DETAIL]))}
-    return bool(words - _GENERIC)
+    for piece in text[:MAX_DETAIL].lower().split():
+        if "@" not in piece and "://" not in piece and not _GENERIC.issuperset(_LETTERS.findall(piece)):
+            return True
+    return False
 
 
 def blocks(notice: str) -> list[Block]:
@@ -144,6 +147,8 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
             block = found.setdefault(recipient.lower(), Block(recipient))
             paragraphs = 0
             line = rest
+            if not rest:
+                continue
         if block is None:
             continue
         if not line.strip():

@@ -20,7 +20,6 @@ MAX_DIAGNOSTIC = 2_000
 _CONTROLS = dict.fromkeys((*range(32), 127, *range(128, 160)), " ")
 _XTEXT = re2.compile(r"\+([0-9A-F]{2})|\\x\{([0-9A-Fa-f]{1,6})\}")
 _FEEDBACK_TYPE = re2.compile(r"^[a-z0-9-]{1,40}$")
-_TYPE = re2.compile(r"^\s*[A-Za-z][A-Za-z0-9-]{0,30}\s*;\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,10 @@ def address(text: str) -> str | None:
     Undone are address type (`rfc822;`, RFC 3464 section 2.3.1), angle brackets, comments, source routes, xtext
     (RFC 3461 section 4) and the escapes of RFC 6533 section 3.
     """
-    value = _TYPE.sub("", text.strip()[:600])
+    value = text.strip()[:600]
+    type_, semicolon, rest = value.partition(";")
+    if semicolon and len(type_) < 32 and type_.strip().replace("-", "").isalnum():
+        value = rest
     if "<" in value:
         value = value[value.rindex("<") + 1 :].partition(">")[0]
     value = value.partition(" (")[0].strip().strip("'`,:").removeprefix("mailto:")
@@ -125,7 +127,10 @@ def _character(code: str) -> str:
 
 
 def _better(stated: str | None, found: str | None) -> str | None:
-    """Return the status that says more: one such as 5.0.0 says only that it failed."""
-    if stated and found and stated.endswith(".0.0") and found[0] == stated[0]:
+    """Return the status that says more.
+
+    What the host that refused said stands above what the reporting host made of it, unless that is "gave up" (x.4.7).
+    """
+    if stated and found and found[0] == stated[0] and not stated.endswith(".4.7") and not found.endswith(".0.0"):
         return found
     return stated or found
