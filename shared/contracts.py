@@ -11,15 +11,31 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from shared.addresses import normalise
 from shared.vocabulary import (
-    BlockCause,
-    Fault,
-    Kind,
-    Operation,
-    OperationState,
-    Reason,
-    Result,
-    UnblockCause,
-    VerdictType,
+    BlockCause as BlockCause,
+)
+from shared.vocabulary import (
+    Fault as Fault,
+)
+from shared.vocabulary import (
+    Kind as Kind,
+)
+from shared.vocabulary import (
+    Operation as Operation,
+)
+from shared.vocabulary import (
+    OperationState as OperationState,
+)
+from shared.vocabulary import (
+    Reason as Reason,
+)
+from shared.vocabulary import (
+    Result as Result,
+)
+from shared.vocabulary import (
+    UnblockCause as UnblockCause,
+)
+from shared.vocabulary import (
+    VerdictType as VerdictType,
 )
 
 MAX_DIAGNOSTIC = 4_000

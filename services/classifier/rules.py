@@ -138,7 +138,7 @@ class Rules:
         return self._tables.reply_code.get(str(code))
 
     def check_examples(self) -> None:
-        """Check that each rule decides its own examples. Raises `InvalidSettings` that names the first which does not."""
+        """Check that each rule decides its own examples. Raises `InvalidSettings` naming the first that does not."""
         for file, rule in self._rules:
             for example in rule.examples:
                 status = re.search(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])", example)
@@ -176,7 +176,7 @@ def fold(text: str) -> str:
 
 
 def load(own: Path | None = None) -> Rules:
-    """Load the packaged rules, and those of a folder of one's own. Raises `InvalidSettings` with file, rule and fault."""
+    """Load the packaged rules, and those of a folder of one's own. Raises `InvalidSettings`: file, rule and fault."""
     files = {path.name: path for path in PACKAGED.glob("*.toml")}
     if own is not None:
         if not own.is_dir():

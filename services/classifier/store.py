@@ -1,16 +1,17 @@
 """The classifier's SQL. Every function works on a batch; nothing is decided here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from shared.database import Connection, queries
 
-Row = Mapping[str, Any]
-"""A record of asyncpg, by column."""
+Row = asyncpg.Record
 
 Q = queries(Path(__file__).with_name("queries.sql"))
 

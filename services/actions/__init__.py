@@ -1,0 +1,1 @@
+"""Contacts and mailings with their recipients; bulk operations over them."""

@@ -1,0 +1,222 @@
+"""HTTP: mailings and their recipients, what was returned and why, contacts, operations, the audit."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.actions import csv_import
+from services.actions.contacts import SOURCE, take_contacts
+from services.actions.store import Q, Row
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event, event
+from shared.contracts import Address, ContactUpserted, Id, Name, Operation, OperationRequested, Reason, Text
+from shared.security import Caller, requires
+
+PAGE = Query(ge=1, le=1000)
+IMPORT_BATCH = 1_000
+MAX_BAD_ROWS = 100
+
+Status = Literal[
+    "ready", "blocked", "sent", "delivered", "soft_bounced", "hard_bounced", "opened", "complained", "unsubscribed"
+]
+
+router = APIRouter(prefix="/v1", tags=["actions"])
+Reader = Annotated[Caller, Depends(requires("read"))]
+Writer = Annotated[Caller, Depends(requires("write"))]
+Tenant = Annotated[Name | None, Query()]
+
+
+class OperationRequest(BaseModel):
+    """A bulk operation over these addresses, or over all that were returned in a mailing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation: Operation
+    addresses: list[Address] = Field(default_factory=list, max_length=100_000)
+    mailing: Id | None = None
+    note: Text = ""
+
+
+class ContactBody(BaseModel):
+    """What is to be known of a contact; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[Text, Field(max_length=400)] | None = None
+    company: Annotated[Text, Field(max_length=400)] | None = None
+    addresses: Annotated[list[Address], Field(max_length=100)] | None = None
+
+
+async def _rows(request: Request, name: str, *arguments: Any) -> list[dict[str, Any]]:
+    rows: list[Row] = await request.app.state.service.pool.fetch(Q[name], *arguments)
+    return [dict(row) for row in rows]
+
+
+@router.get("/mailings")
+async def mailings(
+    request: Request, caller: Reader, tenant: Tenant = None, limit: Annotated[int, PAGE] = 50, offset: int = 0
+) -> list[dict[str, Any]]:
+    """Mailings, newest first, with their recipients by status."""
+    found = await _rows(request, "list_mailings", caller.tenant_for(tenant), None, limit, offset)
+    return [mailing | {"counts": json.loads(mailing["counts"] or "{}")} for mailing in found]
+
+
+@router.put("/mailings/{mailing}/recipients", status_code=204)
+async def plan_recipients(
+    request: Request,
+    caller: Writer,
+    mailing: Id,
+    addresses: Annotated[list[Address], Body(min_length=1, max_length=100_000)],
+    tenant: Tenant = None,
+) -> None:
+    """Name the recipients that a mailing is going to have: they are ready, or blocked, until something is heard."""
+    owner, now = caller.tenant_for(tenant), datetime.now(UTC)
+    async with request.app.state.service.effects.begin() as work:
+        keys = sorted({key(address) for address in addresses})
+        await work.connection.execute(Q["plan_recipients"], owner, mailing, keys)
+        await work.connection.execute(Q["see_mailings"], [owner], [mailing], [now], [now])
+
+
+@router.get("/mailings/{mailing}/recipients")
+async def recipients(
+    request: Request,
+    caller: Reader,
+    mailing: Id,
+    tenant: Tenant = None,
+    status: Status | None = None,
+    reason: Reason | None = None,
+    after: str | None = None,
+    limit: Annotated[int, PAGE] = 100,
+) -> dict[str, Any]:
+    """A page of the recipients of a mailing by address; `next` is what to give as `after` for the following page."""
+    owner = caller.tenant_for(tenant)
+    found = await _rows(request, "list_recipients", owner, mailing, after, status, reason, limit)
+    return {"recipients": found, "next": found[-1]["address"] if len(found) == limit else None}
+
+
+@router.get("/returns")
+async def returns(
+    request: Request,
+    caller: Reader,
+    tenant: Tenant = None,
+    mailing: Id | None = None,
+    hard: bool | None = None,
+    reason: Reason | None = None,
+    blocked: bool | None = None,
+    contact: bool | None = None,
+    before: Annotated[datetime | None, Query(description="with `before_mailing` and `before_address`")] = None,
+    before_mailing: str = "",
+    before_address: str = "",
+    limit: Annotated[int, PAGE] = 100,
+) -> dict[str, Any]:
+    """What was returned and why, newest first, and whose it is; `next` holds the parameters of the next page."""
+    owner = caller.tenant_for(tenant)
+    found = await _rows(
+        request, "list_returns", owner, mailing, hard, reason, blocked, contact,
+        before, before_mailing, before_address, limit,
+    )  # fmt: skip
+    last = found[-1] if len(found) == limit else None
+    following = last and {
+        "before": last["returned_at"], "before_mailing": last["mailing"], "before_address": key(last["address"]),
+    }  # fmt: skip
+    return {"returns": found, "next": following}
+
+
+@router.get("/contacts")
+async def contacts(
+    request: Request, caller: Reader, tenant: Tenant = None, after: str | None = None, limit: Annotated[int, PAGE] = 100
+) -> dict[str, Any]:
+    """A page of contacts with their addresses and the block state of each."""
+    found = await _rows(request, "list_contacts", caller.tenant_for(tenant), after, None, limit)
+    page = [contact | {"addresses": json.loads(contact["addresses"])} for contact in found]
+    return {"contacts": page, "next": page[-1]["contact"] if len(page) == limit else None}
+
+
+@router.put("/contacts/{contact}", status_code=204)
+async def put_contact(request: Request, caller: Writer, contact: Id, body: ContactBody, tenant: Tenant = None) -> None:
+    """Tell what is known of a contact."""
+    told = ContactUpserted(contact=contact, time=datetime.now(UTC), **body.model_dump())
+    await _upsert(request, [_told(told, caller, caller.tenant_for(tenant))])
+
+
+@router.post("/contacts/import")
+async def import_contacts(request: Request, caller: Writer, tenant: Tenant = None) -> dict[str, Any]:
+    """Import contacts from CSV (the body). Rows that are wrong are named in the answer, and stop no other."""
+    owner = caller.tenant_for(tenant)
+    bad: list[dict[str, Any]] = []
+    imported = refused = 0
+    batch: list[Event[ContactUpserted]] = []
+    for item in csv_import.read(await request.body(), datetime.now(UTC)):
+        if isinstance(item, csv_import.BadRow):
+            refused += 1
+            if len(bad) < MAX_BAD_ROWS:
+                bad.append({"line": item.line, "problem": item.problem})
+            continue
+        batch.append(_told(item, caller, owner))
+        imported += 1
+        if len(batch) == IMPORT_BATCH:
+            await _upsert(request, batch)
+            batch = []
+    if batch:
+        await _upsert(request, batch)
+    return {"imported": imported, "refused": refused, "errors": bad}
+
+
+@router.post("/operations", status_code=202)
+async def request_operation(
+    request: Request, caller: Writer, body: OperationRequest, tenant: Tenant = None
+) -> dict[str, str]:
+    """Ask for a bulk operation. It is safe in the broker when this answers; follow it by its id."""
+    if not body.addresses and body.mailing is None:
+        raise HTTPException(422, "addresses: empty, and no mailing; name one of them")
+    data = OperationRequested(**body.model_dump(), by=caller.name, time=datetime.now(UTC))
+    identity = str(uuid4())
+    async with request.app.state.service.effects.begin() as work:
+        work.command(event(data, id=identity, source=SOURCE, tenant=caller.tenant_for(tenant), subject=identity))
+    return {"id": identity}
+
+
+@router.get("/operations")
+async def operations(
+    request: Request, caller: Reader, tenant: Tenant = None, limit: Annotated[int, PAGE] = 50, offset: int = 0
+) -> list[dict[str, Any]]:
+    """Operations, newest first, with how far they are."""
+    return await _rows(request, "list_operations", caller.tenant_for(tenant), None, limit, offset)
+
+
+@router.get("/operations/{operation_id}")
+async def operation(request: Request, caller: Reader, operation_id: Id, tenant: Tenant = None) -> dict[str, Any]:
+    """One operation with its outcomes. 404 also for a moment after the request: it is still on its way."""
+    owner = caller.tenant_for(tenant)
+    found = await _rows(request, "list_operations", owner, operation_id, 1, 0)
+    if not found:
+        raise HTTPException(404, f"operation: {operation_id} is not known (yet)")
+    outcomes = await _rows(request, "outcomes", owner, operation_id)
+    return found[0] | {"outcomes": {row["outcome"]: row["count"] for row in outcomes}}
+
+
+@router.get("/audit")
+async def audit(
+    request: Request,
+    caller: Reader,
+    tenant: Tenant = None,
+    before: int | None = None,
+    limit: Annotated[int, PAGE] = 100,
+) -> list[dict[str, Any]]:
+    """Who did what to how many, newest first."""
+    return await _rows(request, "list_audit", caller.tenant_for(tenant), before, limit)
+
+
+async def _upsert(request: Request, told: list[Event[ContactUpserted]]) -> None:
+    async with request.app.state.service.effects.begin() as work:
+        await take_contacts(told, work)
+
+
+def _told(told: ContactUpserted, caller: Caller, tenant: str) -> Event[ContactUpserted]:
+    identity = ids.of_content(tenant, told.model_dump_json())
+    return event(told, id=identity, source=f"/users/{caller.name}", tenant=tenant, subject=told.contact)

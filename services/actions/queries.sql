@@ -1,0 +1,195 @@
+-- name: merge_results
+-- The latest time of each kind of result of each recipient. One row a recipient.
+INSERT INTO recipients AS r
+    (tenant, mailing, address, sent_at, delivered_at, deferred_at, failed_at, opened_at, complained_at, unsubscribed_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+                     $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+ON CONFLICT (tenant, mailing, address) DO UPDATE SET
+    sent_at = greatest(r.sent_at, excluded.sent_at),
+    delivered_at = greatest(r.delivered_at, excluded.delivered_at),
+    deferred_at = greatest(r.deferred_at, excluded.deferred_at),
+    failed_at = greatest(r.failed_at, excluded.failed_at),
+    opened_at = greatest(r.opened_at, excluded.opened_at),
+    complained_at = greatest(r.complained_at, excluded.complained_at),
+    unsubscribed_at = greatest(r.unsubscribed_at, excluded.unsubscribed_at)
+
+-- name: merge_verdicts
+-- The latest verdict of each recipient; of two at the same time the hard one. One row a recipient.
+INSERT INTO recipients AS r
+    (tenant, mailing, address, returned_at, hard, reason, exhausted, reply_code, enhanced_status, diagnostic, written)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::boolean[],
+                     $8::smallint[], $9::text[], $10::text[], $11::text[])
+ON CONFLICT (tenant, mailing, address) DO UPDATE SET
+    returned_at = excluded.returned_at, hard = excluded.hard, reason = excluded.reason, exhausted = excluded.exhausted,
+    reply_code = excluded.reply_code, enhanced_status = excluded.enhanced_status, diagnostic = excluded.diagnostic,
+    written = excluded.written
+WHERE r.returned_at IS NULL
+   OR (excluded.returned_at, excluded.hard, excluded.reason) > (r.returned_at, r.hard, r.reason)
+
+-- name: see_mailings
+-- When each mailing was first and last heard of; writes only what changes by more than a minute or widens the range.
+INSERT INTO mailings AS m (tenant, mailing, first_seen, last_seen)
+SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT (tenant, mailing) DO UPDATE SET
+    first_seen = least(m.first_seen, excluded.first_seen), last_seen = greatest(m.last_seen, excluded.last_seen)
+WHERE excluded.first_seen < m.first_seen OR excluded.last_seen > m.last_seen
+
+-- name: plan_recipients
+-- Recipients that a mailing is going to have.
+INSERT INTO recipients (tenant, mailing, address)
+SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING
+
+-- name: apply_states
+-- Block states, applied only when newer.
+INSERT INTO address_states AS s (tenant, address, version, blocked, cause, reason, return_count, since)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::integer[],
+                     $8::timestamptz[])
+ON CONFLICT (tenant, address) DO UPDATE SET
+    version = excluded.version, blocked = excluded.blocked, cause = excluded.cause, reason = excluded.reason,
+    return_count = excluded.return_count, since = excluded.since
+WHERE s.version < excluded.version
+
+-- name: erase
+-- Remove addresses from everything that is kept by address.
+WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
+states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
+owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
+items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)
+DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
+
+-- name: lock_contacts
+-- Make sure that contacts exist, in one order.
+INSERT INTO contacts (tenant, contact) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+
+-- name: read_contacts
+-- Contacts with their addresses, locked.
+SELECT c.*, ARRAY(SELECT a.written FROM contact_addresses AS a
+                  WHERE a.tenant = c.tenant AND a.contact = c.contact ORDER BY a.rank) AS addresses
+FROM contacts AS c JOIN unnest($1::text[], $2::text[]) AS k (tenant, contact) USING (tenant, contact)
+ORDER BY c.tenant, c.contact FOR UPDATE OF c
+
+-- name: write_contacts
+-- New values of contacts that exist.
+UPDATE contacts AS c SET
+    name = n.name, name_at = n.name_at, company = n.company, company_at = n.company_at, addresses_at = n.addresses_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+     AS n (tenant, contact, name, name_at, company, company_at, addresses_at)
+WHERE c.tenant = n.tenant AND c.contact = n.contact
+
+-- name: remove_addresses
+-- Take all addresses from contacts.
+DELETE FROM contact_addresses AS a USING unnest($1::text[], $2::text[]) AS k (tenant, contact)
+WHERE a.tenant = k.tenant AND a.contact = k.contact
+
+-- name: give_addresses
+-- Give addresses to contacts.
+INSERT INTO contact_addresses (tenant, address, contact, rank, written)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[]) ON CONFLICT DO NOTHING
+
+-- name: begin_operation
+-- A new operation; nothing when it is known already.
+INSERT INTO operations (tenant, operation_id, operation, mailing, requested_by, note, requested_at, state, moved_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8) ON CONFLICT DO NOTHING RETURNING operation_id
+
+-- name: add_items
+-- The addresses of an operation.
+INSERT INTO operation_items (tenant, operation_id, address, written)
+SELECT $1, $2, a, w FROM unnest($3::text[], $4::text[]) AS n (a, w) ON CONFLICT DO NOTHING
+
+-- name: add_returned
+-- All addresses that were returned in a mailing, as the items of an operation.
+INSERT INTO operation_items (tenant, operation_id, address, written)
+SELECT tenant, $2, address, coalesce(written, address) FROM recipients
+WHERE tenant = $1 AND mailing = $3 AND returned_at IS NOT NULL ON CONFLICT DO NOTHING
+
+-- name: open_items
+-- What still waits for its outcome.
+SELECT written FROM operation_items WHERE tenant = $1 AND operation_id = $2 AND outcome IS NULL ORDER BY address
+
+-- name: settle_items
+-- Outcomes of items.
+UPDATE operation_items AS i SET outcome = $4
+FROM unnest($3::text[]) AS d (address)
+WHERE i.tenant = $1 AND i.operation_id = $2 AND i.address = d.address AND i.outcome IS NULL
+
+-- name: count_operation
+-- Count an operation anew and end it when nothing is open. Returns it as it is then.
+UPDATE operations AS o SET
+    total = c.total, done = c.done, moved_at = $3,
+    state = CASE WHEN c.done = c.total THEN 'finished' ELSE 'running' END,
+    finished_at = CASE WHEN c.done = c.total THEN coalesce(o.finished_at, $3) END
+FROM (SELECT count(*) AS total, count(outcome) AS done FROM operation_items WHERE tenant = $1 AND operation_id = $2) AS c
+WHERE o.tenant = $1 AND o.operation_id = $2
+RETURNING o.operation, o.total, o.done, o.state, o.requested_by
+
+-- name: outcomes
+-- How the items of an operation ended.
+SELECT coalesce(outcome, 'open') AS outcome, count(*) AS count FROM operation_items
+WHERE tenant = $1 AND operation_id = $2 GROUP BY 1 ORDER BY 1
+
+-- name: stalled_operations
+-- Operations in which nothing has happened since a time.
+SELECT tenant, operation_id, operation, requested_by, note, requested_at FROM operations
+WHERE state = 'running' AND moved_at < $1 ORDER BY moved_at LIMIT 20 FOR UPDATE SKIP LOCKED
+
+-- name: add_audit
+-- Who did what to how many.
+INSERT INTO audit (tenant, time, who, what, how_many, note, operation_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+
+-- name: list_mailings
+-- Mailings, newest first, with their recipients by status.
+SELECT m.mailing, m.first_seen, m.last_seen,
+       (SELECT jsonb_object_agg(s.status, s.count)
+        FROM (SELECT r.status, count(*) AS count FROM recipients AS r
+              WHERE r.tenant = m.tenant AND r.mailing = m.mailing GROUP BY r.status) AS s) AS counts
+FROM mailings AS m WHERE m.tenant = $1 AND ($2::text IS NULL OR m.mailing = $2)
+ORDER BY m.first_seen DESC, m.mailing LIMIT $3 OFFSET $4
+
+-- name: list_recipients
+-- A page of the recipients of a mailing. One that is not sent yet and whose address is blocked is `blocked`.
+SELECT r.address, CASE WHEN r.status = 'ready' AND s.blocked THEN 'blocked' ELSE r.status END AS status,
+       r.reason, r.exhausted, r.reply_code, r.enhanced_status, r.diagnostic, r.returned_at, r.delivered_at,
+       coalesce(s.blocked, false) AS blocked
+FROM recipients AS r LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address
+WHERE r.tenant = $1 AND r.mailing = $2 AND ($3::text IS NULL OR r.address > $3)
+  AND ($4::text IS NULL OR $4 = CASE WHEN r.status = 'ready' AND s.blocked THEN 'blocked' ELSE r.status END)
+  AND ($5::text IS NULL OR r.reason = $5)
+ORDER BY r.address LIMIT $6
+
+-- name: list_returns
+-- A page of what was returned, newest first, with contact and block state.
+SELECT r.mailing, coalesce(r.written, r.address) AS address, r.returned_at, r.hard, r.exhausted, r.reason, r.reply_code,
+       r.enhanced_status, r.diagnostic, r.status, coalesce(s.blocked, false) AS blocked, s.cause, s.return_count,
+       c.contact, c.name, c.company
+FROM recipients AS r
+LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address
+LEFT JOIN LATERAL (SELECT o.contact, o.name, o.company FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
+                   WHERE a.tenant = r.tenant AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS c ON true
+WHERE r.tenant = $1 AND r.returned_at IS NOT NULL
+  AND ($2::text IS NULL OR r.mailing = $2) AND ($3::boolean IS NULL OR r.hard = $3)
+  AND ($4::text IS NULL OR r.reason = $4) AND ($5::boolean IS NULL OR coalesce(s.blocked, false) = $5)
+  AND ($6::boolean IS NULL OR (c.contact IS NOT NULL) = $6)
+  AND ($7::timestamptz IS NULL OR (r.returned_at, r.mailing, r.address) < ($7, $8, $9))
+ORDER BY r.returned_at DESC, r.mailing DESC, r.address DESC LIMIT $10
+
+-- name: list_contacts
+-- A page of contacts with their addresses.
+SELECT c.contact, c.name, c.company, c.former_employee,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('address', a.written, 'blocked', coalesce(s.blocked, false),
+                                                     'cause', s.cause, 'reason', s.reason) ORDER BY a.rank)
+                 FROM contact_addresses AS a LEFT JOIN address_states AS s USING (tenant, address)
+                 WHERE a.tenant = c.tenant AND a.contact = c.contact), '[]') AS addresses
+FROM contacts AS c WHERE c.tenant = $1 AND ($2::text IS NULL OR c.contact > $2) AND ($3::text IS NULL OR c.contact = $3)
+ORDER BY c.contact LIMIT $4
+
+-- name: list_operations
+-- Operations, newest first.
+SELECT operation_id, operation, mailing, requested_by, note, requested_at, state, total, done, moved_at, finished_at
+FROM operations WHERE tenant = $1 AND ($2::text IS NULL OR operation_id = $2)
+ORDER BY requested_at DESC, operation_id LIMIT $3 OFFSET $4
+
+-- name: list_audit
+-- The audit, newest first.
+SELECT id, time, who, what, how_many, note, operation_id FROM audit
+WHERE tenant = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
