@@ -156,7 +156,10 @@ class Demo:
             Finding("retries healed", wanted.healed, figures.retries.get("healed", 0)),
             Finding("retries exhausted", wanted.exhausted, figures.retries.get("exhausted", 0)),
             Finding("retries pending", 0, figures.pending),
-            Finding("recipients", self.mailing.recipients, sum(figures.recipients.values())),
+            *(
+                Finding(f"recipients {name}", wanted.statuses[name], figures.recipients.get(name, 0))
+                for name in sorted(set(wanted.statuses) | set(figures.recipients))
+            ),
             Finding("addresses blocked", len(self._dead), len(figures.blocked_addresses & self._dead)),
             Finding("addresses blocked wrongly", 0, len(figures.blocked_addresses - self._dead)),
             Finding("dead letters", self._junk + self._unrecognised, figures.dead_letters),
@@ -223,7 +226,7 @@ def look(api: Api, mailing: Mailing) -> Figures:
         _verdicts(of_all),
         {row["state"]: row["count"] for row in retries},
         Counter({(row["cause"], row["reason"] or ""): row["blocked"] for row in blocks}),
-        _recipients(api, tenant, name),
+        _statuses(api, tenant, name),
         frozenset(row["address"] for row in all_blocks(api, tenant) if row["mailing"] == name),
         _dead_letters(api, tenant),
     )
@@ -238,6 +241,11 @@ def all_blocks(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
         after = page["next"]
         if after is None:
             return
+
+
+def _statuses(api: Api, tenant: str, mailing: str) -> dict[str, int]:
+    mailings = api.get("actions", "/v1/mailings", tenant=tenant, limit=PAGE)
+    return next((dict(row["counts"]) for row in mailings if row["mailing"] == mailing), {})
 
 
 def _verdicts(rows: Sequence[Mapping[str, Any]]) -> Counter[tuple[str, str]]:

@@ -91,7 +91,7 @@ HARD = (
     ),
     Reply(
         _HARD,
-        Reason.ACCOUNT_DISABLED,
+        Reason.USER_UNKNOWN,
         0.03,
         554,
         None,
@@ -187,7 +187,7 @@ SOFT = (
         0.10,
         451,
         "4.4.1",
-        "451 4.4.1 connect to {domain}[{ip}]:25: Connection timed out",
+        "451 4.4.1 connect to {domain}[{ip}]:25: No route to host",
     ),
     Reply(_SOFT, Reason.SYSTEM_FULL, 0.05, 452, "4.3.1", "452 4.3.1 Insufficient system storage"),
     Reply(_SOFT, Reason.SYSTEM_ERROR, 0.10, 451, "4.3.0", "451 4.3.0 Temporary server error. Please try again later"),

@@ -113,6 +113,8 @@ class Expected:
     dead: int
     """Recipients that failed for good with a reason that says that the address is dead."""
     opened: int
+    statuses: Counter[str]
+    """Recipients by the status that they end with."""
 
     @property
     def soft(self) -> int:
@@ -198,17 +200,20 @@ def expected(mailing: Mailing, retries: int) -> Expected:
     """Count what should come out when every soft bounce is retried up to `retries` times."""
     verdicts: Counter[tuple[VerdictType, Reason]] = Counter()
     counts: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
     for one in recipients(mailing):
         counts["complained"] += one.complained
         counts["opened"] += one.opened
         counts["results"] += 1 + one.complained + one.opened
         if one.reply is None:
+            statuses["complained" if one.complained else "opened" if one.opened else "delivered"] += 1
             continue
         heals = one.heals_at is not None and one.heals_at <= retries + 1
         soft = one.reply.type is VerdictType.SOFT
         bounces = 1 if not soft else one.heals_at - 1 if heals and one.heals_at else retries + 1
         verdicts[one.reply.type, one.reply.reason] += bounces
         counts["results"] += bounces - 1 + heals
+        statuses["delivered" if heals else "hard_bounced"] += 1
         counts["healed"] += heals
         counts["exhausted"] += soft and not heals
         counts["dead"] += one.reply.reason in DEAD_REASONS
@@ -220,6 +225,7 @@ def expected(mailing: Mailing, retries: int) -> Expected:
         counts["complained"],
         counts["dead"],
         counts["opened"],
+        statuses,
     )
 
 

@@ -122,6 +122,10 @@ def test_what_is_expected_is_what_happens_when_the_commands_are_obeyed(mailing: 
     assert outcome.results == seen.total()
     assert outcome.opened == seen[Result.OPENED]
     assert outcome.complained == seen[Result.COMPLAINED]
+    assert outcome.statuses.total() == mailing.recipients
+    assert outcome.statuses["hard_bounced"] + outcome.healed == sum(
+        one.reply is not None for one in recipients(mailing)
+    )
 
 
 def test_an_answer_has_its_own_id_and_the_same_for_a_repeated_command() -> None:
