@@ -53,7 +53,7 @@ def prepare(
             if not single_role:
                 _make_role(admin, role_of(service), passwords[service])
             _make_schema(admin, service, None if single_role else role_of(service))
-            migrate(admin_url, service, migrations_of(service))
+            _migrate(admin_url, service)
             if not single_role:
                 _grant(admin, service, role_of(service))
             urls[service] = admin_url if single_role else _with_user(admin_url, role_of(service), passwords[service])
@@ -129,6 +129,15 @@ def _make_schema(admin: Admin, service: str, role: str | None) -> None:
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {role}",
     ):
         _run(admin, statement, service, role)
+
+
+def _migrate(admin_url: str, service: str) -> None:
+    try:
+        migrate(admin_url, service, migrations_of(service))
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise ReturpostError(f"{service}: a migration failed, and was rolled back: {error}") from error
 
 
 def _grant(admin: Admin, service: str, role: str) -> None:
