@@ -122,11 +122,13 @@ class Demo:
         """
         started = time.monotonic()
         await asyncio.to_thread(self._hand_in_mails)
+        messages = await asyncio.to_thread(lambda: list(simulate(self.mailing)))
+        self._junk = sum(body in JUNK for body in messages)
         async with simulated_sender(self.mailing, self._amqp_url) as sender:
             obeying = asyncio.create_task(sender.obey())
             try:
                 self._published_at = time.monotonic()
-                await sender.hand_in(self._messages(), lambda: None)
+                await sender.hand_in(messages, lambda: None)
                 figures = await self._watch(obeying, started + limit)
             finally:
                 obeying.cancel()
@@ -164,11 +166,6 @@ class Demo:
             Finding("addresses blocked wrongly", 0, len(figures.blocked_addresses - self._dead)),
             Finding("dead letters", self._junk + self._unrecognised, figures.dead_letters),
         ]
-
-    def _messages(self) -> Any:
-        for body in simulate(self.mailing):
-            self._junk += body in JUNK
-            yield body
 
     def _hand_in_mails(self) -> None:
         for number, path in enumerate(self._mails, 1):

@@ -23,7 +23,7 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End when all is shown; exit code 1 when it does not add up.")
     ] = False,
-    recipients: Annotated[int, typer.Option(min=100, max=5_000_000)] = 10_000,
+    recipients: Annotated[int, typer.Option(min=100, max=200_000)] = 10_000,
     limit: Annotated[float, typer.Option(help="Seconds after which it is given up.")] = LIMIT,
     directory: Folder = FOLDER,
     as_json: Json = False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -31,16 +31,16 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
 
 
-def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table; numbers stand to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+    """Return a table under its title; numbers stand to the right."""
+    made = Table(header_style="bold", box=SIMPLE_HEAD)
     listed = [tuple(row) for row in rows]
     for place, column in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
         made.add_column(column, justify="right" if numeric else "left", no_wrap=place == 0, overflow="fold")
     for row in listed:
         made.add_row(*(_cell(value) for value in row))
-    return made
+    return Group(Text(title, style="bold"), made) if title else Group(made)
 
 
 def prefixed(names: Sequence[str]) -> Callable[[str, str], None]:
