@@ -38,6 +38,9 @@ class Handle(Protocol[D]):
     def __call__(self, events: Sequence[Event[D]], work: Work, /) -> Awaitable[None]: ...
 
 
+Read = Callable[[AbstractIncomingMessage], Event[D]]
+"""Makes one event of any message; raises nothing."""
+
 MAX_EVENTS = 2_000
 """Events a batch: one transaction, so that locks are short; more no longer gains (measured in bench/)."""
 MAX_BYTES = 4 * 1024 * 1024
@@ -62,12 +65,14 @@ class Delivery(Generic[D]):
 class Consumer(Generic[D]):
     """Takes the messages of one queue in natural batches and has them handled."""
 
-    def __init__(self, queue: str, contract: type[D], handle: Handle[D]) -> None:
+    def __init__(self, queue: str, contract: type[D], handle: Handle[D], *, read: "Read[D] | None" = None) -> None:
+        """`read` makes events of a message where it is not the contract that does: of dead letters."""
         self.queue = queue
         self.contract = contract
         self.held_since: float | None = None
         self.last_done: float | None = None
         self._handle = handle
+        self._own_read = read
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._stopping = False
         self._effects: Effects
@@ -118,6 +123,8 @@ class Consumer(Generic[D]):
         return deliveries
 
     def _read(self, message: AbstractIncomingMessage) -> Delivery[D]:
+        if self._own_read is not None:
+            return Delivery(message, [self._own_read(message)], [])
         body = message.body
         if len(body) > MAX_MESSAGE_BYTES:
             error = f"message: {len(body)} bytes, {MAX_MESSAGE_BYTES} are allowed; send fewer events a message"

@@ -15,7 +15,7 @@ from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchang
 from faststream.specification import AsyncAPI
 
 from shared.cloudevents import Event
-from shared.consumer import Consumer, Handle
+from shared.consumer import Consumer, Handle, Read
 from shared.contracts import Contract
 from shared.database import Pool, connect
 from shared.errors import InvalidSettings, ReturpostError
@@ -70,6 +70,12 @@ class Service(Generic[S]):
     def consume(self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS) -> None:
         """Read a queue: `handle` gets its events in batches, each in one transaction."""
         self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle), exchange))
+
+    def consume_raw(
+        self, queue: str, contract: type[D], handle: Handle[D], read: Read[D], *, exchange: str = EVENTS
+    ) -> None:
+        """Read a queue of which the messages follow no contract; `read` makes an event of each."""
+        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle, read=read), exchange))
 
     def publishes(self, contract: type[Contract], routing_key: str, *, exchange: str = EVENTS) -> None:
         """Document an event or command that this service publishes."""

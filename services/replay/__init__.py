@@ -1,0 +1,1 @@
+"""Dead letters and the event archive: look, group, replay, audit."""
