@@ -96,7 +96,12 @@ async def check(request: Request, caller: Checker, asked: Asked, tenant: Tenant 
     forms, invalid = _read(asked.addresses)
     rows = await request.app.state.service.pool.fetch(Q["check"], owner, list(forms))
     skip = [
-        Skip.model_construct(address=form, cause=row["cause"], reason=row["reason"], since=row["since"])
+        Skip.model_construct(
+            address=form,
+            cause=BlockCause(row["cause"]),
+            reason=row["reason"] and Reason(row["reason"]),
+            since=row["since"],
+        )
         for row in rows
         for form in forms[row["address"]]
     ]

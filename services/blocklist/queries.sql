@@ -59,20 +59,23 @@ CROSS JOIN LATERAL (
 ) AS h
 
 -- name: write
--- Write the new standings.
-UPDATE addresses AS a
-SET version = n.version, return_count = n.return_count, cause = n.cause, since = n.since, reason = n.reason,
-    mailing = n.mailing
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
-     AS n (tenant, address, version, return_count, cause, since, reason, mailing)
-WHERE a.tenant = n.tenant AND a.address = n.address
+-- Write the new standings. All rows exist: an upsert, since it looks them up by key however large the batch, where an
+-- UPDATE with a join may read the whole table.
+INSERT INTO addresses AS a (tenant, address, version, return_count, cause, since, reason, mailing)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[],
+                     $8::text[])
+ON CONFLICT (tenant, address) DO UPDATE
+SET version = excluded.version, return_count = excluded.return_count, cause = excluded.cause, since = excluded.since,
+    reason = excluded.reason, mailing = excluded.mailing
 
 -- name: take_for_erase
 -- Take these addresses in hand, in the order of their keys.
-SELECT a.tenant, a.address, a.cause, a.version
-FROM addresses AS a JOIN unnest($1::text[], $2::text[]) AS k (tenant, address) USING (tenant, address)
-ORDER BY a.tenant, a.address
-FOR UPDATE OF a
+SELECT a.*
+FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
+CROSS JOIN LATERAL (
+    SELECT a.tenant, a.address, a.cause, a.version
+    FROM addresses AS a WHERE a.tenant = k.tenant AND a.address = k.address FOR UPDATE
+) AS a
 
 -- name: erase_history
 -- Remove all history of these addresses.
@@ -119,8 +122,8 @@ SELECT tenant, cause, by, started_at, after FROM reassessments
 WHERE finished_at IS NULL ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: next_with_history
--- The next addresses of a tenant that have a history.
-SELECT DISTINCT address FROM history WHERE tenant = $1 AND address > $2 ORDER BY address LIMIT $3
+-- The addresses of the next lines of a tenant's history, some of them more than once.
+SELECT address FROM history WHERE tenant = $1 AND address > $2 ORDER BY address LIMIT $3
 
 -- name: advance_reassessment
 -- Note how far a reassessment has come.
@@ -148,7 +151,7 @@ CROSS JOIN LATERAL (
 SELECT address, cause, reason, since, mailing, return_count, version,
        CASE WHEN cause = 'manual' THEN manual_by END AS by, CASE WHEN cause = 'manual' THEN manual_note END AS note
 FROM addresses
-WHERE tenant = $1 AND cause IS NOT NULL
+WHERE tenant = $1 AND since IS NOT NULL
   AND ($2::timestamptz IS NULL OR (since, address) < ($2, $3::text))
   AND ($4::text IS NULL OR cause = $4) AND ($5::text IS NULL OR reason = $5)
   AND ($6::text IS NULL OR right(address, length($6) + 1) = '@' || $6)

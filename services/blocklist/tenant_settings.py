@@ -85,11 +85,11 @@ async def apply_next(effects: Effects, chunk: int, now: datetime) -> bool:
         tenant = row["tenant"]
         found = [r["address"] for r in await connection.fetch(Q["next_with_history"], tenant, row["after"], chunk)]
         if found:
-            keys = [(tenant, address) for address in found]
+            keys = [(tenant, address) for address in dict.fromkeys(found)]
             await store.touch(connection, dict.fromkeys(keys))
             trigger = Trigger(row["cause"], row["started_at"], row["by"])
             await reassess(work, dict.fromkeys(keys, trigger), UnblockCause.SETTINGS, now)
-            await connection.execute(Q["advance_reassessment"], tenant, found[-1], len(found))
+            await connection.execute(Q["advance_reassessment"], tenant, found[-1], len(keys))
         if len(found) < chunk:
             await connection.execute(Q["finish_reassessment"], tenant)
     return True
