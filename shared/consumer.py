@@ -38,7 +38,7 @@ class Handle(Protocol[D]):
     def __call__(self, events: Sequence[Event[D]], work: Work, /) -> Awaitable[None]: ...
 
 
-Read = Callable[[AbstractIncomingMessage], Event[D]]
+Read = Callable[[AbstractIncomingMessage], Event[Any]]
 """Makes one event of any message; raises nothing."""
 
 MAX_EVENTS = 2_000
@@ -65,7 +65,7 @@ class Delivery(Generic[D]):
 class Consumer(Generic[D]):
     """Takes the messages of one queue in natural batches and has them handled."""
 
-    def __init__(self, queue: str, contract: type[D], handle: Handle[D], *, read: "Read[D] | None" = None) -> None:
+    def __init__(self, queue: str, contract: type[D], handle: Handle[D], *, read: Read | None = None) -> None:
         """`read` makes events of a message where it is not the contract that does: of dead letters."""
         self.queue = queue
         self.contract = contract

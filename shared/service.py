@@ -72,7 +72,7 @@ class Service(Generic[S]):
         self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle), exchange))
 
     def consume_raw(
-        self, queue: str, contract: type[D], handle: Handle[D], read: Read[D], *, exchange: str = EVENTS
+        self, queue: str, contract: type[D], handle: Handle[D], read: Read, *, exchange: str = EVENTS
     ) -> None:
         """Read a queue of which the messages follow no contract; `read` makes an event of each."""
         self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle, read=read), exchange))
