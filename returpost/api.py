@@ -23,6 +23,12 @@ class Api:
         self._token = token
         self._connections: dict[str, HTTPConnection] = {}
 
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
     def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Return the answer. Raises as `call` does."""
         return self.call(service, "GET", path, parameters)
