@@ -19,6 +19,8 @@ class Format:
 
 FORMATS = (
     Format("mailru", ("создано автоматически сервером mail.ru", "created automatically by mail.ru")),
+    Format("zoho", ("created automatically by zoho",)),
+    Format("gmx", ("smtp error from remote server for", "created automatically by gmx")),
     Format(
         "exim",
         (
@@ -121,9 +123,7 @@ FORMATS = (
         ),
     ),
     Format("docomo", ("i mode", "spモード", "docomo.ne.jp")),
-    Format("gmx", ("this message was created automatically by gmx", "smtp error from remote server")),
     Format("yandex", ("this is the yandex", "это автоматический ответ яндекс", "почтовой системой яндекс")),
-    Format("zoho", ("this message was created automatically by zoho", "zoho mail")),
     Format("barracuda", ("barracuda",)),
     Format("messagelabs", ("messagelabs", "symantec.cloud")),
     Format("trendmicro", ("interscan", "trend micro")),

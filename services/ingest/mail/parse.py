@@ -1,7 +1,7 @@
 """From the bytes of a mail to its reports: which reader takes it, and what they have in common."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import re2
 
@@ -184,6 +184,8 @@ def _is_notice(root: mime.Part, recognised: formats.Recognised, automatic: Kind 
         return False
     if any(name in root.headers for name in _FAILED_HEADERS):
         return True
+    if any(part.message.content_type == "multipart/report" for part in _attached(root)):
+        return root.header("return-path").strip() == "<>"
     author = f"{root.header('from')} {root.header('return-path')}".lower()
     daemon = any(name in author for name in formats.DAEMONS)
     if automatic and not daemon:
@@ -210,12 +212,15 @@ _HOST = re2.compile(
 
 
 def _forwarded(root: mime.Part, nesting: int) -> ParsedMail | None:
-    for part in root.walk():
-        if part.content_type in returned.MESSAGE_TYPES:
-            inner = _parse(part.message, nesting + 1)
-            if inner.reports:
-                return inner
+    for part in _attached(root):
+        inner = _parse(part.message, nesting + 1)
+        if inner.reports:
+            return inner
     return None
+
+
+def _attached(root: mime.Part) -> Iterator[mime.Part]:
+    return (part for part in root.walk() if part.content_type in returned.MESSAGE_TYPES)
 
 
 def _kind(findings: list[Finding]) -> Kind | None:

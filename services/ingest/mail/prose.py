@@ -170,6 +170,7 @@ def _named(line: str) -> tuple[str, str] | None:
     if on_line and (recipient := address(on_line[1].strip("[]'\""))):
         mark, rest = on_line[3], on_line[4]
         reason = on_line[2] or ""
+        rest = "" if mark.lower().startswith("on ") else rest
         return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
     after_code = _AFTER_CODE.search(line)
     if after_code and (recipient := address(after_code[1])):

@@ -29,8 +29,8 @@ def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[F
     kind = _kind(type_, fields.get("delivery-result", ("",))[0].strip().lower())
     if kind is None:
         return []
-    named = [found for name in _ADDRESS_FIELDS for value in fields.get(name, ()) if (found := address(value))]
-    fallback = next(returned.recipients_of(original), None)
+    named = [found for name in _ADDRESS_FIELDS for value in fields.get(name, ()) if (found := _readable(value))]
+    fallback = next((name for name in returned.recipients_of(original) if _readable(name)), None)
     recipients = list(dict.fromkeys(named or ([fallback] if fallback else [])))
     return [
         Finding(
@@ -42,6 +42,12 @@ def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[F
         )
         for recipient in recipients[:MAX_RECIPIENTS]
     ]
+
+
+def _readable(value: str) -> str | None:
+    """Return the address unless the provider has blacked it out."""
+    found = address(value)
+    return None if found and found.lower().startswith(("redacted@", "undisclosed@", "hidden@")) else found
 
 
 def _kind(type_: str, delivery_result: str) -> Kind | None:
