@@ -1,4 +1,4 @@
-"""RabbitMQ and PostgreSQL for one folder: given by URL, found running, or started; the last who uses them stops them."""
+"""RabbitMQ and PostgreSQL for one folder: given by URL, found running, or started; the last user stops them."""
 
 import fcntl
 import json

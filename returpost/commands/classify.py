@@ -1,0 +1,142 @@
+"""`returpost classify`: judge bounce mails or SMTP replies here and now. Needs no broker and no database."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from services.classifier.rules import Rules
+    from shared.contracts import Evidence, Verdict
+
+MAX_MAIL = 32 * 1024 * 1024
+WRONG_USE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One recipient of one mail, or one line, with its verdict; nothing when nothing was recognised."""
+
+    file: str
+    recipient: str | None
+    original_recipient: str | None
+    evidence: "Evidence | None"
+    verdict: "Verdict | None"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        verdict, evidence = self.verdict, self.evidence
+        return {
+            "file": self.file,
+            "recipient": self.recipient,
+            "original_recipient": self.original_recipient,
+            "type": verdict.type if verdict else "none",
+            "reason": verdict.reason if verdict else "undetermined",
+            "fault": verdict.fault if verdict else "none",
+            "dead_address": verdict.dead_address if verdict else False,
+            "status": evidence.status if evidence else None,
+            "confidence": round(verdict.confidence, 3) if verdict else 0.0,
+            "rule": verdict.rule if verdict else None,
+        }
+
+
+def classify(
+    files: Annotated[list[str] | None, typer.Argument(help="Mails, folders of them, or - for standard input.")] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line of a file is an SMTP reply or a diagnostic.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
+    rules: Annotated[Path | None, typer.Option(help="Folder with rule files of your own.")] = None,
+) -> None:
+    """Judge bounce mails or SMTP replies: the verdict, and why.
+
+    \b
+    returpost classify bounce.eml
+    returpost classify --json bounces/*.eml
+    echo "550 5.1.1 User unknown" | returpost classify --lines -
+    """
+    from services.classifier.rules import load
+
+    loaded = load(rules)
+    unread = 0
+    for name in _paths(files or ["-"]):
+        try:
+            body = _read(name)
+        except OSError as error:
+            sys.stderr.write(f"{name}: {error.strerror or error}\n")
+            unread += 1
+            continue
+        for judged in _lines(name, body, loaded) if lines else _mail(name, body, loaded):
+            _show(judged, as_json=as_json)
+    if unread:
+        raise typer.Exit(WRONG_USE)
+
+
+def _paths(names: list[str]) -> Iterator[str]:
+    for name in names:
+        if name != "-" and Path(name).is_dir():
+            yield from (str(path) for path in sorted(Path(name).rglob("*")) if path.is_file())
+        else:
+            yield name
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_MAIL)
+    with Path(name).open("rb") as file:
+        return file.read(MAX_MAIL)
+
+
+def _mail(name: str, body: bytes, rules: "Rules") -> Iterator[Judged]:
+    from services.classifier.verdict import classify as judge
+    from services.ingest.mail import parse
+
+    parsed = parse(body)
+    for report in parsed.reports:
+        verdict = judge(report.evidence, rules)
+        yield Judged(name, report.recipient, report.original_recipient, report.evidence, verdict)
+    if not parsed.reports:
+        from shared.contracts import Evidence
+
+        evidence = Evidence(kind=parsed.kind) if parsed.kind else None
+        yield Judged(name, None, None, evidence, judge(evidence, rules) if evidence else None)
+
+
+def _lines(name: str, body: bytes, rules: "Rules") -> Iterator[Judged]:
+    from services.classifier.verdict import classify as judge
+    from services.ingest.smtp_reply import parse_reply
+    from shared.contracts import Evidence
+
+    for line in body.decode("utf-8", "replace").splitlines():
+        text = line.replace("\x00", " ")
+        reply = parse_reply(text)
+        evidence = Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+        yield Judged(name, None, None, evidence, judge(evidence, rules))
+
+
+def _show(judged: Judged, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(judged.as_json(), ensure_ascii=False) + "\n")
+        return
+    from rich.text import Text
+
+    from returpost.commands.terminal import out
+
+    head = judged.recipient or judged.file
+    verdict = judged.verdict
+    if verdict is None:
+        out.print(Text.assemble((head, "bold"), "  nothing recognised: neither a bounce, a complaint nor a reply"))
+        return
+    colour = {"hard": "red", "soft": "yellow"}.get(verdict.type, "green")
+    dead = ", dead address" if verdict.dead_address else ""
+    out.print(
+        Text.assemble(
+            (head, "bold"), "  ", (verdict.type, colour), f"  {verdict.reason}  (fault: {verdict.fault}{dead})"
+        )
+    )
+    why = f"    {verdict.confidence:.0%} by {verdict.rule}" + (f": {verdict.text}" if verdict.text else "")
+    out.print(Text(why, style="dim"))
