@@ -1,0 +1,52 @@
+"""Hand batches to the handlers over a real database, as the consumer would, and collect what they tell."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from services.blocklist.commands import take_clears, take_erasures, take_sets
+from services.blocklist.intake import take_results, take_verdicts
+from shared.cloudevents import Event
+from shared.contracts import AddressErase, BlockClear, BlockSet, BounceClassified, DeliveryRecorded
+from shared.database import Pool
+from shared.outbox import Work
+
+TOLERANCE = timedelta(days=36500)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+HANDLERS: dict[type, Any] = {
+    DeliveryRecorded: partial(take_results, clock=clock),
+    BounceClassified: partial(take_verdicts, clock=clock),
+    BlockSet: partial(take_sets, clock=clock, tolerance=TOLERANCE),
+    BlockClear: partial(take_clears, clock=clock, tolerance=TOLERANCE),
+    AddressErase: partial(take_erasures, clock=clock),
+}
+
+
+def batches(events: Sequence[Event[Any]], size: int) -> Iterator[list[Event[Any]]]:
+    """Cut events into batches of one type, in their order."""
+    for _, run in groupby(events, key=lambda event: type(event.data)):
+        rest = list(run)
+        while rest:
+            yield rest[:size]
+            rest = rest[size:]
+
+
+async def apply(pool: Pool, batch: Sequence[Event[Any]]) -> list[Event[Any]]:
+    """Handle one batch in one transaction; return what it published."""
+    async with pool.acquire() as connection, connection.transaction():
+        work = Work(connection)
+        await HANDLERS[type(batch[0].data)](batch, work)
+        return [outgoing.event for outgoing in work.outgoing]
+
+
+async def states(pool: Pool, tenant: str) -> dict[str, tuple[int, str | None]]:
+    """Return return count and cause of every address of a tenant."""
+    rows = await pool.fetch("SELECT address, return_count, cause FROM addresses WHERE tenant = $1", tenant)
+    return {row["address"]: (row["return_count"], row["cause"]) for row in rows}
