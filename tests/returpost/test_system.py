@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -155,13 +156,14 @@ def test_a_killed_service_comes_back_and_a_simulated_mailing_comes_through(insta
     for child in installation.children().values():
         child.kill()
     simulated = installation.json("simulate", "-n", "500", "--sender", "news", "--mailing", "m1")
-    api = Api(_running(installation).urls, installation.run("token", "--tenant", TENANT).strip())
+    token = installation.run("token", "--tenant", TENANT).strip()
 
     def judged() -> bool:
-        try:
-            rows = api.get("classifier", "/v1/verdicts/counts", mailing="m1")
-        except ReturpostError:
-            return False
+        with closing(Api(_running(installation).urls, token)) as api:
+            try:
+                rows = api.get("classifier", "/v1/verdicts/counts", mailing="m1")
+            except ReturpostError:
+                return False
         return bool(sum(row["count"] for row in rows) >= simulated["hard bounces"] + simulated["soft bounces"])
 
     installation.wait_for(judged)
