@@ -69,10 +69,11 @@ class Part:
 
 
 def read(mail: bytes) -> Part:
-    """Return the mail's structure; a leading mbox line is skipped."""
+    """Return the mail's structure; leading mbox lines are skipped."""
     data = lines(mail[:MAX_BYTES]).lstrip(b"\n")
-    if data.startswith((b"From ", b">From ")):
-        data = data.partition(b"\n")[2]
+    for _ in range(3):  # a mail that was stored more than once has more than one
+        if data.startswith((b"From ", b">From ")):
+            data = data.partition(b"\n")[2]
     return _part(data, 0, [MAX_PARTS])
 
 

@@ -33,7 +33,7 @@ def _parse(root: mime.Part, nesting: int) -> ParsedMail:
     if not findings and nesting < MAX_NESTING and (inner := _forwarded(root, nesting)):
         return inner
     return ParsedMail(
-        kind=_kind(findings),
+        kind=_kind(findings) or _kind_of_complaint(root),
         format=format_,
         reports=_reports(findings, format_, envelope.recipient),
         message_id=returned.message_id(root.header("message-id")),
@@ -80,7 +80,7 @@ def _findings(
             return "amazon-ses", found, headers
     recognised = formats.recognise(f"{subject}\n{notice[:16384]}")
     automatic = auto_reply.kind_of(root, subject, notice)
-    if _is_notice(root, recognised, automatic):
+    if _is_notice(root, notice, original, recognised, automatic):
         found = _of_prose(root, notice, original, mailed, recognised)
         if found:
             return recognised.format or "prose", found, original
@@ -178,7 +178,13 @@ def _senders(root: mime.Part, original: Mapping[str, str]) -> set[str]:
     return {name.lower() for name in own if name}
 
 
-def _is_notice(root: mime.Part, recognised: formats.Recognised, automatic: Kind | None) -> bool:
+def _is_notice(
+    root: mime.Part,
+    notice: str,
+    original: Mapping[str, str],
+    recognised: formats.Recognised,
+    automatic: Kind | None,
+) -> bool:
     """Say whether the mail is about a failed or delayed delivery."""
     if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE):
         return False
@@ -191,11 +197,11 @@ def _is_notice(root: mime.Part, recognised: formats.Recognised, automatic: Kind 
     if automatic and not daemon:
         return recognised.format is not None and recognised.failure
     empty_path = root.header("return-path").strip() == "<>"
-    return recognised.format is not None or daemon or (recognised.failure and (empty_path or _is_failure_subject(root)))
-
-
-def _is_failure_subject(root: mime.Part) -> bool:
-    return formats.recognise(root.header("subject")).failure
+    if recognised.format is not None or daemon or (recognised.failure and empty_path):
+        return True
+    # People write about failed deliveries too: an unknown author must show a reply's code or the returned message.
+    shown = bool(original) or bool(_CODED.search(notice[:16384]))
+    return recognised.failure and shown and formats.recognise(root.header("subject")).failure
 
 
 def _host(detail: str) -> str | None:
@@ -221,6 +227,12 @@ def _forwarded(root: mime.Part, nesting: int) -> ParsedMail | None:
 
 def _attached(root: mime.Part) -> Iterator[mime.Part]:
     return (part for part in root.walk() if part.content_type in returned.MESSAGE_TYPES)
+
+
+def _kind_of_complaint(root: mime.Part) -> Kind | None:
+    """Return the kind of a complaint whose recipient the provider has blacked out."""
+    complaint = rfc5965.part_of(root)
+    return rfc5965.kind_of(complaint) if complaint else None
 
 
 def _kind(findings: list[Finding]) -> Kind | None:

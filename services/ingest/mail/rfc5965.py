@@ -24,9 +24,9 @@ def part_of(root: mime.Part) -> mime.Part | None:
 
 def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[Finding]:
     """Return one finding for each recipient that the report names, or else that the returned message was for."""
-    fields = mime.headers(part.text.replace("\n\n", "\n").lstrip("\n"))
+    fields = _fields(part)
     type_ = fields.get("feedback-type", ("",))[0].strip().lower()
-    kind = _kind(type_, fields.get("delivery-result", ("",))[0].strip().lower())
+    kind = _kind(fields)
     if kind is None:
         return []
     named = [found for name in _ADDRESS_FIELDS for value in fields.get(name, ()) if (found := _readable(value))]
@@ -50,8 +50,18 @@ def _readable(value: str) -> str | None:
     return None if found and found.lower().startswith(("redacted@", "undisclosed@", "hidden@")) else found
 
 
-def _kind(type_: str, delivery_result: str) -> Kind | None:
+def kind_of(part: mime.Part) -> Kind | None:
+    """Return what the report is, whether it names a recipient or not."""
+    return _kind(_fields(part))
+
+
+def _fields(part: mime.Part) -> mime.Headers:
+    return mime.headers(part.text.replace("\n\n", "\n").lstrip("\n"))
+
+
+def _kind(fields: mime.Headers) -> Kind | None:
+    type_ = fields.get("feedback-type", ("",))[0].strip().lower()
     if type_ == "auth-failure":
         # No reader complained; it tells of a recipient only when the message was turned away (RFC 6591 section 3.2.2).
-        return Kind.FAILURE if delivery_result == "reject" else None
+        return Kind.FAILURE if fields.get("delivery-result", ("",))[0].strip().lower() == "reject" else None
     return _KINDS.get(type_, Kind.COMPLAINT)
