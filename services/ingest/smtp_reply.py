@@ -48,8 +48,8 @@ _LEADING = re2.compile(
 def parse_reply(text: str) -> Reply:
     """Return the reply code, the enhanced status and the text of one reply; what is not there is None.
 
-    A code at the beginning wins, then a code and a status that stand together, then the first code in a place where a reply may stand, and a status
-    of the same class. Numbers in addresses of hosts, versions, times and telephone numbers are no codes.
+    A code at the beginning wins, then a code and a status that stand together, then the first code in a place where a
+    reply may stand, and a status of the same class. Numbers in addresses of hosts, versions, times and telephone numbers are no codes.
     """
     text = text[:MAX_TEXT]
     if first := _FIRST.search(text):
@@ -88,7 +88,7 @@ def _status_of(text: str, code: int | None) -> str | None:
     candidates = list(_statuses(text))
     if code is None:
         return candidates[0] if candidates else None
-    # A status of another class than its code belongs to another hop, unless it is the only one.
+    # A status of another class than its code belongs to another hop, unless there is no other.
     return next(
         (status for status in candidates if int(status[0]) == code // 100), candidates[0] if candidates else None
     )

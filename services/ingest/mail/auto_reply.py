@@ -18,19 +18,28 @@ _HEADERS = (
 _PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 _SUBJECT = re2.compile(
     r"(?i)^\W*(?:(?:re|sv|aw|vs|fw)\s*:\s*)*(?:"
-    r"auto(?:matic|mated|matisches?|matische|matisk[ta]?)?[ :_-]*(?:re(?:ply|sponse|sponder)|svar|antwort|vastaus|antwoord|mail)?\s*:|auto(?:matic|mated)?[ -]?(?:re(?:ply|sponse))"
-    r"|autosvar|autoreply|automatisk svar|automatische antwort|automatisch antwoord|abwesenheit|out[ -]of[ -](?:the[ -])?office|ooo\b|ikke på kontoret"
-    r"|frav[æa]r|frånvar|away (?:from|until)|on vacation|vacation|i am (?:away|out)|ferie|på ferie|urlaub|poissa|automaattinen"
-    r"|réponse automatique|absence|absent|respuesta autom[áa]tica|fuera de (?:la )?oficina|risposta automatica|fuori (?:sede|ufficio)"
-    r"|resposta autom[áa]tica|odpowiedź automatyczna|autoodpowied|автоответ|автоматический ответ|自動(?:返信|応答)|不在|自动(?:回复|答复)|自動回覆)"
+    r"auto(?:matic|mated|matisches?|matische|matisk[ta]?)?[ :_-]*(?:re(?:ply|sponse|sponder)|svar|antwort|vastaus"
+    r"|antwoord|mail)?\s*:|auto(?:matic|mated)?[ -]?(?:re(?:ply|sponse))"
+    r"|autosvar|autoreply|automatisk svar|automatische antwort|automatisch antwoord|abwesenheit"
+    r"|out[ -]of[ -](?:the[ -])?office|ooo\b|ikke på kontoret"
+    r"|frav[æa]r|frånvar|away (?:from|until)|on vacation|vacation (?:reply|notice|response)|i am (?:away|out)"
+    r"|på ferie|ferie\s*:|im urlaub|urlaub\s*:|poissa|automaattinen"
+    r"|réponse automatique|absen(?:ce|t)\s*:|respuesta autom[áa]tica|fuera de (?:la )?oficina|risposta automatica"
+    r"|fuori (?:sede|ufficio)"
+    r"|resposta autom[áa]tica|odpowiedź automatyczna|autoodpowied|автоответ|автоматический ответ|自動(?:返信|応答)|不在"
+    r"|自动(?:回复|答复)|自動回覆)"
 )
 _CHALLENGE = re2.compile(
-    r"(?i)x-?tmda|boxbe|spam ?arrest|bluebottle|challenge[ /-]response|sender (?:address )?verification|verify (?:your|that you)"
-    r"|confirm (?:your|that your) (?:message|e-?mail|mail)|your (?:message|e-?mail) (?:is being|has been) (?:held|quarantined)"
-    r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the|our) (?:allowed|approved|white) ?-?list|uol antispam"
+    r"(?i)x-?tmda|boxbe|spam ?arrest|bluebottle|challenge[ /-]response|sender (?:address )?verification"
+    r"|verify (?:your|that you)"
+    r"|confirm (?:your|that your) (?:message|e-?mail|mail)|your (?:message|e-?mail) (?:is being|has been) (?:held"
+    r"|quarantined)"
+    r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the"
+    r"|our) (?:allowed|approved|white) ?-?list|uol antispam"
 )
 _UNSUBSCRIBE = re2.compile(
-    r"(?i)^\W*(?:unsubscribe|remove me|meld av|avmeld(?:ing)?|abmelden|désabonner|désinscri\w+|darse de baja|出会い)\b"
+    r"(?i)^\W*(?:unsubscribe\b|remove me\b|meld av\b|avmeld(?:ing)?\b|abmelden\b|désabonner|désinscri\w+"
+    r"|darse de baja|配信停止|退会)"
 )
 _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
 

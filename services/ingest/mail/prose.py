@@ -19,12 +19,15 @@ MAX_DETAIL = 1_500
 
 _COPY = re2.compile(
     r"(?im)^[ \t>*-]*(?:"
-    r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message|message header"
+    r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message"
+    r"|message header"
     r"|the message|message follows|headers? of|received header|forwarded message|undelivered message|begin)"
     r"|original message headers?:|original message follows|a copy of (?:your|the) (?:original )?message"
-    r"|(?:the )?headers? of (?:the |your )?(?:original|returned) message|the original message (?:header|is|was:)|message header follows"
+    r"|(?:the )?headers? of (?:the |your )?(?:original|returned) message|the original message (?:header|is|was:)"
+    r"|message header follows"
     r"|the first \d+ bytes of|(?:here|below) is (?:a copy of )?(?:the|your) (?:original|returned|message)"
-    r"|исходное сообщение|ursprüngliche (?:nachrichten|nachricht)|opprinnelige meldingshoder|en-têtes? de message d'origine"
+    r"|исходное сообщение|ursprüngliche (?:nachrichten|nachricht)|opprinnelige meldingshoder"
+    r"|en-têtes? de message d'origine"
     r").*$"
     r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
 )
@@ -32,41 +35,53 @@ _COPY = re2.compile(
 _LOCAL = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@]+)"""
 _ADDRESS = _LOCAL + r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
 _LABEL = (
-    r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
-    r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail|e-?mail) to(?: the following \w+)?"
-    r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to|failed to deliver to"
-    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先|送信先|収件人|收件人)"
+    r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
+    r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
+    r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail"
+    r"|e-?mail) to(?: the following \w+)?"
+    r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
+    r"|failed to deliver to"
+    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先"
+    r"|送信先|収件人|收件人)"
 )
 _ON_ITS_LINE = re2.compile(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:{_LABEL}[ \t]*[:：]?[ \t]*(?:rfc822;[ \t]*)?)?"
     rf"(<[ \t]*{_ADDRESS}[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
-    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様|,$)[ \t]*(.*)$"
+    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
+    r"|,$)[ \t]*(.*)$"
 )
 _IN_COMMAND = re2.compile(rf"(?i)(?:^|[\s(])(?:>>> )?(?:rcpt to|to)[ ]?:[ ]?<({_ADDRESS})>")
 _AFTER_CODE = re2.compile(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
 _IN_SENTENCE = re2.compile(
-    rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to|for|an|für|à|para|pour|til|till)"
+    rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to"
+    rf"|for|an|für|à|para|pour|til|till)"
     rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
 )
 _ANY = re2.compile(rf"({_ADDRESS})")
 _GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
 _BEGIN = re2.compile(
-    r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients|addresses)|not delivered to|delivery to"
-    r"|did not reach|failed recipient|following.{0,40}(?:failed|rejected)|delivery errors|delivery problems|fatal errors"
-    r"|folgende|følgende|följande|destinataires? suivants?|siguientes? destinatario|seguent[ei] destinatar|получател|下記|以下"
+    r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
+    r"|addresses)|not delivered to|delivery to"
+    r"|did not reach|failed recipient|following.{0,40}(?:failed|rejected)|delivery errors|delivery problems"
+    r"|fatal errors"
+    r"|folgende|følgende|följande|destinataires? suivants?|siguientes? destinatario|seguent[ei] destinatar"
+    r"|получател|下記|以下"
     r"|failure reasons|could not be (?:delivered|sent)|couldn[’']t be delivered"
 )
 _BOILERPLATE = re2.compile(
-    r"(?i)^\s*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )|no action is|please do not reply"
-    r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting|received-from)-mta:"
-    r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own|message details|from: |cc: |size \(|number of|mail from:"
+    r"(?i)^\s*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
+    r"|no action is|please do not reply"
+    r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting"
+    r"|received-from)-mta:"
+    r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own"
+    r"|message details|from: |cc: |size \(|number of|mail from:"
     r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on)"
 )
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _GENERIC_WORDS = """
-error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the to of
-for is was your my this an service unavailable transaction undeliverable unknown general other undefined status remote
+error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the to
+of for is was your my this an service unavailable transaction undeliverable unknown general other undefined status remote
 server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data rcpt
 command in reply from mx by domain hop next local
 """
