@@ -74,6 +74,8 @@ class Outcome:
     mails: Counter[str]
     """Bounce mails by what ingest recognised."""
     unrecognised: int
+    by_judgement: Counter[tuple[str, str]]
+    """What people judged the bounce mails to be."""
     figures: Figures
     findings: list[Finding]
     first_pass_results: int
@@ -84,6 +86,11 @@ class Outcome:
     def adds_up(self) -> bool:
         """Whether every figure is what it should be."""
         return all(finding.expected == finding.found for finding in self.findings)
+
+    @property
+    def agreed(self) -> int:
+        """Verdicts on bounce mails, by type and reason, that are as people judged; an opinion, not a sum to add up."""
+        return (self.by_judgement & (self.figures.all_verdicts - self.figures.verdicts)).total()
 
     @property
     def per_second(self) -> float:
@@ -98,7 +105,15 @@ Progress = Callable[[str, int, int], None]
 class Demo:
     """One demonstration; its own tenant keeps it apart from others."""
 
-    def __init__(self, api: Api, amqp_url: str, recipients: int, mails: Sequence[Path], progress: Progress) -> None:
+    def __init__(
+        self,
+        api: Api,
+        amqp_url: str,
+        recipients: int,
+        mails: Sequence[Path],
+        by_judgement: Counter[tuple[str, str]],
+        progress: Progress,
+    ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         tenant = f"demo-{now:%m%d-%H%M%S}"
         start = past_start(now, recipients)
@@ -106,12 +121,14 @@ class Demo:
         self._api = api
         self._amqp_url = amqp_url
         self._mails = mails
+        self._by_judgement = by_judgement
         self._progress = progress
         self._expected: Expected = expected(self.mailing, len(RETRY_DELAYS))
         self._first: Expected = expected(self.mailing, 0)
         self._dead = dead_or_complained(self.mailing)
         self._recognised: Counter[str] = Counter()
         self._unrecognised = 0
+        self._reports = 0
         self._junk = 0
         self._dead_before = 0
         self._published_at = 0.0
@@ -141,6 +158,7 @@ class Demo:
             self.mailing.mailing,
             self._recognised,
             self._unrecognised,
+            self._by_judgement,
             figures,
             self.findings(figures),
             self._first.results,
@@ -158,6 +176,7 @@ class Demo:
                 Finding(f"{type_} {reason}", verdicts.get((type_, reason), 0), figures.verdicts[type_, reason])
                 for type_, reason in kinds
             ),
+            Finding("verdicts on bounce mails", self._reports, figures.all_verdicts.total() - figures.verdicts.total()),
             Finding("retries healed", wanted.healed, figures.retries.get("healed", 0)),
             Finding("retries exhausted", wanted.exhausted, figures.retries.get("exhausted", 0)),
             Finding("retries pending", 0, figures.pending),
@@ -178,6 +197,7 @@ class Demo:
             )
             if answer["recognised"]:
                 self._recognised[f"{answer['kind']} ({answer['format']})"] += 1
+                self._reports += len(answer["reports"])
             else:
                 self._unrecognised += 1
             self._progress("bounce mails", number, len(self._mails))

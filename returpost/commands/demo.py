@@ -1,6 +1,7 @@
 """`returpost demo`: see it work."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -41,7 +42,7 @@ def demo(
     from returpost.commands.options import own_token
     from returpost.commands.terminal import err, print_json, say, to_files
     from returpost.demo import SENDER, SETTINGS, Demo
-    from returpost.samples import paths
+    from returpost.samples import expectations, paths
     from returpost.system import Options, operate, system
 
     home = Home(directory)
@@ -54,9 +55,9 @@ def demo(
         async def show() -> int:
             nonlocal shown
             with _bars() as progress:
-                made = Demo(
-                    Api(running.urls, own_token(home)), running.sender_urls[SENDER], recipients, paths(), progress
-                )
+                api = Api(running.urls, own_token(home))
+                judged = Counter((mail.type, mail.reason) for mail in expectations())
+                made = Demo(api, running.sender_urls[SENDER], recipients, paths(), judged, progress)
                 outcome = await made.run(limit)
             if as_json:
                 print_json(_plain(outcome))
@@ -115,6 +116,9 @@ def _tell(outcome: "Outcome") -> None:
         f"{outcome.first_pass_results:,} results in {outcome.first_pass_seconds:.1f} s, from handing in to the last "
         f"service: {outcome.per_second:,.0f} a second"
     )
+    out.print(
+        f"{outcome.agreed} of the {outcome.by_judgement.total()} verdicts on bounce mails are as people judged them"
+    )
     wrong = [finding for finding in outcome.findings if finding.expected != finding.found]
     if wrong:
         rows = [(finding.what, finding.expected, finding.found) for finding in wrong]
@@ -151,6 +155,8 @@ def _plain(outcome: "Outcome") -> dict[str, Any]:
         "dead_letters": figures.dead_letters,
         "mails": dict(outcome.mails),
         "mails_not_recognised": outcome.unrecognised,
+        "mail_verdicts": outcome.by_judgement.total(),
+        "mail_verdicts_as_judged": outcome.agreed,
         "results": outcome.first_pass_results,
         "results_per_second": round(outcome.per_second, 1),
         "seconds": round(outcome.seconds, 1),

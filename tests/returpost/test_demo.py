@@ -13,7 +13,7 @@ from returpost.simulation import dead_or_complained, expected
 
 @pytest.fixture
 def demo() -> Demo:
-    return Demo(Api({}, ""), "amqp://nowhere", 1_000, [], lambda *_: None)
+    return Demo(Api({}, ""), "amqp://nowhere", 1_000, [], Counter(), lambda *_: None)
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def right(demo: Demo) -> Figures:
     verdicts = Counter({(type_.value, reason.value): count for (type_, reason), count in wanted.verdicts.items()})
     return Figures(
         verdicts=verdicts,
+        all_verdicts=verdicts.copy(),
         retries={"healed": wanted.healed, "exhausted": wanted.exhausted},
         recipients=dict(wanted.statuses),
         blocked_addresses=frozenset(dead_or_complained(demo.mailing)),
@@ -33,6 +34,14 @@ def wrong(demo: Demo, figures: Figures) -> list[str]:
     return [finding.what for finding in demo.findings(figures) if finding.expected != finding.found]
 
 
+def more(figures: Figures, type_: str, reason: str, number: int) -> dict[str, Any]:
+    """Some verdicts more or less, both of the mailing and in all."""
+    changed = {"verdicts": figures.verdicts.copy(), "all_verdicts": figures.all_verdicts.copy()}
+    for verdicts in changed.values():
+        verdicts[type_, reason] += number
+    return changed
+
+
 def test_the_right_figures_add_up(demo: Demo, right: Figures) -> None:
     assert wrong(demo, right) == []
 
@@ -40,9 +49,10 @@ def test_the_right_figures_add_up(demo: Demo, right: Figures) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda f: {"verdicts": f.verdicts + Counter({("hard", "user_unknown"): 1})}, "hard user_unknown"),
-        (lambda f: {"verdicts": f.verdicts + Counter({("none", "auto_reply"): 1})}, "none auto_reply"),
-        (lambda f: {"verdicts": f.verdicts - Counter({("soft", "greylisted"): 1})}, "soft greylisted"),
+        (lambda f: more(f, "hard", "user_unknown", 1), "hard user_unknown"),
+        (lambda f: more(f, "none", "auto_reply", 1), "none auto_reply"),
+        (lambda f: more(f, "soft", "greylisted", -1), "soft greylisted"),
+        (lambda f: {"all_verdicts": f.all_verdicts + Counter({("hard", "moved"): 1})}, "verdicts on bounce mails"),
         (lambda f: {"retries": f.retries | {"healed": f.retries["healed"] - 1}}, "retries healed"),
         (lambda f: {"retries": f.retries | {"exhausted": 0}}, "retries exhausted"),
         (lambda f: {"retries": f.retries | {"waiting": 1}}, "retries pending"),
