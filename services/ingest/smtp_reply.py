@@ -49,7 +49,8 @@ def parse_reply(text: str) -> Reply:
     """Return the reply code, the enhanced status and the text of one reply; what is not there is None.
 
     A code at the beginning wins, then a code and a status that stand together, then the first code in a place where a
-    reply may stand, and a status of the same class. Numbers in addresses of hosts, versions, times and telephone numbers are no codes.
+    reply may stand, and a status of the same class. Numbers in addresses of hosts, versions, times and telephone
+    numbers are no codes.
     """
     text = text[:MAX_TEXT]
     if first := _FIRST.search(text):

@@ -32,7 +32,7 @@ _COPY = re2.compile(
     r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
 )
 # Classes by range and repeats without bounds keep the automata small; the lines are bounded instead.
-_LOCAL = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@]+)"""
+_LOCAL = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)"""
 _ADDRESS = _LOCAL + r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
@@ -80,10 +80,10 @@ _BOILERPLATE = re2.compile(
 )
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _GENERIC_WORDS = """
-error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the to
-of for is was your my this an service unavailable transaction undeliverable unknown general other undefined status remote
-server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data rcpt
-command in reply from mx by domain hop next local
+ error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the
+to of for is was your my this an service unavailable transaction undeliverable unknown general other undefined status
+remote server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data
+rcpt command in reply from mx by domain hop next local
 """
 _GENERIC = frozenset(_GENERIC_WORDS.split())
 
