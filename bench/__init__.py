@@ -1,0 +1,1 @@
+"""The benchmarks. Each measures a ratio to a ceiling of the same run; see README.md."""
