@@ -20,26 +20,35 @@ from bench.publishing import publish
 EXCHANGE_IN, EXCHANGE_OUT = "ceiling.in", "ceiling.out"
 HOPS = ("first", "second", "third", "fourth")
 MAX_BYTES = 4 * 1024 * 1024
-POLL_SECONDS = 0.1
 
 
-async def measure(url: str, database_url: str, bodies: Sequence[bytes], results: int, say: Callable[[str], None]) -> float:
+async def measure(
+    url: str, database_url: str, bodies: Sequence[bytes], results: int, say: Callable[[str], None]
+) -> float:
     """Return results a second from the first publish to the last commit of the last hop."""
     await _prepare(url, database_url)
-    processes = [await _start(url, database_url, hop) for hop in HOPS]
+    processes = [await _start(url, database_url, hop, results) for hop in HOPS]
     try:
-        for process in processes:
-            assert process.stdout is not None
-            await process.stdout.readline()
+        await asyncio.gather(*(_line(process) for process in processes))
         say("measuring the ceiling")
         started = time.monotonic()
-        await publish(url, EXCHANGE_IN, "", bodies)
-        await _until_all_have(database_url, len(bodies), results)
-        return results / (time.monotonic() - started)
+        publishing = asyncio.create_task(publish(url, EXCHANGE_IN, "", bodies))
+        await asyncio.wait_for(asyncio.gather(*(_line(process) for process in processes)), 60 + results / 500)
+        ended = time.monotonic()
+        await publishing
+        return results / (ended - started)
     finally:
         for process in processes:
-            process.kill()
+            if process.returncode is None:
+                process.kill()
             await process.wait()
+
+
+async def _line(process: asyncio.subprocess.Process) -> None:
+    """Wait for the next line of a hop: first that it is ready, then that it has committed all."""
+    assert process.stdout is not None
+    if not await process.stdout.readline():
+        raise RuntimeError("a hop of the ceiling has ended")
 
 
 async def _prepare(url: str, database_url: str) -> None:
@@ -57,28 +66,15 @@ async def _prepare(url: str, database_url: str) -> None:
     await database.close()
 
 
-async def _start(url: str, database_url: str, hop: str) -> asyncio.subprocess.Process:
+async def _start(url: str, database_url: str, hop: str, results: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.ceiling", url, database_url, hop, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.ceiling", url, database_url, hop, str(results), stdout=asyncio.subprocess.PIPE
     )
 
 
-async def _until_all_have(database_url: str, messages: int, results: int) -> None:
+async def _hop(url: str, database_url: str, hop: str, results: int) -> None:
     database = await asyncpg.connect(database_url)
-    deadline = time.monotonic() + 60 + results / 500
-    while True:
-        counts = [await database.fetchval(f"SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'ceiling_{hop}'")
-                  for hop in HOPS]  # fmt: skip
-        if min(counts) >= results:
-            break
-        assert time.monotonic() < deadline, f"the ceiling's hops stand at {counts} of {results}"
-        await asyncio.sleep(POLL_SECONDS)
-    await database.close()
-
-
-async def _hop(url: str, database_url: str, hop: str) -> None:
-    database = await asyncpg.connect(database_url)
-    statement = await database.prepare(f"INSERT INTO ceiling_{hop} SELECT * FROM unnest($1::text[])")
+    statement = await database.prepare(f"INSERT INTO ceiling_{hop} SELECT * FROM unnest($1::text[])")  # noqa: S608 - of HOPS
     connection = await aio_pika.connect(url)
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=200)
@@ -86,9 +82,8 @@ async def _hop(url: str, database_url: str, hop: str) -> None:
     arrivals: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
     queue = await channel.declare_queue(f"ceiling.{hop}", passive=True)
     await queue.consume(arrivals.put)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    while True:
+    _say("ready")
+    while results > 0:
         batch = [await arrivals.get()]
         size = len(batch[0].body)
         while not arrivals.empty() and size < MAX_BYTES:
@@ -102,6 +97,14 @@ async def _hop(url: str, database_url: str, hop: str) -> None:
                 out.publish(aio_pika.Message(m.body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "") for m in batch
             ))  # fmt: skip
         await batch[-1].ack(multiple=True)
+        results -= len(ids)
+    _say("done")
+    await connection.close()
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -109,8 +112,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("url", "database_url", "hop"):
         parser.add_argument(name)
+    parser.add_argument("results", type=int)
     given = parser.parse_args()
-    uvloop.run(_hop(given.url, given.database_url, given.hop))
+    uvloop.run(_hop(given.url, given.database_url, given.hop, given.results))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from shared import ids
 from shared.contracts import DeliveryResult
 
-TENANT, SENDER = "bench", "bench"
+SENDER = "bench"
 MAILINGS = 10
 JUNK, COMPLAINT, SOFT, DEAD, COUNTED, REPEAT = 0.005, 0.005, 0.05, 0.02, 0.02, 0.01
-"""Shares of results: 4% hard, half of them dead addresses; the others bounce in every mailing, and are blocked by count."""
+"""Shares of results: 4% hard, half of them dead addresses, half in every mailing, so that the count blocks them."""
 
 DELIVERED = {"result": "delivered"}
 OUTCOMES = {
@@ -20,7 +20,10 @@ OUTCOMES = {
     "complained": {"result": "complained", "feedback_type": "abuse"},
     "soft": {"result": "bounced", "diagnostic": "452 4.2.2 The recipient's mailbox is full, try again later"},
     "dead": {"result": "bounced", "diagnostic": "550 5.1.1 <recipient>: Recipient address rejected: User unknown"},
-    "counted": {"result": "bounced", "diagnostic": "554 5.7.1 Service unavailable; Client host blocked using a blocklist"},
+    "counted": {
+        "result": "bounced",
+        "diagnostic": "554 5.7.1 Service unavailable; Client host blocked using bl.example",
+    },
 }
 
 
@@ -34,7 +37,7 @@ class Input:
     body: bytes
 
 
-def inputs(count: int, seed: int = 1) -> list[Input]:
+def inputs(count: int, tenant: str, seed: int = 1) -> list[Input]:
     """Return `count` results in disorder, repeats included; each address is in every mailing."""
     source = random.Random(seed)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=MAILINGS + 1)
@@ -44,7 +47,7 @@ def inputs(count: int, seed: int = 1) -> list[Input]:
         for mailing in range(MAILINGS):
             kind = always or _kind(source)
             moment = start + timedelta(days=mailing, milliseconds=address)
-            made.append(Input(kind, mailing, address, _body(kind, mailing, address, moment)))
+            made.append(Input(kind, mailing, address, _body(tenant, kind, mailing, address, moment)))
     made += source.sample(made, int(len(made) * REPEAT))
     source.shuffle(made)
     return made
@@ -75,7 +78,7 @@ def _kind(source: random.Random) -> str:
     return "delivered"
 
 
-def _body(kind: str, mailing: int, address: int, moment: datetime) -> bytes:
+def _body(tenant: str, kind: str, mailing: int, address: int, moment: datetime) -> bytes:
     name = f"mailing-{mailing}"
     data = {
         "mailing": name,
@@ -92,7 +95,7 @@ def _body(kind: str, mailing: int, address: int, moment: datetime) -> bytes:
         "subject": name,
         "time": moment.isoformat(),
         "datacontenttype": "application/json",
-        "tenant": TENANT,
+        "tenant": tenant,
         "data": data,
     }
     return json.dumps(event, separators=(",", ":")).encode()

@@ -1,0 +1,251 @@
+"""The pipeline, end to end: delivery results in, until every service has committed all that follows from them.
+
+    python -m bench.pipeline --scale 0.05 --json results.json
+
+It starts RabbitMQ, PostgreSQL and all services in a folder of its own, and measures, on the same machine in one run:
+1,000,000 results in messages of 50; results in messages of their own; the time from publishing a dead address to
+receiving `address.blocked` in an idle system; memory and processor of each process; and the ceiling, which is the same
+bytes through the same number of hops without domain work. After the runs the tables of every service are held against
+an oracle. See README.md.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from bench import ceiling
+from bench.oracle import expect
+from bench.processes import Processes, shares
+from bench.publishing import publish
+from bench.watching import Events, compare, events_so_far, settled, until_done
+from bench.workload import SENDER, Input, address_of, inputs, messages
+from returpost.home import Home, Running
+from returpost.system import Options, operate, system
+from shared.topology import COMMANDS, EVENTS
+
+RESULTS, SINGLE_RESULTS, IDLE_SAMPLES = 1_000_000, 100_000, 1_000
+AT_LEAST_RESULTS, AT_LEAST_SINGLE, AT_LEAST_IDLE = 10_000, 2_000, 50
+A_MESSAGE = 50
+EARLY = 0.1
+"""Share of the events after which memory is looked at for the first time: flat means no more at the end."""
+IDLE_PAUSE = 0.02
+LIMITS = {"results_per_second": 6_000, "ceiling_ratio": 0.5, "single_per_second": 1_200}
+MOST = {"idle_block_p99_ms": 100, "rss_mb_max": 200}
+
+
+@dataclass
+class Findings:
+    """What was measured; the names are those of the JSON."""
+
+    results: int
+    results_per_second: float = 0.0
+    ceiling_per_second: float = 0.0
+    ceiling_ratio: float = 0.0
+    single_per_second: float = 0.0
+    idle_block_p50_ms: float = 0.0
+    idle_block_p99_ms: float = 0.0
+    rss_mb_max: float = 0.0
+    rss_mb: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By service: after a tenth of the events, at the end, and the highest."""
+    oracle_equal: bool = True
+    differences: list[str] = field(default_factory=list)
+    cpu_share: dict[str, float] = field(default_factory=dict)
+    """Cores kept busy while the results ran through, by process."""
+
+
+class Run:
+    """One run over one system."""
+
+    def __init__(self, running: Running, scale: float, progress: Progress, folder: Path) -> None:
+        self.findings = Findings(max(int(RESULTS * scale), AT_LEAST_RESULTS))
+        self._running = running
+        self._scale = scale
+        self._progress = progress
+        self._processes = Processes(folder)
+
+    async def work(self) -> int:
+        """Measure all that needs the services."""
+        self._processes.find()
+        await self._many()
+        await self._single()
+        await self._idle()
+        self.findings.rss_mb_max = max(self._processes.highest.values())
+        return 0
+
+    async def measure_ceiling(self) -> None:
+        """Measure the ceiling with the same bytes, the services being gone."""
+        bodies = await asyncio.to_thread(lambda: messages(inputs(self.findings.results, "bench"), A_MESSAGE))
+        say = self._progress.console.print
+        count = sum(body.count(b'"specversion"') for body in bodies)
+        self.findings.ceiling_per_second = await ceiling.measure(
+            self._running.amqp_url, self._running.database_url, bodies, count, say
+        )
+        self.findings.ceiling_ratio = self.findings.results_per_second / self.findings.ceiling_per_second
+
+    async def _many(self) -> None:
+        made = await asyncio.to_thread(inputs, self.findings.results, "bench")
+        early: dict[str, float] = {}
+        before = self._processes.seconds()
+        started = time.monotonic()
+
+        def look(share: float) -> None:
+            memory = self._processes.memory()
+            if share >= EARLY and not early:
+                early.update(memory)
+
+        ended = await self._through(made, "bench", A_MESSAGE, "results, 50 a message", look)
+        self.findings.results_per_second = len(made) / (ended - started)
+        self.findings.cpu_share = shares(before, self._processes.seconds(), ended - started)
+        late = self._processes.memory()
+        highest = self._processes.highest
+        self.findings.rss_mb = {
+            name: {"early": round(early[name], 1), "end": round(late[name], 1), "highest": round(highest[name], 1)}
+            for name in sorted(late)
+        }
+
+    async def _single(self) -> None:
+        count = max(int(SINGLE_RESULTS * self._scale), AT_LEAST_SINGLE)
+        made = await asyncio.to_thread(inputs, count, "single")
+        started = time.monotonic()
+        ended = await self._through(made, "single", 1, "results, one a message", lambda _: self._processes.memory())
+        self.findings.single_per_second = len(made) / (ended - started)
+
+    async def _through(
+        self, made: list[Input], tenant: str, size: int, title: str, look: Callable[[float], Any]
+    ) -> float:
+        """Send results through the system, wait until all is done, compare with the oracle; return when it was done."""
+        expected = expect(made)
+        bodies = messages(made, size)
+        total = sum(expected.events.values())
+        task = self._progress.add_task(title, total=total)
+
+        def seen(done: Events) -> None:
+            count = sum((done & expected.events).values())
+            self._progress.update(task, completed=count)
+            look(count / total)
+
+        before = await self._events()
+        publishing = asyncio.create_task(
+            publish(self._running.sender_urls[SENDER], COMMANDS, f"delivery.result.{tenant}.{SENDER}", bodies)
+        )
+        await until_done(self._running.urls, before, expected.events, seen)
+        ended = await settled(self._running.database_url, tenant)
+        await publishing
+        found = await compare(self._running.database_url, tenant, expected)
+        self.findings.differences += [f"{title}: {line}" for line in found[:20]]
+        self.findings.oracle_equal = not self.findings.differences
+        return ended
+
+    async def _idle(self) -> None:
+        """Publish one dead address after another, each in an idle system, and take the time until it is blocked."""
+        count = max(int(IDLE_SAMPLES * self._scale), AT_LEAST_IDLE)
+        dead = [item for item in inputs(count * 100, "idle", seed=2) if item.kind == "dead"]
+        by_address = {item.address: item for item in dead}  # one each: a second one would not block again
+        samples = list(by_address.values())[:count]
+        task = self._progress.add_task("idle: until blocked", total=len(samples))
+        seconds: list[float] = []
+        connection = await aio_pika.connect(self._running.amqp_url)
+        async with connection, connection.channel() as channel:
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.bind(EVENTS, "address.blocked.idle")
+            heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+            async def hear(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+                heard.put_nowait(message.body)
+
+            await queue.consume(hear, no_ack=True)
+            exchange = await channel.get_exchange(COMMANDS, ensure=False)
+            for item in samples:
+                started = time.monotonic()
+                message = aio_pika.Message(item.body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+                await exchange.publish(message, f"delivery.result.idle.{SENDER}")
+                while address_of(item.address).encode() not in await asyncio.wait_for(heard.get(), 30):
+                    pass
+                seconds.append(time.monotonic() - started)
+                self._progress.advance(task)
+                await asyncio.sleep(IDLE_PAUSE)
+        self.findings.idle_block_p50_ms = statistics.median(seconds) * 1000
+        self.findings.idle_block_p99_ms = statistics.quantiles(seconds, n=100, method="inclusive")[98] * 1000
+
+    async def _events(self) -> Events:
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await events_so_far(client, self._running.urls)
+
+
+def run(scale: float, console: Console) -> Findings:
+    """Start a system of its own, measure, and stop it. Raises `RuntimeError` when a run comes to a halt."""
+    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name, Progress(console=console) as progress:
+        folder = Path(name)
+        logs = (folder / "services.log").open("w")
+
+        def write(program: str, line: str) -> None:
+            logs.write(f"{program} | {line}\n")
+            if '"level":"error"' in line:
+                console.print(f"{program} | {line}")
+
+        options = Options(senders=(SENDER,), console_logs=False)
+        with logs, system(Home(folder / "home"), options, console.print) as (running, programs):
+            measured = Run(running, scale, progress, folder)
+            ended = asyncio.run(operate(running, programs, write, console.print, measured.work))
+            if ended is None:
+                sys.exit(130)
+            asyncio.run(measured.measure_ceiling())
+        return measured.findings
+
+
+def show(findings: Findings, console: Console) -> None:
+    """Print a table of what was measured and what it should be."""
+    table = Table("figure", "measured", "wanted", title=f"{findings.results:,} delivery results")
+    for name, least in LIMITS.items():
+        table.add_row(name, f"{getattr(findings, name):,.2f}", f"at least {least:,}")
+    for name, most in MOST.items():
+        table.add_row(name, f"{getattr(findings, name):,.1f}", f"at most {most:,}")
+    table.add_row("idle_block_p50_ms", f"{findings.idle_block_p50_ms:,.1f}", "")
+    table.add_row("ceiling_per_second", f"{findings.ceiling_per_second:,.0f}", "")
+    table.add_row("oracle_equal", str(findings.oracle_equal), "True")
+    console.print(table)
+    usage = Table(
+        "process", "cores", "MiB after a tenth", "at the end", "highest", title="While the results ran through"
+    )
+    for name, share in findings.cpu_share.items():
+        memory = findings.rss_mb.get(name, {})
+        usage.add_row(
+            name, f"{share:.2f}", *(f"{memory[key]:.0f}" if memory else "" for key in ("early", "end", "highest"))
+        )
+    console.print(usage)
+    for line in findings.differences:
+        console.print(f"differs: {line}")
+
+
+def main() -> None:
+    """Exit code 1 when the state is not the oracle's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.05 a quick look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
+    given = parser.parse_args()
+    if given.scale <= 0:
+        parser.error("--scale: must be above 0")
+    console = Console(stderr=True)
+    findings = run(given.scale, console)
+    show(findings, console)
+    if given.json:
+        given.json.write_text(json.dumps(vars(findings), indent=2) + "\n")
+    sys.exit(0 if findings.oracle_equal else 1)
+
+
+if __name__ == "__main__":
+    main()
