@@ -1,7 +1,9 @@
 """The ceiling: the same bytes through the same number of hops, each with one array insert a batch, and no domain work.
 
 A hop that forwards, and three that it feeds, each in its own process, on the same servers as the pipeline: quorum
-queues, confirms, natural batches on bare aio-pika, one acknowledgement a batch.
+queues, confirms, natural batches on bare aio-pika, one acknowledgement a batch. Every hop does what no consumer can do
+without: it reads its events with pydantic, and keeps each once, by its id. It has no outbox, no dead letters, no
+security, no telemetry, and answers nothing.
 """
 
 import argparse
@@ -9,17 +11,41 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import aio_pika
 import asyncpg
 import uvloop
-from pydantic_core import from_json
+from pydantic import BaseModel, TypeAdapter
 
 from bench.publishing import publish
 
 EXCHANGE_IN, EXCHANGE_OUT = "ceiling.in", "ceiling.out"
 HOPS = ("first", "second", "third", "fourth")
 MAX_BYTES = 4 * 1024 * 1024
+
+
+class Data(BaseModel):
+    """What is read of a result."""
+
+    mailing: str
+    address: str
+    result: str
+    time: str
+    sender: str
+
+
+class Event(BaseModel):
+    """What is read of an event."""
+
+    id: str
+    type: str
+    tenant: str
+    time: datetime
+    data: Data
+
+
+EVENTS = TypeAdapter(list[Event])
 
 
 async def measure(
@@ -62,7 +88,8 @@ async def _prepare(url: str, database_url: str) -> None:
             await queue.purge()
     database = await asyncpg.connect(database_url)
     for hop in HOPS:
-        await database.execute(f"DROP TABLE IF EXISTS ceiling_{hop}; CREATE TABLE ceiling_{hop} (id text NOT NULL)")
+        columns = "id uuid PRIMARY KEY, tenant text NOT NULL, mailing text NOT NULL, address text NOT NULL"
+        await database.execute(f"DROP TABLE IF EXISTS ceiling_{hop}; CREATE TABLE ceiling_{hop} ({columns})")
     await database.close()
 
 
@@ -74,7 +101,10 @@ async def _start(url: str, database_url: str, hop: str, results: int) -> asyncio
 
 async def _hop(url: str, database_url: str, hop: str, results: int) -> None:
     database = await asyncpg.connect(database_url)
-    statement = await database.prepare(f"INSERT INTO ceiling_{hop} SELECT * FROM unnest($1::text[])")  # noqa: S608 - of HOPS
+    statement = await database.prepare(
+        f"INSERT INTO ceiling_{hop} SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) "  # noqa: S608
+        "ON CONFLICT DO NOTHING"
+    )
     connection = await aio_pika.connect(url)
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=200)
@@ -89,15 +119,19 @@ async def _hop(url: str, database_url: str, hop: str, results: int) -> None:
         while not arrivals.empty() and size < MAX_BYTES:
             batch.append(arrivals.get_nowait())
             size += len(batch[-1].body)
-        values = [from_json(message.body) for message in batch]
-        ids = [event["id"] for value in values for event in (value if isinstance(value, list) else [value])]
-        await statement.fetch(ids)
+        events = [event for message in batch for event in EVENTS.validate_json(message.body)]
+        await statement.fetch(
+            [event.id for event in events],
+            [event.tenant for event in events],
+            [event.data.mailing for event in events],
+            [event.data.address for event in events],
+        )
         if hop == HOPS[0]:
             await asyncio.gather(*(
                 out.publish(aio_pika.Message(m.body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "") for m in batch
             ))  # fmt: skip
         await batch[-1].ack(multiple=True)
-        results -= len(ids)
+        results -= len(events)
     _say("done")
     await connection.close()
 

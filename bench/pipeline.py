@@ -100,16 +100,15 @@ class Run:
         made = await asyncio.to_thread(inputs, self.findings.results, "bench")
         early: dict[str, float] = {}
         before = self._processes.seconds()
-        started = time.monotonic()
 
         def look(share: float) -> None:
             memory = self._processes.memory()
             if share >= EARLY and not early:
                 early.update(memory)
 
-        ended = await self._through(made, "bench", A_MESSAGE, "results, 50 a message", look)
-        self.findings.results_per_second = len(made) / (ended - started)
-        self.findings.cpu_share = shares(before, self._processes.seconds(), ended - started)
+        seconds = await self._through(made, "bench", A_MESSAGE, "results, 50 a message", look)
+        self.findings.results_per_second = len(made) / seconds
+        self.findings.cpu_share = shares(before, self._processes.seconds(), seconds)
         late = self._processes.memory()
         highest = self._processes.highest
         self.findings.rss_mb = {
@@ -120,14 +119,13 @@ class Run:
     async def _single(self) -> None:
         count = max(int(SINGLE_RESULTS * self._scale), AT_LEAST_SINGLE)
         made = await asyncio.to_thread(inputs, count, "single")
-        started = time.monotonic()
-        ended = await self._through(made, "single", 1, "results, one a message", lambda _: self._processes.memory())
-        self.findings.single_per_second = len(made) / (ended - started)
+        seconds = await self._through(made, "single", 1, "results, one a message", lambda _: self._processes.memory())
+        self.findings.single_per_second = len(made) / seconds
 
     async def _through(
         self, made: list[Input], tenant: str, size: int, title: str, look: Callable[[float], Any]
     ) -> float:
-        """Send results through the system, wait until all is done, compare with the oracle; return when it was done."""
+        """Send results through, wait until all is done, compare with the oracle; return the seconds it took."""
         expected = expect(made)
         bodies = messages(made, size)
         total = sum(expected.events.values())
@@ -139,6 +137,7 @@ class Run:
             look(count / total)
 
         before = await self._events()
+        started = time.monotonic()
         publishing = asyncio.create_task(
             publish(self._running.sender_urls[SENDER], COMMANDS, f"delivery.result.{tenant}.{SENDER}", bodies)
         )
@@ -148,7 +147,7 @@ class Run:
         found = await compare(self._running.database_url, tenant, expected)
         self.findings.differences += [f"{title}: {line}" for line in found[:20]]
         self.findings.oracle_equal = not self.findings.differences
-        return ended
+        return ended - started
 
     async def _idle(self) -> None:
         """Publish one dead address after another, each in an idle system, and take the time until it is blocked."""

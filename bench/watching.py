@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.oracle import Expected, differences
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 STUCK_AFTER = 60.0
 """Seconds without any progress after which the run has failed."""
 

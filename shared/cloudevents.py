@@ -12,7 +12,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from shared.contracts import Contract, Id, Name, Time
+from shared.contracts import Contract, Id, Name, Time, made
 from shared.errors import InvalidMessage
 
 STRUCTURED = "application/cloudevents+json"
@@ -52,13 +52,16 @@ class Rejected:
 def event(
     data: D, *, id: str, source: str, tenant: str, subject: str | None = None, traceparent: str | None = None
 ) -> Event[D]:
-    """Wrap `data` as an event that happened now."""
-    return _event_class(type(data))(
+    """Wrap `data` as an event that happened now. What is given must be valid: it follows from what was validated."""
+    return made(
+        _event_class(type(data)),
+        specversion="1.0",
         id=id,
         source=source,
         type=data.TYPE,
         subject=subject,
         time=datetime.now(UTC),
+        datacontenttype="application/json",
         tenant=tenant,
         traceparent=traceparent,
         data=data,

@@ -1,6 +1,7 @@
 """The shell of a service: what its `app.py` wires comes to life here, and ends here."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -129,6 +130,7 @@ class Service(Generic[S]):
             for name, step in self._background:
                 task = asyncio.create_task(self._repeat(name, step), name=name)
                 stack.push_async_callback(_cancelled, task)
+            _spare_the_collector()
             log.info("ready")
             yield
             log.info("stopping")
@@ -214,6 +216,12 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
         access_log=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
     )
+
+
+def _spare_the_collector() -> None:
+    # Events have no cycles, and a batch has thousands: looking for cycles that often takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _nothing() -> None:

@@ -6,6 +6,7 @@ come from here. The running services declare nothing.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 EVENTS = "returpost.events"
@@ -224,6 +225,7 @@ def definitions(senders: tuple[str, ...] = ("default",), vhost: str = "/") -> di
     }
 
 
+@lru_cache(maxsize=4096)
 def routing_key(type_: str, tenant: str, detail: str | None = None) -> str:
     """Routing key of an event of `type_` (`returpost.<noun>.<verb>.v1`): no address is ever part of it."""
     noun_verb = type_.removeprefix("returpost.").rpartition(".")[0]

@@ -14,23 +14,28 @@ from shared.contracts import (
     AddressUnblocked,
     BounceClassified,
     DeliveryRecorded,
-    Result,
     VerdictType,
 )
 from shared.outbox import Work
 
+_COLUMNS = {result.value: column for column, result in enumerate(store.RESULTS)}
+
 
 async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
     """Note what became of each recipient, and that its mailing was heard of."""
-    times: dict[Key, dict[Result, datetime]] = {}
+    times: dict[Key, list[datetime | None]] = {}
     seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
     for event in events:
         data = event.data
-        known = times.setdefault((event.tenant, data.mailing, key(data.address)), {})
-        if data.result not in known or known[data.result] < data.time:
-            known[data.result] = data.time
-        first, last = seen.get((event.tenant, data.mailing), (data.time, data.time))
-        seen[event.tenant, data.mailing] = (min(first, data.time), max(last, data.time))
+        place = (event.tenant, data.mailing, key(data.address))
+        known = times.get(place)
+        if known is None:
+            known = times[place] = [None] * len(store.RESULTS)
+        column = _COLUMNS[data.result.value]
+        known[column] = max(data.time, known[column] or data.time)
+        first, last = seen.get(place[:2], (data.time, data.time))
+        if not first < data.time < last:
+            seen[place[:2]] = (min(first, data.time), max(last, data.time))
     await store.merge_results(work.connection, times)
     await store.see_mailings(work.connection, seen)
 

@@ -25,7 +25,7 @@ RESULTS = (
     Result.COMPLAINED,
     Result.UNSUBSCRIBED,
 )
-"""In the order of the columns of `merge_results`."""
+"""The kinds of result, in the order of the columns of `merge_results`."""
 
 
 def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
@@ -33,9 +33,9 @@ def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-async def merge_results(connection: Connection, times: Mapping[Key, Mapping[Result, datetime]]) -> None:
-    """Keep the latest time of each kind of result, one row a recipient."""
-    rows = [(*key, *(times[key].get(result) for result in RESULTS)) for key in sorted(times)]
+async def merge_results(connection: Connection, times: Mapping[Key, Sequence[datetime | None]]) -> None:
+    """Keep the latest time of each kind of result, in the order of `RESULTS`, one row a recipient."""
+    rows = [(*key, *times[key]) for key in sorted(times)]
     await connection.execute(Q["merge_results"], *columns(rows, 10))
 
 

@@ -44,7 +44,7 @@ async def retries(
 ) -> dict[str, Any]:
     """A page of retries in one state; `next` is what to give as `after` for the page that follows."""
     owner = caller.tenant_for(tenant)
-    rows = [
-        dict(row) for row in await request.app.state.service.pool.fetch(Q["list_retries"], owner, state, after, limit)
-    ]
+    start = after.bytes if after else None
+    found = await request.app.state.service.pool.fetch(Q["list_retries"], owner, state, start, limit)
+    rows = [dict(row) | {"recipient": UUID(bytes=row["recipient"])} for row in found]
     return {"retries": rows, "next": rows[-1]["recipient"] if len(rows) == limit else None}

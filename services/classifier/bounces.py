@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from services.classifier import store
 from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
@@ -21,6 +20,7 @@ from shared.contracts import (
     DeliveryRecorded,
     Verdict,
     VerdictType,
+    made,
 )
 from shared.outbox import Work
 from shared.telemetry import traceparent
@@ -46,7 +46,7 @@ async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rule
 
 async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
     """End the retries of what has been delivered."""
-    times: dict[UUID, datetime] = {}
+    times: dict[bytes, datetime] = {}
     for delivery in events:
         data = delivery.data
         recipient = recipient_key(delivery.tenant, data.mailing, key(data.address))
@@ -71,7 +71,7 @@ async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> N
 
 async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None:
     known = await store.merge_soft_bounces(work.connection, [_soft(bounce, verdict) for bounce, verdict in once])
-    rows: list[tuple[UUID, str, int, datetime | None]] = []
+    rows: list[tuple[bytes, str, int, datetime | None]] = []
     for bounce, verdict in once:
         recipient = _recipient(bounce)
         state = known[recipient]
@@ -83,8 +83,8 @@ async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None
 
 
 def _new_state(
-    recipient: UUID, known: Known, decision: Retry | Exhausted
-) -> Iterator[tuple[UUID, str, int, datetime | None]]:
+    recipient: bytes, known: Known, decision: Retry | Exhausted
+) -> Iterator[tuple[bytes, str, int, datetime | None]]:
     """Yield what to write. An attempt that was asked for before is not asked for again: a repeat changes nothing."""
     if isinstance(decision, Exhausted):
         yield recipient, "exhausted", known.attempt, None
@@ -96,7 +96,8 @@ def _classified(
     bounce: Event[BounceReceived], verdict: Verdict, *, attempt: int, decision: Retry | Exhausted | None = None
 ) -> Event[BounceClassified]:
     data, evidence = bounce.data, bounce.data.evidence
-    classified = BounceClassified.model_construct(
+    classified = made(
+        BounceClassified,
         mailing=data.mailing,
         address=data.address,
         time=decision.time if isinstance(decision, Exhausted) else data.time,
@@ -130,7 +131,7 @@ def _soft(bounce: Event[BounceReceived], verdict: Verdict) -> SoftBounce:
         key(data.address),
         data.address,
         data.sender,
-        UUID(bounce.id),
+        bounce.id,
         verdict.reason,
         data.time,
     )
@@ -138,7 +139,7 @@ def _soft(bounce: Event[BounceReceived], verdict: Verdict) -> SoftBounce:
 
 def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict) -> tuple[object, ...]:
     return (
-        UUID(bounce.id),
+        bounce.id,
         bounce.tenant,
         bounce.data.mailing,
         verdict.type,
@@ -149,7 +150,7 @@ def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict) -> tuple[objec
     )
 
 
-def _recipient(bounce: Event[BounceReceived]) -> UUID:
+def _recipient(bounce: Event[BounceReceived]) -> bytes:
     return recipient_key(bounce.tenant, bounce.data.mailing, key(bounce.data.address))
 
 
@@ -161,7 +162,7 @@ def _rounds(judged: Sequence[Judged]) -> Iterator[list[Judged]]:
     """Yield the bounces so that no recipient is twice in a round: an upsert takes a row once."""
     rest = list(judged)
     while rest:
-        seen: set[UUID] = set()
+        seen: set[bytes] = set()
         now: list[Judged] = []
         later: list[Judged] = []
         for pair in rest:

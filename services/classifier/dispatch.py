@@ -10,7 +10,7 @@ from services.classifier import store
 from services.classifier.bounces import SOURCE
 from shared import ids
 from shared.cloudevents import Event, event
-from shared.contracts import Reason, RetryRequested
+from shared.contracts import Reason, RetryRequested, made
 from shared.outbox import Effects, Work
 
 BATCH = 500
@@ -57,7 +57,8 @@ async def report_lost(effects: Effects, patience: timedelta, clock: Callable[[],
 
 
 def _command(work: Work, row: store.Row) -> None:
-    data = RetryRequested.model_construct(
+    data = made(
+        RetryRequested,
         mailing=row["mailing"],
         address=row["written"],
         sender=row["sender"],
@@ -67,7 +68,7 @@ def _command(work: Work, row: store.Row) -> None:
     )
     command: Event[RetryRequested] = event(
         data,
-        id=ids.derived(str(row["recipient"]), RetryRequested.TYPE, row["attempt"]),
+        id=ids.derived(row["recipient"].hex(), RetryRequested.TYPE, row["attempt"]),
         source=SOURCE,
         tenant=row["tenant"],
         subject=row["mailing"],

@@ -8,7 +8,7 @@ ON CONFLICT (id) DO NOTHING
 -- Add the times of soft bounces to their recipients; what has ended stays ended for now. Returns all that is known.
 INSERT INTO retries AS r (recipient, tenant, mailing, address, written, sender, cause, reason, times, state)
 SELECT n.recipient, n.tenant, n.mailing, n.address, n.written, n.sender, n.cause, n.reason, ARRAY[n.time], 'waiting'
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::timestamptz[])
+FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::timestamptz[])
      AS n (recipient, tenant, mailing, address, written, sender, cause, reason, time)
 ON CONFLICT (recipient) DO UPDATE SET
     times = CASE WHEN r.times @> excluded.times OR cardinality(r.times) >= 100 THEN r.times
@@ -20,19 +20,19 @@ RETURNING recipient, times, attempt, reason
 -- name: schedule
 -- Write the decisions: a new attempt to wait for, or exhausted.
 UPDATE retries AS r SET state = d.state, attempt = d.attempt, due = d.due
-FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[]) AS d (recipient, state, attempt, due)
+FROM unnest($1::bytea[], $2::text[], $3::integer[], $4::timestamptz[]) AS d (recipient, state, attempt, due)
 WHERE r.recipient = d.recipient
 
 -- name: settle
 -- Remember the latest time at which each recipient was delivered or failed for good.
 INSERT INTO settled AS s (recipient, time, state)
-SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[])
+SELECT * FROM unnest($1::bytea[], $2::timestamptz[], $3::text[])
 ON CONFLICT (recipient) DO UPDATE SET time = excluded.time, state = excluded.state WHERE s.time < excluded.time
 
 -- name: end_retries
 -- End the retries that these deliveries or failures answer.
 UPDATE retries AS r SET state = d.state, due = NULL
-FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS d (recipient, time, state)
+FROM unnest($1::bytea[], $2::timestamptz[], $3::text[]) AS d (recipient, time, state)
 WHERE r.recipient = d.recipient AND r.state IN ('waiting', 'requested', 'lost') AND r.times[cardinality(r.times)] <= d.time
 
 -- name: apply_blocks
@@ -72,7 +72,7 @@ FOR UPDATE OF r SKIP LOCKED
 -- name: end_dispatch
 -- Write what became of the retries that were taken.
 UPDATE retries AS r SET state = d.state, due = NULL, requested_at = $3
-FROM unnest($1::uuid[], $2::text[]) AS d (recipient, state)
+FROM unnest($1::bytea[], $2::text[]) AS d (recipient, state)
 WHERE r.recipient = d.recipient
 
 -- name: report_lost
@@ -97,7 +97,7 @@ WHERE tenant = $1 AND ($2::text IS NULL OR mailing = $2) GROUP BY state ORDER BY
 -- name: list_retries
 -- A page of retries in one state.
 SELECT recipient, mailing, written AS address, sender, reason, cardinality(times) AS soft_bounces, state, due, requested_at
-FROM retries WHERE tenant = $1 AND state = $2 AND ($3::uuid IS NULL OR recipient > $3) ORDER BY recipient LIMIT $4
+FROM retries WHERE tenant = $1 AND state = $2 AND ($3::bytea IS NULL OR recipient > $3) ORDER BY recipient LIMIT $4
 
 -- name: purge_verdicts
 -- Forget verdicts from before a time.

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Exhausted:
 Decision = Retry | Exhausted
 
 
-def decide(recipient: UUID, reason: str, times: Sequence[datetime], policy: Policy) -> Decision:
+def decide(recipient: bytes, reason: str, times: Sequence[datetime], policy: Policy) -> Decision:
     """Decide for a recipient that bounced softly at these distinct times, in ascending order.
 
     A bounce that is reported twice has the same time and counts once: attempts are counted here, not by the sender.
@@ -49,13 +48,13 @@ def decide(recipient: UUID, reason: str, times: Sequence[datetime], policy: Poli
     return Retry(len(times) + 1, times[-1] + _spread(delays[len(times) - 1], recipient, len(times), policy.jitter))
 
 
-def recipient_key(tenant: str, mailing: str, address: str) -> UUID:
-    """Return the key of one recipient of one mailing: half the bytes of a SHA-256 (16), as a UUID."""
-    return UUID(bytes=hashlib.sha256(f"{tenant}\x1f{mailing}\x1f{address}".encode()).digest()[:16])
+def recipient_key(tenant: str, mailing: str, address: str) -> bytes:
+    """Return the key of one recipient of one mailing: half the bytes of a SHA-256 (16)."""
+    return hashlib.sha256(f"{tenant}\x1f{mailing}\x1f{address}".encode()).digest()[:16]
 
 
-def _spread(delay: timedelta, recipient: UUID, n: int, jitter: float) -> timedelta:
+def _spread(delay: timedelta, recipient: bytes, n: int, jitter: float) -> timedelta:
     """Lengthen or shorten the delay by up to `jitter` of it, always alike for the same recipient and attempt."""
-    digest = hashlib.sha256(recipient.bytes + bytes([n & 0xFF])).digest()
+    digest = hashlib.sha256(recipient + bytes([n & 0xFF])).digest()
     unit = int.from_bytes(digest[:4], "big") / 0xFFFFFFFF
     return delay * (1 + jitter * (2 * unit - 1))

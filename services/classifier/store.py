@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
@@ -20,13 +19,13 @@ Q = queries(Path(__file__).with_name("queries.sql"))
 class SoftBounce:
     """One soft bounce of one recipient."""
 
-    recipient: UUID
+    recipient: bytes
     tenant: str
     mailing: str
     address: str
     written: str
     sender: str
-    cause: UUID
+    cause: str
     reason: str
     time: datetime
 
@@ -45,7 +44,7 @@ async def record_verdicts(connection: Connection, rows: Sequence[tuple[Any, ...]
     await connection.execute(Q["record_verdicts"], *_columns(rows, 8))
 
 
-async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounce]) -> dict[UUID, Known]:
+async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounce]) -> dict[bytes, Known]:
     """Add the bounces, at most one a recipient, and return what is known of each recipient then."""
     rows = sorted(
         (b.recipient, b.tenant, b.mailing, b.address, b.written, b.sender, b.cause, b.reason, b.time) for b in bounces
@@ -54,12 +53,12 @@ async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounc
     return {record["recipient"]: Known(record["times"], record["attempt"], record["reason"]) for record in records}
 
 
-async def schedule(connection: Connection, rows: Sequence[tuple[UUID, str, int, datetime | None]]) -> None:
+async def schedule(connection: Connection, rows: Sequence[tuple[bytes, str, int, datetime | None]]) -> None:
     """Write (recipient, state, attempt, due)."""
     await connection.execute(Q["schedule"], *_columns(sorted(rows), 4))
 
 
-async def settle(connection: Connection, times: dict[UUID, datetime], state: str) -> None:
+async def settle(connection: Connection, times: dict[bytes, datetime], state: str) -> None:
     """Remember that these recipients were delivered (`healed`) or failed for good (`failed`), and end their retries."""
     rows = [(recipient, times[recipient], state) for recipient in sorted(times)]
     columns = _columns(rows, 3)
@@ -87,7 +86,7 @@ async def take_due(connection: Connection, now: datetime, limit: int) -> list[Ro
     return records
 
 
-async def end_dispatch(connection: Connection, states: dict[UUID, str], now: datetime) -> None:
+async def end_dispatch(connection: Connection, states: dict[bytes, str], now: datetime) -> None:
     """Write the new state of each retry that was taken."""
     await connection.execute(Q["end_dispatch"], list(states), list(states.values()), now)
 

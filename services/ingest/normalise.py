@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.ingest.smtp_reply import parse_reply
+from services.ingest.smtp_reply import codes_of
 from shared import ids
 from shared.cloudevents import Event, event
-from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult, Evidence, Kind, Result
+from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult, Evidence, Kind, Result, made
 from shared.errors import InvalidMessage
 from shared.telemetry import traceparent
 
@@ -40,7 +40,8 @@ def events_of(cause: Event[DeliveryResult]) -> Iterator[Event[Any]]:
 
 def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[DeliveryRecorded]:
     """Return the normalised result."""
-    data = DeliveryRecorded.model_construct(
+    data = made(
+        DeliveryRecorded,
         mailing=result.mailing,
         address=result.address,
         result=result.result,
@@ -53,7 +54,8 @@ def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[Delive
 
 def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evidence) -> Event[BounceReceived]:
     """Return the failed delivery with its evidence."""
-    data = BounceReceived.model_construct(
+    data = made(
+        BounceReceived,
         mailing=result.mailing,
         address=result.address,
         time=result.time,
@@ -66,15 +68,22 @@ def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evide
 
 def evidence_of(result: DeliveryResult) -> Evidence:
     """Return what a sender's result tells; code and status are taken from the text when it names none."""
-    reply = parse_reply(result.diagnostic)
-    return Evidence.model_construct(
+    code, status = result.reply_code, result.status
+    if code is None or status is None:
+        code_said, status_said = codes_of(result.diagnostic)
+        code, status = code or code_said, status or status_said
+    return made(
+        Evidence,
         kind=Kind.FAILURE,
-        reply_code=result.reply_code or reply.reply_code,
-        status=result.status or reply.status,
+        reply_code=code,
+        status=status,
         diagnostic=result.diagnostic,
         remote_mta=result.remote_mta,
+        reporting_mta=None,
         format="smtp",
         feedback_type=result.feedback_type,
+        original_recipient=None,
+        final_recipient=None,
     )
 
 

@@ -52,14 +52,21 @@ def parse_reply(text: str) -> Reply:
     reply may stand, and a status of the same class. Numbers in addresses of hosts, versions, times and telephone
     numbers are no codes.
     """
+    code, status = codes_of(text)
+    return Reply(code, status, plain(text[:MAX_TEXT]))
+
+
+def codes_of(text: str) -> tuple[int | None, str | None]:
+    """Return the reply code and the enhanced status of one reply, as `parse_reply` does, without its words."""
     text = text[:MAX_TEXT]
     if first := _FIRST.search(text):
-        return Reply(int(first[1]), _status_of(text, int(first[1])), plain(text))
+        code = int(first[1])
+        return code, _status_of(text, code)
     both = next((found for found in _BOTH.finditer(text) if found[1][0] == found[2][0]), None)
     if both:
-        return Reply(int(both[1]), _canonical(both[2]), plain(text))
-    code = _code_of(text)
-    return Reply(code, _status_of(text, code), plain(text))
+        return int(both[1]), _canonical(both[2])
+    code_alone = _code_of(text)
+    return code_alone, _status_of(text, code_alone)
 
 
 def plain(text: str) -> str:

@@ -14,7 +14,7 @@ CREATE INDEX verdicts_time ON verdicts USING brin (time);
 
 -- One row for each recipient of a mailing that bounced softly. The key is a hash of tenant, mailing and address.
 CREATE TABLE retries (
-    recipient uuid PRIMARY KEY,
+    recipient bytea PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL,
     mailing text COLLATE "C" NOT NULL,
     address text COLLATE "C" NOT NULL,
@@ -36,7 +36,7 @@ CREATE INDEX retries_address ON retries (tenant, address);
 -- When a recipient of a mailing was last known to be delivered or to have failed for good: a soft bounce from before
 -- that, however late it arrives, is not retried.
 CREATE TABLE settled (
-    recipient uuid PRIMARY KEY,
+    recipient bytea PRIMARY KEY,
     time timestamptz NOT NULL,
     state text COLLATE "C" NOT NULL                 -- healed, failed
 );
