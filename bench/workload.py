@@ -37,7 +37,7 @@ class Input:
     body: bytes
 
 
-def inputs(count: int, tenant: str, seed: int = 1) -> list[Input]:
+def inputs(count: int, tenant: str, seed: int = 1, junk: float = JUNK) -> list[Input]:
     """Return `count` results in disorder, repeats included; each address is in every mailing."""
     source = random.Random(seed)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=MAILINGS + 1)
@@ -45,7 +45,7 @@ def inputs(count: int, tenant: str, seed: int = 1) -> list[Input]:
     for address in range(count // MAILINGS):
         always = "counted" if source.random() < COUNTED else None
         for mailing in range(MAILINGS):
-            kind = always or _kind(source)
+            kind = always or _kind(source, junk)
             moment = start + timedelta(days=mailing, milliseconds=address)
             made.append(Input(kind, mailing, address, _body(tenant, kind, mailing, address, moment)))
     made += source.sample(made, int(len(made) * REPEAT))
@@ -69,9 +69,9 @@ def _bodies(made: list[Input]) -> Iterator[bytes]:
     return (item.body for item in made)
 
 
-def _kind(source: random.Random) -> str:
+def _kind(source: random.Random, junk: float) -> str:
     point = source.random()
-    for kind, share in (("junk", JUNK), ("complained", COMPLAINT), ("soft", SOFT), ("dead", DEAD)):
+    for kind, share in (("junk", junk), ("complained", COMPLAINT), ("soft", SOFT), ("dead", DEAD)):
         if point < share:
             return kind
         point -= share

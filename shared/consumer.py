@@ -162,12 +162,15 @@ class Consumer(Generic[D]):
 
         try:
             await self._hold_until_done(once)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the rest
             if len(pairs) > 1:
                 half = len(pairs) // 2
                 return await self._apply(pairs[:half]) + await self._apply(pairs[half:])
             event, delivery = pairs[0]
-            log.exception("event failed", queue=self.queue, event_id=event.id, tenant=event.tenant)
+            # Neither message nor local values: they may hold addresses. The dead letter has all of it.
+            log.warning(
+                "event failed", queue=self.queue, event_id=event.id, tenant=event.tenant, error=type(error).__name__
+            )
             EVENTS_IN.labels(self.queue, "failed").inc()
             body = _bytes_of(event, delivery.message.body, self.contract)
             if isinstance(error, InvalidMessage):

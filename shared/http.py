@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import InvalidMessage, ReturpostError, Unavailable
+from shared.faults import is_infrastructure
+from shared.telemetry import span_of_request
 
 PROBLEM = "application/problem+json"
 """RFC 9457."""
@@ -50,6 +53,13 @@ def refuse_clearly(app: FastAPI) -> None:
     async def away(_: Request, error: Unavailable) -> Response:
         return problem(503, f"not accepted, try again: {error}", headers=RETRY)
 
+    @app.exception_handler(asyncpg.PostgresError)
+    @app.exception_handler(asyncpg.InterfaceError)
+    async def database(_: Request, error: Exception) -> Response:
+        if not is_infrastructure(error):
+            raise error
+        return problem(503, f"try again: {type(error).__name__}", headers=RETRY)
+
     @app.exception_handler(OSError)
     async def gone(_: Request, error: OSError) -> Response:
         return problem(503, f"not accepted, try again: {type(error).__name__}", headers=RETRY)
@@ -61,6 +71,21 @@ def refuse_clearly(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
         return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+class Traced:
+    """Takes up the trace that a caller brings in its `traceparent` header (W3C trace context)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        brought = dict(scope["headers"]).get(b"traceparent") if scope["type"] == "http" else None
+        if brought is None:
+            await self._app(scope, receive, send)
+            return
+        with span_of_request(scope["path"], brought.decode("latin-1")):
+            await self._app(scope, receive, send)
 
 
 class BoundedBody:

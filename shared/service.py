@@ -22,7 +22,7 @@ from shared.database import Pool, connect
 from shared.errors import InvalidSettings, ReturpostError
 from shared.faults import is_infrastructure
 from shared.health import report
-from shared.http import BoundedBody, metrics, refuse_clearly
+from shared.http import BoundedBody, Traced, metrics, refuse_clearly
 from shared.outbox import Direct, Effects, Outbox
 from shared.publisher import Publisher
 from shared.security import keys_of
@@ -60,6 +60,7 @@ class Service(Generic[S]):
         self.app = FastAPI(title=f"Returpost {name}", description=description, lifespan=self._lifespan)
         self.app.state.service = self
         self.app.add_middleware(BoundedBody)
+        self.app.add_middleware(Traced)
         refuse_clearly(self.app)
         self.effects: Effects
         self.publisher: Publisher

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
 from shared.cloudevents import Event
+
+MAX_LINKS = 32
+"""Traces of one batch that its span is linked to."""
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -75,18 +80,29 @@ def span_of_batch(queue: str, events: Sequence[Event[Any]]) -> Iterator[None]:
 
     What is emitted inside carries the trace on, also when this process exports nothing.
     """
-    parents = list(dict.fromkeys(event.traceparent for event in events if event.traceparent))[:32]
+    parents = list(dict.fromkeys(event.traceparent for event in events if event.traceparent))[:MAX_LINKS]
+    attributes = {"messaging.system": "rabbitmq", "messaging.batch.message_count": len(events)}
+    with _span(f"{queue} process", parents, trace.SpanKind.CONSUMER, attributes):
+        yield
+
+
+@contextmanager
+def span_of_request(path: str, parent: str) -> Iterator[None]:
+    """Trace a request as one span that follows the caller's; a `traceparent` that is none is left out."""
+    parents = [parent] if _TRACEPARENT.match(parent) else []
+    with _span(path, parents, trace.SpanKind.SERVER, {"url.path": path}):
+        yield
+
+
+@contextmanager
+def _span(name: str, parents: Sequence[str], kind: trace.SpanKind, attributes: dict[str, Any]) -> Iterator[None]:
     if not parents and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         yield
         return
     contexts = [extract({"traceparent": parent}) for parent in parents]
     links = [trace.Link(trace.get_current_span(context).get_span_context()) for context in contexts[1:]]
     with trace.get_tracer("returpost").start_as_current_span(
-        f"{queue} process",
-        context=contexts[0] if contexts else None,
-        kind=trace.SpanKind.CONSUMER,
-        links=links,
-        attributes={"messaging.system": "rabbitmq", "messaging.batch.message_count": len(events)},
+        name, context=contexts[0] if contexts else None, kind=kind, links=links, attributes=attributes
     ) as span:
         context = span.get_span_context()
         own = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

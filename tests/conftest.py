@@ -16,8 +16,11 @@ import pytest
 
 from deploy import broker as deploy_broker
 from deploy import database as deploy_database
+from shared.telemetry import configure_logging
 from tests.backing import run_lock, session_backing
 from tests.world import World
+
+configure_logging("test", "WARNING", console=True)
 
 PASSWORDS = dict.fromkeys(deploy_database.SERVICES, "a-password-for-tests")
 
@@ -92,7 +95,7 @@ async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]
 
 def _execute(url: str, sql: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql)  # type: ignore[arg-type]
+        connection.execute(sql.encode())
 
 
 def _database(url: str, name: str) -> str:

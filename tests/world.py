@@ -59,7 +59,7 @@ class World:
         self, create: Callable[..., Service[S]], kind: type[S], name: str, *args: Any, **settings: Any
     ) -> AsyncIterator["Running"]:
         """Run a service in this process until the block ends, with its own database role."""
-        given = {"amqp_url": self.amqp_url, "token_keys": TOKEN_KEY, "http_port": 0} | settings
+        given: dict[str, Any] = {"amqp_url": self.amqp_url, "token_keys": TOKEN_KEY, "http_port": 0} | settings
         if name in self.database_urls:
             given.setdefault("database_url", self.database_urls[name])
         service = create(kind(**given), *args)

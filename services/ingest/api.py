@@ -71,9 +71,12 @@ async def delivery_results(request: Request, caller: Sender, tenant: Annotated[N
 
 @router.post("/bounce-mails", status_code=202)
 async def bounce_mails(
-    request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None, sender: Name = "default"
+    request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None, sender: Name | None = None
 ) -> Any:
     """Hand in one mail as it was received (`message/rfc822`).
+
+    `sender` is the system that sent the message which came back; without it, the message's header `X-Returpost-Sender`
+    tells, else it is `default`.
 
     The answer tells what was found in it. A mail that nobody can make anything of is kept among the dead letters, and
     answered with 202 and `recognised: false`: sending it again would not help.
@@ -84,7 +87,8 @@ async def bounce_mails(
         return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
     identity = ids.of_bytes(owner, body)
     parsed = parse(body)
-    events = list(events_of_mail(parsed, identity=identity, tenant=owner, sender=sender, now=datetime.now(UTC)))
+    sent_by = sender or parsed.sender or "default"
+    events = list(events_of_mail(parsed, identity=identity, tenant=owner, sender=sent_by, now=datetime.now(UTC)))
     if not events:
         await request.app.state.service.publisher.publish([_unrecognised(body, owner)])
         return JSONResponse({"id": identity, "recognised": False, "reports": []}, 202)

@@ -24,7 +24,12 @@ _RESULT_OF = {
 def events_of_mail(
     parsed: ParsedMail, *, identity: str, tenant: str, sender: str, now: datetime
 ) -> Iterator[Event[Any]]:
-    """Yield the events of every report of the mail; the same bytes always make the same ids."""
+    """Yield the events of every report of the mail; the same bytes always make the same ids.
+
+    What happened, happened when the report was written, so that a mail which is handed in again after a clear counts
+    nothing; a report without a date, or with one that is to come, is of `now`.
+    """
+    time = min(parsed.date or now, now)
     mailing = mailing_of(parsed, identity)
     for n, report in enumerate(parsed.reports):
         cause = ids.derived(identity, "report", n)
@@ -33,7 +38,7 @@ def events_of_mail(
             mailing=mailing,
             address=report.recipient,
             result=_RESULT_OF.get(kind, Result.BOUNCED),
-            time=now,
+            time=time,
             sender=sender,
             contact=None,
             attempt=None,

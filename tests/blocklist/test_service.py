@@ -92,8 +92,8 @@ async def test_repeats_and_lateness_count_once(world: World, blocklist: Running)
     for _ in range(46):
         await say(world, Input("full", 1, 5, "m1"))
     await say(world, Input("clear", 1, 9), Input("full", 1, 8, "late"), Input("full", 1, 10, "m2"))
-    seen = await until(blocklist, 1, return_count=1)
-    assert len(seen["history"]) == 3
+    seen = await eventually(lambda: state(blocklist, 1), lambda seen: len(seen["history"]) == 3)
+    assert seen["return_count"] == 1
     assert {line["mailing"]: line["settled_by"] for line in seen["history"]} == {
         "m2": None,
         "late": "clear",

@@ -69,7 +69,7 @@ def test_the_bounce_that_exceeds_is_told() -> None:
     [
         (
             {Reason.MAILBOX_FULL: Effect.BLOCK},
-            Standing(1, Block(BlockCause.DEAD_ADDRESS, moment(1), "mailbox_full", "m1")),
+            Standing(1, Block(BlockCause.DEAD_ADDRESS, moment(1), Reason.MAILBOX_FULL, "m1")),
         ),
         ({Reason.MAILBOX_FULL: Effect.IGNORE}, Standing(0)),
         ({Reason.MAILBOX_FULL: Effect.COUNT}, Standing(1)),

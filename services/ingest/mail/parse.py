@@ -41,6 +41,7 @@ def _parse(root: mime.Part, nesting: int) -> ParsedMail:
         original_headers=original,
         mailing=returned.mailing_of(original, envelope),
         sender=returned.sender_of(original),
+        date=returned.date_of(root.header("date")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 
 import re2
@@ -35,7 +36,8 @@ class Report:
 class ParsedMail:
     """A mail that was read. `kind` is None when it is no report that is known; `reports` is empty when no recipient
     is told: both are for a person to look at. `original_headers` are those of the returned message, by lower-case
-    name. `sender` is the system that sent it, out of its header `X-Returpost-Sender`.
+    name. `sender` is the system that sent it, out of its header `X-Returpost-Sender`;
+    `date` is when the report was written.
     """
 
     kind: Kind | None
@@ -46,6 +48,7 @@ class ParsedMail:
     original_headers: Mapping[str, str] = field(default_factory=dict)
     mailing: str | None = None
     sender: str | None = None
+    date: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ a return path such as `bounces+<mailing>+user=example.com@` that the report was 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import re2
 
@@ -23,6 +25,10 @@ _VERP = re2.compile(
 _ID = re2.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
 _SENDER = re2.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
+
+
+EARLIEST_YEAR = 2000
+"""A date from before that is a clock that was never set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,15 @@ def recipients_of(original: Mapping[str, str]) -> Iterator[str]:
     for text in (*reversed(named), *original.get("to", "").split(",")[:50], *original.get("cc", "").split(",")[:50]):
         if found := address(text):
             yield found
+
+
+def date_of(value: str) -> datetime | None:
+    """Return the moment of a `Date` field (RFC 5322 section 3.3) in UTC, or None when it tells none."""
+    try:
+        moment = parsedate_to_datetime(value[:100])
+        return moment.astimezone(UTC) if moment.tzinfo and moment.year >= EARLIEST_YEAR else None
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def message_id(value: str) -> str | None:

@@ -25,8 +25,9 @@ pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 def ask(url: str, sql: str) -> Any:
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(sql)  # type: ignore[call-overload]
-        return cursor.fetchone()[0] if cursor.description else None
+        cursor = connection.execute(sql.encode())
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
 
 
 def test_postgres_keeps_its_data_through_everything(tmp_path: Path) -> None:
