@@ -98,7 +98,7 @@ def live(folder: Path) -> Iterator[Live]:
     log = folder / "up.log"
     with log.open("w") as lines:
         up = subprocess.Popen(
-            [sys.executable, "-m", "returpost", "up", "--directory", str(folder / "home"), "--senders", SENDER],
+            [sys.executable, "-m", "returpost", "up", "--dir", str(folder / "home"), "--senders", SENDER],
             stdout=lines,
             stderr=subprocess.STDOUT,
             env={name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")},
