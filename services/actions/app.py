@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from services.actions import api
 from services.actions.contacts import take_contacts
@@ -30,6 +31,8 @@ def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("actions", settings, description=__doc__ or "")
 
+    take_timely = partial(take_requests, tolerance=settings.clock_tolerance)
+
     service.consume("actions.delivery-recorded", DeliveryRecorded, take_results)
     service.consume("actions.bounce-classified", BounceClassified, take_verdicts)
     service.consume("actions.address-blocked", AddressBlocked, take_blocks)
@@ -37,7 +40,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("actions.address-erased", AddressErased, take_erasures)
     service.consume("actions.block-cleared", BlockCleared, take_cleared)
     service.consume("actions.contact-upserted", ContactUpserted, take_contacts, exchange=COMMANDS)
-    service.consume("actions.operation-requested", OperationRequested, take_requests, exchange=COMMANDS)
+    service.consume("actions.operation-requested", OperationRequested, take_timely, exchange=COMMANDS)
     service.publishes(ContactChanged, "contact.changed.{tenant}")
     service.publishes(OperationProgressed, "operation.progressed.{tenant}")
     service.publishes(OperationFinished, "operation.finished.{tenant}")

@@ -1,6 +1,6 @@
 """Contacts: what CRMs tell of them, field by field the newest. `merge` is plain; `take_contacts` writes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,10 +39,18 @@ def merge(contact: Contact, told: ContactUpserted) -> Contact:
     if told.company is not None and _newer(told.time, told.company, contact.company_at, contact.company or ""):
         merged = replace(merged, company=told.company, company_at=told.time)
     if told.addresses is not None:
-        addresses = tuple({key(address): address for address in reversed(told.addresses)}.values())[::-1]
+        addresses = _distinct(told.addresses)
         if _newer(told.time, addresses, contact.addresses_at, contact.addresses):
             merged = replace(merged, addresses=addresses, addresses_at=told.time)
     return merged
+
+
+def _distinct(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return each address once, where and as it comes first: the first one is the main one."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        found.setdefault(key(address), address)
+    return tuple(found.values())
 
 
 def _newer(time: datetime, value: object, old_time: datetime | None, old_value: object) -> bool:
@@ -53,7 +61,9 @@ async def take_contacts(events: Sequence[Event[ContactUpserted]], work: Work) ->
     """Merge what was told, and tell of each contact that is not what it was."""
     keys = sorted({(event.tenant, event.data.contact) for event in events})
     tenants, contacts = columns(keys, 2)
+    erased = await store.erased(work.connection, _places(events))
     await work.connection.execute(Q["lock_contacts"], tenants, contacts)
+    await work.connection.execute(Q["hold_contacts"], tenants, contacts)
     before = {
         (row["tenant"], row["contact"]): _contact(row)
         for row in await work.connection.fetch(Q["read_contacts"], tenants, contacts)
@@ -61,10 +71,26 @@ async def take_contacts(events: Sequence[Event[ContactUpserted]], work: Work) ->
     after = dict(before)
     for told in events:
         place = (told.tenant, told.data.contact)
-        after[place] = merge(after[place], told.data)
-        if _values(after[place]) != _values(before[place]):
+        known = after[place]
+        after[place] = merge(known, _without(erased, told))
+        if _values(after[place]) != _values(known):
             work.emit(_changed(told))
     await _write(work, {place: after[place] for place in keys if after[place] != before[place]}, before)
+
+
+def _places(events: Iterable[Event[ContactUpserted]]) -> Iterable[store.Place]:
+    for told in events:
+        for address in told.data.addresses or ():
+            yield told.tenant, key(address)
+
+
+def _without(erased: Mapping[store.Place, datetime], told: Event[ContactUpserted]) -> ContactUpserted:
+    """Return what was told without the addresses that were erased after it was told."""
+    data = told.data
+    if not erased or data.addresses is None:
+        return data
+    gone = {address for (tenant, address), at in erased.items() if tenant == told.tenant and data.time <= at}
+    return data.model_copy(update={"addresses": [one for one in data.addresses if key(one) not in gone]})
 
 
 async def _write(work: Work, new: dict[tuple[str, str], Contact], before: dict[tuple[str, str], Contact]) -> None:

@@ -1,11 +1,13 @@
 """What is heard of deliveries, verdicts and blocks, merged so that order and repeats do not matter. Handlers."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.actions import store
-from services.actions.store import Key
+from services.actions.operations import tell
+from services.actions.store import Key, Place
+from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event
 from shared.contracts import (
@@ -25,9 +27,12 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
     """Note what became of each recipient, and that its mailing was heard of."""
     times: dict[Key, list[datetime | None]] = {}
     seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+    erased = await _erased(events, work)
     for event in events:
         data = event.data
         place = (event.tenant, data.mailing, key(data.address))
+        if erased and _is_gone(erased, place[0], place[2], data.time):
+            continue
         known = times.get(place)
         if known is None:
             known = times[place] = [None] * len(store.RESULTS)
@@ -43,28 +48,30 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
 async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -> None:
     """Note why recipients were returned; what is no bounce is none of their business."""
     verdicts: dict[Key, tuple[Any, ...]] = {}
+    erased = await _erased(events, work)
     for event in events:
         data = event.data
-        if data.verdict.type is VerdictType.NONE:
+        place = (event.tenant, data.mailing, key(data.address))
+        if data.verdict.type is VerdictType.NONE or _is_gone(erased, place[0], place[2], data.time):
             continue
         hard = data.verdict.type is VerdictType.HARD or data.exhausted
         row = (
             data.time, hard, data.verdict.reason.value, data.exhausted,
             data.reply_code, data.status, data.diagnostic, data.address,
         )  # fmt: skip
-        place = (event.tenant, data.mailing, key(data.address))
-        if place not in verdicts or verdicts[place][:3] < row[:3]:
+        if place not in verdicts or _rank(verdicts[place]) < _rank(row):
             verdicts[place] = row
     await store.merge_verdicts(work.connection, verdicts)
 
 
 async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
     """Keep the newest block state of each address."""
-    states: dict[tuple[str, str], tuple[Any, ...]] = {}
+    states: dict[Place, tuple[Any, ...]] = {}
+    erased = await _erased(events, work)
     for event in events:
         data = event.data
         place = (event.tenant, key(data.address))
-        if place in states and states[place][0] >= data.version:
+        if (place in states and states[place][0] >= data.version) or _is_gone(erased, *place, data.time):
             continue
         if isinstance(data, AddressBlocked):
             states[place] = (data.version, True, data.cause, data.reason, data.return_count, data.time)
@@ -74,5 +81,27 @@ async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnbl
 
 
 async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
-    """Forget erased addresses."""
-    await store.erase(work.connection, [(event.tenant, key(event.data.address)) for event in events])
+    """Forget erased addresses, and tell of the operations that go on without them."""
+    times: dict[Place, datetime] = {}
+    for event in events:
+        place = (event.tenant, key(event.data.address))
+        times[place] = max(event.data.time, times.get(place, event.data.time))
+    for tenant, operation_id in await store.erase(work.connection, times):
+        cause = ids.derived(events[0].id, operation_id)
+        await tell(work, tenant, operation_id, cause, datetime.now(UTC))
+
+
+async def _erased(events: Sequence[Event[Any]], work: Work) -> dict[Place, datetime]:
+    return await store.erased(work.connection, ((event.tenant, key(event.data.address)) for event in events))
+
+
+def _is_gone(erased: dict[Place, datetime], tenant: str, address: str, time: datetime) -> bool:
+    """Tell whether what happened at `time` was erased with its address."""
+    at = erased.get((tenant, address))
+    return at is not None and time <= at
+
+
+def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what verdicts are ordered by, as `merge_verdicts` does."""
+    time, hard, reason, exhausted, code, status, diagnostic, written = row
+    return time, hard, reason, exhausted, code or 0, status or "", diagnostic, written

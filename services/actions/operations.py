@@ -1,7 +1,7 @@
 """Bulk operations: from the request to an outcome for each address, by commands and their echoes."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from services.actions import store
 from services.actions.contacts import SOURCE
@@ -31,28 +31,38 @@ def chunks(addresses: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         yield start // CHUNK, list(addresses[start : start + CHUNK])
 
 
-async def take_requests(events: Sequence[Event[OperationRequested]], work: Work) -> None:
+async def take_requests(events: Sequence[Event[OperationRequested]], work: Work, tolerance: timedelta) -> None:
     """Begin each new operation and give its commands; a repeated request is the same operation."""
     for request in events:
         data, now = request.data, datetime.now(UTC)
         if not data.addresses and data.mailing is None:
             work.refuse(request, "data.addresses: empty, and no data.mailing; name one of them")
-            continue
-        values = (
-            request.tenant, request.id, data.operation.value, data.mailing, data.by, data.note, data.time, now,
-        )  # fmt: skip
-        if not await store.begin_operation(work.connection, values):
-            continue
-        if data.mailing is not None:
-            await work.connection.execute(Q["add_returned"], request.tenant, request.id, data.mailing)
-        written = {key(address): address for address in data.addresses}
-        await work.connection.execute(Q["add_items"], request.tenant, request.id, list(written), list(written.values()))
-        addresses = await store.open_items(work.connection, request.tenant, request.id)
-        await work.connection.execute(
-            Q["add_audit"], request.tenant, now, data.by, data.operation.value, len(addresses), data.note, request.id
-        )
-        give_commands(work, request.tenant, request.id, addresses, by=data.by, note=data.note, time=data.time)
-        await _tell(work, request.tenant, request.id, request.id, now)
+        elif data.time > now + tolerance:
+            # The blocklist refuses clears from the future: the operation would never end.
+            work.refuse(request, f"data.time: {data.time.isoformat()} is in the future; set the clock right")
+        else:
+            await _begin(request, work, now)
+
+
+async def _begin(request: Event[OperationRequested], work: Work, now: datetime) -> None:
+    data = request.data
+    values = (request.tenant, request.id, data.operation.value, data.mailing, data.by, data.note, data.time, now)
+    written = {key(address): address for address in data.addresses}
+    erased = await store.erased(work.connection, ((request.tenant, address) for address in written))
+    if not await store.begin_operation(work.connection, values):
+        return
+    if data.mailing is not None:
+        await work.connection.execute(Q["add_returned"], request.tenant, request.id, data.mailing)
+    for (_, address), at in erased.items():
+        if data.time <= at:
+            del written[address]
+    await work.connection.execute(Q["add_items"], request.tenant, request.id, list(written), list(written.values()))
+    addresses = await store.open_items(work.connection, request.tenant, request.id)
+    await work.connection.execute(
+        Q["add_audit"], request.tenant, now, data.by, data.operation.value, len(addresses), data.note, request.id
+    )
+    give_commands(work, request.tenant, request.id, addresses, by=data.by, note=data.note, time=data.time)
+    await tell(work, request.tenant, request.id, request.id, now)
 
 
 def give_commands(
@@ -70,15 +80,18 @@ def give_commands(
 async def take_cleared(events: Sequence[Event[BlockCleared]], work: Work) -> None:
     """Tick off what was cleared, and tell how far each operation is."""
     touched: dict[tuple[str, str], str] = {}
-    for cleared in sorted(events, key=lambda item: (item.tenant, item.data.operation or "")):
+    ours = {(cleared.tenant, cleared.data.operation) for cleared in events if cleared.data.operation is not None}
+    await work.connection.execute(Q["hold_operations"], *store.columns(sorted(ours), 2))
+    for cleared in events:
         operation_id = cleared.data.operation
         if operation_id is None:
             continue
-        addresses = sorted(key(address) for address in cleared.data.addresses)
-        await work.connection.execute(Q["settle_items"], cleared.tenant, operation_id, addresses, "cleared")
-        touched[cleared.tenant, operation_id] = cleared.id
+        addresses = sorted({key(address) for address in cleared.data.addresses})
+        settled = await work.connection.fetchval(Q["settle_items"], cleared.tenant, operation_id, addresses, "cleared")
+        if settled:
+            touched[cleared.tenant, operation_id] = cleared.id
     for (tenant, operation_id), cause in touched.items():
-        await _tell(work, tenant, operation_id, cause, datetime.now(UTC))
+        await tell(work, tenant, operation_id, cause, datetime.now(UTC))
 
 
 async def resend(work: Work, before: datetime) -> int:
@@ -90,11 +103,12 @@ async def resend(work: Work, before: datetime) -> int:
             work, row["tenant"], row["operation_id"], addresses,
             by=row["requested_by"], note=row["note"], time=row["requested_at"],
         )  # fmt: skip
-        await work.connection.execute(Q["count_operation"], row["tenant"], row["operation_id"], datetime.now(UTC))
+        await work.connection.execute(Q["touch_operation"], row["tenant"], row["operation_id"], datetime.now(UTC))
     return len(stalled)
 
 
-async def _tell(work: Work, tenant: str, operation_id: str, cause: str, now: datetime) -> None:
+async def tell(work: Work, tenant: str, operation_id: str, cause: str, now: datetime) -> None:
+    """Count how far an operation is, which is in hand, and tell of it; end it when nothing is open."""
     row = await work.connection.fetchrow(Q["count_operation"], tenant, operation_id, now)
     if row is None:
         return

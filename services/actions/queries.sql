@@ -14,7 +14,8 @@ ON CONFLICT (tenant, mailing, address) DO UPDATE SET
     unsubscribed_at = greatest(r.unsubscribed_at, excluded.unsubscribed_at)
 
 -- name: merge_verdicts
--- The latest verdict of each recipient; of two at the same time the hard one. One row a recipient.
+-- The latest verdict of each recipient; of two at the same time the hard one, and else the greater in what they say,
+-- so that the order in which they come does not matter. One row a recipient.
 INSERT INTO recipients AS r
     (tenant, mailing, address, returned_at, hard, reason, exhausted, reply_code, enhanced_status, diagnostic, written)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::boolean[],
@@ -24,10 +25,13 @@ ON CONFLICT (tenant, mailing, address) DO UPDATE SET
     reply_code = excluded.reply_code, enhanced_status = excluded.enhanced_status, diagnostic = excluded.diagnostic,
     written = excluded.written
 WHERE r.returned_at IS NULL
-   OR (excluded.returned_at, excluded.hard, excluded.reason) > (r.returned_at, r.hard, r.reason)
+   OR (excluded.returned_at, excluded.hard, excluded.reason, excluded.exhausted, coalesce(excluded.reply_code, 0),
+       coalesce(excluded.enhanced_status, ''), excluded.diagnostic COLLATE "C", excluded.written COLLATE "C")
+    > (r.returned_at, r.hard, r.reason, r.exhausted, coalesce(r.reply_code, 0),
+       coalesce(r.enhanced_status, ''), r.diagnostic COLLATE "C", r.written COLLATE "C")
 
 -- name: see_mailings
--- When each mailing was first and last heard of; writes only what changes by more than a minute or widens the range.
+-- When each mailing was first and last heard of; writes only what widens the range.
 INSERT INTO mailings AS m (tenant, mailing, first_seen, last_seen)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
 ON CONFLICT (tenant, mailing) DO UPDATE SET
@@ -49,6 +53,39 @@ ON CONFLICT (tenant, address) DO UPDATE SET
     return_count = excluded.return_count, since = excluded.since
 WHERE s.version < excluded.version
 
+-- name: share_addresses
+-- Keep erasures waiting until this transaction ends: they would not see the addresses that it writes.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('returpost actions erasures', 0))
+
+-- name: hold_addresses
+-- Wait for the transactions that write addresses, and keep new ones waiting.
+SELECT pg_advisory_xact_lock(hashtextextended('returpost actions erasures', 0))
+
+-- name: any_erasures
+-- Whether anything was ever erased.
+SELECT EXISTS (SELECT FROM erasures)
+
+-- name: erased
+-- When each of these addresses was erased, of those that were.
+SELECT k.tenant, k.address, e.erased_at
+FROM unnest($1::text[], $2::text[]) AS k (tenant, address) CROSS JOIN erasure_key AS s
+JOIN erasures AS e ON e.digest = sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8'))
+
+-- name: note_erasures
+-- When addresses were erased, without the addresses.
+INSERT INTO erasures AS e (digest, erased_at)
+SELECT sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8')), k.erased_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at) CROSS JOIN erasure_key AS s
+ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
+
+-- name: operations_over
+-- Operations that are about these addresses and not finished, in hand.
+SELECT o.tenant, o.operation_id FROM operations AS o
+WHERE o.state = 'running' AND (o.tenant, o.operation_id) IN
+    (SELECT i.tenant, i.operation_id FROM operation_items AS i
+     JOIN unnest($1::text[], $2::text[]) AS g (tenant, address) USING (tenant, address))
+ORDER BY o.tenant, o.operation_id FOR UPDATE
+
 -- name: erase
 -- Remove addresses from everything that is kept by address.
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
@@ -61,12 +98,16 @@ DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.addr
 -- Make sure that contacts exist, in one order.
 INSERT INTO contacts (tenant, contact) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 
+-- name: hold_contacts
+-- Take contacts in hand. Apart from reading them: a statement that waits reads the addresses of before it waited.
+SELECT FROM contacts AS c JOIN unnest($1::text[], $2::text[]) AS k (tenant, contact) USING (tenant, contact)
+ORDER BY c.tenant, c.contact FOR UPDATE OF c
+
 -- name: read_contacts
--- Contacts with their addresses, locked.
+-- Contacts that are in hand, with their addresses.
 SELECT c.*, ARRAY(SELECT a.written FROM contact_addresses AS a
                   WHERE a.tenant = c.tenant AND a.contact = c.contact ORDER BY a.rank) AS addresses
 FROM contacts AS c JOIN unnest($1::text[], $2::text[]) AS k (tenant, contact) USING (tenant, contact)
-ORDER BY c.tenant, c.contact FOR UPDATE OF c
 
 -- name: write_contacts
 -- New values of contacts that exist.
@@ -106,11 +147,20 @@ WHERE tenant = $1 AND mailing = $3 AND returned_at IS NOT NULL ON CONFLICT DO NO
 -- What still waits for its outcome.
 SELECT written FROM operation_items WHERE tenant = $1 AND operation_id = $2 AND outcome IS NULL ORDER BY address
 
+-- name: hold_operations
+-- Take operations in hand before their items are settled: two who count at once would each miss what the other settled.
+SELECT FROM operations AS o JOIN unnest($1::text[], $2::text[]) AS k (tenant, operation_id) USING (tenant, operation_id)
+ORDER BY o.tenant, o.operation_id FOR UPDATE OF o
+
 -- name: settle_items
--- Outcomes of items.
-UPDATE operation_items AS i SET outcome = $4
-FROM unnest($3::text[]) AS d (address)
-WHERE i.tenant = $1 AND i.operation_id = $2 AND i.address = d.address AND i.outcome IS NULL
+-- Outcomes of items; returns how many were open.
+WITH settled AS (
+    UPDATE operation_items AS i SET outcome = $4
+    FROM unnest($3::text[]) AS d (address)
+    WHERE i.tenant = $1 AND i.operation_id = $2 AND i.address = d.address AND i.outcome IS NULL
+    RETURNING 1
+)
+SELECT count(*) FROM settled
 
 -- name: count_operation
 -- Count an operation anew and end it when nothing is open. Returns it as it is then.
@@ -132,17 +182,23 @@ WHERE tenant = $1 AND operation_id = $2 GROUP BY 1 ORDER BY 1
 SELECT tenant, operation_id, operation, requested_by, note, requested_at FROM operations
 WHERE state = 'running' AND moved_at < $1 ORDER BY moved_at LIMIT 20 FOR UPDATE SKIP LOCKED
 
+-- name: touch_operation
+-- Note that something happened in an operation.
+UPDATE operations SET moved_at = $3 WHERE tenant = $1 AND operation_id = $2
+
 -- name: add_audit
 -- Who did what to how many.
 INSERT INTO audit (tenant, time, who, what, how_many, note, operation_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING
 
 -- name: list_mailings
--- Mailings, newest first, with their recipients by status.
+-- Mailings, newest first, with their recipients by status, as `list_recipients` has it.
 SELECT m.mailing, m.first_seen, m.last_seen,
-       (SELECT jsonb_object_agg(s.status, s.count)
-        FROM (SELECT r.status, count(*) AS count FROM recipients AS r
-              WHERE r.tenant = m.tenant AND r.mailing = m.mailing GROUP BY r.status) AS s) AS counts
+       (SELECT jsonb_object_agg(n.status, n.count)
+        FROM (SELECT CASE WHEN s.blocked THEN 'blocked' ELSE r.status END AS status, count(*) AS count
+              FROM recipients AS r LEFT JOIN address_states AS s
+                  ON r.status = 'ready' AND s.blocked AND s.tenant = r.tenant AND s.address = r.address
+              WHERE r.tenant = m.tenant AND r.mailing = m.mailing GROUP BY 1) AS n) AS counts
 FROM mailings AS m WHERE m.tenant = $1 AND ($2::text IS NULL OR m.mailing = $2)
 ORDER BY m.first_seen DESC, m.mailing LIMIT $3 OFFSET $4
 

@@ -1,6 +1,6 @@
 """The SQL of actions. Every function works on a batch; nothing is decided here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ Q = queries(Path(__file__).with_name("queries.sql"))
 Row = asyncpg.Record
 Key = tuple[str, str, str]
 """Tenant, mailing and the key of the address."""
+Place = tuple[str, str]
+"""Tenant and the key of the address."""
 
 RESULTS = (
     Result.SENT,
@@ -54,9 +56,27 @@ async def apply_states(connection: Connection, states: Mapping[tuple[str, str], 
     await connection.execute(Q["apply_states"], *columns([(*key, *states[key]) for key in sorted(states)], 8))
 
 
-async def erase(connection: Connection, addresses: Sequence[tuple[str, str]]) -> None:
-    """Remove each (tenant, address) from everything."""
-    await connection.execute(Q["erase"], *columns(sorted(set(addresses)), 2))
+async def erased(connection: Connection, addresses: Iterable[Place]) -> dict[Place, datetime]:
+    """Return when each of these addresses was erased, of those that were; no erasure comes in between from here on.
+
+    Whoever writes addresses asks first: what is not newer than its erasure is not written.
+    """
+    await connection.execute(Q["share_addresses"])
+    if not await connection.fetchval(Q["any_erasures"]):
+        return {}
+    rows = await connection.fetch(Q["erased"], *columns(sorted(set(addresses)), 2))
+    return {(row["tenant"], row["address"]): row["erased_at"] for row in rows}
+
+
+async def erase(connection: Connection, times: Mapping[Place, datetime]) -> list[tuple[str, str]]:
+    """Remove each address from everything; return the (tenant, id) of the open operations that lost one."""
+    await connection.execute(Q["hold_addresses"])
+    rows = [(*place, times[place]) for place in sorted(times)]
+    await connection.execute(Q["note_erasures"], *columns(rows, 3))
+    places = columns(sorted(times), 2)
+    open_operations = await connection.fetch(Q["operations_over"], *places)
+    await connection.execute(Q["erase"], *places)
+    return [(row["tenant"], row["operation_id"]) for row in open_operations]
 
 
 async def begin_operation(connection: Connection, values: tuple[Any, ...]) -> bool:

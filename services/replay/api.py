@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from services.replay import jobs
 from services.replay.letters import Q
 from services.replay.selection import Archive, Letters, State
+from shared.contracts import Text
 from shared.security import Caller, requires
 
 PLAN_PATIENCE = timedelta(seconds=20)
@@ -49,12 +50,12 @@ async def letters(
     request: Request,
     _: Operator,
     state: State = "dead",
-    queue: str | None = None,
-    fingerprint: str | None = None,
+    queue: Text | None = None,
+    fingerprint: Text | None = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> list[dict[str, Any]]:
     """Dead letters, newest first, without their bytes."""
     arguments = (state, queue, fingerprint, since, until, None, limit, offset)
@@ -110,7 +111,9 @@ async def plan_archive(request: Request, _: Operator, job: ArchiveJob) -> dict[s
 
 
 @router.post("/archive/replay", status_code=202)
-async def replay_archive(request: Request, caller: Operator, job: ArchiveJob, expected: int = 0) -> dict[str, Any]:
+async def replay_archive(
+    request: Request, caller: Operator, job: ArchiveJob, expected: Annotated[int, Query(ge=0, le=10**12)] = 0
+) -> dict[str, Any]:
     """Begin to send events of the archive into a queue once more; `expected` is what the plan counted."""
     async with request.app.state.service.pool.acquire() as connection:
         identity = await jobs.begin(connection, "archive", job.selection, by=caller.name, total=expected, rate=job.rate)
@@ -134,7 +137,8 @@ async def job(request: Request, _: Operator, identity: UUID) -> dict[str, Any]:
 
 @router.post("/jobs/{identity}/stop", status_code=204)
 async def stop(request: Request, _: Operator, identity: UUID) -> None:
-    """Stop a job where it is."""
+    """Stop a job where it is; one that has ended stays as it ended."""
+    await job(request, _, identity)
     await request.app.state.service.pool.execute(Q["end_job"], identity, "stopped", None)
 
 

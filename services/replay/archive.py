@@ -5,9 +5,9 @@ A stream's messages are acknowledged as credit only; they stay. https://www.rabb
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
@@ -21,20 +21,27 @@ SLACK = timedelta(minutes=10)
 """A stream is entered at the chunk of a time, and messages come a little later than their events were made."""
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Archived:
     """One message of the archive: its offset and its events as plain values."""
 
     offset: int
+    routing_key: str
     events: list[dict[str, Any]]
 
 
-async def read(connection: AbstractConnection, *, since: datetime, offset: int | None) -> AsyncIterator[Archived]:
+async def read(
+    connection: AbstractConnection, *, since: datetime, offset: int | None
+) -> AsyncGenerator[Archived, None]:
     """Yield the messages of the archive from an offset, or from a little before a time, until it falls quiet."""
     arrivals: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
     async with connection.channel() as channel:
         await channel.set_qos(prefetch_count=PREFETCH)
-        await _consume(channel, arrivals, since - SLACK if offset is None else offset)
+        start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
+        await _consume(channel, arrivals, start if offset is None else offset)
         while True:
             try:
                 message = await asyncio.wait_for(arrivals.get(), QUIET_SECONDS)
@@ -42,7 +49,7 @@ async def read(connection: AbstractConnection, *, since: datetime, offset: int |
                 return
             await message.ack()
             at = message.headers.get("x-stream-offset")
-            yield Archived(at if isinstance(at, int) else 0, _events(message.body))
+            yield Archived(at if isinstance(at, int) else 0, message.routing_key or "", _events(message.body))
 
 
 async def _consume(

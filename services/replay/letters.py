@@ -18,6 +18,10 @@ from shared.outbox import Work
 Q = queries(Path(__file__).with_name("queries.sql"))
 
 MAX_TEXT = 8_000
+MAX_NAME = 255
+"""AMQP 0-9-1: names are short strings."""
+MAX_FINGERPRINT = 64
+"""Ours have 16; what others put there must fit into an index."""
 
 
 class DeadLetter(Contract):
@@ -70,7 +74,7 @@ def _ours(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> DeadL
     return _letter(
         message,
         failed_at=_time(_text(headers.get(f"{PREFIX}time"))),
-        queue=_text(headers.get(f"{PREFIX}queue")),
+        queue=_text(headers.get(f"{PREFIX}queue"))[:MAX_NAME],
         exchange=_text(headers.get(f"{PREFIX}exchange")),
         routing_key=_text(headers.get(f"{PREFIX}routing-key")),
         attempt=_number(headers.get(f"{PREFIX}attempt")),
@@ -104,7 +108,7 @@ def _letter(message: AbstractIncomingMessage, *, failed_at: datetime, print_: st
     moment = failed_at if failed_at.tzinfo else failed_at.replace(tzinfo=UTC)
     return DeadLetter.model_construct(
         failed_at=moment,
-        fingerprint=print_ or fingerprint(values["queue"], values["error"], None),
+        fingerprint=print_[:MAX_FINGERPRINT] or fingerprint(values["queue"], values["error"], None),
         content_type=_text(message.content_type) or "application/octet-stream",
         body=message.body,
         **values,
@@ -117,11 +121,12 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    return min(value, 1_000_000) if isinstance(value, int) else 1
+    return max(0, min(value, 1_000_000)) if isinstance(value, int) else 1
 
 
 def _time(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return datetime.now(UTC)

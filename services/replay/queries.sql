@@ -31,12 +31,13 @@ WHERE state = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR f
 GROUP BY queue, fingerprint ORDER BY count DESC
 
 -- name: take_letters
--- The next letters of a selection, locked.
+-- The next letters of a selection that were there when the job began, locked; none of queues that are gone.
 SELECT id, queue, routing_key, attempt, content_type, body FROM dead_letters
 WHERE state = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR fingerprint = $3)
   AND ($4::timestamptz IS NULL OR failed_at >= $4) AND ($5::timestamptz IS NULL OR failed_at < $5)
   AND ($6::uuid[] IS NULL OR id = ANY($6)) AND ($7::boolean OR queue <> '')
-ORDER BY failed_at, id LIMIT $8 FOR UPDATE SKIP LOCKED
+  AND kept_at < $8 AND queue <> ALL($9::text[])
+ORDER BY failed_at, id LIMIT $10 FOR UPDATE SKIP LOCKED
 
 -- name: mark_letters
 -- The new state of letters, and who gave it.
@@ -59,6 +60,10 @@ SELECT * FROM jobs WHERE state = 'running' ORDER BY requested_at LIMIT 1 FOR UPD
 -- How far a job is, and where it goes on.
 UPDATE jobs SET done = done + $2, position = coalesce($3, position) WHERE id = $1
 
+-- name: miss_queues
+-- Queues that a job found gone; returns all of them.
+UPDATE jobs SET missing = ARRAY(SELECT DISTINCT unnest(missing || $2::text[]) ORDER BY 1) WHERE id = $1 RETURNING missing
+
 -- name: end_job
 -- How a job ended.
 UPDATE jobs SET state = $2, error = $3, ended_at = now() WHERE id = $1 AND state = 'running'
@@ -68,5 +73,5 @@ UPDATE jobs SET state = $2, error = $3, ended_at = now() WHERE id = $1 AND state
 SELECT * FROM jobs WHERE ($1::uuid IS NULL OR id = $1) ORDER BY requested_at DESC LIMIT 100
 
 -- name: purge_letters
--- Forget letters from before a time.
-DELETE FROM dead_letters WHERE coalesce(changed_at, failed_at) < $1
+-- Forget letters from before a time. By when they came: what a letter says of its time may be wrong.
+DELETE FROM dead_letters WHERE coalesce(changed_at, kept_at) < $1

@@ -10,4 +10,4 @@ class Settings(ServiceSettings):
 
     http_port: int = 8105
     keep: timedelta = timedelta(days=60)
-    """How long letters are kept once they are replayed or discarded, and dead ones after they failed."""
+    """How long letters are kept once they are replayed or discarded, and dead ones after they came."""
