@@ -1,6 +1,7 @@
 """RabbitMQ: declare the topology and the users at a broker (`returpost topology apply`), and see what is there."""
 
 import asyncio
+import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from aio_pika.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelClosed,
+    ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
 )
@@ -26,6 +28,7 @@ from shared.errors import InvalidSettings, ReturpostError, Unavailable
 CONNECT_TIMEOUT = 10.0
 DECLARE_TIMEOUT = 60.0
 """Seconds for one declaration: a quorum queue holds an election first."""
+DECLARE_AGAIN = 0.5
 HTTP_TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -38,6 +41,10 @@ class QueueState:
     waiting: int = 0
     """Messages that nobody has been given yet."""
     consumers: int = 0
+
+
+class _NotReady(Unavailable):
+    """The broker answers, but not yet all of its queues."""
 
 
 def users(senders: Sequence[str] = ("default",), crms: Sequence[str] = ()) -> tuple[topology.User, ...]:
@@ -94,6 +101,18 @@ async def _apply(
 
 
 async def _declare(amqp_url: str, senders: tuple[str, ...]) -> None:
+    """Declare all; a queue whose node is still starting is waited for."""
+    deadline = time.monotonic() + DECLARE_TIMEOUT
+    while True:
+        try:
+            return await _declare_once(amqp_url, senders)
+        except _NotReady:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(DECLARE_AGAIN)
+
+
+async def _declare_once(amqp_url: str, senders: tuple[str, ...]) -> None:
     connection = await _connect(amqp_url)
     async with connection, connection.channel() as channel:
         name = ""
@@ -113,6 +132,8 @@ async def _declare(amqp_url: str, senders: tuple[str, ...]) -> None:
                 f"{name} is at the broker with other properties than Returpost's: {error}; empty and delete it, "
                 "then apply the topology again"
             ) from None
+        except ChannelNotFoundEntity as error:  # after a restart the broker answers before all of its queues do
+            raise _NotReady(f"{name} is not ready at the broker: {error}") from None
         except ChannelClosed as error:
             raise InvalidSettings(f"the broker's user may not declare {name}: {error}") from None
         except (AMQPError, OSError, TimeoutError) as error:

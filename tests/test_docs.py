@@ -1,0 +1,80 @@
+"""What the documents tell people to type exists: commands, options, targets, files, examples."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pydantic import TypeAdapter
+
+from returpost.commands.root import COMMANDS, load
+from shared.contracts import DeliveryResult
+from shared.topology import queues
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bench/README.md", *ROOT.glob("docs/decisions/*.md")]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)\)")
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def blocks(language: str) -> list[Any]:
+    return [
+        pytest.param(found[2], id=f"{document.stem}-{n}")
+        for document in DOCUMENTS
+        for n, found in enumerate(BLOCK.finditer(document.read_text()))
+        if found[1] == language
+    ]
+
+
+def returpost_calls(text: str) -> list[list[str]]:
+    words = shlex.split(text.replace("$(", " $( ").replace(")", " ) "), comments=True)
+    calls: list[list[str]] = []
+    for place, word in enumerate(words):
+        if word.rpartition("/")[2] == "returpost":
+            rest = words[place + 1 :]
+            end = next((n for n, part in enumerate(rest) if part in ("|", ")", ";", "&&")), len(rest))
+            calls.append(rest[:end])
+    return calls
+
+
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_what_is_to_be_typed_exists(block: str) -> None:
+    for line in block.splitlines():
+        for name, *arguments in returpost_calls(line):
+            assert name in COMMANDS, line
+            command = load(name)
+            context = click.Context(command, info_name=name)
+            if isinstance(command, click.Group):
+                _, command, arguments = command.resolve_command(context, arguments)
+                assert command is not None, line
+            command.make_context(name, arguments, resilient_parsing=False)
+        if line.startswith("make "):
+            assert line.split()[1] in TARGETS, line
+        if found := re.search(r"python -m ([\w.]+)", line):
+            assert import_module(found[1])
+
+
+@pytest.mark.parametrize("block", blocks("json"))
+def test_examples_are_results_that_are_taken(block: str) -> None:
+    for line in block.splitlines():
+        assert TypeAdapter(DeliveryResult).validate_json(line).mailing
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_examples_compile(block: str) -> None:
+    assert compile(block, "example", "exec")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+def test_links_and_queues_are_there(document: Path) -> None:
+    text = document.read_text()
+    for link in LINK.findall(text):
+        if not link.startswith("http"):
+            assert (document.parent / link).exists(), link
+    known = {queue.name for queue in queues(("default",))}
+    for name in re.findall(r"--(?:into|queue) ([a-z.-]+)", text):
+        assert name in known
