@@ -30,8 +30,9 @@ RETRY_SECONDS = 0.2
 class Live:
     """The running system."""
 
-    def __init__(self, folder: Path, running: Running) -> None:
+    def __init__(self, folder: Path, running: Running, log: Path) -> None:
         self.running = running
+        self.log = log
         self.rabbit = rabbit_in(folder / "rabbitmq")
         self.postgres = EmbeddedPostgres(folder / "postgres")
 
@@ -104,7 +105,7 @@ def live(folder: Path) -> Iterator[Live]:
             env={name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")},
         )
     try:
-        yield Live(folder / "home", _started(folder / "home", up, log))
+        yield Live(folder / "home", _started(folder / "home", up, log), log)
     finally:
         up.terminate()
         try:

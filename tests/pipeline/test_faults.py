@@ -10,7 +10,7 @@ import pytest
 
 from bench.oracle import expect
 from bench.watching import compare
-from bench.workload import inputs, messages
+from bench.workload import address_of, inputs, messages
 from deploy.local.rabbitmq import RabbitNode
 from shared.topology import SERVICES
 from tests.pipeline.live import Live, hand_in, live
@@ -47,6 +47,9 @@ async def suffer(system: Live, *faults: Fault) -> None:
     assert await system.ask("SELECT count(*) FROM replay.dead_letters") == 0
     assert not await compare(system.running.database_url, TENANT, expected)
     assert max(*sizes, system.memory()) < MAX_MEMORY
+    logged = await asyncio.to_thread(system.log.read_text)
+    assert "held: the infrastructure is away" in logged or "starts again" in logged
+    assert address_of(1).partition("@")[2].partition("-")[0] not in logged, "no address is ever logged"
 
 
 async def until(look: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool]) -> None:
