@@ -40,7 +40,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
     service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
 
     async def dispatcher() -> None:
-        if await dispatch(service.effects, clock) < BATCH:
+        if await dispatch(service.effects, settings.keep, clock) < BATCH:
             await asyncio.sleep(settings.dispatch_interval.total_seconds())
 
     async def housekeeper() -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.classifier import store
 from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
 from services.classifier.rules import Rules
-from services.classifier.store import Known, SoftBounce
+from services.classifier.store import SoftBounce
 from services.classifier.verdict import classify
 from shared import ids
 from shared.addresses import key
@@ -55,41 +55,40 @@ async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work)
 
 
 async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
-    """Keep who is blocked, and drop the pending retries of those."""
-    states: dict[tuple[str, str], tuple[int, bool]] = {}
+    """Keep who is blocked: the pending retries of those are dropped."""
+    states: dict[tuple[str, str], tuple[int, bool, datetime]] = {}
     for change in events:
         place = (change.tenant, key(change.data.address))
-        state = (change.data.version, isinstance(change.data, AddressBlocked))
+        state = (change.data.version, isinstance(change.data, AddressBlocked), change.data.time)
         states[place] = max(state, states.get(place, state))
     await store.apply_blocks(work.connection, states)
 
 
 async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
     """Forget erased addresses."""
-    await store.erase(work.connection, [(erasure.tenant, key(erasure.data.address)) for erasure in events])
+    times: dict[tuple[str, str], datetime] = {}
+    for erasure in events:
+        place = (erasure.tenant, key(erasure.data.address))
+        times[place] = max(erasure.data.time, times.get(place, erasure.data.time))
+    await store.erase(work.connection, times)
 
 
 async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None:
     known = await store.merge_soft_bounces(work.connection, [_soft(bounce, verdict) for bounce, verdict in once])
-    rows: list[tuple[bytes, str, int, datetime | None]] = []
+    rows: list[tuple[bytes, bool, int, datetime | None]] = []
     for bounce, verdict in once:
         recipient = _recipient(bounce)
-        state = known[recipient]
+        if (state := known.get(recipient)) is None:  # erased since
+            work.emit(_classified(bounce, verdict, attempt=0))
+            continue
         decision = decide(recipient, state.reason, state.times, policy)
-        rows += _new_state(recipient, state, decision)
+        if isinstance(decision, Exhausted):
+            rows.append((recipient, True, len(state.times), None))
+        else:
+            rows.append((recipient, False, decision.attempt, decision.due))
         work.emit(_classified(bounce, verdict, attempt=len(state.times), decision=decision))
     if rows:
         await store.schedule(work.connection, rows)
-
-
-def _new_state(
-    recipient: bytes, known: Known, decision: Retry | Exhausted
-) -> Iterator[tuple[bytes, str, int, datetime | None]]:
-    """Yield what to write. An attempt that was asked for before is not asked for again: a repeat changes nothing."""
-    if isinstance(decision, Exhausted):
-        yield recipient, "exhausted", known.attempt, None
-    elif decision.attempt > known.attempt:
-        yield recipient, "waiting", decision.attempt, decision.due
 
 
 def _classified(

@@ -26,24 +26,32 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def dispatch(effects: Effects, clock: Callable[[], datetime] = now) -> int:
+async def dispatch(effects: Effects, keep: timedelta, clock: Callable[[], datetime] = now) -> int:
     """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
 
     Whether a recipient was delivered, blocked or erased in the meantime is asked here, at the last moment: only then
-    has everything that happened before been committed, whatever the order in which it came in.
+    has everything that happened before been committed, whatever the order in which it came in. Of what happened longer
+    ago than `keep` nobody knows any more how it ended: it is not asked for.
     """
     async with effects.begin() as work:
         moment = clock()
-        due = await store.take_due(work.connection, moment, BATCH)
-        states = {}
+        due = await store.take_due(work.connection, moment, moment - keep, BATCH)
+        states = {row["recipient"]: _state(row) for row in due}
         for row in due:
-            states[row["recipient"]] = row["settled"] or ("dropped" if row["blocked"] else "requested")
             if states[row["recipient"]] == "requested":
                 _command(work, row)
         if due:
             await store.end_dispatch(work.connection, states, moment)
     REQUESTED.inc(sum(state == "requested" for state in states.values()))
     return len(due)
+
+
+def _state(row: store.Row) -> str:
+    if row["erased"]:
+        return "erased"
+    if row["settled"]:
+        return str(row["settled"])
+    return "dropped" if row["blocked"] or row["forgotten"] else "requested"
 
 
 async def report_lost(effects: Effects, patience: timedelta, clock: Callable[[], datetime] = now) -> int:

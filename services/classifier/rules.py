@@ -98,17 +98,16 @@ class Rules:
         options.max_mem = 256 << 20
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
+        self._mta = {}
         for index, (file, rule) in enumerate(rules):
             for pattern in rule.patterns:
-                try:
-                    self._set.Add(pattern)
-                    self._single.append(re2.compile(pattern, options))
-                except re2.error as error:
-                    raise InvalidSettings(f"{file}: rule {rule.name}: pattern {pattern!r}: {error}") from None
+                self._single.append(_compiled(file, rule, pattern, options))
+                self._set.Add(pattern)
                 self._owner.append(index)
+            if rule.mta is not None:
+                self._mta[index] = _compiled(file, rule, rule.mta, options)
         self._set.Compile()
         self._without_text = [index for index, (_, rule) in enumerate(rules) if not rule.patterns]
-        self._mta = {index: re2.compile(rule.mta, options) for index, (_, rule) in enumerate(rules) if rule.mta}
 
     def meaning(self, reason: Reason) -> ReasonMeaning:
         """Return what the reason means."""
@@ -193,15 +192,33 @@ def load(own: Path | None = None) -> Rules:
     return loaded
 
 
-def _parse(path: Path, model: type[M]) -> M:
+def _compiled(file: str, rule: Rule, pattern: str, options: Any) -> Any:
     try:
-        values: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        raise InvalidSettings(f"{file}: rule {rule.name}: pattern {pattern!r}: {error}") from None
+
+
+def _parse(path: Path, model: type[M]) -> M:
+    values: Mapping[str, Any] = {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
         return model.model_validate(values)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidSettings(f"{path.name}: {error}") from None
     except ValidationError as error:
         fault = error.errors()[0]
-        raise InvalidSettings(f"{path.name}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+        raise InvalidSettings(f"{path.name}: {_place(values, fault['loc'])}: {fault['msg']}") from None
+
+
+def _place(values: Mapping[str, Any], place: tuple[int | str, ...]) -> str:
+    """Say where a fault is: of a rule its name, when it has one, else its number."""
+    if len(place) >= 2 and place[0] == "rule" and isinstance(place[1], int):
+        written = values["rule"][place[1]]
+        name = written.get("name") if isinstance(written, dict) else None
+        start = f"rule {name}" if isinstance(name, str) else f"rule number {place[1] + 1}"
+        return ": ".join([start, *filter(None, [".".join(map(str, place[2:]))])])
+    return ".".join(map(str, place))
 
 
 def _check_names(rules: Sequence[tuple[str, Rule]]) -> None:

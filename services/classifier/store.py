@@ -35,7 +35,6 @@ class Known:
     """What is known of a recipient that bounced softly."""
 
     times: list[datetime]
-    attempt: int
     reason: str
 
 
@@ -45,50 +44,51 @@ async def record_verdicts(connection: Connection, rows: Sequence[tuple[Any, ...]
 
 
 async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounce]) -> dict[bytes, Known]:
-    """Add the bounces, at most one a recipient, and return what is known of each recipient then."""
+    """Add the bounces, at most one a recipient, and return what is known of each recipient then; nothing of erased."""
     rows = sorted(
         (b.recipient, b.tenant, b.mailing, b.address, b.written, b.sender, b.cause, b.reason, b.time) for b in bounces
     )
     records = await connection.fetch(Q["merge_soft_bounces"], *_columns(rows, 9))
-    return {record["recipient"]: Known(record["times"], record["attempt"], record["reason"]) for record in records}
+    return {record["recipient"]: Known(record["times"], record["reason"]) for record in records}
 
 
-async def schedule(connection: Connection, rows: Sequence[tuple[bytes, str, int, datetime | None]]) -> None:
-    """Write (recipient, state, attempt, due)."""
+async def schedule(connection: Connection, rows: Sequence[tuple[bytes, bool, int, datetime | None]]) -> None:
+    """Write (recipient, exhausted, attempt, due)."""
     await connection.execute(Q["schedule"], *_columns(sorted(rows), 4))
 
 
 async def settle(connection: Connection, times: dict[bytes, datetime], state: str) -> None:
     """Remember that these recipients were delivered (`healed`) or failed for good (`failed`), and end their retries."""
     rows = [(recipient, times[recipient], state) for recipient in sorted(times)]
-    columns = _columns(rows, 3)
-    await connection.execute(Q["settle"], *columns)
-    await connection.execute(Q["end_retries"], *columns)
+    await connection.execute(Q["settle"], *_columns(rows, 3))
+    await connection.execute(Q["end_retries"], sorted(times))
 
 
-async def apply_blocks(connection: Connection, states: dict[tuple[str, str], tuple[int, bool]]) -> None:
-    """Keep the block state (version, blocked) by (tenant, address) when newer; drop the retries of blocked ones."""
-    keys = sorted(states)
-    tenants, addresses = [tenant for tenant, _ in keys], [address for _, address in keys]
-    versions, blocked = [states[key][0] for key in keys], [states[key][1] for key in keys]
-    await connection.execute(Q["apply_blocks"], tenants, addresses, versions, blocked)
-    await connection.execute(Q["drop_blocked"], tenants, addresses)
+async def apply_blocks(connection: Connection, states: dict[tuple[str, str], tuple[int, bool, datetime]]) -> None:
+    """Keep the block state (version, blocked, time) by (tenant, address) when newer; pending retries follow it."""
+    rows = [(*place, *states[place]) for place in sorted(states)]
+    tenants, addresses, *rest = _columns(rows, 5)
+    await connection.execute(Q["apply_blocks"], tenants, addresses, *rest)
+    await connection.execute(Q["follow_blocks"], tenants, addresses)
 
 
-async def erase(connection: Connection, addresses: Sequence[tuple[str, str]]) -> None:
-    """Remove all that is kept for each (tenant, address)."""
-    await connection.execute(Q["erase"], *_columns(sorted(set(addresses)), 2))
+async def erase(connection: Connection, times: dict[tuple[str, str], datetime]) -> None:
+    """Remove all that is kept for each (tenant, address) from before its time, and what may still come of that."""
+    columns = _columns([(*place, times[place]) for place in sorted(times)], 3)
+    await connection.execute(Q["remember_erasures"], *columns)
+    await connection.execute(Q["erase"], *columns)
 
 
-async def take_due(connection: Connection, now: datetime, limit: int) -> list[Row]:
+async def take_due(connection: Connection, now: datetime, known_from: datetime, limit: int) -> list[Row]:
     """Lock and return up to `limit` retries that are due, those that another worker holds left out."""
-    records: list[Row] = await connection.fetch(Q["take_due"], now, limit)
+    records: list[Row] = await connection.fetch(Q["take_due"], now, known_from, limit)
     return records
 
 
 async def end_dispatch(connection: Connection, states: dict[bytes, str], now: datetime) -> None:
-    """Write the new state of each retry that was taken."""
-    await connection.execute(Q["end_dispatch"], list(states), list(states.values()), now)
+    """Write the new state of each retry that was taken; those that are `erased` go."""
+    await connection.execute(Q["end_dispatch"], *_columns([p for p in states.items() if p[1] != "erased"], 2), now)
+    await connection.execute(Q["remove"], [recipient for recipient, state in states.items() if state == "erased"])
 
 
 async def report_lost(connection: Connection, before: datetime) -> list[Row]:
@@ -99,7 +99,7 @@ async def report_lost(connection: Connection, before: datetime) -> list[Row]:
 
 async def purge(connection: Connection, before: datetime) -> None:
     """Forget what is older and has ended."""
-    for name in ("purge_verdicts", "purge_settled", "purge_retries"):
+    for name in ("purge_verdicts", "purge_settled", "purge_erased", "purge_retries"):
         await connection.execute(Q[name], before)
 
 

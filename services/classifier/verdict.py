@@ -95,8 +95,9 @@ def _reason(evidence: Evidence, rules: Rules) -> tuple[Reason, float, str, str, 
 def is_temporary(evidence: Evidence) -> bool:
     """Tell whether the reply says that it may work later (RFC 5321 section 4.2.1, RFC 3463 section 3.1).
 
-    The reply code goes before the status: servers contradict themselves, and clients act on the code.
+    The reply code goes before the status: servers contradict themselves, and clients act on the code. A code of success
+    is another command's: it says nothing of the failure.
     """
-    if evidence.reply_code is not None:
-        return 400 <= evidence.reply_code < 500
+    if evidence.reply_code is not None and evidence.reply_code >= 400:
+        return evidence.reply_code < 500
     return evidence.status is not None and evidence.status.startswith("4")

@@ -1,6 +1,8 @@
 """HTTP: hand in delivery results and bounce mails. A 2xx answer means that RabbitMQ has confirmed them."""
 
+import codecs
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,9 @@ MAX_RESULTS = 50_000
 MAX_REFUSALS = 100
 """Refused rows that an answer describes; the rest is counted."""
 MAX_MAIL = 10 * 1024 * 1024
+
+_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
+"""As `Id` of the contracts; a lone surrogate is no character either, though JSON can spell it."""
 
 router = APIRouter(prefix="/v1", tags=["ingest"])
 Sender = Annotated[Caller, Depends(requires("send"))]
@@ -116,6 +121,7 @@ def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
 
 def rows(body: bytes, *, lines: bool) -> list[bytes]:
     """Cut the body into rows: lines, the elements of a list, or the one object. Raises `InvalidMessage`."""
+    body = body.removeprefix(codecs.BOM_UTF8)
     if lines:
         found = [line for line in body.splitlines() if line.strip()]
     elif body.lstrip()[:1] == b"[":
@@ -153,13 +159,15 @@ def _read(row: bytes, tenant: str, source: str) -> Event[DeliveryResult]:
     if not isinstance(value, dict):
         raise InvalidMessage("not an object")
     if "specversion" in value:
-        event = Event[DeliveryResult].model_validate(value | {"tenant": value.get("tenant", tenant)}, strict=False)
+        event = Event[DeliveryResult].model_validate({"tenant": tenant} | value)
+        if event.type != DeliveryResult.TYPE:
+            raise InvalidMessage(f"type: expected {DeliveryResult.TYPE}, got {event.type[:100]}")
         if event.tenant != tenant:
             raise InvalidMessage(f"tenant: this token is for {tenant}")
         return event
     identity = value.get("id")
-    if identity is not None and not (isinstance(identity, str) and 0 < len(identity) <= 200):
-        raise InvalidMessage("id: a text of 1 to 200 characters")
+    if identity is not None and not (isinstance(identity, str) and _ID.match(identity)):
+        raise InvalidMessage("id: a text of 1 to 200 characters, none of them a control character")
     return of_input(DeliveryResult.model_validate(value), tenant=tenant, id_=identity, source=source)
 
 
