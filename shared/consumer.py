@@ -71,6 +71,7 @@ class Consumer(Generic[D]):
         self.contract = contract
         self.held_since: float | None = None
         self.last_done: float | None = None
+        self.lag = 0.0
         self._handle = handle
         self._own_read = read
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
@@ -240,7 +241,8 @@ class Consumer(Generic[D]):
         times = [event.time for delivery in deliveries for event in delivery.events[:1] if event.time is not None]
         BATCH_EVENTS.labels(self.queue).observe(sum(len(delivery.events) for delivery in deliveries))
         if times:
-            LAG_SECONDS.labels(self.queue).set(time.time() - min(times).timestamp())
+            self.lag = max(0.0, time.time() - min(times).timestamp())
+            LAG_SECONDS.labels(self.queue).set(self.lag)
 
     def _letter(
         self, message: AbstractIncomingMessage, body: bytes, error: str, exception: BaseException | None = None

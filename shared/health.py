@@ -25,15 +25,18 @@ async def report(subscribers: Sequence[BatchSubscriber], pool: Pool | None, effe
 
 
 async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
+    """Tell how one consumer is; its lag is how old the oldest event of the last batch would be by now."""
     consumer = subscriber.consumer
     held = consumer.held_since
-    now = time.monotonic()
+    idle = None if consumer.last_done is None else time.monotonic() - consumer.last_done
+    waiting = await subscriber.depth()
     return {
         "ok": subscriber.alive and held is None,
         "receiving": subscriber.alive,
-        "held_seconds": None if held is None else round(now - held, 1),
-        "idle_seconds": None if consumer.last_done is None else round(now - consumer.last_done, 1),
-        "waiting": await subscriber.depth(),
+        "held_seconds": None if held is None else round(time.monotonic() - held, 1),
+        "idle_seconds": None if idle is None else round(idle, 1),
+        "waiting": waiting,
+        "lag_seconds": round(consumer.lag + (idle or 0.0), 1) if waiting else 0.0,
     }
 
 

@@ -3,7 +3,8 @@
 A key lives in the settings alone; two keys at once let a key be replaced while its tokens live.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -19,6 +20,8 @@ AUDIENCE = "returpost"
 MIN_KEY = 32
 """RFC 7518 section 3.2: a key as long as the hash, at least."""
 ALL_TENANTS = "*"
+
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}\Z")
 
 SCOPES = ("send", "check", "read", "write", "operate")
 """send: hand in results; check: ask whom to skip; read, write: what the console needs; operate: dead letters."""
@@ -52,7 +55,9 @@ def keys_of(setting: str) -> list[str]:
 
 
 def issue(key: str, *, name: str, tenant: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
-    """Return a token. Raises `InvalidSettings` for a scope that does not exist."""
+    """Return a token. Raises `InvalidSettings` for a scope that does not exist, or a name that cannot be shown."""
+    if not NAME.match(name):
+        raise InvalidSettings("--name: 1 to 100 characters, no control characters")
     unknown = set(scopes) - set(SCOPES)
     if unknown:
         raise InvalidSettings(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}")
@@ -74,10 +79,10 @@ def verify(token: str, keys: list[str]) -> Caller | None:
 _bearer = HTTPBearer(auto_error=False, description="A token made with `returpost token`")
 
 
-def requires(scope: str) -> Callable[..., Caller]:
+def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
     """Return a FastAPI dependency that gives the caller. HTTP 401 without a valid token, 403 without the scope."""
 
-    def caller(
+    async def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
         who = verify(credentials.credentials, request.app.state.token_keys) if credentials else None

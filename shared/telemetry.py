@@ -4,7 +4,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +20,8 @@ from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
 from shared.cloudevents import Event
 
+MAX_FRAMES = 30
+"""Innermost frames of a stack that a log line has."""
 MAX_LINKS = 32
 """Traces of one batch that its span is linked to."""
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -33,7 +36,7 @@ def configure_logging(service: str, level: str = "INFO", *, console: bool = Fals
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _stack_without_values,
     ]
     structlog.configure(
         processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -55,6 +58,17 @@ def configure_logging(service: str, level: str = "INFO", *, console: bool = Fals
     for chatty in ("aio_pika", "aiormq", "uvicorn.access", "httpx", "faststream"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _stack_without_values(_: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say of an exception its kind and where it came from; what it says may hold an address."""
+    given = record.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else sys.exc_info()[1]
+    if given and error is not None:
+        frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+        record["error"] = type(error).__name__
+        record["stack"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return record
 
 
 def configure_tracing(service: str, endpoint: str | None, sample: float) -> None:
