@@ -141,12 +141,13 @@ async def contacts(
     request: Request,
     caller: Reader,
     tenant: Tenant = None,
+    contact: Id | None = None,
     after: Text | None = None,
     limit: Annotated[int, PAGE] = 100,
 ) -> dict[str, Any]:
-    """A page of contacts with their addresses and the block state of each."""
-    found = await _rows(request, "list_contacts", caller.tenant_for(tenant), after, None, limit)
-    page = [contact | {"addresses": json.loads(contact["addresses"])} for contact in found]
+    """A page of contacts, or one of them, with their addresses and the block state of each."""
+    found = await _rows(request, "list_contacts", caller.tenant_for(tenant), after, contact, limit)
+    page = [row | {"addresses": json.loads(row["addresses"])} for row in found]
     return {"contacts": page, "next": page[-1]["contact"] if len(page) == limit else None}
 
 

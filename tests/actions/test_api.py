@@ -1,0 +1,141 @@
+"""Who may ask what of actions, and how a wrong request is told."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from services.actions.app import create
+from services.actions.settings import Settings
+from tests.world import TENANT, Running, World
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+CLEAR = {"operation": "clear_bounce_flag", "addresses": ["u1@example.com"]}
+READS = (
+    "/v1/mailings",
+    "/v1/mailings/m1/recipients",
+    "/v1/returns",
+    "/v1/contacts",
+    "/v1/operations",
+    "/v1/operations/op-1",
+    "/v1/audit",
+)
+ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    *(("GET", path, {}) for path in READS),
+    ("PUT", "/v1/mailings/m1/recipients", {"json": ["u1@example.com"]}),
+    ("PUT", "/v1/contacts/c1", {"json": {"name": "Ann"}}),
+    ("POST", "/v1/contacts/import", {"content": b"id,email\nc1,a@x.no\n"}),
+    ("POST", "/v1/operations", {"json": CLEAR}),
+]
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        yield running
+
+
+async def written(world: World) -> int:
+    rows = await world.fetch(
+        "actions",
+        "SELECT (SELECT count(*) FROM recipients) + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM audit)"
+        " + (SELECT count(*) FROM operations) AS count",
+    )
+    return int(rows[0]["count"]) + await world.depth("blocklist.block-clear")
+
+
+async def test_every_route_wants_a_token_its_scope_and_its_tenant(world: World, actions: Running) -> None:
+    for method, path, body in ROUTES:
+
+        async def ask(token: str | None, tenant: str | None = None) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token}"} if token else {"Authorization": ""}
+            params = {"tenant": tenant} if tenant else {}
+            return await actions.http.request(method, path, headers=headers, params=params, **body)  # noqa: B023
+
+        wrong = ("read",) if method != "GET" else ("write", "operate", "check", "send")
+        assert (await ask(None)).status_code == 401, path
+        assert (await ask("x.y.z")).status_code == 401, path
+        assert (await ask(world.token(scopes=wrong))).status_code == 403, path
+        assert (await ask(world.token(), "other")).status_code == 403, path
+        assert (await ask(world.token(tenant="*"))).status_code == 400, path
+        assert (await ask(world.token(tenant="*"), "Not a name")).status_code == 422, path
+    assert await written(world) == 0
+    for method, path, body in ROUTES:
+        token = world.token(tenant="*", scopes=("read" if method == "GET" else "write",))
+        answer = await actions.http.request(
+            method, path, headers={"Authorization": f"Bearer {token}"}, params={"tenant": TENANT}, **body
+        )
+        assert answer.status_code < 300 or path.endswith("op-1"), answer.text
+    missing = await actions.http.get("/v1/operations/op-1")
+    assert missing.status_code == 404
+    assert "op-1" in missing.json()["title"]
+
+
+BAD: list[tuple[str, str, dict[str, Any], str]] = [
+    *(
+        ("GET", path, {"params": {"limit": n}}, "query.limit")
+        for path in ("/v1/mailings", "/v1/mailings/m1/recipients", "/v1/returns", "/v1/contacts", "/v1/audit")
+        for n in (0, 1001, "x")
+    ),
+    *(
+        ("GET", path, {"params": {"offset": n}}, "query.offset")
+        for path in ("/v1/mailings", "/v1/operations")
+        for n in (-1, 10**30)
+    ),
+    ("GET", "/v1/audit", {"params": {"before": 2**63}}, "query.before"),
+    ("GET", "/v1/mailings/m1/recipients", {"params": {"after": "\x00"}}, "query.after"),
+    ("GET", "/v1/mailings/m1/recipients", {"params": {"status": "asleep"}}, "query.status"),
+    ("GET", "/v1/mailings/m1/recipients", {"params": {"reason": "weather"}}, "query.reason"),
+    ("GET", f"/v1/mailings/{'m' * 201}/recipients", {}, "path.mailing"),
+    ("GET", "/v1/contacts", {"params": {"after": "\x00"}}, "query.after"),
+    ("GET", "/v1/returns", {"params": {"hard": "perhaps"}}, "query.hard"),
+    ("GET", "/v1/returns", {"params": {"before": "2026-01-02T03:04:05"}}, "query.before"),
+    ("GET", "/v1/returns", {"params": {"before_address": "\x00"}}, "query.before_address"),
+    ("PUT", "/v1/mailings/m1/recipients", {"json": ["u1@example.com", "nobody"]}, "body.1"),
+    ("PUT", "/v1/mailings/m1/recipients", {"json": []}, "body"),
+    ("PUT", "/v1/mailings/m%00/recipients", {"json": ["u1@example.com"]}, "path.mailing"),
+    ("PUT", "/v1/contacts/c1", {"json": {"name": "A\x00"}}, "body.name"),
+    ("PUT", "/v1/contacts/c1", {"json": {"nickname": "A"}}, "body.nickname"),
+    ("PUT", "/v1/contacts/c1", {"json": {"addresses": ["nobody"]}}, "body.addresses.0"),
+    ("PUT", "/v1/contacts/c1", {"content": b"{"}, "body"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"operation": "bake"}}, "body.operation"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u1@example.com", "nobody"]}}, "body.addresses.1"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u@x.no"] * 100_001}}, "body.addresses"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"mailing": ""}}, "body.mailing"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"note": "\x00"}}, "body.note"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"by": "eve"}}, "body.by"),
+]
+
+
+async def test_a_wrong_field_is_named(world: World, actions: Running) -> None:
+    for method, path, what, field in BAD:
+        answer = await actions.http.request(method, path, **what)
+        assert answer.status_code == 422, (path, what, answer.text)
+        assert answer.json()["errors"][0]["field"].startswith(field), (path, what, answer.text)
+        assert "nobody" not in answer.text
+    assert await written(world) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"operation": "clear_bounce_flag"},
+        {"operation": "clear_bounce_flag", "addresses": [f"{'u' * 55}{n}@{'x' * 60}.no" for n in range(68_000)]},
+    ],
+    ids=["nothing", "too-much"],
+)
+async def test_an_operation_over_nothing_or_too_much_is_refused(
+    world: World, actions: Running, body: dict[str, Any]
+) -> None:
+    answer = await actions.http.post("/v1/operations", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["title"].startswith("addresses: ")
+    assert await written(world) == 0
+
+
+async def test_health_and_metrics_need_no_token(actions: Running) -> None:
+    actions.http.headers.pop("Authorization")
+    for path in ("/health/live", "/health/ready", "/metrics", "/openapi.json"):
+        assert (await actions.http.get(path)).status_code == 200, path

@@ -1,0 +1,243 @@
+"""The service as others see it: events in, and what HTTP shows of them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.actions.app import create
+from services.actions.settings import Settings
+from shared.http import MAX_BODY
+from shared.vocabulary import UnblockCause
+from tests.actions.saying import address, blocked, erased, heard, moment, result, say, spied, told, unblocked, verdict
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        yield running
+
+
+async def get(actions: Running, path: str, **query: Any) -> Any:
+    answer = await actions.http.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def statuses(actions: Running, mailing: str = "m1", **query: Any) -> dict[str, str]:
+    found = await get(actions, f"/v1/mailings/{mailing}/recipients", **query)
+    return {row["address"]: row["status"] for row in found["recipients"]}
+
+
+async def test_recipients_and_mailings_from_plan_to_outcome(world: World, actions: Running) -> None:
+    await say(world, blocked(2, 1))
+    planned = [address(n) for n in range(5)] + ["U0@EXAMPLE.com"]
+    answer = await actions.http.put("/v1/mailings/m1/recipients", json=planned)
+    assert answer.status_code == 204, answer.text
+    wanted = {f"u{n}@example.com": "blocked" if n == 2 else "ready" for n in range(5)}
+    await eventually(lambda: statuses(actions), lambda seen: seen == wanted)
+    (mailing,) = await get(actions, "/v1/mailings")
+    assert (mailing["mailing"], mailing["counts"]) == ("m1", {"ready": 4, "blocked": 1})
+    await say(world, *(result("sent", n, 1) for n in (0, 1, 3)), result("bounced", 1, 2), verdict("hard", 1, 2))
+    await say(world, result("delivered", 3, 2), result("opened", 3, 3), result("sent", 9, 0, "m0"))
+    wanted |= {"u0@example.com": "sent", "u1@example.com": "hard_bounced", "u3@example.com": "opened"}
+    await eventually(lambda: statuses(actions), lambda seen: seen == wanted)
+    assert await statuses(actions, status="blocked") == {"u2@example.com": "blocked"}
+    assert await statuses(actions, status="ready") == {"u4@example.com": "ready"}
+    assert await statuses(actions, reason="user_unknown") == {"u1@example.com": "hard_bounced"}
+    await eventually(lambda: statuses(actions, "m0"))
+    mailings = await get(actions, "/v1/mailings")
+    assert {one["mailing"]: one["counts"] for one in mailings} == {
+        "m1": {"sent": 1, "hard_bounced": 1, "blocked": 1, "opened": 1, "ready": 1},
+        "m0": {"sent": 1},
+    }
+    await actions.http.put("/v1/mailings/m1/recipients", json=planned)
+    assert await statuses(actions) == wanted
+
+
+async def test_returns_say_why_whose_and_whether_blocked(world: World, actions: Running) -> None:
+    await say(
+        world,
+        told("c1", 0, name="Ann", company="X AS", addresses=[address(1)]),
+        verdict("hard", 1, 1, reply_code=550, status="5.1.1", diagnostic="550 no such user"),
+        verdict("soft", 2, 2),
+        verdict("exhausted", 3, 3, "m2"),
+        blocked(1, 1),
+    )
+
+    async def addresses(**query: Any) -> list[str]:
+        return [row["address"] for row in (await get(actions, "/v1/returns", **query))["returns"]]
+
+    everything = ["U3@example.com", "U2@example.com", "U1@example.com"]
+    await eventually(addresses, lambda seen: seen == everything)
+    await eventually(lambda: addresses(blocked=True), lambda seen: seen == everything[2:])
+    await eventually(lambda: addresses(contact=True), lambda seen: seen == everything[2:])
+    assert await addresses(contact=False) == await addresses(blocked=False) == everything[:2]
+    assert await addresses(hard=True) == ["U3@example.com", "U1@example.com"]
+    assert await addresses(mailing="m2") == await addresses(reason="greylisted") == everything[:1]
+    (row,) = (await get(actions, "/v1/returns", blocked=True))["returns"]
+    assert row == {
+        "mailing": "m1", "address": "U1@example.com", "returned_at": "2026-01-02T03:05:05Z", "hard": True,
+        "exhausted": False, "reason": "user_unknown", "reply_code": 550, "enhanced_status": "5.1.1",
+        "diagnostic": "550 no such user", "status": "hard_bounced", "blocked": True, "cause": "dead_address",
+        "return_count": 1, "contact": "c1", "name": "Ann", "company": "X AS",
+    }  # fmt: skip
+
+
+async def test_returns_are_paged_also_within_one_moment(world: World, actions: Running) -> None:
+    await say(world, *(verdict("hard", n, n // 4, f"m{n % 3}") for n in range(11)))
+
+    async def pages() -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        query: dict[str, Any] | None = {}
+        while query is not None:
+            page = await get(actions, "/v1/returns", limit=3, **query)
+            found += [(row["returned_at"], row["address"]) for row in page["returns"]]
+            query = page["next"]
+        return found
+
+    seen = await eventually(pages, lambda seen: len(seen) == 11)
+    assert len({one for _, one in seen}) == 11
+    assert [time for time, _ in seen] == sorted((time for time, _ in seen), reverse=True)
+
+
+async def test_recipients_contacts_operations_and_audit_are_paged(world: World, actions: Running) -> None:
+    await actions.http.put("/v1/mailings/m1/recipients", json=[address(n) for n in range(7)])
+    for n in range(7):
+        assert (await actions.http.put(f"/v1/contacts/c{n}", json={"name": f"N{n}"})).status_code == 204
+        body = {"operation": "clear_bounce_flag", "addresses": [address(n)]}
+        assert (await actions.http.post("/v1/operations", json=body)).status_code == 202
+        await say(world, result("sent", 1, n, f"p{n}"))
+    await eventually(lambda: get(actions, "/v1/audit"), lambda rows: len(rows) == 7)
+    await eventually(lambda: get(actions, "/v1/mailings"), lambda rows: len(rows) == 8)
+    for path, name, id_ in (
+        ("/v1/mailings/m1/recipients", "recipients", "address"),
+        ("/v1/contacts", "contacts", "contact"),
+    ):
+        found: list[str] = []
+        after: dict[str, str] = {}
+        while after is not None:
+            page = await get(actions, path, limit=3, **after)
+            found += [row[id_] for row in page[name]]
+            after = {"after": page["next"]} if page["next"] else None  # type: ignore[assignment]
+        assert found == sorted(set(found))
+        assert len(found) == 7
+    for path, id_, number in (("/v1/operations", "operation_id", 7), ("/v1/mailings", "mailing", 8)):
+        parts = [row[id_] for offset in (0, 3, 6) for row in await get(actions, path, limit=3, offset=offset)]
+        assert parts == [row[id_] for row in await get(actions, path)]
+        assert len(set(parts)) == number
+    newest = await get(actions, "/v1/audit", limit=3)
+    older = await get(actions, "/v1/audit", limit=10, before=newest[-1]["id"])
+    assert [row["id"] for row in newest + older] == sorted((row["id"] for row in newest + older), reverse=True)
+    assert len(older) == 4
+
+
+async def contact(actions: Running, name: str) -> dict[str, Any] | None:
+    rows = (await get(actions, "/v1/contacts", contact=name))["contacts"]
+    return rows[0] if rows else None
+
+
+async def test_contacts_by_events_in_any_order(world: World, actions: Running) -> None:
+    spy = await spied(world, "contact.changed.*")
+    newest = told("c1", 9, name="Anne", addresses=["New@x.no", address(1)])
+    await say(world, blocked(1, 1), newest, told("c1", 1, name="Ann", company="X AS", addresses=["old@x.no"]), newest)
+    await say(world, told("c1", 2, company="Y AS"), told("c1", 0, name="A"))
+    wanted = {
+        "contact": "c1", "name": "Anne", "company": "Y AS", "former_employee": False,
+        "addresses": [
+            {"address": "New@x.no", "blocked": False, "cause": None, "reason": None},
+            {"address": "U1@example.com", "blocked": True, "cause": "dead_address", "reason": "user_unknown"},
+        ],
+    }  # fmt: skip
+    await eventually(lambda: contact(actions, "c1"), lambda seen: seen == wanted)
+    await say(world, unblocked(1, 2), erased(1, 3))
+    await eventually(lambda: contact(actions, "c1"), lambda seen: bool(seen and len(seen["addresses"]) == 1))
+    changes = await heard(world, spy, 3)
+    assert {(one["data"]["contact"], one["data"]["what"], one["data"]["by"]) for one in changes} == {
+        ("c1", "upserted", "/test")
+    }
+
+
+async def test_contacts_by_http(actions: Running, world: World) -> None:
+    spy = await spied(world, "contact.changed.*")
+    assert (await actions.http.put("/v1/contacts/c1", json={"name": "Ann", "addresses": ["a@X.no"]})).status_code == 204
+    assert (await actions.http.put("/v1/contacts/c1", json={"company": "X AS"})).status_code == 204
+    seen = await contact(actions, "c1")
+    assert seen
+    assert (seen["name"], seen["company"], seen["addresses"][0]["address"]) == ("Ann", "X AS", "a@x.no")
+    await actions.http.put("/v1/contacts/c1", json={"addresses": []})
+    assert (await contact(actions, "c1") or {})["addresses"] == []
+    assert {one["data"]["by"] for one in await heard(world, spy, 3)} == {"/users/test"}
+
+
+async def test_contacts_from_csv(actions: Running) -> None:
+    body = "\ufeffid;navn;e-post\r\n" + "".join(f"c{n};N{n};u{n}@x.no\r\n" for n in range(1_500))
+    bad = "c9999;Nobody;nobody\r\n;No one;a@x.no\r\n" + "".join(f"d{n};;x\r\n" for n in range(150))
+    answer = await actions.http.post("/v1/contacts/import", content=(body + bad + "z;Last;z@x.no").encode())
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert (said["imported"], said["refused"], len(said["errors"])) == (1_501, 152, 100)
+    assert [row["line"] for row in said["errors"][:2]] == [1_502, 1_503]
+    assert said["errors"][1]["problem"] == "contact: Field required"
+    assert (await contact(actions, "c7") or {})["addresses"][0]["address"] == "u7@x.no"
+    (row,) = await get(actions, "/v1/audit")
+    assert (row["who"], row["what"], row["how_many"]) == ("test", "contacts_imported", 1_501)
+    answer = await actions.http.post("/v1/contacts/import", content=b"name;phone\nAnn;1\n")
+    assert answer.status_code == 422
+    assert "header" in answer.json()["title"]
+    assert len(await get(actions, "/v1/audit")) == 1
+
+
+async def test_a_body_that_is_too_large_is_refused(actions: Running) -> None:
+    answer = await actions.http.post("/v1/contacts/import", content=b"x" * (MAX_BODY + 1))
+    assert answer.status_code == 413
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY // 1_000_000 + 2):
+            yield b"id;email\n" * 111_112
+
+    answer = await actions.http.post("/v1/contacts/import", content=parts())
+    assert answer.status_code == 413
+
+
+async def test_a_block_and_its_lift_reach_the_recipients(world: World, actions: Running) -> None:
+    await actions.http.put("/v1/mailings/m1/recipients", json=[address(1)])
+    await say(world, unblocked(1, 20, cause=UnblockCause.SETTINGS), blocked(1, 10), blocked(1, 10))
+    await say(world, blocked(2, 1))
+
+    async def versions() -> list[int]:
+        rows = await world.fetch("actions", "SELECT version FROM address_states ORDER BY address")
+        return [row["version"] for row in rows]
+
+    await eventually(versions, lambda seen: seen == [20, 1])
+    await eventually(lambda: world.depth("actions.address-blocked"), lambda depth: depth == 0)
+    assert await statuses(actions) == {"u1@example.com": "ready"}
+    await say(world, blocked(1, 30, 5))
+    await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "blocked"})
+
+
+async def test_what_one_tenant_has_no_other_sees(world: World, actions: Running) -> None:
+    await say(world, result("sent", 1, 1), verdict("hard", 1, 1), told("c1", 1, name="Ann", addresses=[address(1)]))
+    await say(world, blocked(1, 1, tenant="other"))
+    await eventually(lambda: contact(actions, "c1"))
+    await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "hard_bounced"})
+    assert (await get(actions, "/v1/returns"))["returns"][0]["blocked"] is False
+    actions.http.headers["Authorization"] = f"Bearer {world.token(tenant='other')}"
+    for path in ("/v1/mailings", "/v1/mailings/m1/recipients", "/v1/returns", "/v1/contacts", "/v1/audit"):
+        found = await get(actions, path)
+        assert found in ([], {"recipients": [], "next": None}, {"returns": [], "next": None},
+                         {"contacts": [], "next": None}), path  # fmt: skip
+    actions.http.headers["Authorization"] = f"Bearer {world.token(tenant='*')}"
+    assert (await get(actions, "/v1/mailings", tenant=TENANT))[0]["last_seen"] == moment(1).isoformat()[:-6] + "Z"
+
+
+def test_the_document_names_all_that_goes_in_and_out() -> None:
+    document = str(create(Settings()).asyncapi())
+    for key in ("contact.changed", "operation.progressed", "operation.finished", "operation.requested", "block.clear"):
+        assert f"{key}.{{tenant}}" in document
+    for queue in ("delivery-recorded", "bounce-classified", "address-blocked", "address-unblocked", "address-erased",
+                  "block-cleared", "contact-upserted", "operation-requested"):  # fmt: skip
+        assert f"actions.{queue}" in document
