@@ -55,7 +55,7 @@ class Expected:
     times: tuple[datetime, ...]
 
 
-def inputs(*whats: str, addresses: int = 2, minutes: int = 12) -> st.SearchStrategy[Input]:
+def inputs(*whats: str, addresses: int = 2, minutes: int = 5) -> st.SearchStrategy[Input]:
     """Return a strategy for inputs, with few recipients and moments, so that they meet."""
     mailing = st.sampled_from(["m1", "m2"])
     return st.builds(

@@ -76,7 +76,7 @@ def test_order_repeats_and_batches_change_nothing(database: str) -> None:
 
         @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(
-            st.lists(inputs("full", "full", "grey", "dead", "delivered", "block", "unblock"), max_size=24),
+            st.lists(inputs("full", "full", "grey", "dead", "delivered", "block", "unblock"), min_size=6, max_size=30),
             st.integers(1, 12),
             st.randoms(use_true_random=False),
         )
