@@ -18,7 +18,9 @@ PREFETCH = 200
 QUIET_SECONDS = 3.0
 """A stream says nothing at its end: what stays quiet for so long has been read to the end."""
 SLACK = timedelta(minutes=10)
-"""A stream is entered at the chunk of a time, and messages come a little later than their events were made."""
+"""A stream is entered at the chunk of a time, and clocks differ a little."""
+LATE = timedelta(days=1)
+"""Events may come so much later than they were made: their service was cut off from the broker, or down."""
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

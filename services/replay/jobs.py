@@ -31,6 +31,8 @@ IDLE_SECONDS = 0.5
 LETTER_STATES = {"replay": ("dead", "replayed"), "discard": ("dead", "discarded"), "restore": ("discarded", "dead")}
 """The state that a job takes letters from, and the one that it leaves them in."""
 
+_MAX = datetime.max.replace(tzinfo=UTC)
+
 log = structlog.get_logger()
 
 
@@ -138,7 +140,8 @@ async def _archive_part(connection: Connection, publisher: Publishes, broker: Ab
 
 def _is_past(message: archive.Archived, selection: Archive) -> bool:
     """Tell whether the archive is read to where nothing more of the selection comes."""
-    return any((moment := time_of(event)) and moment > selection.until + archive.SLACK for event in message.events)
+    late = min(selection.until, _MAX - archive.LATE) + archive.LATE
+    return any((moment := time_of(event)) and moment > late for event in message.events)
 
 
 def _batches(events: list[dict[str, Any]], queue: str) -> list[Message]:

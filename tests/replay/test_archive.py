@@ -1,0 +1,201 @@
+"""The archive: every event that was published, and a part of it into one queue once more."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.replay import jobs
+from services.replay.app import create
+from services.replay.settings import Settings
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import Contract, DeliveryRecorded, SettingsChanged
+from shared.topology import EVENTS, REPLAY
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+QUEUES = ("actions.delivery-recorded", "blocklist.delivery-recorded", "classifier.delivery-recorded")
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+TYPE = DeliveryRecorded.TYPE
+
+
+@pytest.fixture
+async def replay(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "replay") as running:
+        yield running
+
+
+def made(data: Contract, n: int, minute: int, tenant: str) -> Event[Any]:
+    one = event(data, id=ids.of_content(tenant, n, minute), source="/test", tenant=tenant)
+    return one.model_copy(update={"time": START + timedelta(minutes=minute)})
+
+
+def recorded(n: int, minute: int, result: str = "delivered", tenant: str = TENANT) -> Event[Any]:
+    values = {"mailing": "m1", "address": f"u{n}@bücher.example", "result": result, "time": START, "sender": "news"}
+    return made(DeliveryRecorded.model_validate(values), n, minute, tenant)
+
+
+async def publish(world: World, *events: Event[Any]) -> None:
+    for one in events:
+        await world.send(one, detail=getattr(one.data, "result", None))
+
+
+async def emptied(world: World, number: int) -> None:
+    """Wait until the queues have had their own copies, and take those."""
+    await eventually(lambda: world.depth(QUEUES[0]), lambda depth: depth == number)
+    for queue in QUEUES:
+        await world.take(queue)
+
+
+def selection(since: int = 0, until: int = 60, **changes: Any) -> dict[str, Any]:
+    times = {name: (START + timedelta(minutes=at)).isoformat() for name, at in (("since", since), ("until", until))}
+    return {"type": TYPE, "into": QUEUES[0], **times, **changes}
+
+
+async def start(replay: Running, chosen: dict[str, Any], rate: int = 0, **query: Any) -> str:
+    body = {"selection": chosen, "rate": rate}
+    answer = await replay.http.post("/v1/archive/replay", json=body, params=query)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["job"])
+
+
+async def job(replay: Running, identity: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await replay.http.get(f"/v1/jobs/{identity}")).json()
+    return found
+
+
+async def until(replay: Running, identity: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    return await eventually(lambda: job(replay, identity), accept)
+
+
+async def ended(replay: Running, identity: str) -> dict[str, Any]:
+    return await until(replay, identity, lambda seen: seen["state"] != "running")
+
+
+async def test_a_plan_counts_and_a_replay_sends_by_type_time_and_tenant_into_one_queue(
+    world: World, replay: Running
+) -> None:
+    wanted = [recorded(n, n) for n in range(5, 10)]
+    others = [recorded(1, 4), recorded(2, 10), recorded(3, 7, tenant="other")]
+    change = SettingsChanged(name="accepted_bounces", old="5", new="6", time=START, by="ann")
+    await publish(world, *others, *wanted[::-1], made(change, 1, 6, TENANT))
+    await world.publish(EVENTS, f"delivery.recorded.{TENANT}.sent", b"no JSON")
+    await emptied(world, 9)
+    chosen = selection(5, 10, tenant=TENANT)
+    plan = (await replay.http.post("/v1/archive/plan", json={"selection": chosen})).json()
+    times = [datetime.fromisoformat(plan[name]) - START for name in ("oldest", "newest")]
+    assert times == [timedelta(minutes=5), timedelta(minutes=9)]
+    assert (plan["events"], plan["messages_read"], plan["complete"]) == (5, 10, True)
+    assert (plan["into"], plan["type"]) == (QUEUES[0], TYPE)
+    assert await world.depth(QUEUES[0]) == 0
+
+    done = await ended(replay, await start(replay, chosen, expected=5))
+    assert (done["state"], done["total"], done["done"], done["kind"]) == ("finished", 5, 5, "archive")
+    assert (done["requested_by"], done["selection"]["into"]) == ("test", QUEUES[0])
+    (message,) = await world.take(QUEUES[0])
+    assert message.exchange == REPLAY
+    sent = [Event[DeliveryRecorded].model_validate(one) for one in _values(message.body)]
+    assert sorted(sent, key=lambda one: one.id) == sorted(wanted, key=lambda one: one.id)
+    assert [await world.depth(queue) for queue in QUEUES] == [0, 0, 0]
+
+
+def _values(body: bytes) -> list[dict[str, Any]]:
+    values: list[dict[str, Any]] = json.loads(body)
+    return values
+
+
+async def test_events_without_a_tenant_asked_are_all_tenants(world: World, replay: Running) -> None:
+    await world.send(recorded(1, 1), recorded(2, 2), detail="delivered")
+    await publish(world, recorded(3, 3, tenant="other"))
+    await emptied(world, 2)
+    done = await ended(replay, await start(replay, selection()))
+    assert done["done"] == 3
+    assert {one["tenant"] for one in await world.take_events(QUEUES[0])} == {TENANT, "other"}
+
+
+async def test_a_queue_gets_only_what_its_bindings_take(world: World, replay: Running) -> None:
+    """To the classifier each recorded delivery is a success: others would end retries that go on."""
+    await publish(world, *(recorded(n, 1, result) for n, result in enumerate(("sent", "bounced", "delivered"))))
+    await emptied(world, 3)
+    done = await ended(replay, await start(replay, selection(into="classifier.delivery-recorded")))
+    assert done["done"] == 1
+    (one,) = await world.take_events("classifier.delivery-recorded")
+    assert one["data"]["result"] == "delivered"
+
+
+async def test_many_events_go_in_parts_that_are_told(
+    world: World, replay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little a part reads, nothing is left out or sent twice."""
+    monkeypatch.setattr(jobs, "PART_SECONDS", 0.0)
+    for part in range(3):
+        await world.send(*(recorded(part * 400 + n, 90) for n in range(400)), detail="delivered")
+        await world.send(*(recorded(part * 400 + n, 1) for n in range(400)), detail="delivered")
+    await emptied(world, 6)
+    identity = await start(replay, selection(), expected=1_200)
+    positions = set()
+
+    async def look() -> dict[str, Any]:
+        seen = await job(replay, identity)
+        positions.add(seen["position"])
+        return seen
+
+    done = await eventually(look, lambda seen: seen["state"] != "running")
+    assert (done["state"], done["done"]) == ("finished", 1_200)
+    assert len(positions) > 1
+    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    assert len(sent) == len(set(sent)) == 1_200
+
+
+async def test_a_replay_can_be_slow_and_stopped(world: World, replay: Running) -> None:
+    await publish(world, *(recorded(n, n) for n in range(20)))
+    await emptied(world, 20)
+    identity = await start(replay, selection(), rate=1)
+    await until(replay, identity, lambda seen: seen["done"] >= 2)
+    assert (await replay.http.post(f"/v1/jobs/{identity}/stop")).status_code == 204
+    stopped = await ended(replay, identity)
+    assert (stopped["state"], stopped["done"] < 20) == ("stopped", True)
+    assert len(await world.take_events(QUEUES[0])) == stopped["done"]
+
+
+async def test_a_replay_goes_on_after_a_restart(world: World) -> None:
+    await publish(world, *(recorded(n, n) for n in range(6)))
+    await emptied(world, 6)
+    async with world.running(create, Settings, "replay") as replay:
+        identity = await start(replay, selection(), rate=2)
+        await until(replay, identity, lambda seen: seen["done"] >= 2)
+    async with world.running(create, Settings, "replay") as replay:
+        assert (await ended(replay, identity))["done"] == 6
+    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    assert len(sent) == len(set(sent)) == 6
+
+
+async def test_the_archive_is_read_no_further_than_anything_can_be_late(world: World, replay: Running) -> None:
+    """What was made a little later says nothing of what comes after it; what was made days later does."""
+    late, far = recorded(2, 70), recorded(3, 60 + 24 * 60 + 1)
+    await publish(world, late, recorded(1, 1), far, recorded(4, 2))
+    await emptied(world, 4)
+    plan = (await replay.http.post("/v1/archive/plan", json={"selection": selection()})).json()
+    assert (plan["messages_read"], plan["events"]) == (3, 1)
+    assert (await ended(replay, await start(replay, selection())))["done"] == 1
+
+
+async def test_from_the_beginning_of_time(world: World, replay: Running) -> None:
+    await publish(world, recorded(1, 1))
+    await emptied(world, 1)
+    chosen = selection() | {"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"}
+    done = await ended(replay, await start(replay, chosen))
+    assert (done["state"], done["done"]) == ("finished", 1)
+
+
+async def test_a_queue_that_is_gone_is_told(world: World, replay: Running) -> None:
+    await publish(world, recorded(1, 1))
+    await emptied(world, 1)
+    await world.channel.queue_delete(QUEUES[0])
+    failed = await ended(replay, await start(replay, selection()))
+    assert (failed["state"], failed["done"]) == ("failed", 0)
+    assert QUEUES[0] in failed["error"]

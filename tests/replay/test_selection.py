@@ -1,0 +1,123 @@
+"""What an operator selects."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.replay.jobs import _batches
+from services.replay.selection import Archive, Letters, matches, time_of
+from shared.publisher import MAX_BYTES
+from shared.topology import routing_key
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+RECORDED = "returpost.delivery.recorded.v1"
+SELECTION = {
+    "type": RECORDED,
+    "since": START,
+    "until": START + timedelta(hours=1),
+    "into": "actions.delivery-recorded",
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "taken"),
+    [
+        ("a.b.*", "a.b.acme", True),
+        ("a.b.*", "a.b", False),
+        ("a.b.*", "a.b.acme.c", False),
+        ("a.b.#", "a.b", True),
+        ("a.b.#", "a.b.acme.c", True),
+        ("a.b.#", "a.c.acme", False),
+        ("#", "a.b.c", True),
+        ("a.b.*.c", "a.b.acme.c", True),
+        ("a.b.*.c", "a.b.acme.d", False),
+    ],
+)
+def test_bindings(pattern: str, key: str, taken: bool) -> None:
+    assert matches(pattern, key) is taken
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "selects nothing"),
+        ({"all": False}, "selects nothing"),
+        ({"queue": "q\x00"}, "queue"),
+        ({"since": "2026-01-02T03:04:05"}, "since"),
+        ({"ids": ["1"]}, "ids"),
+        ({"everything": True}, "everything"),
+    ],
+)
+def test_letters_that_cannot_be_selected(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Letters.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"until": START}, "before until"),
+        ({"into": "no.such-queue"}, "no such queue"),
+        ({"into": "actions.bounce-classified"}, "does not take"),
+        ({"into": "replay.dead-letters"}, "does not take"),
+        ({"into": "ingest.delivery-result"}, "does not take"),
+        ({"type": "returpost.block.clear.v1", "into": "blocklist.block-clear"}, "does not take"),
+        ({"type": "delivery.recorded"}, "type"),
+        ({"tenant": "Not a name"}, "tenant"),
+        ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - that is what is wrong with it
+    ],
+)
+def test_an_archive_selection_that_makes_no_sense(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Archive.model_validate(SELECTION | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "tenant", "wanted"),
+    [
+        ({}, None, True),
+        ({}, "acme", True),
+        ({}, "other", False),
+        ({"time": (START + timedelta(hours=1)).isoformat()}, None, False),
+        ({"time": "2026-01-02T02:00:00+02:00"}, None, True),
+        ({"time": "2026-01-02T00:00:00+02:00"}, None, False),
+        ({"time": "2026-01-02T00:00:00"}, None, False),
+        ({"time": 7}, None, False),
+        ({"time": None}, None, False),
+        ({"type": "returpost.bounce.classified.v1"}, None, False),
+    ],
+)
+def test_which_events_are_meant(changes: dict[str, Any], tenant: str | None, wanted: bool) -> None:
+    selection = Archive.model_validate(SELECTION | {"tenant": tenant})
+    event = {"type": RECORDED, "time": START.isoformat(), "tenant": "acme"} | changes
+    assert selection.wants(event, routing_key(RECORDED, "acme", "sent")) is wanted
+
+
+@pytest.mark.parametrize(
+    ("into", "taken"),
+    [
+        ("actions.delivery-recorded", {"sent", "delivered", "complained", "bounced"}),
+        ("blocklist.delivery-recorded", {"delivered", "complained"}),
+        ("classifier.delivery-recorded", {"delivered"}),
+    ],
+)
+def test_a_queue_gets_no_more_than_it_was_bound_to(into: str, taken: set[str]) -> None:
+    selection = Archive.model_validate(SELECTION | {"into": into})
+    event = {"type": RECORDED, "time": START.isoformat(), "tenant": "acme"}
+    results = ("sent", "delivered", "complained", "bounced")
+    assert {one for one in results if selection.wants(event, routing_key(RECORDED, "acme", one))} == taken
+
+
+def test_events_without_a_time_of_their_own_have_none() -> None:
+    assert time_of({}) is None
+    assert time_of({"time": "0001-01-01T00:00:00+14:00"}) is None
+
+
+def test_events_go_in_messages_of_a_bounded_size() -> None:
+    events: list[dict[str, Any]] = [{"n": n, "text": "\ud800" + "x" * 1_000} for n in range(1_100)]
+    batches = _batches(events, "q")
+    assert all(len(one.body) <= MAX_BYTES for one in batches)
+    assert len(batches) > 4
+    assert len(_batches([{"text": "x" * 2 * MAX_BYTES}], "q")) == 1

@@ -1,0 +1,307 @@
+"""Dead letters over the real broker: kept as they are, looked at, replayed, discarded."""
+
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import pytest
+
+from services.replay import jobs
+from services.replay.app import create
+from services.replay.settings import Settings
+from shared.cloudevents import BATCHED
+from shared.deadletters import dead_letter
+from shared.topology import DEAD, DEAD_LETTERS, REPLAY
+from tests.world import Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+QUEUE = "actions.delivery-recorded"
+
+
+@pytest.fixture
+async def replay(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "replay") as running:
+        yield running
+
+
+async def die(
+    world: World, body: bytes, error: str = "broken", *, queue: str = QUEUE, attempts: int = 0, times: int = 1
+) -> None:
+    """Publish the dead letter that a consumer would, once or as often as a broker may."""
+    letter = dead_letter(
+        body, queue=queue, exchange="returpost.events", routing_key="delivery.recorded.acme.sent",
+        content_type=BATCHED, headers={"x-returpost-attempt": attempts}, error=error,
+    )  # fmt: skip
+    target = await world.channel.get_exchange(DEAD, ensure=False)
+    for _ in range(times):
+        message = aio_pika.Message(body, content_type=letter.content_type, headers=dict(letter.headers))
+        await target.publish(message, "")
+
+
+async def letters(replay: Running, number: int, **query: Any) -> list[dict[str, Any]]:
+    async def look() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await replay.http.get("/v1/dead-letters", params=query)).json()
+        return found
+
+    return await eventually(look, lambda seen: len(seen) == number)
+
+
+async def post(replay: Running, path: str, **selection: Any) -> dict[str, Any]:
+    rate = selection.pop("rate", 0)
+    answer = await replay.http.post(path, json={"selection": selection, "rate": rate})
+    assert answer.status_code in (200, 202), answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def done(replay: Running, identity: str, state: str = "finished") -> dict[str, Any]:
+    async def look() -> dict[str, Any]:
+        found: dict[str, Any] = (await replay.http.get(f"/v1/jobs/{identity}")).json()
+        return found
+
+    job = await eventually(look, lambda seen: seen["state"] != "running")
+    assert job["state"] == state, job
+    return job
+
+
+BODIES = [b"", b"\x00a\x00", b"\xff\xfe\xc3(", b"x" * 1_000_000, b'{"id": "1"}', "{æ}".encode(), b'[{"a": 1},\n  {}]']
+
+
+async def test_a_letter_is_kept_with_all_that_is_known_of_it(world: World, replay: Running) -> None:
+    for number, body in enumerate(BODIES):
+        await die(world, body, f"data.{number}: wrong", attempts=number)
+    rows = await letters(replay, len(BODIES))
+    assert {row["attempt"] for row in rows} == set(range(1, len(BODIES) + 1))
+    for row in rows:
+        shown = (await replay.http.get(f"/v1/dead-letters/{row['id']}")).json()
+        body = BODIES[row["attempt"] - 1]
+        assert b64decode(shown["body"]) == body
+        assert shown["text"] == (None if b"\xff" in body else body.decode())
+        assert (shown["bytes"], shown["content_type"], shown["state"]) == (len(body), BATCHED, "dead")
+        assert (shown["queue"], shown["exchange"]) == (QUEUE, "returpost.events")
+        assert (shown["routing_key"], shown["error"]) == (
+            "delivery.recorded.acme.sent",
+            f"data.{row['attempt'] - 1}: wrong",
+        )
+        exact = await replay.http.get(f"/v1/dead-letters/{row['id']}/body")
+        assert (exact.content, exact.headers["content-type"]) == (body, "application/octet-stream")
+        assert "body" not in row
+
+
+async def test_what_a_consumer_could_not_read_comes_here(world: World, replay: Running) -> None:
+    """A failure with an exception carries its stack; that letters of another make is read too."""
+    try:
+        raise ZeroDivisionError("poison")
+    except ZeroDivisionError as error:
+        letter = dead_letter(
+            b"{}",
+            queue=QUEUE,
+            exchange="e",
+            routing_key="k",
+            content_type=None,
+            headers={},
+            error="bad",
+            exception=error,
+        )
+    target = await world.channel.get_exchange(DEAD, ensure=False)
+    await target.publish(aio_pika.Message(letter.body, headers=dict(letter.headers)), "")
+    await target.publish(aio_pika.Message(b"from nowhere"), "")
+    rows = await letters(replay, 2)
+    shown = [(await replay.http.get(f"/v1/dead-letters/{row['id']}")).json() for row in rows]
+    (ours,) = [row for row in shown if row["queue"]]
+    assert "ZeroDivisionError: poison" in ours["stack"]
+    assert ours["fingerprint"] == letter.headers["x-returpost-fingerprint"]
+    (other,) = [row for row in shown if not row["queue"]]
+    assert (other["text"], other["attempt"]) == ("from nowhere", 1)
+
+
+async def test_what_the_broker_gives_up_is_kept_and_can_go_back(world: World, replay: Running) -> None:
+    declared = await world.channel.declare_queue("classifier.bounce-received", passive=True)
+    await world.publish("returpost.events", "bounce.received.acme", b"\x00poison", "text/x-own")
+    message = await eventually(lambda: declared.get(fail=False))
+    assert message
+    await message.reject(requeue=False)
+    (row,) = await letters(replay, 1)
+    assert (row["queue"], row["exchange"]) == ("classifier.bounce-received", "returpost.events")
+    assert (row["routing_key"], row["error"]) == ("bounce.received.acme", "RabbitMQ gave it up: rejected")
+    job = await post(replay, "/v1/dead-letters/replay", ids=[row["id"]])
+    await done(replay, job["job"])
+    (again,) = await world.take("classifier.bounce-received")
+    assert (again.body, again.content_type) == (b"\x00poison", "text/x-own")
+
+
+async def test_a_redelivery_is_the_same_letter_and_a_second_failure_another(world: World, replay: Running) -> None:
+    await die(world, b"{", times=3)
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 0)
+    (first,) = await letters(replay, 1)
+    await die(world, b"{", attempts=1)
+    rows = await letters(replay, 2)
+    assert [row["attempt"] for row in rows] == [2, 1]
+    assert rows[1]["id"] == first["id"]
+
+
+async def test_groups_count_what_failed_alike(world: World, replay: Running) -> None:
+    for n in range(3):
+        await die(world, b"%d" % n, f"data.{n}: wrong")
+    await die(world, b"x", "type: unknown")
+    await die(world, b"y", "type: unknown", queue="blocklist.block-set")
+    await letters(replay, 5)
+    groups = (await replay.http.get("/v1/dead-letters/groups")).json()
+    assert sorted((row["queue"], row["count"]) for row in groups) == [
+        (QUEUE, 1),
+        (QUEUE, 3),
+        ("blocklist.block-set", 1),
+    ]
+    assert (groups[0]["count"], groups[0]["error"]) == (3, "data.2: wrong")
+    assert groups[0]["first"] < groups[0]["last"]
+    await letters(replay, 3, fingerprint=groups[0]["fingerprint"])
+    await letters(replay, 1, queue="blocklist.block-set")
+    await letters(replay, 2, limit=2, offset=3)
+    await letters(replay, 0, until=groups[0]["first"])
+    await letters(replay, 0, state="discarded")
+
+
+async def test_a_plan_does_nothing_and_the_job_does_what_it_said(world: World, replay: Running) -> None:
+    await die(world, b'{"n": 1}', attempts=4)
+    await die(world, b'{"n": 2}', queue="blocklist.block-set")
+    await die(world, b'{"n": 3}', queue="")
+    await letters(replay, 3)
+    plan = await post(replay, "/v1/dead-letters/plan", all=True)
+    assert (plan["action"], plan["letters"], plan["without_queue"]) == ("replay", 2, 1)
+    assert {row["queue"]: row["count"] for row in plan["groups"]} == {QUEUE: 1, "blocklist.block-set": 1, "": 1}
+    assert (await replay.http.get("/v1/jobs")).json() == []
+    job = await post(replay, "/v1/dead-letters/replay", all=True)
+    assert job["letters"] == 2
+    ended = await done(replay, job["job"])
+    assert (ended["total"], ended["done"], ended["requested_by"], ended["kind"]) == (2, 2, "test", "replay")
+    assert ended["selection"]["all"] is True
+    assert ended["ended_at"]
+    (message,) = await world.take(QUEUE)
+    assert (message.body, message.content_type, message.exchange) == (b'{"n": 1}', BATCHED, REPLAY)
+    assert message.headers["x-returpost-attempt"] == 5
+    (other,) = await world.take("blocklist.block-set")
+    assert (other.body, other.headers["x-returpost-attempt"]) == (b'{"n": 2}', 1)
+    replayed = await letters(replay, 2, state="replayed")
+    assert {row["changed_by"] for row in replayed} == {"test"}
+    (stays,) = await letters(replay, 1)
+    assert stays["queue"] == ""
+    again = await post(replay, "/v1/dead-letters/replay", all=True)
+    assert (await done(replay, again["job"]))["done"] == 0
+
+
+async def test_discard_and_restore(world: World, replay: Running) -> None:
+    for n in range(3):
+        await die(world, b"%d" % n, queue=QUEUE if n else "")
+    rows = await letters(replay, 3)
+    plan = await replay.http.post(
+        "/v1/dead-letters/plan", params={"action": "discard"}, json={"selection": {"queue": QUEUE}}
+    )
+    assert (plan.json()["letters"], plan.json()["without_queue"]) == (2, 0)
+    await done(replay, (await post(replay, "/v1/dead-letters/discard", all=True))["job"])
+    await letters(replay, 3, state="discarded")
+    assert await world.depth(QUEUE) == 0
+    job = await post(replay, "/v1/dead-letters/restore", ids=[rows[0]["id"]])
+    assert (await done(replay, job["job"]))["done"] == 1
+    assert (await letters(replay, 1))[0]["id"] == rows[0]["id"]
+    kinds = [row["kind"] for row in (await replay.http.get("/v1/jobs")).json()]
+    assert kinds == ["restore", "discard"]
+
+
+async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(world: World, replay: Running) -> None:
+    await die(world, b"1", queue="sender.gone.retry-requested")
+    await die(world, b"2")
+    await letters(replay, 2)
+    job = await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"], "failed")
+    assert job["done"] == 1
+    assert "no such queue: sender.gone.retry-requested" in job["error"]
+    (row,) = await letters(replay, 1)
+    assert (row["queue"], row["attempt"]) == ("sender.gone.retry-requested", 1)
+    assert await world.depth(QUEUE) == 1
+
+    queue = await world.channel.declare_queue(
+        "sender.gone.retry-requested", durable=True, arguments={"x-queue-type": "quorum"}
+    )
+    await queue.bind(REPLAY, queue.name)
+    await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"])
+    assert await world.depth(queue.name) == 1
+
+
+async def test_what_fails_again_is_not_taken_by_the_same_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that buries all that it gets, in parts of two: else the job would never end."""
+    monkeypatch.setattr(jobs, "PART", 2)
+    async with world.running(create, Settings, "replay") as replay:
+        queue = await world.channel.declare_queue(QUEUE, passive=True)
+
+        async def bury(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+            await die(world, message.body, attempts=int(str(message.headers["x-returpost-attempt"])))
+            await message.ack()
+
+        for n in range(7):
+            await die(world, b"%d" % n)
+        await letters(replay, 7)
+        await queue.consume(bury)
+        job = await post(replay, "/v1/dead-letters/replay", queue=QUEUE)
+        assert (await done(replay, job["job"]))["done"] == 7
+        rows = await letters(replay, 7)
+        assert {row["attempt"] for row in rows} == {2}
+
+
+async def test_a_job_goes_no_faster_than_asked_and_can_be_stopped(world: World, replay: Running) -> None:
+    for n in range(30):
+        await die(world, b"%d" % n)
+    await letters(replay, 30)
+    started = datetime.now(UTC)
+    job = await post(replay, "/v1/dead-letters/replay", all=True, rate=5)
+    await eventually(lambda: world.depth(QUEUE), lambda depth: depth >= 10)
+    assert datetime.now(UTC) - started > timedelta(seconds=0.9)
+    assert (await replay.http.post(f"/v1/jobs/{job['job']}/stop")).status_code == 204
+    stopped = await done(replay, job["job"], "stopped")
+    assert 10 <= stopped["done"] < 30
+    assert await world.depth(QUEUE) == stopped["done"]
+    await letters(replay, 30 - stopped["done"])
+    assert (await replay.http.post(f"/v1/jobs/{job['job']}/stop")).status_code == 204
+    assert (await done(replay, job["job"], "stopped"))["ended_at"] == stopped["ended_at"]
+
+
+async def test_a_job_goes_on_after_a_restart(world: World) -> None:
+    async with world.running(create, Settings, "replay") as replay:
+        for n in range(20):
+            await die(world, b"%d" % n)
+        await letters(replay, 20)
+        job = await post(replay, "/v1/dead-letters/replay", all=True, rate=10)
+        await eventually(lambda: world.depth(QUEUE), lambda depth: depth >= 10)
+    async with world.running(create, Settings, "replay") as replay:
+        assert (await done(replay, job["job"]))["done"] == 20
+    bodies = [message.body for message in await world.take(QUEUE)]
+    assert sorted(map(int, bodies)) == list(range(20))
+
+
+async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(world: World, replay: Running) -> None:
+    await die(world, b"1")
+    await letters(replay, 1)
+    await world.fetch(
+        "replay",
+        "INSERT INTO jobs (id, kind, selection, requested_by, requested_at, rate, total)"
+        " VALUES ($1, 'replay', '{\"nonsense\": 1}', 'ann', now() - interval '1 day', 0, 1)",
+        identity := uuid4(),
+    )
+    failed = await done(replay, str(identity), "failed")
+    assert "nonsense" in failed["error"]
+    assert (await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"]))["done"] == 1
+
+
+async def test_letters_are_kept_for_a_set_time(world: World, replay: Running) -> None:
+    for n in range(3):
+        await die(world, b"%d" % n)
+    rows = await letters(replay, 3)
+    await world.fetch(
+        "replay", "UPDATE dead_letters SET kept_at = now() - interval '61 days' WHERE id = $1", rows[0]["id"]
+    )
+    await world.fetch("replay", "UPDATE dead_letters SET failed_at = '1980-01-01' WHERE id = $1", rows[1]["id"])
+    async with world.running(create, Settings, "replay") as other:
+        left = await letters(other, 2)
+    assert rows[0]["id"] not in {row["id"] for row in left}
