@@ -32,6 +32,10 @@ def ours(error: str = "no", queue: str = "q", attempts: int = 0, body: bytes = b
     return SimpleNamespace(body=body, content_type="text/plain", routing_key="", exchange="", headers=letter.headers)
 
 
+def changed(given_: Any, **values: Any) -> Any:
+    return SimpleNamespace(**{**vars(given_), **values})
+
+
 def letter(given_: Any) -> DeadLetter:
     return read(given_).data
 
@@ -60,8 +64,8 @@ def test_a_redelivery_is_the_same_letter_and_a_second_failure_another() -> None:
     again = {**once.headers, "x-returpost-attempt": 2}
     later = {**once.headers, "x-returpost-time": MOMENT.isoformat()}
     elsewhere = {**once.headers, "x-returpost-queue": "other"}
-    ids = {read(SimpleNamespace(**{**vars(once), "headers": h})).id for h in (once.headers, again, later, elsewhere)}
-    ids.add(read(SimpleNamespace(**{**vars(once), "body": b"}"})).id)
+    ids = {read(changed(once, headers=headers)).id for headers in (once.headers, again, later, elsewhere)}
+    ids.add(read(changed(once, body=b"}")).id)
     assert len(ids) == 5
 
 
