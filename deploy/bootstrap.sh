@@ -46,7 +46,7 @@ make_venv() {
     else
         ensure_venv_module "$python"
         "$python" -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
     fi
     # The project itself is put on the path; nothing is built or fetched for it.
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
