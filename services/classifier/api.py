@@ -45,6 +45,6 @@ async def retries(
     """A page of retries in one state; `next` is what to give as `after` for the page that follows."""
     owner = caller.tenant_for(tenant)
     start = after.bytes if after else None
-    found = await request.app.state.service.pool.fetch(Q["list_retries"], owner, state, start, limit)
-    rows = [dict(row) | {"recipient": UUID(bytes=row["recipient"])} for row in found]
-    return {"retries": rows, "next": rows[-1]["recipient"] if len(rows) == limit else None}
+    found = await request.app.state.service.pool.fetch(Q["list_retries"], owner, state, start, limit + 1)
+    rows = [dict(row) | {"recipient": UUID(bytes=row["recipient"])} for row in found[:limit]]
+    return {"retries": rows, "next": rows[-1]["recipient"] if len(found) > limit else None}

@@ -1,0 +1,141 @@
+"""What the service tells over HTTP, and whom."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.classifier.app import create
+from services.classifier.settings import Settings
+from tests.classifier.model import Input, address, message, moment
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def classifier(world: World) -> AsyncIterator[Running]:
+    """The service, its clock standing still at the start, so that nothing becomes due."""
+    async with world.running(create, Settings, "classifier", lambda: moment(0)) as running:
+        yield running
+
+
+async def tell(world: World, *given: Input, tenant: str = TENANT) -> None:
+    """Send bounces, and wait until they have been judged."""
+    before = len(await world.fetch("classifier", "SELECT FROM verdicts"))
+    await world.send(*[message(one, tenant) for one in given])
+    wanted = before + len(given)
+    await eventually(lambda: world.fetch("classifier", "SELECT FROM verdicts"), lambda rows: len(rows) == wanted)
+
+
+async def get(running: Running, path: str, **query: Any) -> Any:
+    answer = await running.http.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_verdicts_are_counted_by_type_and_reason(world: World, classifier: Running) -> None:
+    await tell(world, *(Input("dead", n, 0) for n in range(3)), Input("full", 1, 0, "m2"), Input("dead", 1, 0, "m2"))
+    await tell(world, Input("grey", 1, 0), tenant="rival")
+    assert await get(classifier, "/v1/verdicts/counts") == [
+        {"type": "hard", "reason": "user_unknown", "count": 4},
+        {"type": "soft", "reason": "mailbox_full", "count": 1},
+    ]
+    assert await get(classifier, "/v1/verdicts/counts", mailing="m2") == [
+        {"type": "hard", "reason": "user_unknown", "count": 1},
+        {"type": "soft", "reason": "mailbox_full", "count": 1},
+    ]
+    assert await get(classifier, "/v1/verdicts/counts", mailing="m3") == []
+
+
+async def test_retries_are_counted_by_state(world: World, classifier: Running) -> None:
+    soft = [Input("full", n, minute) for n in range(3) for minute in range(n + 1)]
+    await tell(world, *soft, Input("dead", 2, 9), Input("full", 1, 0, "m2"))
+    assert await get(classifier, "/v1/retries/counts", mailing="m1") == [
+        {"state": "failed", "count": 1, "soft_bounces": 3},
+        {"state": "waiting", "count": 2, "soft_bounces": 3},
+    ]
+    assert await get(classifier, "/v1/retries/counts") == [
+        {"state": "failed", "count": 1, "soft_bounces": 3},
+        {"state": "waiting", "count": 3, "soft_bounces": 4},
+    ]
+
+
+async def pages(running: Running, **query: Any) -> list[list[dict[str, Any]]]:
+    found: list[list[dict[str, Any]]] = []
+    after = None
+    while True:
+        page = await get(running, "/v1/retries", **query, **({"after": after} if after else {}))
+        found.append(page["retries"])
+        after = page["next"]
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(3, [3, 3, 1]), (7, [7]), (1, [1] * 7), (1000, [7])])
+async def test_retries_are_paged(world: World, classifier: Running, limit: int, sizes: list[int]) -> None:
+    await tell(world, *(Input("full", n, 0) for n in range(7)), Input("dead", 8, 0))
+    await tell(world, Input("full", 9, 0), tenant="rival")
+    found = await pages(classifier, state="waiting", limit=limit)
+    assert [len(page) for page in found] == sizes
+    rows = [row for page in found for row in page]
+    assert {row["address"] for row in rows} == {address(n) for n in range(7)}
+    assert len({row["recipient"] for row in rows}) == 7
+    first = rows[0]
+    assert (first["mailing"], first["sender"], first["reason"]) == ("m1", "news", "mailbox_full")
+    assert (first["state"], first["soft_bounces"], first["requested_at"]) == ("waiting", 1, None)
+    assert await pages(classifier, state="lost") == [[]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"state": "weather"},
+        {"state": "waiting", "limit": 0},
+        {"state": "waiting", "limit": 1001},
+        {"state": "waiting", "after": "!"},
+        {"state": "waiting", "tenant": "No Name"},
+    ],
+)
+async def test_wrong_questions_are_named(classifier: Running, query: dict[str, Any]) -> None:
+    answer = await classifier.http.get("/v1/retries", params=query)
+    assert answer.status_code == 422
+    field = list(query)[-1] if query else "state"
+    assert answer.json()["errors"][0]["field"] == f"query.{field}"
+
+
+PATHS = ["/v1/verdicts/counts", "/v1/retries/counts", "/v1/retries?state=waiting"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_tenants_do_not_see_each_other(world: World, classifier: Running, path: str) -> None:
+    await tell(world, Input("full", 1, 0))
+    rival = {"Authorization": f"Bearer {world.token(tenant='rival')}"}
+    everybody = {"Authorization": f"Bearer {world.token(tenant='*')}"}
+    join = "&" if "?" in path else "?"
+    own = await classifier.http.get(path, headers=rival)
+    assert own.json() in ([], {"retries": [], "next": None})
+    assert (await classifier.http.get(f"{path}{join}tenant={TENANT}", headers=rival)).status_code == 403
+    assert (await classifier.http.get(path, headers=everybody)).status_code == 400
+    for headers in (everybody, {}):
+        seen = await classifier.http.get(f"{path}{join}tenant={TENANT}", headers=headers)
+        assert seen.status_code == 200
+        assert "mailbox_full" in seen.text or "waiting" in seen.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_rights(world: World, classifier: Running, path: str) -> None:
+    sender = {"Authorization": f"Bearer {world.token(scopes=('send', 'check'))}"}
+    assert (await classifier.http.get(path, headers=sender)).status_code == 403
+    for wrong in ("", "Bearer x.y.z"):
+        assert (await classifier.http.get(path, headers={"Authorization": wrong})).status_code == 401
+
+
+async def test_health_and_metrics(world: World, classifier: Running) -> None:
+    await tell(world, Input("full", 1, 0))
+    health = await get(classifier, "/health/ready")
+    assert (health["ok"], health["database"], len(health["consumers"])) == (True, "ok", 5)
+    metrics = await classifier.http.get("/metrics")
+    assert 'queue="classifier.bounce-received"' in metrics.text
+    assert address(1) not in metrics.text
