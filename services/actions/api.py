@@ -44,6 +44,8 @@ class OperationRequest(BaseModel):
     addresses: list[Address] = Field(default_factory=list, max_length=100_000)
     mailing: Id | None = None
     note: Text = ""
+    id: Id | None = None
+    """The caller's own id of the operation: who asks again with it, because no answer came, gets no second one."""
 
 
 class ContactBody(BaseModel):
@@ -182,8 +184,8 @@ async def request_operation(
         raise HTTPException(422, "addresses: empty, and no mailing; name one of them")
     if sum(map(len, body.addresses)) > MAX_REQUEST:
         raise HTTPException(422, f"addresses: more than {MAX_REQUEST} characters; ask for several operations")
-    data = OperationRequested(**body.model_dump(), by=caller.name, time=datetime.now(UTC))
-    identity = str(uuid4())
+    data = OperationRequested(**body.model_dump(exclude={"id"}), by=caller.name, time=datetime.now(UTC))
+    identity = body.id or str(uuid4())
     async with request.app.state.service.effects.begin() as work:
         work.command(event(data, id=identity, source=SOURCE, tenant=caller.tenant_for(tenant), subject=identity))
     return {"id": identity}

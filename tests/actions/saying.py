@@ -166,12 +166,13 @@ async def spied(world: World, *patterns: str) -> str:
     return queue.name
 
 
-async def waiting(pool: Pool) -> None:
-    """Wait until some transaction waits for another's lock."""
+async def waiting(pool: Pool, number: int = 1) -> None:
+    """Wait until so many transactions wait for another's lock."""
     await eventually(
         lambda: pool.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
+        ),
+        lambda seen: seen == number,
     )
 
 

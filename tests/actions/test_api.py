@@ -104,6 +104,7 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u1@example.com", "nobody"]}}, "body.addresses.1"),
     ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u@x.no"] * 100_001}}, "body.addresses"),
     ("POST", "/v1/operations", {"json": CLEAR | {"mailing": ""}}, "body.mailing"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"id": "a\nb"}}, "body.id"),
     ("POST", "/v1/operations", {"json": CLEAR | {"note": "\x00"}}, "body.note"),
     ("POST", "/v1/operations", {"json": CLEAR | {"by": "eve"}}, "body.by"),
 ]

@@ -117,6 +117,18 @@ async def test_a_repeated_request_or_answer_does_nothing_twice(world: World, act
     assert [(row["operation_id"], row["how_many"]) for row in await audit(actions)] == [("op-2", 1), ("op-1", 1)]
 
 
+async def test_asking_again_over_http_with_an_id_is_the_same_operation(world: World, actions: Running) -> None:
+    body = {"operation": "clear_bounce_flag", "addresses": [address(1)], "id": "crm-7"}
+    for _ in range(3):
+        assert (await actions.http.post("/v1/operations", json=body)).json() == {"id": "crm-7"}
+    (command,) = await heard(world, CLEARS, 1)
+    await say(world, cleared(command))
+    await until(actions, "crm-7", state="finished", total=1)
+    await eventually(lambda: world.depth("actions.operation-requested"), lambda depth: depth == 0)
+    assert await world.depth(CLEARS) == 0
+    assert len(await audit(actions)) == 1
+
+
 async def test_the_same_id_of_another_tenant_is_another_operation(world: World, actions: Running) -> None:
     await say(world, request("op-1", [address(1)]), request("op-1", [address(2)], tenant="other"))
     commands = {one["tenant"]: one for one in await heard(world, CLEARS, 2)}
@@ -256,7 +268,7 @@ async def test_two_who_settle_at_once_both_count(pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM operations FOR UPDATE")
         both = [later(pool, cleared(command)) for command in (one, other)]
-        await waiting(pool)
+        await waiting(pool, 2)
     told = [event for task in both for event in await task]
     assert sorted(event.type.split(".")[2] for event in told) == ["finished", "progressed", "progressed"]
     assert await pool.fetchval("SELECT state FROM operations") == "finished"
