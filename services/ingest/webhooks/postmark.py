@@ -1,0 +1,121 @@
+"""Postmark. https://postmarkapp.com/developer/webhooks/webhooks-overview, and the page of each record type there.
+
+Types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.ingest.webhooks.found import (
+    NOT_SENT,
+    SUPPRESSED,
+    Event,
+    Found,
+    Ignored,
+    Item,
+    UnknownKind,
+    found,
+    known_kind,
+    text_of,
+)
+from services.ingest.webhooks.reading import Provider, elements
+from shared.contracts import Kind, Result
+
+_KINDS: dict[str, Result | None] = {
+    "Delivery": Result.DELIVERED,
+    "Bounce": Result.BOUNCED,
+    "SpamComplaint": Result.COMPLAINED,
+    "SubscriptionChange": Result.UNSUBSCRIBED,
+    "Open": Result.OPENED,
+    "Click": None,
+}
+_TIMES = {
+    Result.DELIVERED: "DeliveredAt",
+    Result.COMPLAINED: "BouncedAt",
+    Result.UNSUBSCRIBED: "ChangedAt",
+    Result.OPENED: "ReceivedAt",
+}
+_BOUNCES: dict[str, Result | Kind | None] = {
+    **dict.fromkeys(
+        (
+            "HardBounce", "AddressChange", "DnsError", "SpamNotification", "OpenRelayTest", "Unknown", "SoftBounce",
+            "VirusNotification", "BadEmailAddress", "Blocked", "DMARCPolicy",
+        ),
+        Result.BOUNCED,
+    ),
+    **dict.fromkeys(("ManuallyDeactivated", "Unconfirmed"), Result.BOUNCED),
+    **dict.fromkeys(("SMTPApiError", "TemplateRenderingFailed"), Result.BOUNCED),
+    "Transient": Result.DEFERRED,
+    "SpamComplaint": Result.COMPLAINED,
+    "Unsubscribe": Result.UNSUBSCRIBED,
+    "AutoResponder": Kind.AUTO_REPLY,
+    "ChallengeVerification": Kind.CHALLENGE,
+    "Subscribe": None,
+    "InboundError": None,
+}  # fmt: skip
+_PREFIXES = {
+    "ManuallyDeactivated": SUPPRESSED,
+    "Unconfirmed": SUPPRESSED,
+    "SMTPApiError": NOT_SENT,
+    "TemplateRenderingFailed": NOT_SENT,
+}
+
+
+def read(event: Event) -> Iterator[Item]:
+    """Yield what one record says."""
+    kind = event.get("RecordType")
+    result = known_kind(_KINDS, kind)
+    if result is None:
+        yield Ignored(str(kind))
+    elif kind == "Bounce":
+        yield _bounce(event)
+    elif kind == "SubscriptionChange" and not _unsubscribed(event):
+        yield Ignored("SubscriptionChange")
+    else:
+        time = event.get(_TIMES[result])
+        yield _found(event, event.get("Recipient") or event.get("Email"), result, time, text=event.get("Details"))
+
+
+def _unsubscribed(event: Event) -> bool:
+    """Tell whether the recipient left; what Postmark puts on its list itself is told by other records."""
+    return event.get("SuppressSending") is True and event.get("Origin") == "Recipient"
+
+
+def _bounce(event: Event) -> Item:
+    type_ = text_of(event.get("Type"))
+    if type_ not in _BOUNCES:
+        raise UnknownKind(f"kind: Bounce of type {type_[:60]!r} is not known")
+    meaning = _BOUNCES[type_]
+    if meaning is None:
+        return Ignored(type_)
+    prefix = _PREFIXES.get(type_)
+    text = text_of(event.get("Details")) or text_of(event.get("Description"))
+    return _found(
+        event,
+        event.get("Email"),
+        meaning if isinstance(meaning, Result) else Result.BOUNCED,
+        event.get("BouncedAt"),
+        text=f"{prefix}: {text}" if prefix else text,
+        verdict=[type_, event.get("TypeCode")],
+        kind=meaning if isinstance(meaning, Kind) else None,
+    )
+
+
+def _found(event: Event, address: Any, result: Result, time: Any, **more: Any) -> Found:
+    message = text_of(event.get("MessageID"))
+    number = text_of(event.get("ID"))
+    own = number or f"{message}:{text_of(address)}:{text_of(time)}"
+    return found(
+        f"{event.get('RecordType')}:{own}",
+        address,
+        result,
+        time,
+        tags=event.get("Tag"),
+        meta=event.get("Metadata"),
+        message_id=message,
+        provider="postmark",
+        **more,
+    )
+
+
+PROVIDER = Provider("postmark", read, elements)

@@ -1,0 +1,214 @@
+"""Amazon SES, through SNS or as it publishes its events.
+
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (event publishing)
+https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (feedback notifications)
+https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html (the envelope)
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from services.ingest.webhooks.found import (
+    NOT_SENT,
+    SUPPRESSED,
+    Event,
+    Found,
+    Ignored,
+    Item,
+    UnknownKind,
+    addresses,
+    found,
+    inner,
+    known_kind,
+    objects,
+    text_of,
+)
+from services.ingest.webhooks.reading import Provider, elements
+from shared.contracts import Result
+from shared.errors import InvalidMessage
+
+_KINDS: dict[str, Result | None] = {
+    "Send": Result.SENT,
+    "Delivery": Result.DELIVERED,
+    "DeliveryDelay": Result.DEFERRED,
+    "Bounce": Result.BOUNCED,
+    "Reject": Result.BOUNCED,
+    "Rendering Failure": Result.BOUNCED,
+    "Complaint": Result.COMPLAINED,
+    "Open": Result.OPENED,
+    "Subscription": Result.UNSUBSCRIBED,
+    "Click": None,
+    "Received": None,
+    "AmazonSnsSubscriptionSucceeded": None,
+}
+_ENVELOPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
+_SUPPRESSIONS = ("Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient")
+
+
+def read(event: Event) -> Iterator[Item]:
+    """Yield what one notification says of each of its recipients."""
+    if event.get("Type") in _ENVELOPES:
+        if event["Type"] != "Notification":
+            yield Ignored(str(event["Type"]))
+            return
+        message = text_of(event.get("Message"))
+        if message.startswith("Successfully validated SNS topic"):
+            yield Ignored("validated")
+            return
+        event = _unwrapped(message)
+    kind = event.get("eventType") or event.get("notificationType")
+    if known_kind(_KINDS, kind) is None:
+        yield Ignored(str(kind))
+        return
+    yield from _READERS[str(kind)](event)
+
+
+def _unwrapped(message: str) -> Event:
+    try:
+        inside = json.loads(message)
+    except (ValueError, RecursionError):
+        raise UnknownKind("kind: the notification carries no JSON, so it is none of SES") from None
+    if not isinstance(inside, dict):
+        raise UnknownKind("kind: the notification carries no object, so it is none of SES")
+    return inside
+
+
+def _bounce(event: Event) -> Iterator[Item]:
+    bounce = event.get("bounce")
+    verdict = [inner(bounce, "bounceType"), inner(bounce, "bounceSubType")]
+    suppressed = text_of(verdict[1]) in _SUPPRESSIONS
+    for recipient in objects(inner(bounce, "bouncedRecipients")):
+        text = recipient.get("diagnosticCode")
+        yield _found(
+            event,
+            recipient.get("emailAddress"),
+            Result.BOUNCED,
+            inner(bounce, "timestamp"),
+            inner(bounce, "feedbackId"),
+            text=f"{SUPPRESSED}: {text_of(text)}" if suppressed else text,
+            status=recipient.get("status"),
+            remote_mta=inner(bounce, "remoteMtaIp"),
+            verdict=verdict,
+        )
+
+
+def _complaint(event: Event) -> Iterator[Item]:
+    """Yield complaints. One that is only on the suppression list was never mailed, and is no new complaint."""
+    complaint = event.get("complaint")
+    feedback = text_of(inner(complaint, "complaintFeedbackType"))
+    echo = text_of(inner(complaint, "complaintSubType")) in _SUPPRESSIONS
+    if feedback == "not-spam":
+        yield Ignored(feedback)
+        return
+    for recipient in objects(inner(complaint, "complainedRecipients")):
+        yield _found(
+            event,
+            recipient.get("emailAddress"),
+            Result.BOUNCED if echo else Result.COMPLAINED,
+            inner(complaint, "timestamp"),
+            inner(complaint, "feedbackId"),
+            text=SUPPRESSED if echo else None,
+            verdict=["Complaint", inner(complaint, "complaintSubType")] if echo else [],
+            feedback_type=None if echo else feedback,
+        )
+
+
+def _delivery(event: Event) -> Iterator[Item]:
+    delivery = event.get("delivery")
+    for address in addresses(inner(delivery, "recipients")):
+        yield _found(
+            event,
+            address,
+            Result.DELIVERED,
+            inner(delivery, "timestamp"),
+            text=inner(delivery, "smtpResponse"),
+            remote_mta=inner(delivery, "remoteMtaIp"),
+        )
+
+
+def _delay(event: Event) -> Iterator[Item]:
+    delay = event.get("deliveryDelay")
+    for recipient in objects(inner(delay, "delayedRecipients")):
+        yield _found(
+            event,
+            recipient.get("emailAddress"),
+            Result.DEFERRED,
+            inner(delay, "timestamp"),
+            text=recipient.get("diagnosticCode"),
+            status=recipient.get("status"),
+            verdict=[inner(delay, "delayType")],
+        )
+
+
+def _send(event: Event) -> Iterator[Item]:
+    for address in addresses(inner(event, "mail", "destination")):
+        yield _found(event, address, Result.SENT, inner(event, "mail", "timestamp"))
+
+
+def _not_sent(event: Event) -> Iterator[Item]:
+    reason = text_of(inner(event, "reject", "reason") or inner(event, "failure", "errorMessage"))
+    for address in addresses(inner(event, "mail", "destination")):
+        yield _found(
+            event,
+            address,
+            Result.BOUNCED,
+            inner(event, "mail", "timestamp"),
+            text=f"{NOT_SENT}: {reason}",
+            verdict=[event.get("eventType")],
+        )
+
+
+def _open(event: Event) -> Iterator[Item]:
+    """Yield an open when it is told whose it is: the event names all recipients of the message."""
+    recipients = addresses(inner(event, "mail", "destination"))
+    if len(recipients) > 1:
+        yield Ignored("Open of one among several")
+        return
+    yield _found(event, recipients[0], Result.OPENED, inner(event, "open", "timestamp"))
+
+
+def _subscription(event: Event) -> Iterator[Item]:
+    subscription = event.get("subscription")
+    if inner(subscription, "newTopicPreferences", "unsubscribeAll") is not True:
+        yield Ignored("Subscription")
+        return
+    recipients = addresses(inner(event, "mail", "destination"))
+    if len(recipients) > 1:
+        raise InvalidMessage("mail.destination: several, and nothing tells who has unsubscribed")
+    yield _found(event, recipients[0], Result.UNSUBSCRIBED, inner(subscription, "timestamp"))
+
+
+_READERS = {
+    "Send": _send,
+    "Delivery": _delivery,
+    "DeliveryDelay": _delay,
+    "Bounce": _bounce,
+    "Reject": _not_sent,
+    "Rendering Failure": _not_sent,
+    "Complaint": _complaint,
+    "Open": _open,
+    "Subscription": _subscription,
+}
+
+
+def _found(event: Event, address: Any, result: Result, time: Any, feedback_id: Any = None, **more: Any) -> Found:
+    mail = event.get("mail")
+    kind = event.get("eventType") or event.get("notificationType")
+    identity = feedback_id or f"{text_of(inner(mail, 'messageId'))}:{kind}:{text_of(time)}"
+    headers = inner(mail, "headers")
+    named = {entry.get("name"): entry.get("value") for entry in headers or [] if isinstance(entry, dict)}
+    tags = inner(mail, "tags") or {}
+    return found(
+        f"{identity}:{text_of(address)}",
+        address,
+        result,
+        time,
+        meta=named | tags if isinstance(tags, dict) else named,
+        message_id=inner(mail, "commonHeaders", "messageId") or inner(mail, "messageId"),
+        provider="ses",
+        **more,
+    )
+
+
+PROVIDER = Provider("ses", read, elements)

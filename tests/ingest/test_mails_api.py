@@ -1,0 +1,153 @@
+"""Bounce mails over HTTP: what the answer says is what the events say."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from returpost.samples import Expectation, expectations, paths
+from services.ingest import api
+from services.ingest.app import create
+from services.ingest.settings import Settings
+from shared.topology import DEAD_LETTERS
+from tests.ingest.hearing import BOUNCED, RECORDED, heard
+from tests.world import Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+SAMPLES = {path.name: path.read_bytes() for path in paths()}
+EXPECTED: dict[str, list[Expectation]] = defaultdict(list)
+for expectation in expectations():
+    EXPECTED[expectation.file].append(expectation)
+RESULTS = {
+    "failure": "bounced",
+    "delayed": "deferred",
+    "delivered": "delivered",
+    "complaint": "complained",
+    "unsubscribe": "unsubscribed",
+}
+BOUNCE = SAMPLES["postfix-user-unknown.eml"]
+
+
+@pytest.fixture
+async def ingest(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "ingest") as running:
+        yield running
+
+
+async def post(running: Running, body: bytes, **query: str) -> httpx.Response:
+    headers = {"Content-Type": "message/rfc822"}
+    return await running.http.post("/v1/bounce-mails", content=body, headers=headers, params=query)
+
+
+async def test_every_sample_is_answered_and_told_as_meant(world: World, ingest: Running) -> None:
+    for name, body in SAMPLES.items():
+        expected = EXPECTED[name]
+        answer = await post(ingest, body)
+        assert answer.status_code == 202, name
+        said = answer.json()
+        assert said["recognised"] is True, name
+        reports = {(r["address"], r["original_recipient"], r["kind"], r["status"]) for r in said["reports"]}
+        assert reports == {(e.recipient, e.original_recipient, e.kind, e.status) for e in expected}, name
+        received = await heard(world, BOUNCED, len(expected))
+        assert {(e["data"]["address"], e["data"]["evidence"]["kind"]) for e in received} == {
+            (e.recipient, e.kind) for e in expected
+        }, name
+        wanted = {(e.recipient, RESULTS[e.kind]) for e in expected if e.kind in RESULTS}
+        recorded = await heard(world, RECORDED, len(wanted)) if wanted else []
+        assert {(e["data"]["address"], e["data"]["result"]) for e in recorded} == wanted, name
+    assert await world.depth(RECORDED) == await world.depth(DEAD_LETTERS) == 0
+
+
+async def test_the_same_mail_again_has_the_same_ids(world: World, ingest: Running) -> None:
+    answers = [(await post(ingest, BOUNCE)).json() for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert len({one["id"] for one in await heard(world, BOUNCED, 3)}) == 1
+    assert len({one["id"] for one in await heard(world, RECORDED, 3)}) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"From: a@example.com\nTo: b@example.com\nSubject: Hello\n\nHow are you?\n",
+        b"\x00\xff\xfe no mail at all",
+        b"\n",
+    ],
+    ids=["letter", "bytes", "nothing"],
+)
+async def test_a_mail_that_says_nothing_is_kept_as_a_dead_letter(world: World, ingest: Running, body: bytes) -> None:
+    answer = await post(ingest, body)
+    assert answer.status_code == 202
+    assert (answer.json()["recognised"], answer.json()["reports"]) == (False, [])
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    (letter,) = await world.take(DEAD_LETTERS)
+    assert letter.body == body
+    assert letter.content_type == "message/rfc822"
+    assert letter.headers["x-returpost-routing-key"] == "bounce-mail.acme"
+    assert await world.depth(BOUNCED) == await world.depth(RECORDED) == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "sender"),
+    [
+        (None, {}, "default"),
+        ("news", {}, "news"),
+        ("news", {"sender": "alerts"}, "alerts"),
+        (None, {"sender": "alerts"}, "alerts"),
+        ("No Name", {}, "default"),
+    ],
+)
+async def test_the_sender_is_the_one_that_is_named(
+    world: World, ingest: Running, header: str | None, query: dict[str, str], sender: str
+) -> None:
+    named = f"X-Returpost-Sender: {header}\n".encode() if header else b""
+    body = BOUNCE.replace(b"\r\n", b"\n").replace(b"X-Returpost-Mailing:", named + b"X-Returpost-Mailing:")
+    assert (named in body) or not named
+    assert (await post(ingest, body, **query)).status_code == 202
+    for queue in (RECORDED, BOUNCED):
+        (told,) = await heard(world, queue, 1)
+        assert told["data"]["sender"] == sender
+
+
+@pytest.mark.parametrize("date", ["future", "none", "past"])
+async def test_it_happened_when_the_mail_was_written(world: World, ingest: Running, date: str) -> None:
+    lines = BOUNCE.replace(b"\r\n", b"\n").split(b"\n")
+    at = next(n for n, line in enumerate(lines) if line.startswith(b"Date:"))
+    before = datetime.now(UTC).replace(microsecond=0)
+    moments = {"future": before + timedelta(days=400), "past": before - timedelta(days=400)}
+    lines[at : at + 1] = [b"Date: " + format_datetime(moments[date]).encode()] if date in moments else []
+    assert (await post(ingest, b"\n".join(lines))).status_code == 202
+    (told,) = await heard(world, BOUNCED, 1)
+    time = datetime.fromisoformat(told["data"]["time"])
+    if date == "past":
+        assert time == moments["past"]
+    else:
+        assert before <= time <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status"),
+    [
+        (b"", {}, 422),
+        (b" " * (api.MAX_MAIL + 1), {}, 413),
+        (BOUNCE, {"sender": "No Name"}, 422),
+    ],
+    ids=["empty", "large", "sender"],
+)
+async def test_what_is_refused(world: World, ingest: Running, body: bytes, query: dict[str, str], status: int) -> None:
+    answer = await post(ingest, body, **query)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert await world.depth(BOUNCED) == await world.depth(DEAD_LETTERS) == 0
+
+
+async def test_the_callers_trace_is_carried_into_the_events(world: World, ingest: Running) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers: dict[str, Any] = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    await ingest.http.post("/v1/bounce-mails", content=BOUNCE, headers=headers)
+    (told,) = await heard(world, BOUNCED, 1)
+    assert told["traceparent"].split("-")[1] == trace

@@ -1,0 +1,160 @@
+"""The service over the broker: what senders hand in becomes events; what is wrong becomes a dead letter."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.ingest.app import create
+from services.ingest.settings import Settings
+from shared import ids
+from shared.contracts import BounceReceived, DeliveryRecorded
+from shared.topology import COMMANDS, DEAD_LETTERS
+from shared.vocabulary import Result
+from tests.ingest.hearing import BOUNCED, RECORDED, TIME, cloud, heard, keys
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+KEY = f"delivery.result.{TENANT}.news"
+
+
+@pytest.fixture
+async def ingest(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "ingest") as running:
+        yield running
+
+
+async def hand_in(world: World, value: Any, key: str = KEY) -> None:
+    await world.publish(COMMANDS, key, value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+async def test_a_bounce_becomes_a_result_and_a_bounce(world: World, ingest: Running) -> None:
+    await hand_in(world, cloud(1, contact="c-1", attempt=2, remote_mta="mx.example.com"))
+    (recorded,), (received,) = await heard(world, RECORDED, 1), await heard(world, BOUNCED, 1)
+    identity = ids.of_input(TENANT, "/senders/news", "r-1")
+    for told, contract in ((recorded, DeliveryRecorded), (received, BounceReceived)):
+        assert told["id"] == ids.derived(identity, contract.TYPE)
+        assert (told["type"], told["tenant"], told["subject"]) == (contract.TYPE, TENANT, "m-1")
+        assert told["source"] == "/returpost/ingest"
+    assert recorded["data"] == {
+        "mailing": "m-1",
+        "address": "u1@example.com",
+        "result": "bounced",
+        "time": TIME,
+        "sender": "news",
+        "contact": "c-1",
+    }
+    assert received["data"]["attempt"] == 2
+    evidence = received["data"]["evidence"]
+    assert (evidence["reply_code"], evidence["status"]) == (550, "5.1.1")
+    assert (evidence["diagnostic"], evidence["remote_mta"]) == ("550 5.1.1 user unknown", "mx.example.com")
+
+
+async def test_every_result_goes_out_under_its_own_key(world: World, ingest: Running) -> None:
+    listening = await keys(world, "#")
+    await hand_in(world, [cloud(n, result=result) for n, result in enumerate(Result)])
+    await heard(world, RECORDED, len(Result))
+    (bounce,) = await heard(world, BOUNCED, 1)
+    assert bounce["data"]["address"] == f"u{list(Result).index(Result.BOUNCED)}@example.com"
+    found = dict([await listening.get() for _ in range(len(Result) + 1)])
+    assert {key for key in found if key.startswith("delivery")} == {f"delivery.recorded.{TENANT}.{r}" for r in Result}
+    for key, body in found.items():
+        if key.startswith("delivery"):
+            assert key.endswith(f".{body['data']['result']}")
+    assert f"bounce.received.{TENANT}" in found
+
+
+async def test_repeats_have_the_same_ids(world: World, ingest: Running) -> None:
+    for _ in range(5):
+        await hand_in(world, cloud(1))
+        await hand_in(world, [cloud(1), cloud(2)])
+    assert len({one["id"] for one in await heard(world, RECORDED, 15)}) == 2
+    assert len({one["id"] for one in await heard(world, BOUNCED, 15)}) == 2
+
+
+async def test_an_address_is_normalised_and_a_time_is_utc(world: World, ingest: Running) -> None:
+    await hand_in(world, cloud(1, address=" Ann@B\u00dcCHER.example. ", time="2026-01-02T05:04:05+02:00"))
+    (recorded,) = await heard(world, RECORDED, 1)
+    assert (recorded["data"]["address"], recorded["data"]["time"]) == ("Ann@xn--bcher-kva.example", TIME)
+
+
+def soon(**delta: int) -> str:
+    return (datetime.now(UTC) + timedelta(**delta)).isoformat()
+
+
+BAD = [
+    pytest.param(cloud(9, time=soon(hours=1)), "data.time", id="future"),
+    pytest.param(cloud(9, time="2026-01-02T03:04:05"), "data.time", id="time-without-offset"),
+    pytest.param(cloud(9, {"tenant": "rival"}), "tenant", id="tenant"),
+    pytest.param(cloud(9, {"type": "returpost.delivery.result.v9"}), "type", id="version"),
+    pytest.param(cloud(9, {"type": "returpost.block.set.v1"}), "type", id="type"),
+    pytest.param(cloud(9, {"specversion": "0.3"}), "specversion", id="specversion"),
+    pytest.param(cloud(9, {"id": ""}), "id", id="id"),
+    pytest.param(cloud(9, address="nobody"), "data.address", id="address"),
+    pytest.param(cloud(9, result="exploded"), "data.result", id="result"),
+    pytest.param(cloud(9, mailing="a\u0000b"), "data.mailing", id="nul"),
+    pytest.param(cloud(9, reply_code=99), "data.reply_code", id="reply-code"),
+    pytest.param({"id": "r-9"}, "source: Field required", id="no-event"),
+    pytest.param("junk", "message", id="text"),
+    pytest.param(17, "message", id="number"),
+    pytest.param(None, "message", id="null"),
+]
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["single", "in-a-batch"])
+@pytest.mark.parametrize(("bad", "names"), BAD)
+async def test_what_is_wrong_is_kept_to_the_byte_and_the_rest_goes_on(
+    world: World, ingest: Running, bad: Any, names: str, batched: bool
+) -> None:
+    exact = json.dumps(bad, indent=2, ensure_ascii=False).encode() if bad != "junk" else b'"junk\\u00e6"'
+    if batched:
+        good = [json.dumps(cloud(n)).encode() for n in (1, 2)]
+        await hand_in(world, b" [" + good[0] + b" ,\n" + exact + b"," + good[1] + b"]")
+    else:
+        await hand_in(world, exact)
+        await hand_in(world, [cloud(1), cloud(2)])
+    told = await heard(world, RECORDED, 2)
+    assert {one["data"]["address"] for one in told} == {"u1@example.com", "u2@example.com"}
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    (letter,) = await world.take(DEAD_LETTERS)
+    assert letter.body == exact
+    assert names in str(letter.headers["x-returpost-error"])
+    assert letter.headers["x-returpost-queue"] == "ingest.delivery-result"
+    assert letter.headers["x-returpost-routing-key"] == KEY
+
+
+async def test_a_clock_that_is_a_little_ahead_is_forgiven(world: World, ingest: Running) -> None:
+    await hand_in(world, [cloud(1, time=soon(minutes=10)), cloud(2, time=soon(minutes=20))])
+    (told,) = await heard(world, RECORDED, 1)
+    assert told["data"]["address"] == "u1@example.com"
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+
+
+async def test_a_trace_is_carried_on(world: World, ingest: Running) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    await hand_in(world, cloud(1, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}))
+    for queue in (RECORDED, BOUNCED):
+        (told,) = await heard(world, queue, 1)
+        assert told["traceparent"].split("-")[1] == trace
+
+
+async def test_health_and_metrics(world: World, ingest: Running) -> None:
+    await hand_in(world, [cloud(1), cloud(2)])
+    await heard(world, RECORDED, 2)
+    health = await ingest.http.get("/health/ready")
+    assert health.status_code == 200
+    assert health.json()["ok"] is True
+    assert list(health.json()["consumers"]) == ["ingest.delivery-result"]
+    assert (await ingest.http.get("/health/live")).json() == {"ok": True}
+    text = (await ingest.http.get("/metrics", headers={"Authorization": ""})).text
+    assert 'queue="ingest.delivery-result"' in text
+    assert "@" not in text
+
+
+def test_the_document_names_all_that_goes_in_and_out() -> None:
+    document = str(create(Settings()).asyncapi())
+    for name in ("delivery.recorded.{tenant}.{result}", "bounce.received.{tenant}", "ingest.delivery-result"):
+        assert name in document
