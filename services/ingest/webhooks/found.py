@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import re2
+from pydantic import ValidationError
 
+from shared.cloudevents import explain
 from shared.contracts import MAX_DIAGNOSTIC, DeliveryResult, Kind, Result
 from shared.errors import InvalidMessage
 
@@ -20,7 +22,7 @@ NOT_SENT = "message rejected before it was sent"
 _STATUS = re2.compile(r"(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?:[^\d.]|$)")
 _FEEDBACK_TYPE = re2.compile(r"^[a-z0-9-]{1,40}$")
 _PREFIX = "mailing:"
-_MAILING = ("returpost_mailing", "returpost-mailing", "x-returpost-mailing", "mailing", "mailing_id")
+_MAILING = ("returpost_mailing", "mailing", "mailing_id")
 _MILLISECONDS = 100_000_000_000
 """Numbers from here on are milliseconds: as seconds they would lie after the year 5000."""
 
@@ -43,12 +45,19 @@ class Ignored:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One recipient of an event that is wrong: the event is kept, and its other recipients are taken."""
+
+    error: str
+
+
 class UnknownKind(InvalidMessage):
     """An event of a kind that this version does not know; it is kept."""
 
 
 Event = Mapping[str, Any]
-Item = Found | Ignored
+Item = Found | Ignored | Broken
 
 
 def found(
@@ -69,28 +78,29 @@ def found(
     remote_mta: Any = None,
     feedback_type: Any = None,
     kind: Kind | None = None,
-) -> Found:
-    """Return the result, checked. Raises `InvalidMessage` or pydantic's `ValidationError`, which name the field."""
+) -> Found | Broken:
+    """Return the result, checked, or what is wrong with it."""
     known = _metadata(meta)
-    said = text_of(text)
     code = number_of(reply_code)
     feedback = text_of(feedback_type).lower().replace("_", "-")
     values: dict[str, Any] = {
-        "mailing": mailing_of(known, tags, campaign, message_id),
         "address": _bare(address),
         "result": result,
-        "time": moment(time),
         "contact": known.get("returpost_contact"),
         "attempt": known.get("returpost_attempt"),
         "reply_code": code if code and 200 <= code <= 599 else None,
         "status": status_of(status),
-        "diagnostic": diagnostic(said, provider, verdict),
+        "diagnostic": diagnostic(text_of(text), provider, verdict),
         "remote_mta": text_of(remote_mta) or None,
         "feedback_type": feedback if _FEEDBACK_TYPE.search(feedback) else None,
     }
     if known.get("returpost_sender"):
         values["sender"] = known["returpost_sender"]
-    return Found(DeliveryResult.model_validate(values), event_id, kind)
+    try:
+        values |= {"mailing": mailing_of(known, tags, campaign, message_id), "time": moment(time)}
+        return Found(DeliveryResult.model_validate(values), text_of(event_id) or None, kind)
+    except (ValidationError, InvalidMessage) as error:
+        return Broken(explain(error))
 
 
 def mailing_of(meta: Mapping[str, Any], tags: Any, campaign: Any, message_id: Any) -> str:
@@ -212,7 +222,12 @@ def _metadata(value: Any) -> Mapping[str, Any]:
         value = {entry["name"]: entry.get("value") for entry in value if isinstance(entry, Mapping) and "name" in entry}
     if not isinstance(value, Mapping):
         return {}
-    return {str(name).lower(): _first(entry) for name, entry in value.items()}
+    return {_plain(str(name)): _first(entry) for name, entry in value.items()}
+
+
+def _plain(name: str) -> str:
+    """Return the name as metadata, tags and headers have in common: `X-Returpost-Mailing` is `returpost_mailing`."""
+    return name.lower().replace("-", "_").removeprefix("x_")
 
 
 def _first(value: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Mailgun. https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks and .../events/event-structure"""
+"""Mailgun.
+
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks
+https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure
+"""
 
 from collections.abc import Iterator
 

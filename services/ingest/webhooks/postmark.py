@@ -10,7 +10,6 @@ from services.ingest.webhooks.found import (
     NOT_SENT,
     SUPPRESSED,
     Event,
-    Found,
     Ignored,
     Item,
     UnknownKind,
@@ -101,7 +100,7 @@ def _bounce(event: Event) -> Item:
     )
 
 
-def _found(event: Event, address: Any, result: Result, time: Any, **more: Any) -> Found:
+def _found(event: Event, address: Any, result: Result, time: Any, **more: Any) -> Item:
     message = text_of(event.get("MessageID"))
     number = text_of(event.get("ID"))
     own = number or f"{message}:{text_of(address)}:{text_of(time)}"

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
-from services.ingest.webhooks.found import Event, Found, Ignored, Item, UnknownKind
-from shared.cloudevents import explain, split
+from services.ingest.webhooks.found import Broken, Event, Found, Ignored, Item, UnknownKind
+from shared.cloudevents import split
 from shared.errors import InvalidMessage
 
 Read = Callable[[Event], Iterable[Item]]
@@ -47,8 +45,13 @@ def lines(body: bytes) -> Iterable[bytes]:
     return elements(body)
 
 
-def read(provider: Provider, body: bytes) -> Iterator[Found | Ignored | Kept]:
-    """Yield what is found in each event of the body, and what has to be kept for a person to look at."""
+def read(
+    provider: Provider, body: bytes, check: Callable[[Found], None] = lambda found: None
+) -> Iterator[Found | Ignored | Kept]:
+    """Yield what is found in each event of the body, and what has to be kept for a person to look at.
+
+    `check` raises `InvalidMessage` for a result that is not to be taken.
+    """
     try:
         parts = list(provider.cut(body))
     except InvalidMessage as error:
@@ -56,11 +59,31 @@ def read(provider: Provider, body: bytes) -> Iterator[Found | Ignored | Kept]:
         return
     for part in parts:
         try:
-            yield from list(provider.read(_object(part)))
+            yield from _items(provider, part, check)
         except UnknownKind as error:
             yield Kept(part, f"{provider.name}: {error}", "unknown")
-        except (ValidationError, InvalidMessage) as error:
-            yield Kept(part, f"{provider.name}: {explain(error)}", "broken")
+        except InvalidMessage as error:
+            yield Kept(part, f"{provider.name}: {error}", "broken")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            yield Kept(
+                part,
+                f"{provider.name}: a field is not of the type that is documented ({type(error).__name__})",
+                "broken",
+            )
+
+
+def _items(provider: Provider, part: bytes, check: Callable[[Found], None]) -> Iterator[Found | Ignored | Kept]:
+    for item in provider.read(_object(part)):
+        if isinstance(item, Ignored):
+            yield item
+            continue
+        try:
+            if isinstance(item, Broken):
+                raise InvalidMessage(item.error)
+            check(item)
+            yield item
+        except InvalidMessage as error:
+            yield Kept(part, f"{provider.name}: {error}", "broken")
 
 
 def _object(part: bytes) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from services.ingest.webhooks.found import (
     NOT_SENT,
     SUPPRESSED,
     Event,
-    Found,
     Ignored,
     Item,
     UnknownKind,
@@ -42,16 +41,17 @@ _KINDS: dict[str, Result | None] = {
     "Received": None,
     "AmazonSnsSubscriptionSucceeded": None,
 }
-_ENVELOPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 _SUPPRESSIONS = ("Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient")
 
 
 def read(event: Event) -> Iterator[Item]:
     """Yield what one notification says of each of its recipients."""
-    if event.get("Type") in _ENVELOPES:
-        if event["Type"] != "Notification":
-            yield Ignored(str(event["Type"]))
-            return
+    if event.get("Type") == "SubscriptionConfirmation":
+        yield Ignored("SubscriptionConfirmation")
+        return
+    if event.get("Type") == "UnsubscribeConfirmation":
+        raise UnknownKind("kind: UnsubscribeConfirmation, so SNS sends no more; subscribe again if that is not meant")
+    if event.get("Type") == "Notification":
         message = text_of(event.get("Message"))
         if message.startswith("Successfully validated SNS topic"):
             yield Ignored("validated")
@@ -192,7 +192,7 @@ _READERS = {
 }
 
 
-def _found(event: Event, address: Any, result: Result, time: Any, feedback_id: Any = None, **more: Any) -> Found:
+def _found(event: Event, address: Any, result: Result, time: Any, feedback_id: Any = None, **more: Any) -> Item:
     mail = event.get("mail")
     kind = event.get("eventType") or event.get("notificationType")
     identity = feedback_id or f"{text_of(inner(mail, 'messageId'))}:{kind}:{text_of(time)}"

@@ -1,0 +1,172 @@
+"""HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import aiohttp
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Response
+from fastapi import Request as HttpRequest
+from prometheus_client import Counter
+
+from services.ingest.api import emit_all
+from services.ingest.normalise import check_time
+from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
+from services.ingest.webhooks.access import Request, admit, stop, subscription
+from services.ingest.webhooks.azure import validation_code
+from services.ingest.webhooks.events import events_of_found
+from services.ingest.webhooks.settings import WebhookSettings, load
+from services.ingest.webhooks.signatures import Refused, Tokens
+from shared.contracts import Name
+from shared.deadletters import dead_letter
+from shared.errors import Unavailable
+from shared.outbox import publish_or_bury
+from shared.publisher import Message
+
+EVENTS = Counter("returpost_webhook_events_total", "Events that providers posted", ["provider", "outcome"])
+"""outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
+REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
+VISIT_TIMEOUT = aiohttp.ClientTimeout(total=10)
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
+"""SNS sends its credentials only when it is asked for them."""
+
+
+async def visit(url: str) -> None:
+    """Confirm a subscription of SNS. Raises `Unavailable`, and SNS asks again."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=VISIT_TIMEOUT) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                raise Unavailable(f"SNS answered {answer.status} to the confirmation")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"SNS did not take the confirmation: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """What the routes need: the settings, the tokens that were used, and how an address is visited."""
+
+    settings: WebhookSettings
+    tokens: Tokens = field(default_factory=Tokens)
+    visit: Callable[[str], Awaitable[None]] = visit
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.webhooks = Webhooks(load())
+    yield
+
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], lifespan=_lifespan)
+
+
+@router.head("/{provider}/{tenant}", include_in_schema=False)
+async def exists(provider: str, tenant: Name) -> Response:
+    """Say that there is such an address; Mandrill asks before it is set up."""
+    return Response(status_code=200 if provider in PROVIDERS else 404)
+
+
+@router.options("/{provider}/{tenant}", include_in_schema=False)
+async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Response:
+    """Let Event Grid send CloudEvents here: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md"""
+    asked = await _presented(provider, tenant, request)
+    origin = asked.headers.get("webhook-request-origin")
+    if provider != "azure" or not origin:
+        return Response(status_code=405, headers={"Allow": "POST, HEAD"})
+    _admitted(asked, request.app.state.webhooks)
+    return Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})
+
+
+@router.post("/{provider}/{tenant}")
+async def receive(
+    provider: str, tenant: Name, request: HttpRequest, sender: Annotated[Name | None, Query()] = None
+) -> dict[str, Any]:
+    """Take what a provider posts, signed or with a secret.
+
+    `sender` is the system that sent the mails, unless their metadata tell. What cannot be read is kept among the dead
+    letters and counted in the answer, and stops nothing else.
+    """
+    webhooks: Webhooks = request.app.state.webhooks
+    asked = await _presented(provider, tenant, request)
+    token = _admitted(asked, webhooks)
+    try:
+        return await _answered(asked, webhooks, request.app.state.service, sender)
+    except BaseException:
+        if token is not None:
+            webhooks.tokens.give_back(token)
+        raise
+
+
+async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
+    if asked.provider == "azure" and (code := validation_code(asked.body)):
+        return {"validationResponse": code}
+    if asked.provider == "ses" and (url := _subscription(asked, webhooks.settings)):
+        await webhooks.visit(url)
+        return {"confirmed": True}
+    return await _taken(asked, service, sender)
+
+
+async def _taken(asked: Request, service: Any, sender: str | None) -> dict[str, Any]:
+    now, tolerance = datetime.now(UTC), service.settings.clock_tolerance
+
+    def check(found: Found) -> None:
+        check_time(found.result.time, now, tolerance)
+
+    items = list(read(PROVIDERS[asked.provider], asked.body, check))
+    found = [item for item in items if isinstance(item, Found)]
+    kept = [item for item in items if isinstance(item, Kept)]
+    async with service.effects.begin() as work:
+        for one in found:
+            emit_all(work, events_of_found(one, tenant=asked.tenant, provider=asked.provider, sender=sender))
+    await publish_or_bury(service.publisher, [_letter(item, asked) for item in kept])
+    for item in items:
+        EVENTS.labels(asked.provider, _outcome(item)).inc()
+    return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
+
+
+def _outcome(item: Found | Ignored | Kept) -> str:
+    return item.outcome if isinstance(item, Kept) else "accepted" if isinstance(item, Found) else "ignored"
+
+
+def _letter(item: Kept, asked: Request) -> Message:
+    return dead_letter(
+        item.body,
+        queue="",
+        exchange="",
+        routing_key=f"webhook.{asked.provider}.{asked.tenant}",
+        content_type="application/json",
+        headers={},
+        error=item.error,
+    )
+
+
+async def _presented(provider: str, tenant: str, request: HttpRequest) -> Request:
+    if provider not in PROVIDERS:
+        raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
+    url = request.url
+    path = f"{url.path}?{url.query}" if url.query else url.path
+    return Request(provider, tenant, path, request.headers, request.query_params, await request.body())
+
+
+def _admitted(asked: Request, webhooks: Webhooks) -> str | None:
+    try:
+        return admit(asked, webhooks.settings, webhooks.tokens, datetime.now(UTC))
+    except Refused as refused:
+        raise _refusal(refused, asked.provider) from None
+
+
+def _subscription(asked: Request, settings: WebhookSettings) -> str | None:
+    try:
+        return subscription(asked, settings)
+    except Refused as refused:
+        raise _refusal(refused, asked.provider) from None
+
+
+def _refusal(refused: Refused, provider: str) -> HTTPException:
+    REFUSED.labels(provider, refused.reason).inc()
+    status = stop(refused, provider)
+    return HTTPException(status, str(refused), CHALLENGE if status == 401 else None)

@@ -1,0 +1,27 @@
+"""From what a provider told to the events that the other services read. No I/O; the same input makes the same ids."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.ingest.normalise import evidence_of, of_input, received, recorded
+from services.ingest.webhooks.found import Found
+from shared import ids
+from shared.cloudevents import Event
+from shared.contracts import Kind, Result
+
+
+def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[Event[Any]]:
+    """Yield the result, and for a failed delivery the bounce with its evidence, whose format is the provider's name.
+
+    An automatic reply or a challenge has a verdict, but is no result. `sender` is who sent, if the event tells nobody.
+    """
+    result = found.result
+    if sender and "sender" not in result.model_fields_set:
+        result = result.model_copy(update={"sender": sender})
+    cause = of_input(result, tenant=tenant, id_=found.event_id, source=f"/webhooks/{provider}")
+    identity = ids.of_input(tenant, cause.source, cause.id)
+    if found.kind is None:
+        yield recorded(identity, tenant, result)
+    if found.kind is not None or result.result is Result.BOUNCED:
+        more = {"format": provider, "kind": found.kind or Kind.FAILURE}
+        yield received(identity, tenant, result, evidence_of(result).model_copy(update=more))
