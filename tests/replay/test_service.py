@@ -211,7 +211,11 @@ async def test_discard_and_restore(world: World, replay: Running) -> None:
     assert kinds == ["restore", "discard"]
 
 
-async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(world: World, replay: Running) -> None:
+async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(
+    world: World, replay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts of one: what cannot be sent must not be taken again and again."""
+    monkeypatch.setattr(jobs, "PART", 1)
     await die(world, b"1", queue="sender.gone.retry-requested")
     await die(world, b"2")
     await letters(replay, 2)
