@@ -35,6 +35,9 @@ from shared.vocabulary import (
     UnblockCause as UnblockCause,
 )
 from shared.vocabulary import (
+    Validity as Validity,
+)
+from shared.vocabulary import (
     VerdictType as VerdictType,
 )
 
@@ -279,6 +282,39 @@ class AddressErase(Contract):
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time
     by: Text
+
+
+class AddressValidate(Contract):
+    """Command: check these new addresses, given as somebody wrote them."""
+
+    TYPE: ClassVar[str] = "returpost.address.validate.v1"
+
+    addresses: Annotated[
+        list[Annotated[Text, StringConstraints(max_length=1_000)]], Field(min_length=1, max_length=10_000)
+    ]
+    reference: Id | None = None
+    """What the asker knows the question by; the answers carry it."""
+
+
+class AddressValidated(Contract):
+    """The result of checking one new address."""
+
+    TYPE: ClassVar[str] = "returpost.address.validated.v1"
+
+    given: Text
+    address: Text
+    """Normalised, or what was given when it is no address."""
+    validity: Validity
+    reason: Text | None = None
+    """`syntax`, `domain_unknown`, `no_mail_host`, `not_accepting` (null MX) or `dns_trouble`."""
+    problem: Text | None = None
+    """The same for people."""
+    suggestion: Text | None = None
+    """What was probably meant."""
+    role: bool = False
+    """Stands for a function, such as `postmaster`."""
+    disposable: bool = False
+    reference: Id | None = None
 
 
 class SettingsChanged(Contract):

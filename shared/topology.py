@@ -102,6 +102,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
     """Every queue and stream, with one queue for the retry commands of each sender."""
     return (
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
+        _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
         _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
         _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
@@ -140,7 +141,11 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
 def service_users() -> tuple[User, ...]:
     """A user a service: reads its own queues, writes to the exchanges that it publishes to, declares nothing."""
     return (
-        _service("ingest", write=(EVENTS,), topics=((EVENTS, r"^(delivery\.recorded|bounce\.received)\."),)),
+        _service(
+            "ingest",
+            write=(EVENTS,),
+            topics=((EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),),
+        ),
         _service(
             "classifier",
             write=(EVENTS, COMMANDS),
@@ -167,13 +172,13 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands."""
     tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
     name = f"sender-{sender}"
-    key = rf"^(delivery\.result\.{tenant}\.{sender}|contact\.upserted\.{tenant})$"
+    key = rf"^(delivery\.result\.{tenant}\.{sender}|(contact\.upserted|address\.validate)\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(sender_queue(sender)), ((COMMANDS, key, "^$"),))
 
 
 def crm_user(name: str) -> User:
     """A CRM reads the stream of blocks and tells of its contacts."""
-    topics = ((COMMANDS, r"^(contact\.upserted|block\.(set|clear)|operation\.requested)\.", "^$"),)
+    topics = ((COMMANDS, r"^(contact\.upserted|address\.validate|block\.(set|clear)|operation\.requested)\.", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS), topics)
 
 

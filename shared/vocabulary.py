@@ -102,6 +102,14 @@ class UnblockCause(StrEnum):
     ERASED = "erased"
 
 
+class Validity(StrEnum):
+    """What the check of a new address came to; trouble with DNS is `unknown`, never `invalid`."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
 class Operation(StrEnum):
     """A bulk action over many addresses."""
 

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from services.ingest import api
 from services.ingest.normalise import check_time, events_of
 from services.ingest.settings import Settings
+from services.ingest.validation import api as validation_api
+from services.ingest.validation.answers import answer
+from services.ingest.validation.domains import Domains
+from services.ingest.validation.lists import load
+from services.ingest.validation.validator import Validator
 from shared.cloudevents import Event
-from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult
+from shared.contracts import AddressValidate, AddressValidated, BounceReceived, DeliveryRecorded, DeliveryResult
 from shared.errors import InvalidMessage
 from shared.outbox import Work
 from shared.service import Service, run
@@ -29,10 +35,18 @@ def create(settings: Settings) -> Service[Settings]:
             for follower in events_of(event):
                 work.emit(follower, event.data.result if isinstance(follower.data, DeliveryRecorded) else None)
 
+    servers = [server.strip() for server in settings.dns_servers.split(",") if server.strip()]
+    validator = Validator(Domains(servers, settings.dns_port), load(settings.lists_dir))
+    take_questions = partial(answer, validator=validator)
+    service.app.state.validator = validator
+
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
+    service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
     service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
     service.publishes(BounceReceived, "bounce.received.{tenant}")
+    service.publishes(AddressValidated, "address.validated.{tenant}")
     service.routes(api.router)
+    service.routes(validation_api.router)
     return service
 
 

@@ -35,7 +35,7 @@ def test_a_token_speaks_for_its_caller_with_any_of_the_keys() -> None:
         jwt.encode({"sub": "x", "tenant": "acme", "scopes": [], "aud": "returpost"}, KEY, "HS256"),
         jwt.encode({"sub": "x", "tenant": "acme", "exp": datetime.now(UTC) + HOUR, "aud": "other"}, KEY, "HS256"),
         jwt.encode({"sub": "x", "exp": datetime.now(UTC) + HOUR, "aud": "returpost"}, KEY, "HS256"),
-        jwt.encode({"sub": "x", "tenant": "acme", "scopes": ["send"], "aud": "returpost"}, None, "none"),
+        jwt.encode({"sub": "x", "tenant": "acme", "scopes": ["send"], "aud": "returpost"}, "", "none"),
     ],
     ids=["key", "expired", "text", "empty", "signature", "endless", "audience", "no-tenant", "unsigned"],
 )
