@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from services.ingest.api import emit_all
 from services.ingest.normalise import check_time
 from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
-from services.ingest.webhooks.access import Request, admit, stop, subscription
+from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop, subscription
 from services.ingest.webhooks.azure import validation_code
 from services.ingest.webhooks.events import events_of_found
 from services.ingest.webhooks.settings import WebhookSettings, load
@@ -28,31 +28,44 @@ from shared.publisher import Message
 EVENTS = Counter("returpost_webhook_events_total", "Events that providers posted", ["provider", "outcome"])
 """outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
-VISIT_TIMEOUT = aiohttp.ClientTimeout(total=10)
+FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
+MAX_FETCHED = 64 * 1024
+MAX_CERTIFICATES = 50
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
 """SNS sends its credentials only when it is asked for them."""
 
 
-async def visit(url: str) -> None:
-    """Confirm a subscription of SNS. Raises `Unavailable`, and SNS asks again."""
+async def fetch(url: str) -> bytes:
+    """Fetch from SNS. Raises `Unavailable`, and SNS sends again."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=VISIT_TIMEOUT) as session,
+            aiohttp.ClientSession(timeout=FETCH_TIMEOUT) as session,
             session.get(url, allow_redirects=False) as answer,
         ):
             if answer.status != 200:
-                raise Unavailable(f"SNS answered {answer.status} to the confirmation")
+                raise Unavailable(f"SNS answered {answer.status}")
+            return await answer.content.read(MAX_FETCHED)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(f"SNS did not take the confirmation: {type(error).__name__}") from error
+        raise Unavailable(f"SNS did not answer: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True)
 class Webhooks:
-    """What the routes need: the settings, the tokens that were used, and how an address is visited."""
+    """What the routes need: the settings, the tokens that were used, and how something is fetched from SNS."""
 
     settings: WebhookSettings
     tokens: Tokens = field(default_factory=Tokens)
-    visit: Callable[[str], Awaitable[None]] = visit
+    fetch: Callable[[str], Awaitable[bytes]] = fetch
+    certificates: dict[str, bytes] = field(default_factory=dict)
+
+    async def certificate(self, url: str) -> bytes:
+        """Return the certificate at an address of SNS; it stays what it is. Raises `Unavailable`."""
+        if url not in self.certificates:
+            pem = await self.fetch(url)
+            if len(self.certificates) >= MAX_CERTIFICATES:
+                self.certificates.clear()
+            self.certificates[url] = pem
+        return self.certificates[url]
 
 
 @asynccontextmanager
@@ -77,7 +90,10 @@ async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Respons
     origin = asked.headers.get("webhook-request-origin")
     if provider != "azure" or not origin:
         return Response(status_code=405, headers={"Allow": "POST, HEAD"})
-    _admitted(asked, request.app.state.webhooks)
+    try:
+        await _admitted(asked, request.app.state.webhooks)
+    except Refused as refused:
+        raise _refusal(refused, provider) from None
     return Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})
 
 
@@ -92,20 +108,23 @@ async def receive(
     """
     webhooks: Webhooks = request.app.state.webhooks
     asked = await _presented(provider, tenant, request)
-    token = _admitted(asked, webhooks)
+    token = None
     try:
+        token = await _admitted(asked, webhooks)
         return await _answered(asked, webhooks, request.app.state.service, sender)
-    except BaseException:
+    except BaseException as error:
         if token is not None:
             webhooks.tokens.give_back(token)
+        if isinstance(error, Refused):
+            raise _refusal(error, provider) from None
         raise
 
 
 async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
     if asked.provider == "azure" and (code := validation_code(asked.body)):
         return {"validationResponse": code}
-    if asked.provider == "ses" and (url := _subscription(asked, webhooks.settings)):
-        await webhooks.visit(url)
+    if asked.provider == "ses" and (url := subscription(asked)):
+        await webhooks.fetch(url)
         return {"confirmed": True}
     return await _taken(asked, service, sender)
 
@@ -152,18 +171,12 @@ async def _presented(provider: str, tenant: str, request: HttpRequest) -> Reques
     return Request(provider, tenant, path, request.headers, request.query_params, await request.body())
 
 
-def _admitted(asked: Request, webhooks: Webhooks) -> str | None:
-    try:
-        return admit(asked, webhooks.settings, webhooks.tokens, datetime.now(UTC))
-    except Refused as refused:
-        raise _refusal(refused, asked.provider) from None
-
-
-def _subscription(asked: Request, settings: WebhookSettings) -> str | None:
-    try:
-        return subscription(asked, settings)
-    except Refused as refused:
-        raise _refusal(refused, asked.provider) from None
+async def _admitted(asked: Request, webhooks: Webhooks) -> str | None:
+    settings, now = webhooks.settings, datetime.now(UTC)
+    token = admit(asked, settings, webhooks.tokens, now)
+    if asked.provider == "ses" and (url := certificate_address(asked, settings)):
+        signed_by_sns(asked, await webhooks.certificate(url), settings, now)
+    return token
 
 
 def _refusal(refused: Refused, provider: str) -> HTTPException:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from services.ingest.webhooks.found import inner
+from services.ingest.webhooks.keys import postal, public_key, sendgrid, sns, sns_certificate_address
 from services.ingest.webhooks.settings import PREFIX, WebhookSettings
 from services.ingest.webhooks.signatures import (
     Refused,
@@ -26,11 +27,6 @@ STOP = {"mailgun": 406}
 https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries
 https://postmarkapp.com/developer/webhooks/webhooks-overview#retries (403)
 """
-_UNCHECKED = {
-    "sendgrid": "x-twilio-email-event-webhook-signature",
-    "postal": "x-postal-signature",
-}
-"""Headers of signatures that are not checked here, RSA or ECDSA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +45,61 @@ def admit(request: Request, settings: WebhookSettings, tokens: Tokens, now: date
     """Check the proof; return the token that it used up, if it is of that sort. Raises `Refused`."""
     secrets = settings.secrets_for(request.provider, request.tenant)
     if not secrets:
-        if settings.allows_unsigned(request.tenant):
-            return None
-        name = f"{PREFIX}{request.provider.upper()}_SECRETS"
-        raise Refused("unconfigured", f"{name}: nothing is set for this tenant", final=True)
-    if request.provider == "resend":
+        _without_secrets(request, settings)
+    elif request.provider == "resend":
         standard_webhook(secrets, request.headers, request.body, now=now, tolerance=settings.tolerance)
-        return None
-    if request.provider == "mailgun":
+    elif request.provider == "mailgun":
         signature = inner(_json(request.body), "signature")
         limits = {"max_age": settings.mailgun_max_age, "tolerance": settings.tolerance}
         token, until = mailgun(secrets, signature, now=now, **limits)
         tokens.take(f"{request.tenant}:{token}", until, now)
         return f"{request.tenant}:{token}"
-    if request.provider == "mandrill" and "x-mandrill-signature" in request.headers and settings.public_url:
+    elif request.provider == "mandrill" and "x-mandrill-signature" in request.headers and settings.public_url:
         _mandrill(request, secrets, settings.public_url)
-        return None
-    _shared(request, secrets)
+    else:
+        _keys_or_secrets(request, settings, secrets, now)
     return None
 
 
 def stop(refused: Refused, provider: str) -> int:
     """Return the status of the answer: one that ends the retries when they cannot help."""
-    return STOP.get(provider, 403) if refused.final else refused.status
+    return STOP.get(provider, 403) if refused.final else 401
 
 
-def subscription(request: Request, settings: WebhookSettings) -> str | None:
-    """Return the address to visit when SNS asks whether it may send; None when it does not ask.
+def certificate_address(request: Request, settings: WebhookSettings) -> str | None:
+    """Return where the certificate is that this message of SNS is to be checked with; None when it is not signed.
 
-    Every request names its topic, which must be one of the tenant's when any is set; a subscription is confirmed for
-    such a topic alone. Raises `Refused`.
+    A topic that is named must be one of the tenant's when any is set. Raises `Refused`.
+    """
+    envelope = _json(request.body)
+    named = inner(envelope, "TopicArn") or request.headers.get("x-amz-sns-topic-arn")
+    topics = settings.topics_for(request.tenant)
+    asks = inner(envelope, "Type") == "SubscriptionConfirmation"
+    if named not in topics and (asks or (topics and named)):
+        raise Refused("topic", f"topic: not one of this tenant's; name it in {PREFIX}SES_TOPICS", final=True)
+    if not topics:
+        return None
+    if inner(envelope, "TopicArn"):
+        return sns_certificate_address(envelope)
+    if not settings.secrets_for("ses", request.tenant):
+        raise Refused(
+            "unsigned", f"a raw message is not signed; set {PREFIX}SES_SECRETS, or deliver it with its envelope"
+        )
+    return None
+
+
+def signed_by_sns(request: Request, certificate: bytes, settings: WebhookSettings, now: datetime) -> None:
+    """Check the signature of SNS. Raises `Refused`."""
+    sns(_json(request.body), certificate, now=now, past=settings.ses_max_age, future=settings.tolerance)
+
+
+def subscription(request: Request) -> str | None:
+    """Return the address to visit when SNS asks whether it may send; None when it does not ask. Raises `Refused`.
 
     https://docs.aws.amazon.com/sns/latest/dg/http-subscription-confirmation-json.html
     """
     envelope = _json(request.body)
-    topic = inner(envelope, "TopicArn") or request.headers.get("x-amz-sns-topic-arn")
-    topics = settings.topics_for(request.tenant)
-    asks = inner(envelope, "Type") == "SubscriptionConfirmation"
-    if topic not in topics and (asks or (topics and topic)):
-        raise Refused("topic", f"topic: not one of this tenant's; name it in {PREFIX}SES_TOPICS", final=True)
-    if not asks:
+    if inner(envelope, "Type") != "SubscriptionConfirmation":
         return None
     url = str(inner(envelope, "SubscribeURL") or "")
     if not is_sns_address(url):
@@ -96,14 +107,29 @@ def subscription(request: Request, settings: WebhookSettings) -> str | None:
     return url
 
 
-def _shared(request: Request, secrets: list[str]) -> None:
+def _without_secrets(request: Request, settings: WebhookSettings) -> None:
+    if request.provider == "ses" and settings.topics_for(request.tenant):
+        return  # SNS signs
+    if not settings.allows_unsigned(request.tenant):
+        name = f"{PREFIX}{request.provider.upper()}_SECRETS"
+        raise Refused("unconfigured", f"{name}: nothing is set for this tenant", final=True)
+
+
+def _keys_or_secrets(request: Request, settings: WebhookSettings, secrets: list[str], now: datetime) -> None:
+    """Check a signature when a public key is set, else a shared secret. A public key is nobody's secret."""
+    keys = [key for key in map(public_key, secrets) if key] if request.provider in ("sendgrid", "postal") else []
+    shared = [secret for secret in secrets if not public_key(secret)]
     offered = secrets_in(request.headers)
     if request.provider == "azure" and request.query.get("secret"):
         offered.append(request.query["secret"])
-    if not offered and _UNCHECKED.get(request.provider) in request.headers:
-        message = "signature: RSA and ECDSA are not checked here; give the provider an address with user:password"
-        raise Refused("unchecked", message, status=501)
-    shared_secret(secrets, offered)
+    if keys and not (shared and offered):
+        if request.provider == "postal":
+            postal(keys, request.headers, request.body)
+        else:
+            past, future = settings.sendgrid_max_age, settings.tolerance
+            sendgrid(keys, request.headers, request.body, now=now, past=past, future=future)
+        return
+    shared_secret(shared, offered)
 
 
 def _mandrill(request: Request, secrets: list[str], public_url: str) -> None:

@@ -29,7 +29,9 @@ class WebhookSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     ses_secrets: SecretStr = SecretStr("")
+    """Demanded of every request besides what SNS signs; raw messages have no other proof."""
     sendgrid_secrets: SecretStr = SecretStr("")
+    """Verification keys as SendGrid shows them, or shared secrets."""
     mailgun_secrets: SecretStr = SecretStr("")
     """HTTP webhook signing keys."""
     postmark_secrets: SecretStr = SecretStr("")
@@ -42,9 +44,11 @@ class WebhookSettings(BaseSettings):
     """Signing secrets, `whsec_...`."""
     azure_secrets: SecretStr = SecretStr("")
     postal_secrets: SecretStr = SecretStr("")
+    """Public keys, the Base64 after `p=` in the DKIM record of the Postal server, or shared secrets."""
     kumomta_secrets: SecretStr = SecretStr("")
     ses_topics: str = ""
-    """ARNs of the SNS topics that are listened to, by commas, each for all tenants or `tenant=arn`."""
+    """ARNs of the SNS topics that are listened to, by commas, each for all tenants or `tenant=arn`; then the
+    signature of SNS is demanded."""
     unsigned_tenants: str = ""
     """Tenants whose requests are taken without proof from providers for which no secret is set: for tests."""
     public_url: str = ""
@@ -53,6 +57,10 @@ class WebhookSettings(BaseSettings):
     """How far a signed time may be from ours (https://www.standardwebhooks.com)."""
     mailgun_max_age: timedelta = timedelta(hours=9)
     """Mailgun tries for 8 hours and is known to send the first signature again: a shorter age would lose events."""
+    sendgrid_max_age: timedelta = timedelta(hours=25)
+    """SendGrid tries for 24 hours, and does not say that it signs again."""
+    ses_max_age: timedelta = timedelta(hours=2)
+    """SNS signs when a message is published, and tries for up to an hour."""
 
     def secrets_for(self, provider: str, tenant: str) -> list[str]:
         """Return the secrets that prove a request of this provider for this tenant."""

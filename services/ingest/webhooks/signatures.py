@@ -1,7 +1,6 @@
-"""Proofs that a request is its provider's, over the raw bytes and in constant time. No I/O.
+"""Proofs with a secret that a request is its provider's, over the raw bytes and in constant time. No I/O.
 
-RSA and ECDSA (SNS, SendGrid, Postal) are not checked: nothing that the project is built with can. Those providers prove
-themselves with a secret in the address that they are given, as `services.ingest.webhooks.access` has it.
+Those with public keys are in `services.ingest.webhooks.keys`.
 """
 
 import hmac
@@ -21,11 +20,10 @@ _SNS = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s@]*\
 class Refused(ReturpostError):
     """The request is not believed. `final`: sending it again cannot help."""
 
-    def __init__(self, reason: str, message: str, *, final: bool = False, status: int = 401) -> None:
+    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.final = final
-        self.status = status
 
 
 class Tokens:
@@ -91,7 +89,7 @@ def standard_webhook(
     offered = [entry[3:] for entry in signatures.split()[:20] if entry.startswith("v1,")]
     if not _one_of(expected, offered):
         raise Refused("wrong", "signature: no key that is set made it")
-    _fresh(timestamp, now, past=tolerance, future=tolerance)
+    fresh(timestamp, now, past=tolerance, future=tolerance)
 
 
 def mailgun(
@@ -110,7 +108,7 @@ def mailgun(
     expected = [hmac.digest(secret.encode(), signed, sha256).hex() for secret in secrets]
     if not _one_of(expected, [offered]):
         raise Refused("wrong", "signature: no key that is set made it")
-    return token, _fresh(timestamp, now, past=max_age, future=tolerance) + max_age
+    return token, fresh(timestamp, now, past=max_age, future=tolerance) + max_age
 
 
 def mandrill(secrets: Iterable[str], url: str, fields: Mapping[str, str], offered: str) -> None:
@@ -132,7 +130,8 @@ def is_sns_address(url: str) -> bool:
     return bool(_SNS.match(url))
 
 
-def _fresh(timestamp: str, now: datetime, *, past: timedelta, future: timedelta) -> datetime:
+def fresh(timestamp: str, now: datetime, *, past: timedelta, future: timedelta) -> datetime:
+    """Return the time that was signed. Raises `Refused` when it lies too far from ours."""
     try:
         signed_at = datetime.fromtimestamp(int(timestamp), now.tzinfo)
     except (ValueError, OverflowError, OSError):
