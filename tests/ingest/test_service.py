@@ -147,7 +147,7 @@ async def test_health_and_metrics(world: World, ingest: Running) -> None:
     health = await ingest.http.get("/health/ready")
     assert health.status_code == 200
     assert health.json()["ok"] is True
-    assert list(health.json()["consumers"]) == ["ingest.delivery-result"]
+    assert "ingest.delivery-result" in health.json()["consumers"]
     assert (await ingest.http.get("/health/live")).json() == {"ok": True}
     text = (await ingest.http.get("/metrics", headers={"Authorization": ""})).text
     assert 'queue="ingest.delivery-result"' in text
