@@ -73,7 +73,7 @@ def _report(event: Event) -> Item:
         result,
         inner(data, "deliveryAttemptTimeStamp") or inner(data, "deliveryAttemptTimestamp"),
         message_id=inner(data, "internetMessageId") or inner(data, "messageId"),
-        text=f"{SUPPRESSED}: {text}" if status == "Suppressed" else text,
+        text=SUPPRESSED if status == "Suppressed" else text,
         verdict=[status] if result is Result.BOUNCED else [],
         provider="azure",
         remote_mta=inner(details, "recipientMailServerHostName"),

@@ -27,7 +27,6 @@ _KINDS: dict[str, Result | None] = {
     **dict.fromkeys(("opened", "unique_opened"), Result.OPENED),
     **dict.fromkeys(_IGNORED, None),
 }
-_PREFIXES = {"blocked": SUPPRESSED, "error": NOT_SENT}
 
 
 def read(event: Event) -> Iterator[Item]:
@@ -38,6 +37,8 @@ def read(event: Event) -> Iterator[Item]:
         yield Ignored(kind)
         return
     text = text_of(event.get("reason"))
+    if kind in ("blocked", "error"):
+        text = SUPPRESSED if kind == "blocked" else f"{NOT_SENT}: {text}"
     yield found(
         None,
         event.get("email"),
@@ -47,7 +48,7 @@ def read(event: Event) -> Iterator[Item]:
         meta=event.get("X-Mailin-custom"),
         campaign=event.get("camp_id"),
         message_id=event.get("message-id"),
-        text=f"{_PREFIXES[kind]}: {text}" if kind in _PREFIXES else text,
+        text=text,
         verdict=[kind] if result is Result.BOUNCED else [],
         provider="brevo",
     )

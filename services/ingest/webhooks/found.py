@@ -15,7 +15,8 @@ from shared.contracts import MAX_DIAGNOSTIC, DeliveryResult, Kind, Result
 from shared.errors import InvalidMessage
 
 SUPPRESSED = "recipient address was suppressed"
-"""Text of a failure that only repeats an earlier one: the provider sent nothing. The classifier knows these words."""
+"""Text of a failure that only repeats an earlier one: the provider sent nothing. The classifier knows these words. What
+the provider says of the earlier failure is left out, or it would be judged as if it had happened again."""
 NOT_SENT = "message rejected before it was sent"
 """Text of a failure that the provider found in the message itself."""
 

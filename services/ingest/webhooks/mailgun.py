@@ -57,7 +57,7 @@ def read(event: Event) -> Iterator[Item]:
     text = inner(status, "message") or inner(status, "description")
     code, reason = number_of(inner(status, "code")), text_of(data.get("reason"))
     if reason.startswith("suppress-") or code in _SUPPRESSIONS:
-        text = f"{SUPPRESSED}: {text_of(text)}"
+        text = SUPPRESSED
     if kind == "rejected":
         text = f"{NOT_SENT}: {text_of(inner(data, 'reject', 'reason'))} {text_of(inner(data, 'reject', 'description'))}"
     yield found(

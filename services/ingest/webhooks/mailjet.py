@@ -37,7 +37,7 @@ def read(event: Event) -> Iterator[Item]:
         hard = "hard_bounce" if event.get("hard_bounce") is True else "soft_bounce" if kind == "bounce" else ""
         verdict = [kind, hard, event.get("error_related_to"), error]
         if error in _ON_A_LIST:
-            text = f"{SUPPRESSED}: {text}"
+            verdict, text = [kind], SUPPRESSED
         elif error == "greylisted" and event.get("hard_bounce") is not True:
             result = Result.DEFERRED
     yield found(

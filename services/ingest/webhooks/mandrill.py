@@ -52,7 +52,7 @@ def read(event: Event) -> Iterator[Item]:
         tags=inner(message, "tags"),
         meta=inner(message, "metadata"),
         message_id=identity,
-        text=f"{SUPPRESSED}: {text}" if kind == "reject" else text,
+        text=SUPPRESSED if kind == "reject" else text,
         verdict=[kind, inner(message, "bounce_description"), reason] if bounced else [],
         provider="mandrill",
     )

@@ -39,7 +39,7 @@ def read(event: Event) -> Iterator[Item]:
         return
     details = text_of(payload.get("details"))
     if kind == "MessageHeld" and "suppression list" in details.lower():
-        result, details = Result.BOUNCED, f"{SUPPRESSED}: {details}"
+        result, details = Result.BOUNCED, SUPPRESSED
     yield _found(event, payload, message, kind, result, details)
 
 
@@ -55,7 +55,7 @@ def _found(event: Event, payload: Event, message: Any, kind: str, result: Result
         time,
         tags=inner(message, "tag"),
         message_id=inner(message, "message_id") or inner(message, "token"),
-        text=details if details.startswith(SUPPRESSED) else text,
+        text=details if details == SUPPRESSED else text,
         verdict=[kind, payload.get("status")] if result is Result.BOUNCED else [],
         provider="postal",
     )

@@ -34,6 +34,8 @@ _TIMES = {
     Result.UNSUBSCRIBED: "ChangedAt",
     Result.OPENED: "ReceivedAt",
 }
+_ON_A_LIST = ("ManuallyDeactivated", "Unconfirmed")
+_NEVER_SENT = ("SMTPApiError", "TemplateRenderingFailed")
 _BOUNCES: dict[str, Result | Kind | None] = {
     **dict.fromkeys(
         (
@@ -42,8 +44,7 @@ _BOUNCES: dict[str, Result | Kind | None] = {
         ),
         Result.BOUNCED,
     ),
-    **dict.fromkeys(("ManuallyDeactivated", "Unconfirmed"), Result.BOUNCED),
-    **dict.fromkeys(("SMTPApiError", "TemplateRenderingFailed"), Result.BOUNCED),
+    **dict.fromkeys((*_ON_A_LIST, *_NEVER_SENT), Result.BOUNCED),
     "Transient": Result.DEFERRED,
     "SpamComplaint": Result.COMPLAINED,
     "Unsubscribe": Result.UNSUBSCRIBED,
@@ -52,12 +53,6 @@ _BOUNCES: dict[str, Result | Kind | None] = {
     "Subscribe": None,
     "InboundError": None,
 }  # fmt: skip
-_PREFIXES = {
-    "ManuallyDeactivated": SUPPRESSED,
-    "Unconfirmed": SUPPRESSED,
-    "SMTPApiError": NOT_SENT,
-    "TemplateRenderingFailed": NOT_SENT,
-}
 
 
 def read(event: Event) -> Iterator[Item]:
@@ -87,14 +82,17 @@ def _bounce(event: Event) -> Item:
     meaning = _BOUNCES[type_]
     if meaning is None:
         return Ignored(type_)
-    prefix = _PREFIXES.get(type_)
     text = text_of(event.get("Details")) or text_of(event.get("Description"))
+    if type_ in _ON_A_LIST:
+        text = SUPPRESSED
+    elif type_ in _NEVER_SENT:
+        text = f"{NOT_SENT}: {text}"
     return _found(
         event,
         event.get("Email"),
         meaning if isinstance(meaning, Result) else Result.BOUNCED,
         event.get("BouncedAt"),
-        text=f"{prefix}: {text}" if prefix else text,
+        text=text,
         verdict=[type_, event.get("TypeCode")],
         kind=meaning if isinstance(meaning, Kind) else None,
     )

@@ -32,7 +32,6 @@ _KINDS: dict[str, Result | None] = {
     **dict.fromkeys((f"contact.{verb}" for verb in ("created", "updated", "deleted")), None),
     **dict.fromkeys((f"domain.{verb}" for verb in ("created", "updated", "deleted")), None),
 }
-_PREFIXES = {"email.failed": NOT_SENT, "email.suppressed": SUPPRESSED}
 
 
 def read(event: Event) -> Iterator[Item]:
@@ -59,8 +58,10 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
     detail = inner(data, kind.removeprefix("email.")) or inner(data, "bounce")
     text = text_of(inner(detail, "message") or inner(detail, "reason"))
     verdict = [kind, inner(detail, "type"), inner(detail, "subType")]
-    if kind == "email.bounced" and "suppress" in text_of(inner(detail, "subType")).lower():
-        text = f"{SUPPRESSED}: {text}"
+    if kind == "email.suppressed" or "suppress" in text_of(inner(detail, "subType")).lower():
+        text = SUPPRESSED
+    elif kind == "email.failed":
+        text = f"{NOT_SENT}: {text}"
     return found(
         f"{identity}:{kind}:{time}:{address}" if identity else None,
         address,
@@ -68,7 +69,7 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
         time or None,
         meta=_names(inner(data, "headers")) | _names(inner(data, "tags")),
         message_id=identity,
-        text=f"{_PREFIXES[kind]}: {text}" if kind in _PREFIXES else text,
+        text=text,
         verdict=verdict if result is Result.BOUNCED else [],
         provider="resend",
     )

@@ -40,7 +40,7 @@ def read(event: Event) -> Iterator[Item]:
     if result is Result.BOUNCED:
         verdict = [kind, event.get("type"), event.get("bounce_classification")]
     if kind == "dropped" and text.lower().startswith(_ON_A_LIST):
-        verdict, text = [kind, text], SUPPRESSED
+        verdict, text = [kind], SUPPRESSED
     yield found(
         None,
         event.get("email"),

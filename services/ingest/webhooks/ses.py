@@ -86,7 +86,7 @@ def _bounce(event: Event) -> Iterator[Item]:
             Result.BOUNCED,
             inner(bounce, "timestamp"),
             inner(bounce, "feedbackId"),
-            text=f"{SUPPRESSED}: {text_of(text)}" if suppressed else text,
+            text=SUPPRESSED if suppressed else text,
             status=recipient.get("status"),
             remote_mta=inner(bounce, "remoteMtaIp"),
             verdict=verdict,

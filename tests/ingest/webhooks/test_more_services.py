@@ -59,7 +59,7 @@ MAILJET: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         mailjet("blocked", error_related_to="mailjet", error="preblocked", comment="before"),
-        ("bounced", ANN, "7", f"{LISTED}: before [mailjet: blocked/mailjet/preblocked]"),
+        ("bounced", ANN, "7", f"{LISTED} [mailjet: blocked]"),
     ),
     (mailjet("blocked", error_related_to="mailjet", error="duplicate in campaign"), ("ignored", "blocked")),
     (mailjet("spam", source="JMRPP"), ("complained", ANN, "7", "")),
@@ -82,7 +82,7 @@ BREVO: list[tuple[dict[str, Any], Row]] = [
     (brevo("soft_bounce", reason="452 full"), ("bounced", ANN, "spring", "452 full [brevo: soft_bounce]")),
     (brevo("hard_bounce", reason="550 no"), ("bounced", ANN, "spring", "550 no [brevo: hard_bounce]")),
     (brevo("invalid_email"), ("bounced", ANN, "spring", "[brevo: invalid_email]")),
-    (brevo("blocked", reason="before"), ("bounced", ANN, "spring", f"{LISTED}: before [brevo: blocked]")),
+    (brevo("blocked", reason="before"), ("bounced", ANN, "spring", f"{LISTED} [brevo: blocked]")),
     (brevo("error", reason="quota"), ("bounced", ANN, "spring", f"{UNSENT}: quota [brevo: error]")),
     (brevo("spam"), ("complained", ANN, "spring", "")),
     (brevo("unsubscribed"), ("unsubscribed", ANN, "spring", "")),
@@ -123,7 +123,7 @@ MANDRILL: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         mandrill("reject", reject={"reason": "hard-bounce"}),
-        ("bounced", ANN, "spring", f"{LISTED}:  [mandrill: reject/hard-bounce]"),
+        ("bounced", ANN, "spring", f"{LISTED} [mandrill: reject/hard-bounce]"),
     ),
     (mandrill("spam"), ("complained", ANN, "spring", "")),
     (mandrill("unsub"), ("unsubscribed", ANN, "spring", "")),
@@ -149,11 +149,11 @@ RESEND: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         resend("bounced", bounce={"message": "listed", "type": "Permanent", "subType": "Suppressed"}),
-        ("bounced", ANN, "spring", f"{LISTED}: listed [resend: email.bounced/Permanent/Suppressed]"),
+        ("bounced", ANN, "spring", f"{LISTED} [resend: email.bounced/Permanent/Suppressed]"),
     ),
     (
         resend("suppressed", suppressed={"message": "listed", "type": "OnAccountSuppressionList"}),
-        ("bounced", ANN, "spring", f"{LISTED}: listed [resend: email.suppressed/OnAccountSuppressionList]"),
+        ("bounced", ANN, "spring", f"{LISTED} [resend: email.suppressed/OnAccountSuppressionList]"),
     ),
     (
         resend("failed", failed={"reason": "reached_daily_quota"}),
@@ -170,7 +170,7 @@ RESEND: list[tuple[dict[str, Any], Row]] = [
 
 
 def azure(status: str, said: str = "", **more: Any) -> dict[str, Any]:
-    data = {"sender": "s@example.org", "recipient": ANN, "messageId": "m1", "status": status}
+    data: dict[str, Any] = {"sender": "s@example.org", "recipient": ANN, "messageId": "m1", "status": status}
     data |= {
         "deliveryAttemptTimeStamp": "2026-03-01T10:00:00.0000000Z",
         "deliveryStatusDetails": {"statusMessage": said},
@@ -190,7 +190,7 @@ AZURE: list[tuple[dict[str, Any], Row]] = [
     (azure("Failed"), ("bounced", ANN, M1, "[azure: Failed]")),
     (azure("FilteredSpam", deliveryStatusDetails="spam"), ("bounced", ANN, M1, "spam [azure: FilteredSpam]")),
     (azure("Quarantined"), ("bounced", ANN, M1, "[azure: Quarantined]")),
-    (azure("Suppressed", "x"), ("bounced", ANN, M1, f"{LISTED}: x [azure: Suppressed]")),
+    (azure("Suppressed", "x"), ("bounced", ANN, M1, f"{LISTED} [azure: Suppressed]")),
     (azure("Delivered", internetMessageId="<i1@x>"), ("delivered", ANN, message("i1@x"), "")),
     (azure("Expanded"), ("ignored", "Expanded")),
     (engaged("view", recipient=ANN), ("opened", ANN, M1, "")),
@@ -218,7 +218,7 @@ POSTAL: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         postal("MessageHeld", "Held", "", "Recipient is on the suppression list"),
-        ("bounced", ANN, "spring", f"{LISTED}: Recipient is on the suppression list [postal: MessageHeld/Held]"),
+        ("bounced", ANN, "spring", f"{LISTED} [postal: MessageHeld/Held]"),
     ),
     (postal("MessageHeld", "Held", "", "Development mode"), ("deferred", ANN, "spring", "Development mode")),
     (

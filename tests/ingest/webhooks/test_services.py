@@ -40,7 +40,7 @@ SENDGRID: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         sendgrid("dropped", reason="Bounced Address"),
-        ("bounced", ANN, "spring", f"{LISTED} [sendgrid: dropped/Bounced Address]"),
+        ("bounced", ANN, "spring", f"{LISTED} [sendgrid: dropped]"),
     ),
     (sendgrid("dropped", reason="Spam Content"), ("bounced", ANN, "spring", "Spam Content [sendgrid: dropped]")),
     (sendgrid("spamreport"), ("complained", ANN, "spring", "")),
@@ -81,7 +81,7 @@ MAILGUN: list[tuple[dict[str, Any], Row]] = [
         mailgun(
             "failed", severity="permanent", reason="suppress-bounce", **{"delivery-status": status(605, "bounced")}
         ),
-        ("bounced", ANN, "spring", f"{LISTED}: bounced [mailgun: permanent/suppress-bounce]"),
+        ("bounced", ANN, "spring", f"{LISTED} [mailgun: permanent/suppress-bounce]"),
     ),
     (
         mailgun("rejected", reject={"reason": "Sandbox", "description": ""}),
@@ -116,7 +116,7 @@ POSTMARK: list[tuple[dict[str, Any], Row]] = [
     (returned("Transient", 2), ("deferred", ANN, "spring", "smtp;550 5.1.1 no [postmark: Transient/2]")),
     (
         returned("ManuallyDeactivated", 100002),
-        ("bounced", ANN, "spring", f"{LISTED}: smtp;550 5.1.1 no [postmark: ManuallyDeactivated/100002]"),
+        ("bounced", ANN, "spring", f"{LISTED} [postmark: ManuallyDeactivated/100002]"),
     ),
     (
         returned("SMTPApiError", 100007),
@@ -146,7 +146,7 @@ POSTMARK: list[tuple[dict[str, Any], Row]] = [
 
 
 def sparkpost(kind: str, group: str = "message_event", **more: Any) -> dict[str, Any]:
-    event = {"type": kind, "event_id": "9235", "timestamp": str(EPOCH), "rcpt_to": ANN, "raw_rcpt_to": ANN}
+    event: dict[str, Any] = {"type": kind, "event_id": "9235", "timestamp": str(EPOCH), "raw_rcpt_to": ANN}
     event |= {"campaign_id": "spring", "rcpt_meta": {}, "transmission_id": "t1", "message_id": "m1"}
     return {"msys": {group: event | more}}
 

@@ -37,7 +37,7 @@ def event(kind: str, *, mail: dict[str, Any] = MAIL, **inside: Any) -> dict[str,
     return {"eventType": kind, "mail": mail} | inside
 
 
-NO_LIST = "recipient address was suppressed"
+LISTED = "recipient address was suppressed"
 CASES: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
     (bounce("Permanent", "General"), [("bounced", ANN, "spring", "smtp; 550 5.1.1 unknown [ses: Permanent/General]")]),
     (
@@ -46,7 +46,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
     ),
     (
         bounce("Permanent", "OnAccountSuppressionList", {"emailAddress": ANN, "diagnosticCode": "on the list"}),
-        [("bounced", ANN, "spring", f"{NO_LIST}: on the list [ses: Permanent/OnAccountSuppressionList]")],
+        [("bounced", ANN, "spring", f"{LISTED} [ses: Permanent/OnAccountSuppressionList]")],
     ),
     (
         event("Complaint", complaint=SPAM | {"complaintFeedbackType": "abuse", "complaintSubType": None}),
@@ -54,7 +54,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
     ),
     (
         event("Complaint", complaint=SPAM | {"complaintSubType": "OnAccountSuppressionList"}),
-        [("bounced", ANN, "spring", f"{NO_LIST} [ses: Complaint/OnAccountSuppressionList]")],
+        [("bounced", ANN, "spring", f"{LISTED} [ses: Complaint/OnAccountSuppressionList]")],
     ),
     (event("Complaint", complaint=SPAM | {"complaintFeedbackType": "not-spam"}), [("ignored", "not-spam")]),
     (

@@ -1,0 +1,219 @@
+"""Over the real service: from the request of a provider to the events in the queues, or to a clear refusal."""
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from services.ingest import webhook_api
+from services.ingest.app import create as create_ingest
+from services.ingest.settings import Settings
+from services.ingest.webhooks.settings import PREFIX, load
+from shared.errors import InvalidSettings, Unavailable
+from shared.publisher import Message
+from shared.service import Service
+from shared.topology import DEAD_LETTERS
+from tests.ingest.webhooks import test_more_services as more
+from tests.ingest.webhooks import test_services as services
+from tests.ingest.webhooks import test_ses as ses
+from tests.ingest.webhooks.saying import ANN, BOB
+from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
+from tests.world import Running, World
+
+__all__ = ["folder", "rsa"]
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+SECRET = "user:a-password-of-length"
+NEXT = "user:the-next-password"
+BASIC = {"Authorization": "Basic " + b64encode(SECRET.encode()).decode()}
+NOBODY = {"Authorization": ""}
+RECORDED, RECEIVED = "actions.delivery-recorded", "classifier.bounce-received"
+TOPIC = NOTICE["TopicArn"]
+SHARED = ("sendgrid", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal", "kumomta")
+
+
+def create(settings: Settings) -> Service[Settings]:
+    """Wire ingest with the routes, once."""
+    service = create_ingest(settings)
+    if not any(getattr(route, "path", "").startswith("/webhooks") for route in service.app.routes):
+        service.routes(webhook_api.router)
+    return service
+
+
+@pytest.fixture
+async def ingest(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    for provider in SHARED:
+        monkeypatch.setenv(f"{PREFIX}{provider.upper()}_SECRETS", f"{SECRET},{NEXT},other=only-for-the-other-one")
+    monkeypatch.setenv(f"{PREFIX}MAILGUN_SECRETS", "acme=a-signing-key-of-mailgun")
+    monkeypatch.setenv(f"{PREFIX}SES_TOPICS", TOPIC)
+    monkeypatch.setenv(f"{PREFIX}UNSIGNED_TENANTS", "sandbox")
+    async with world.running(create, Settings, "ingest") as running:
+        yield running
+
+
+async def post(ingest: Running, provider: str, body: Any, tenant: str = "acme", **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await ingest.http.post(f"/webhooks/{provider}/{tenant}", content=content, headers=NOBODY | headers)
+
+
+def counted(provider: str, outcome: str) -> float:
+    labels = {"provider": provider, "outcome": outcome}
+    return REGISTRY.get_sample_value("returpost_webhook_events_total", labels) or 0.0
+
+
+async def test_from_the_provider_to_the_queues_and_what_is_unknown_to_the_dead_letters(
+    world: World, ingest: Running
+) -> None:
+    before = [counted("sendgrid", outcome) for outcome in ("accepted", "ignored", "unknown", "broken")]
+    strange = b'{"event" : "teleported"}'
+    batch = [
+        services.sendgrid("bounce", type="blocked", reason="550 5.1.1 no"),
+        services.sendgrid("click"),
+        services.sendgrid("delivered", email=BOB),
+        services.sendgrid("delivered", email="nobody"),
+        services.sendgrid("delivered", timestamp=4_000_000_000),
+    ]
+    body = json.dumps(batch).encode()[:-1] + b", " + strange + b"]"
+    answer = await post(ingest, "sendgrid", body, **BASIC)
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 2, "ignored": 1, "kept": 3})
+    recorded, (bounce,) = await world.take_events(RECORDED), await world.take_events(RECEIVED)
+    assert [(e["data"]["address"], e["data"]["result"]) for e in recorded] == [(ANN, "bounced"), (BOB, "delivered")]
+    assert bounce["data"]["evidence"]["format"] == "sendgrid"
+    assert bounce["data"]["evidence"]["diagnostic"] == "550 5.1.1 no [sendgrid: bounce/blocked]"
+    letters = await world.take(DEAD_LETTERS)
+    assert {letter.body for letter in letters} == {json.dumps(event).encode() for event in batch[3:]} | {strange}
+    assert {letter.headers["x-returpost-routing-key"] for letter in letters} == {"webhook.sendgrid.acme"}
+    assert not any("nobody" in str(letter.headers) for letter in letters)
+    after = [counted("sendgrid", outcome) for outcome in ("accepted", "ignored", "unknown", "broken")]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1, 1, 2]
+    again = await post(ingest, "sendgrid", body, **BASIC)
+    assert again.status_code == 200
+    assert [e["id"] for e in await world.take_events(RECORDED)] == [e["id"] for e in recorded]
+
+
+@pytest.mark.parametrize("provider", SHARED)
+async def test_a_secret_is_demanded_and_two_are_good(ingest: Running, provider: str) -> None:
+    tables = more.TABLES | {
+        "sendgrid": services.SENDGRID,
+        "postmark": services.POSTMARK,
+        "sparkpost": services.SPARKPOST,
+    }
+    body: Any = tables[provider][0][0] if provider in tables else b"mandrill_events=%5B%5D"
+    for headers in (BASIC, {"Authorization": f"Bearer {NEXT}"}, {"X-Webhook-Secret": SECRET}):
+        assert (await post(ingest, provider, body, **headers)).status_code == 200
+    missing = await post(ingest, provider, body)
+    assert (missing.status_code, missing.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+    assert (await post(ingest, provider, body, **{"X-Webhook-Secret": SECRET + "x"})).status_code == 401
+    others = {"X-Webhook-Secret": "only-for-the-other-one"}
+    assert (await post(ingest, provider, body, **others)).status_code == 401
+    assert (await post(ingest, provider, body, tenant="other", **others)).status_code == 200
+
+
+async def test_unsigned_is_for_a_tenant_that_allows_it_where_no_secret_is_set(ingest: Running) -> None:
+    body = more.resend("sent")
+    assert (await post(ingest, "resend", body, tenant="sandbox")).status_code == 200
+    assert (await post(ingest, "resend", body)).status_code == 403
+    assert (await post(ingest, "postmark", services.returned("HardBounce", 1), tenant="sandbox")).status_code == 401
+    assert (await post(ingest, "mailgun", services.mailgun("accepted"), tenant="elsewhere")).status_code == 406
+    assert (await post(ingest, "nobody", body)).status_code == 404
+    assert (await post(ingest, "resend", body, tenant="No.Name")).status_code == 422
+
+
+def of_mailgun(token: str) -> dict[str, Any]:
+    timestamp = str(int(datetime.now(UTC).timestamp()))
+    return services.mailgun("accepted") | {"signature": mailgun_of("a-signing-key-of-mailgun", timestamp, token)}
+
+
+async def test_mailgun_is_told_to_stop_when_it_repeats_what_was_taken(ingest: Running) -> None:
+    body = of_mailgun("one")
+    assert (await post(ingest, "mailgun", body)).status_code == 200
+    assert (await post(ingest, "mailgun", body)).status_code == 406
+    assert (await post(ingest, "mailgun", of_mailgun("two") | {"signature": {}})).status_code == 401
+
+
+class Silent:
+    """A publisher that RabbitMQ never confirms to."""
+
+    async def publish(self, messages: list[Message]) -> list[Message]:
+        raise Unavailable("RabbitMQ did not confirm: TimeoutError")
+
+
+async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(ingest: Running) -> None:
+    body, publisher = of_mailgun("three"), ingest.service.effects._publisher  # type: ignore[attr-defined]
+    ingest.service.effects._publisher = Silent()  # type: ignore[attr-defined]
+    answer = await post(ingest, "mailgun", body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    ingest.service.effects._publisher = publisher  # type: ignore[attr-defined]
+    assert (await post(ingest, "mailgun", body)).status_code == 200
+
+
+async def test_sns_is_believed_by_its_certificate_and_confirmed(
+    world: World, ingest: Running, rsa: Signer, folder: Any
+) -> None:
+    pem, fetched = rsa.certificate(folder, 30), []
+
+    async def amazon(url: str) -> bytes:
+        fetched.append(url)
+        return pem
+
+    state = ingest.service.app.state
+    state.webhooks = replace(state.webhooks, fetch=amazon)
+    host = "https://sns.eu-west-1.amazonaws.com/"
+    now = datetime.now(UTC)
+
+    def signed(envelope: dict[str, str]) -> dict[str, str]:
+        return signed_by(rsa, envelope, "2", now) | {"SigningCertURL": f"{host}a.pem"}
+
+    notice = NOTICE | {"Message": json.dumps(ses.bounce("Permanent", "General"))}
+    assert (await post(ingest, "ses", signed(notice))).json() == {"accepted": 1, "ignored": 0, "kept": 0}
+    assert len(await world.take_events(RECEIVED)) == 1
+    question = QUESTION | {"SubscribeURL": f"{host}?Action=ConfirmSubscription"}
+    assert (await post(ingest, "ses", signed(question))).json() == {"confirmed": True}
+    assert fetched == [f"{host}a.pem", f"{host}?Action=ConfirmSubscription"]
+    for wrong, status in (
+        (signed(notice) | {"Message": "{}"}, 401),
+        (signed(notice | {"TopicArn": TOPIC + "x"}), 403),
+        (signed(notice) | {"SigningCertURL": "https://example.com/a.pem"}, 403),
+        (signed(question | {"SubscribeURL": "https://example.com/"}), 403),
+        (ses.bounce("Permanent", "General"), 401),
+    ):
+        assert (await post(ingest, "ses", wrong)).status_code == status
+    assert len(fetched) == 2
+
+
+async def test_the_handshakes_of_event_grid(ingest: Running) -> None:
+    asked = [
+        {"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": {"validationCode": "c"}}
+    ]
+    answer = await ingest.http.post(f"/webhooks/azure/acme?secret={SECRET}", json=asked, headers=NOBODY)
+    assert (answer.status_code, answer.json()) == (200, {"validationResponse": "c"})
+    assert (await post(ingest, "azure", asked)).status_code == 401
+    origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
+    url = "/webhooks/azure/acme"
+    allowed = await ingest.http.options(url, headers=origin | BASIC)
+    assert allowed.headers["WebHook-Allowed-Origin"] == "eventgrid.azure.net"
+    assert (await ingest.http.options(url, headers=origin | NOBODY)).status_code == 401
+    assert (await ingest.http.options("/webhooks/ses/acme", headers=origin)).status_code == 405
+    assert (await ingest.http.head("/webhooks/mandrill/acme")).status_code == 200
+    assert (await ingest.http.head("/webhooks/nobody/acme")).status_code == 404
+
+
+def test_settings_come_from_files_and_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / "returpost_ingest_webhook_resend_secrets").write_text(
+        "acme=whsec_bm90IHRoaXMgb25l,whsec_c29tZXRoaW5n=="
+    )
+    monkeypatch.setenv("RETURPOST_SECRETS_DIR", str(tmp_path))
+    assert load().secrets_for("resend", "acme") == ["whsec_bm90IHRoaXMgb25l", "whsec_c29tZXRoaW5n=="]
+    assert load().secrets_for("resend", "other") == ["whsec_c29tZXRoaW5n=="]
+    monkeypatch.setenv(f"{PREFIX}POSTAL_SECRETS", "short")
+    with pytest.raises(InvalidSettings, match=f"{PREFIX}POSTAL_SECRETS: each secret has at least 16 characters"):
+        load()
+    monkeypatch.setenv("RETURPOST_SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(InvalidSettings, match="not a folder"):
+        load()
