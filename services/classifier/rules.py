@@ -1,14 +1,15 @@
 """The rules of the classifier: TOML files, loaded and checked at start, matched in one linear-time pass.
 
-A rule is data: patterns (RE2, over the text in lower case with single spaces), what else must hold (enhanced status,
-reply code, remote MTA), and the reason it gives. Files of `rule_files/` are read in the order of their names; a rule in
-an earlier file goes before one in a later file, and within a file the upper before the lower: providers' own words
-first, general words later. A folder of one's own replaces packaged files of the same name and adds others.
+A rule is data: patterns (RE2, over the text as `readable` gives it), what else must hold (other words found or not
+found, enhanced status, reply code, remote MTA), and the reason it gives. Files of `rule_files/` are read in the order
+of their names; a rule in an earlier file goes before one in a later file, and within a file the upper before the lower:
+providers' own words first, general words later. A folder of one's own replaces packaged files of the same name and
+adds others.
 """
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,7 +24,17 @@ from shared.vocabulary import Fault, Reason, VerdictType
 PACKAGED = Path(__file__).with_name("rule_files")
 MAX_TEXT = 4_000
 """Characters of a text that are looked at; what decides stands at the beginning."""
-_SPACES = re.compile(r"\s+")
+MAX_EXCERPT = 200
+MEMORY = 256 << 20
+"""What the automaton of all patterns may take, in bytes. It is built as texts are seen; when it is full, anew."""
+_CODE = r"[245]\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3}:?(?: |$)|- ?)"
+_CHANGING = re.compile(rf"(?<!\S)(?:({_CODE})|[^\s0-9@]*[0-9@]\S*)")
+"""Codes, and words with a digit or an address in them."""
+_NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
+_ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
+_ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
+_IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
+_NAMED = re.compile(r"^[a-z0-9.-]+\[ip\]")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,6 +48,10 @@ class Rule(BaseModel):
     reason: Reason
     patterns: tuple[str, ...] = ()
     """Any of these must be found in the text."""
+    also: tuple[str, ...] = ()
+    """Any of these must be found, too."""
+    unless: tuple[str, ...] = ()
+    """None of these may be found."""
     status: tuple[str, ...] = ()
     """The enhanced status must begin with one of these (`5.1.` or `5.1.1`; `x.` stands for any class)."""
     reply_code: tuple[int, ...] = ()
@@ -47,6 +62,10 @@ class Rule(BaseModel):
     confidence: float = Field(default=0.9, gt=0, le=1)
     examples: tuple[str, ...] = ()
     """Texts that this rule must decide; checked whenever the rules are loaded."""
+    counter_examples: tuple[str, ...] = ()
+    """Texts that look alike and that this rule must not decide."""
+    source: str | None = None
+    """Where the wording is documented or who uses it."""
 
 
 class ReasonMeaning(BaseModel):
@@ -92,21 +111,32 @@ class Rules:
     def __init__(self, rules: Sequence[tuple[str, Rule]], tables: "_Tables") -> None:
         self._rules = rules
         self._tables = tables
+        self._names = [f"{file}.{rule.name}" for file, rule in rules]
         self._owner: list[int] = []
-        self._single = []
+        self._single: list[Any] = []
+        self._mta: dict[int, Any] = {}
+        guards: dict[str, int] = {}
         options = re2.Options()
-        options.max_mem = 256 << 20
+        options.never_capture = True
+        options.max_mem = MEMORY
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
-        self._mta = {}
         for index, (file, rule) in enumerate(rules):
             for pattern in rule.patterns:
                 self._single.append(_compiled(file, rule, pattern, options))
-                self._set.Add(pattern)
                 self._owner.append(index)
+                self._set.Add(pattern)
             if rule.mta is not None:
                 self._mta[index] = _compiled(file, rule, rule.mta, options)
+        for file, rule in rules:
+            for pattern in (*rule.also, *rule.unless):
+                if pattern not in guards:
+                    _compiled(file, rule, pattern, options)
+                    guards[pattern] = len(self._owner) + len(guards)
+                    self._set.Add(pattern)
         self._set.Compile()
+        self._also = [frozenset(guards[pattern] for pattern in rule.also) for _, rule in rules]
+        self._unless = [frozenset(guards[pattern] for pattern in rule.unless) for _, rule in rules]
         self._without_text = [index for index, (_, rule) in enumerate(rules) if not rule.patterns]
 
     def meaning(self, reason: Reason) -> ReasonMeaning:
@@ -115,12 +145,12 @@ class Rules:
 
     def match(self, evidence: Evidence) -> Match | None:
         """Return the first rule whose text is found and whose conditions hold. Linear in the length of the text."""
-        text = fold(evidence.diagnostic)
-        found = {self._owner[pattern]: pattern for pattern in sorted(self._set.Match(text) or (), reverse=True)}
-        for index in sorted([*found, *self._without_text]):
-            file, rule = self._rules[index]
-            if self._holds(index, rule, evidence, text):
-                return Match(rule, f"{file}.{rule.name}", self._excerpt(found.get(index), text))
+        text = readable(evidence.diagnostic).encode("utf-8", "replace")
+        found = self._set.Match(text) or ()
+        for index, pattern in self._candidates(sorted(found)):
+            rule = self._rules[index][1]
+            if self._words_hold(index, found) and self._holds(index, rule, evidence):
+                return Match(rule, self._names[index], self._excerpt(pattern, text))
         return None
 
     def by_status(self, status: str) -> Reason | None:
@@ -137,41 +167,98 @@ class Rules:
         return self._tables.reply_code.get(str(code))
 
     def check_examples(self, files: Collection[str]) -> None:
-        """Check that each rule of these files decides its own examples. Raises `InvalidSettings` naming the first."""
+        """Check that each rule of these files decides its own examples, and none that it must not.
+
+        Raises `InvalidSettings` naming the first that goes wrong.
+        """
         for file, rule in self._rules:
-            for example in rule.examples if file in files else ():
-                status = re.search(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])", example)
-                code = re.match(r"([245]\d\d)[ -]", example)
-                evidence = Evidence(
-                    diagnostic=example,
-                    status=status.group(1) if status else None,
-                    reply_code=int(code.group(1)) if code else None,
-                )
-                match = self.match(evidence)
+            if file not in files:
+                continue
+            for example in rule.examples:
+                match = self.match(_evidence_of(example))
                 if match is None or match.rule is not rule:
                     other = match.name if match else "no rule"
                     raise InvalidSettings(f"{file}: rule {rule.name}: its example {example!r} is decided by {other}")
+            for example in rule.counter_examples:
+                match = self.match(_evidence_of(example))
+                if match is not None and match.rule is rule:
+                    raise InvalidSettings(f"{file}: rule {rule.name}: it decides its counter-example {example!r}")
 
-    def _holds(self, index: int, rule: Rule, evidence: Evidence, text: str) -> bool:
+    def _candidates(self, found: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+        """Yield the rules that a pattern was found of, and those without, each with its first pattern, in their order.
+
+        The numbers of the patterns rise with the rules; those of `also` and `unless` come after all.
+        """
+        own, last = self._without_text, -1
+        if own:
+            first = {self._owner[number]: number for number in reversed(found) if number < len(self._owner)}
+            yield from ((index, first.get(index)) for index in sorted([*first, *own]))
+            return
+        for number in found:
+            if number >= len(self._owner):
+                return
+            if (index := self._owner[number]) != last:
+                yield index, number
+                last = index
+
+    def _words_hold(self, index: int, found: Collection[int]) -> bool:
+        also, unless = self._also[index], self._unless[index]
+        return not (also and also.isdisjoint(found)) and (not unless or unless.isdisjoint(found))
+
+    def _holds(self, index: int, rule: Rule, evidence: Evidence) -> bool:
         if rule.status and not _status_is(evidence.status, rule.status):
             return False
         if rule.reply_code and evidence.reply_code not in rule.reply_code:
             return False
         if (mta := self._mta.get(index)) is None:
             return True
-        hosts = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''}".lower()
-        return mta.search(hosts) is not None or mta.search(text) is not None
+        said = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''} {fold(evidence.diagnostic)}"
+        return mta.search(said.lower().encode("utf-8", "replace")) is not None
 
-    def _excerpt(self, pattern: int | None, text: str) -> str:
+    def _excerpt(self, pattern: int | None, text: bytes) -> str:
         if pattern is None:
             return ""
         found = self._single[pattern].search(text)
-        return str(found.group(0))[:200] if found else ""
+        return found[0].decode("utf-8", "replace")[:MAX_EXCERPT] if found else ""
 
 
 def fold(text: str) -> str:
     """Return the text as patterns see it: lower case, single spaces, bounded."""
-    return _SPACES.sub(" ", text[:MAX_TEXT]).strip().lower()
+    return " ".join(text[:MAX_TEXT].split()).lower()
+
+
+def readable(text: str) -> str:
+    """Return the folded text without what differs from mail to mail: addresses, hosts' addresses, ids, codes.
+
+    An address is `<@>`, a host with its address `[ip]` and an id `#`; codes are left out, for those of continuation
+    lines stand in the middle of sentences. What is left is the same for all mails that a server answers alike.
+    """
+    folded = fold(text)
+    words = _CHANGING.sub(_without_names, folded)
+    return words.replace(f" {folded[:3]} ", " ") if folded[3:4] == "-" else words
+
+
+def _without_names(found: re.Match[str]) -> str:
+    if found[1] is not None:
+        return ""
+    word = found[0]
+    if "@" in word:
+        return _ADDRESS.sub("<@>", word)
+    if _ID.fullmatch(word):
+        return "#"
+    if word.count(".") >= 3:
+        return _NAMED.sub("[ip]", _IP.sub("[ip]", word))
+    return word
+
+
+def _evidence_of(example: str) -> Evidence:
+    status = re.search(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])", example)
+    code = re.match(r"([245]\d\d)[ -]", example)
+    return Evidence(
+        diagnostic=example,
+        status=status.group(1) if status else None,
+        reply_code=int(code.group(1)) if code else None,
+    )
 
 
 def load(own: Path | None = None) -> Rules:
@@ -197,7 +284,7 @@ def load(own: Path | None = None) -> Rules:
 
 def _compiled(file: str, rule: Rule, pattern: str, options: Any) -> Any:
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern.encode(), options)
     except re2.error as error:
         raise InvalidSettings(f"{file}: rule {rule.name}: pattern {pattern!r}: {error}") from None
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from services.classifier.rules import Rules
-from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType
+from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType, made
 
 STATUS_CONFIDENCE = 0.75
 """A status alone, from the table. Of 597 real diagnostics 5.1.1, .2, .3, .6 and .10 meant a dead address in 85%."""
@@ -54,12 +54,18 @@ def _classify(
     remote_mta: str | None,
     reporting_mta: str | None,
 ) -> Verdict:
-    evidence = Evidence.model_construct(
+    evidence = made(
+        Evidence,
+        kind=Kind.FAILURE,
         diagnostic=diagnostic,
         status=status,
         reply_code=reply_code,
         remote_mta=remote_mta,
         reporting_mta=reporting_mta,
+        format="smtp",
+        feedback_type=None,
+        original_recipient=None,
+        final_recipient=None,
     )
     reason, confidence, rule, text, forced = _reason(evidence, rules)
     meaning = rules.meaning(reason)
@@ -70,7 +76,8 @@ def _classify(
         kind = VerdictType.SOFT
     else:
         kind = meaning.type
-    return Verdict(
+    return made(
+        Verdict,
         type=kind,
         reason=reason,
         fault=meaning.fault,
