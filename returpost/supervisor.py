@@ -27,6 +27,8 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
+    descriptors: tuple[int, ...] = ()
+    """Open files that its processes inherit under the same numbers: listening sockets, which outlive a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Supervisor:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            pass_fds=program.descriptors,
             start_new_session=True,  # the terminal's Ctrl-C reaches the supervisor alone, which stops all in order
             preexec_fn=_dying_with_parent(),
         )

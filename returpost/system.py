@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from returpost.supervisor import Program, Supervisor, Write
 from shared.errors import ReturpostError, Unavailable
 from shared.topology import SERVICES
 
+BACKLOG = 128
 HEALTH_INTERVAL = 0.25
 SLOW_START = 60.0
 """Seconds after which a start is slow enough to say what it waits for."""
@@ -54,17 +55,17 @@ def system(home: Home, options: Options, say: Say) -> Iterator[tuple[Running, li
 
     Raises `ReturpostError` when it already runs, and what the parts raise.
     """
-    with home.lock():
+    with home.lock(), ExitStack() as stack:
         say("starting RabbitMQ and PostgreSQL")
         backing = start_backing(home.folder)
         try:
             say("preparing the database and the topology")
             secrets = secrets_of(home, options.senders)
             access = _set_up(backing, options, secrets, say)
-            ports = {service: _port(service, say) for service in options.services}
+            sockets = {service: stack.enter_context(_listen(service, say)) for service in options.services}
             running = Running(
                 os.getpid(),
-                {service: f"http://127.0.0.1:{port}" for service, port in ports.items()},
+                {service: _url(listening) for service, listening in sockets.items()},
                 backing.amqp_url,
                 backing.database_url,
                 backing.management_url,
@@ -72,7 +73,7 @@ def system(home: Home, options: Options, say: Say) -> Iterator[tuple[Running, li
                 {sender: access.amqp[f"sender-{sender}"] for sender in options.senders},
             )
             home.started(running)
-            yield running, programs(options, access, ports, secrets)
+            yield running, programs(options, access, sockets, secrets)
         finally:
             home.ended()
             backing.stop()
@@ -116,10 +117,10 @@ def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str,
     return urls
 
 
-def programs(options: Options, access: Access, ports: Mapping[str, int], secrets: Secrets) -> list[Program]:
+def programs(options: Options, access: Access, sockets: Mapping[str, socket.socket], secrets: Secrets) -> list[Program]:
     """Return the processes to run, each with its own secrets alone."""
     return [
-        _program(service, number, options, access, ports[service] if number == 1 else 0, secrets)
+        _program(service, number, options, access, sockets[service] if number == 1 else None, secrets)
         for service in options.services
         for number in range(1, options.workers.get(service, 1) + 1)
     ]
@@ -182,14 +183,18 @@ def is_ready(api: Api, service: str) -> bool:
         return False
 
 
-def _program(service: str, number: int, options: Options, access: Access, port: int, secrets: Secrets) -> Program:
+def _program(
+    service: str, number: int, options: Options, access: Access, listening: socket.socket | None, secrets: Secrets
+) -> Program:
     own = {
         "AMQP_URL": access.amqp[f"returpost-{service}"],
         "TOKEN_KEYS": secrets.token_key,
-        "HTTP_PORT": str(port),
+        "HTTP_PORT": "0",
         "LOG_CONSOLE": "true" if options.console_logs else "false",
         **options.settings,
     }
+    if listening is not None:
+        own["HTTP_FD"] = str(listening.fileno())
     if service in access.database:
         own["DATABASE_URL"] = access.database[service]
     outer = dict(os.environ)
@@ -198,23 +203,32 @@ def _program(service: str, number: int, options: Options, access: Access, port: 
         outer["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), outer.get("PYTHONPATH"))))
     command = (sys.executable, "-P", "-m", f"services.{service}.app")
     name = service if number == 1 else f"{service}-{number}"
-    return Program(name, command, for_service(service, outer, own))
+    descriptors = (listening.fileno(),) if listening is not None else ()
+    return Program(name, command, for_service(service, outer, own), descriptors)
 
 
-def _port(service: str, say: Say) -> int:
-    """Return the port that was asked for, else the usual one, else, when it is taken, a free one."""
+def _listen(service: str, say: Say) -> socket.socket:
+    """Listen on the port that was asked for, else on the usual one, else, when it is taken, on a free one.
+
+    The socket is ours and the service inherits it: while a service starts anew its callers wait, and no other
+    installation on this machine can take its port.
+    """
     asked = setting(f"{service.upper()}_HTTP_PORT")
     usual = int(asked) if asked and asked.isdigit() else PORTS[service]
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", usual))
-        except OSError:
-            if asked:
-                raise ReturpostError(f"RETURPOST_{service.upper()}_HTTP_PORT: port {usual} is taken") from None
-            probe.bind(("127.0.0.1", 0))
-            say(f"port {usual} is taken: {service} listens on {probe.getsockname()[1]}")
-        return int(probe.getsockname()[1])
+    host = setting("HTTP_HOST") or "127.0.0.1"
+    try:
+        return socket.create_server((host, usual), backlog=BACKLOG)
+    except OSError:
+        if asked:
+            raise ReturpostError(f"RETURPOST_{service.upper()}_HTTP_PORT: port {usual} is taken") from None
+    listening = socket.create_server((host, 0), backlog=BACKLOG)
+    say(f"port {usual} is taken: {service} listens on {listening.getsockname()[1]}")
+    return listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not bound
 
 
 def _variable(user: str) -> str:

@@ -134,13 +134,24 @@ class Consumer(Generic[D]):
             events, rejected = decode(self.contract, body)
         except InvalidMessage as broken:
             return Delivery(message, [], [Rejected(body, str(broken))])
-        tenant = _tenant_of(message.routing_key)
-        if tenant is not None and any(event.tenant != tenant for event in events):
-            error = f"tenant: the message came by the routing key of {tenant}"
-            wrong = [event for event in events if event.tenant != tenant]
-            rejected = [*rejected, *(Rejected(_bytes_of(event, body, self.contract), error) for event in wrong)]
-            events = [event for event in events if event.tenant == tenant]
+        tenant, detail = _named_by(message.routing_key)
+        strange = [(event, error) for event in events if (error := self._strange(event, tenant, detail))]
+        if strange:
+            rejected = [
+                *rejected,
+                *(Rejected(_bytes_of(event, body, self.contract), error) for event, error in strange),
+            ]
+            events = [event for event in events if not self._strange(event, tenant, detail)]
         return Delivery(message, events, rejected)
+
+    def _strange(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
+        """Say what of the event is not what its routing key says, which is what the broker holds senders to."""
+        if tenant is not None and event.tenant != tenant:
+            return f"tenant: the message came by the routing key of {tenant}"
+        field = self.contract.DETAIL
+        if field is not None and detail is not None and getattr(event.data, field) != detail:
+            return f"data.{field}: the message came by the routing key of {detail}"
+        return ""
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
         letters = [self._letter(d.message, item.body, item.error) for d in deliveries for item in d.rejected]
@@ -259,10 +270,10 @@ class Consumer(Generic[D]):
         )
 
 
-def _tenant_of(routing_key: str | None) -> str | None:
-    """Return the tenant in `<noun>.<verb>.<tenant>...`; a replayed message has the name of a queue instead: none."""
+def _named_by(routing_key: str | None) -> tuple[str | None, str | None]:
+    """Return tenant and detail in `<noun>.<verb>.<tenant>[.<detail>]`; a replayed message has a queue's name: none."""
     parts = (routing_key or "").split(".")
-    return parts[2] if len(parts) > 2 else None
+    return parts[2] if len(parts) > 2 else None, parts[3] if len(parts) > 3 else None
 
 
 def _bytes_of(event: Event[D], body: bytes, contract: type[D]) -> bytes:

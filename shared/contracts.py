@@ -48,7 +48,10 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after 9999 in UTC") from None
 
 
 def made(model: type[_M], **values: Any) -> _M:
@@ -86,6 +89,8 @@ class Contract(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, use_enum_values=False)
 
     TYPE: ClassVar[str]
+    DETAIL: ClassVar[str | None] = None
+    """Field that the last part of the routing key must be equal to, when it was the broker that checked that part."""
 
 
 class Evidence(BaseModel):
@@ -112,6 +117,7 @@ class DeliveryResult(Contract):
     """What a sender says happened to one recipient: the outside contract."""
 
     TYPE: ClassVar[str] = "returpost.delivery.result.v1"
+    DETAIL: ClassVar[str | None] = "sender"
 
     mailing: Id
     address: Address

@@ -23,7 +23,8 @@ ALL_TENANTS = "*"
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}\Z")
 
-SCOPES = ("send", "check", "read", "write", "operate")
+OPERATE = "operate"
+SCOPES = ("send", "check", "read", "write", OPERATE)
 """send: hand in results; check: ask whom to skip; read, write: what the console needs; operate: dead letters."""
 
 
@@ -94,6 +95,8 @@ def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
             )
         if scope not in who.scopes:
             raise HTTPException(403, f"scope: this token lacks {scope}")
+        if scope == OPERATE and who.tenant != ALL_TENANTS:  # dead letters may belong to no tenant, a replay to all
+            raise HTTPException(403, "tenant: operating takes a token for all tenants, --tenant '*'")
         return who
 
     return caller

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,6 +36,8 @@ S = TypeVar("S", bound=ServiceSettings)
 D = TypeVar("D", bound=Contract)
 
 RECONNECT_SECONDS = 1.0
+STARTUP_FAILED = 3
+"""Exit code, as uvicorn has it."""
 BACKGROUND_BACK_OFF = 2.0
 
 log = structlog.get_logger()
@@ -208,7 +211,7 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
     except InvalidSettings as error:
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(2)
-    uvicorn.run(
+    config = uvicorn.Config(
         service.app,
         host=settings.http_host,
         port=settings.http_port,
@@ -217,6 +220,11 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
         access_log=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
     )
+    inherited = [socket.socket(fileno=settings.http_fd)] if settings.http_fd is not None else None
+    server = uvicorn.Server(config)
+    server.run(inherited)
+    if not server.started:
+        sys.exit(STARTUP_FAILED)
 
 
 def _spare_the_collector() -> None:

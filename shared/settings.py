@@ -23,6 +23,8 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     """0: any free port, for tests."""
+    http_fd: int | None = None
+    """A listening socket that was inherited, in the place of host and port."""
     token_keys: SecretStr = SecretStr("")
     """Keys that API tokens are signed with, at least 32 characters each, separated by commas: the first signs, all are
     accepted, so that a key can be replaced while tokens live."""

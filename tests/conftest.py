@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,24 @@ from tests.world import World
 configure_logging("test", "WARNING", console=True)
 
 PASSWORDS = dict.fromkeys(deploy_database.SERVICES, "a-password-for-tests")
+
+
+OWN_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a folder of its own: in the common one the next run takes away the rights that PostgreSQL needs."""
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.stash[OWN_FOLDER] = Path(tempfile.mkdtemp(prefix="returpost-tests-"))
+        config.option.basetemp = str(config.stash[OWN_FOLDER] / "run")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the folder of a run that failed: the logs of its servers are in it."""
+    folder = session.config.stash.get(OWN_FOLDER, None)
+    if folder is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

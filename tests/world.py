@@ -14,7 +14,7 @@ import httpx
 from aio_pika.abc import AbstractConnection
 
 from shared.cloudevents import BATCHED, Event, encode
-from shared.security import SCOPES, issue
+from shared.security import ALL_TENANTS, SCOPES, issue
 from shared.service import Service
 from shared.settings import ServiceSettings
 from shared.topology import COMMANDS, EVENTS, routing_key
@@ -68,7 +68,7 @@ class World:
             http = httpx.AsyncClient(
                 transport=httpx.ASGITransport(app=service.app),
                 base_url=f"http://{name}",
-                headers={"Authorization": f"Bearer {self.token()}"},
+                headers={"Authorization": f"Bearer {self.token(tenant=ALL_TENANTS if name == 'replay' else TENANT)}"},
             )
             yield Running(service, await stack.enter_async_context(http))
 

@@ -46,7 +46,7 @@ def read(message: AbstractIncomingMessage) -> Event[DeadLetter]:
     headers = message.headers
     letter = _ours(message, headers) if f"{PREFIX}error" in headers else _brokers(message, headers)
     return Event[DeadLetter].model_construct(
-        id=str(identity(letter)), type=DeadLetter.TYPE, tenant="", source="", data=letter
+        specversion="1.0", id=str(identity(letter)), type=DeadLetter.TYPE, tenant="", source="", data=letter
     )
 
 

@@ -49,11 +49,18 @@ async def replay(world: World) -> AsyncIterator[Running]:
 async def test_every_route_wants_a_token_with_the_right_to_operate(world: World, replay: Running) -> None:
     others = tuple(scope for scope in SCOPES if scope != "operate")
     for method, path, body, _ in ROUTES:
-        for header, status in (("", 401), ("Bearer x.y.z", 401), (f"Bearer {world.token(scopes=others)}", 403)):
+        for header, status in (
+            ("", 401),
+            ("Bearer x.y.z", 401),
+            (f"Bearer {world.token(tenant='*', scopes=others)}", 403),
+        ):
             answer = await replay.http.request(method, path, json=body, headers={"Authorization": header})
             assert answer.status_code == status, (path, answer.text)
+        one_tenant = {"Authorization": f"Bearer {world.token(scopes=('operate',))}"}
+        answer = await replay.http.request(method, path, json=body, headers=one_tenant)
+        assert answer.status_code == 403, "dead letters may belong to anybody"
     assert await world.fetch("replay", "SELECT FROM jobs") == []
-    operator = {"Authorization": f"Bearer {world.token(scopes=('operate',))}"}
+    operator = {"Authorization": f"Bearer {world.token(tenant='*', scopes=('operate',))}"}
     for method, path, body, status in ROUTES:
         answer = await replay.http.request(method, path, json=body, headers=operator)
         assert answer.status_code == status, (path, answer.text)

@@ -152,8 +152,10 @@ async def test_a_poison_event_in_a_batch_of_500(world: World, probe: Probe, mail
         (encode([recorded(1)])[0].replace(b".recorded.v1", b".recorded.v9"), "type"),
         (encode([recorded(1)])[0].replace(b'"tenant":"acme"', b'"tenant":"rival"'), "tenant"),
         (encode([recorded(1)])[0].replace(b"u1@", b"u\\u0000@"), "address"),
+        (encode([recorded(1)])[0].replace(b'"specversion":"1.0",', b""), "specversion"),
+        (encode([recorded(1)])[0].replace(b'"2026-01-02T03:04:05Z"', b'"0001-01-01T00:00:00+14:00"'), "time"),
     ],
-    ids=["broken", "empty", "nul", "trailing", "schema", "20MB", "type", "tenant", "nul-escape"],
+    ids=["broken", "empty", "nul", "trailing", "schema", "20MB", "type", "tenant", "nul-escape", "version", "year-1"],
 )
 async def test_bad_messages_are_kept_and_the_rest_goes_on(
     world: World, probe: Probe, body: bytes, error: str | None
