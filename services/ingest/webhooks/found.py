@@ -82,18 +82,16 @@ def found(
 ) -> Found | Broken:
     """Return the result, checked, or what is wrong with it."""
     known = _metadata(meta)
-    code = number_of(reply_code)
-    feedback = text_of(feedback_type).lower().replace("_", "-")
     values: dict[str, Any] = {
         "address": _bare(address),
         "result": result,
         "contact": known.get("returpost_contact"),
         "attempt": known.get("returpost_attempt"),
-        "reply_code": code if code and 200 <= code <= 599 else None,
+        "reply_code": _reply_code(reply_code),
         "status": status_of(status),
         "diagnostic": diagnostic(text_of(text), provider, verdict),
         "remote_mta": text_of(remote_mta) or None,
-        "feedback_type": feedback if _FEEDBACK_TYPE.search(feedback) else None,
+        "feedback_type": _feedback_type(feedback_type),
     }
     if known.get("returpost_sender"):
         values["sender"] = known["returpost_sender"]
@@ -203,6 +201,17 @@ def known_kind(kinds: Mapping[str, Result | None], kind: Any) -> Result | None:
     if name not in kinds:
         raise UnknownKind(f"kind: {name[:60]!r} is not known" if name else "kind: missing")
     return kinds[name]
+
+
+def _reply_code(value: Any) -> int | None:
+    """Return the code if it is one of SMTP; providers have others of their own."""
+    code = number_of(value)
+    return code if code and 200 <= code <= 599 else None
+
+
+def _feedback_type(value: Any) -> str | None:
+    name = text_of(value).lower().replace("_", "-")
+    return name if _FEEDBACK_TYPE.search(name) else None
 
 
 def _texts(value: Any) -> Iterator[str]:
