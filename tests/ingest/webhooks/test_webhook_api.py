@@ -11,13 +11,11 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from services.ingest import webhook_api
-from services.ingest.app import create as create_ingest
+from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX, load
 from shared.errors import InvalidSettings, Unavailable
 from shared.publisher import Message
-from shared.service import Service
 from shared.topology import DEAD_LETTERS
 from tests.ingest.webhooks import test_more_services as more
 from tests.ingest.webhooks import test_services as services
@@ -36,14 +34,6 @@ NOBODY = {"Authorization": ""}
 RECORDED, RECEIVED = "actions.delivery-recorded", "classifier.bounce-received"
 TOPIC = NOTICE["TopicArn"]
 SHARED = ("sendgrid", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal", "kumomta")
-
-
-def create(settings: Settings) -> Service[Settings]:
-    """Wire ingest with the routes, once."""
-    service = create_ingest(settings)
-    if not any(getattr(route, "path", "").startswith("/webhooks") for route in service.app.routes):
-        service.routes(webhook_api.router)
-    return service
 
 
 @pytest.fixture
