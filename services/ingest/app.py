@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from services.ingest import api
+from services.ingest import api, webhook_api
 from services.ingest.normalise import check_time, events_of
 from services.ingest.settings import Settings
 from services.ingest.validation import api as validation_api
@@ -47,6 +47,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.publishes(AddressValidated, "address.validated.{tenant}")
     service.routes(api.router)
     service.routes(validation_api.router)
+    service.routes(webhook_api.router)
     return service
 
 
