@@ -34,6 +34,7 @@ _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
 _IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
+_WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
 _NAMED = re.compile(r"^[a-z0-9.-]+\[ip\]")
 
 M = TypeVar("M", bound=BaseModel)
@@ -139,6 +140,15 @@ class Rules:
         self._unless = [frozenset(guards[pattern] for pattern in rule.unless) for _, rule in rules]
         self._without_text = [index for index, (_, rule) in enumerate(rules) if not rule.patterns]
 
+    def __iter__(self) -> Iterator[tuple[str, Rule]]:
+        """Yield file and rule, the one that goes first at first."""
+        return iter(self._rules)
+
+    @property
+    def tables(self) -> "_Tables":
+        """What reasons mean, and what statuses and codes stand for."""
+        return self._tables
+
     def meaning(self, reason: Reason) -> ReasonMeaning:
         """Return what the reason means."""
         return self._tables.reasons[reason]
@@ -236,6 +246,11 @@ def readable(text: str) -> str:
     folded = fold(text)
     words = _CHANGING.sub(_without_names, folded)
     return words.replace(f" {folded[:3]} ", " ") if folded[3:4] == "-" else words
+
+
+def has_words(text: str) -> bool:
+    """Tell whether the text says anything beside codes, addresses and numbers."""
+    return _WORD.search(readable(text)) is not None
 
 
 def _without_names(found: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from services.classifier.rules import Rules
+from services.classifier.rules import Rules, has_words
 from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType, made
 
 STATUS_CONFIDENCE = 0.75
@@ -10,6 +10,8 @@ STATUS_CONFIDENCE = 0.75
 REPLY_CONFIDENCE = 0.5
 """A reply code alone: 550 meant a dead address in 66% of the same diagnostics."""
 NOTHING_CONFIDENCE = 0.2
+BY_CODE = "tables.reply_code"
+"""Words that no rule knows say something else more often than not: with them, a code alone kills no address."""
 
 _NOT_A_BOUNCE = {
     Kind.DELAYED: Reason.DELAYED,
@@ -82,7 +84,7 @@ def _classify(
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD,
+        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(diagnostic)),
         rule=rule,
         text=text,
     )
@@ -95,7 +97,7 @@ def _reason(evidence: Evidence, rules: Rules) -> tuple[Reason, float, str, str, 
     if evidence.status and (reason := rules.by_status(evidence.status)):
         return reason, STATUS_CONFIDENCE, "tables.status", evidence.status, None
     if evidence.reply_code and (reason := rules.by_reply_code(evidence.reply_code)):
-        return reason, REPLY_CONFIDENCE, "tables.reply_code", str(evidence.reply_code), None
+        return reason, REPLY_CONFIDENCE, BY_CODE, str(evidence.reply_code), None
     return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
 
 

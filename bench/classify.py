@@ -1,0 +1,286 @@
+"""The classifier: lines and mails a second, how right it is, and what long lines and many rules cost.
+
+    python -m bench.classify --scale 0.1 --json results.json
+
+One process, processor time of one core, every line a new one, so that no cache helps. The lines are made from the
+replies of the simulated mailing and the examples of the rules, with other addresses, hosts and ids in each. When a
+folder of labelled mails is at `../shared/corpus` beside the project, its mails are judged and compared with its labels;
+otherwise the project's own samples are.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from returpost.samples import expectations, paths
+from returpost.simulated_replies import HARD, SOFT
+from services.classifier.rules import Rule, Rules, load
+from services.classifier.verdict import classify
+from services.ingest.mail import parse
+from services.ingest.mail.report import ParsedMail
+from services.ingest.smtp_reply import parse_reply
+from shared.contracts import Evidence, Reason
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+LINES, MAILS, AT_LEAST_LINES, AT_LEAST_MAILS = 200_000, 5_000, 5_000, 200
+LENGTHS = (100, 1_000, 10_000, 100_000, 1_000_000)
+RULES = (100, 200, 500, 1_000, 2_000)
+AT_LEAST = {
+    "lines_per_second": 50_000,
+    "reason_agreed": 0.95,
+    "reason_all": 0.90,
+    "dead_agreed": 0.985,
+}
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class Findings:
+    """What was measured; the names are those of the JSON."""
+
+    lines: int
+    lines_per_second: float = 0.0
+    with_codes_per_second: float = 0.0
+    """Lines a second when code and status are read out of the text, too."""
+    mails_per_second: float = 0.0
+    expectations: int = 0
+    reason_agreed: float = 0.0
+    reason_all: float = 0.0
+    dead_agreed: float = 0.0
+    false_dead: int = 0
+    """Addresses that are called dead and are not."""
+    missed_dead: int = 0
+    microseconds_by_length: dict[int, float] = field(default_factory=dict)
+    microseconds_by_rules: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a recipient of a mail should be judged as."""
+
+    mail: Path
+    recipient: str | None
+    reason: str
+    dead_address: bool
+    agreed: bool
+
+
+def made_lines(count: int, rules: Rules, seed: int) -> list[str]:
+    """Return lines no two of which are the same."""
+    chosen = random.Random(seed)
+    texts = [reply.text for reply in HARD + SOFT]
+    texts += [example.replace("{", "{{").replace("}", "}}") for _, rule in rules for example in rule.examples]
+    return [_filled(chosen, chosen.choice(texts)) for _ in range(count)]
+
+
+def _filled(chosen: random.Random, text: str) -> str:
+    local, domain = _word(chosen, 6), f"{_word(chosen, 8)}.example"
+    address, host, id_ = f"{local}@{domain}", f"198.51.100.{chosen.randrange(256)}", f"{chosen.getrandbits(48):012x}"
+    filled = text.format(address=address, local=local, domain=domain, ip=host, id=id_)
+    return f"{filled.replace('ann@example.com', address).replace('192.0.2.1', host)} {id_}"
+
+
+def _word(chosen: random.Random, length: int) -> str:
+    return "".join(chosen.choices(_LETTERS, k=length))
+
+
+def labels() -> list[Label]:
+    """Return the labels of the corpus, or those of the samples."""
+    if not CORPUS.is_dir():
+        folder = {path.name: path for path in paths()}
+        return [
+            Label(folder[item.file], item.recipient, item.reason, bool(item.dead_address), True)
+            for item in expectations()
+        ]
+    rows = map(json.loads, (CORPUS / "expectations.jsonl").read_text(encoding="utf-8").splitlines())
+    return [
+        Label(CORPUS / row["mail"], row["recipient"], row["reason"], bool(row["dead_address"]), row["agreed"])
+        for row in rows
+    ]
+
+
+def evidence_of(parsed: ParsedMail, label: Label, alone: bool) -> Evidence | None:
+    """Return what the mail says of the label's recipient; of its only one, whoever that is."""
+    wanted = (label.recipient or "").lower()
+    for report in parsed.reports:
+        if wanted in {report.recipient.lower(), (report.evidence.final_recipient or "").lower()}:
+            return report.evidence
+    if parsed.reports and alone:
+        return parsed.reports[0].evidence
+    return Evidence(kind=parsed.kind) if parsed.kind else None
+
+
+def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) -> None:
+    """Compare verdicts with labels."""
+    right: list[bool] = []
+    agreed: list[bool] = []
+    dead_right: list[bool] = []
+    for label in wanted:
+        alone = sum(other.mail == label.mail for other in wanted) == 1
+        evidence = evidence_of(parse(label.mail.read_bytes()), label, alone)
+        verdict = classify(evidence, rules) if evidence else None
+        dead = verdict is not None and verdict.dead_address
+        right.append((verdict.reason if verdict else Reason.UNDETERMINED) == label.reason)
+        agreed += right[-1:] if label.agreed else []
+        dead_right += [dead == label.dead_address] if label.agreed else []
+        findings.false_dead += dead and not label.dead_address
+        findings.missed_dead += label.dead_address and not dead
+    findings.expectations = len(wanted)
+    findings.reason_all = _share(right)
+    findings.reason_agreed = _share(agreed)
+    findings.dead_agreed = _share(dead_right)
+
+
+def _share(found: Sequence[bool]) -> float:
+    return sum(found) / len(found)
+
+
+def seconds(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
+    """Return the processor seconds that the work on all items takes."""
+    started = time.process_time()
+    for item in items:
+        work(item)
+    return time.process_time() - started
+
+
+def measure_lines(findings: Findings, rules: Rules, extra: Sequence[str]) -> None:
+    """Judge lines: with code and status known, as from senders, and out of the text alone."""
+
+    def judge(line: str) -> None:
+        reply = parse_reply(line)
+        classify(Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=line), rules)
+
+    lines = [*made_lines(findings.lines, rules, 1), *extra]
+    known = [_coded(line) for line in lines]
+    findings.lines_per_second = len(lines) / seconds(partial(classify, rules=rules), known)
+    others = made_lines(findings.lines // 4, rules, 2)
+    findings.with_codes_per_second = len(others) / seconds(judge, others)
+
+
+def _coded(line: str) -> Evidence:
+    reply = parse_reply(line)
+    return Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=line)
+
+
+def measure_mails(findings: Findings, rules: Rules, bodies: Sequence[bytes], count: int) -> None:
+    """Judge mails, from their bytes to the verdicts."""
+
+    def judge(body: bytes) -> None:
+        for report in parse(body).reports:
+            classify(report.evidence, rules)
+
+    bodies = [bodies[number % len(bodies)] for number in range(count)]
+    findings.mails_per_second = count / seconds(judge, bodies)
+
+
+def measure_lengths(findings: Findings, rules: Rules, count: int) -> None:
+    """Judge lines of each length, from the text to the verdict."""
+    for length in LENGTHS:
+        lines = []
+        for line in made_lines(max(count // length, 20), rules, length):
+            rest = " ".join(made_lines(length // 100, rules, length + 1))
+            lines.append(f"{line} {rest}"[:length])
+        findings.microseconds_by_length[length] = seconds(lambda line: classify(_coded(line), rules), lines) * 1e6
+        findings.microseconds_by_length[length] /= len(lines)
+
+
+def measure_rules(findings: Findings, rules: Rules, count: int) -> None:
+    """Judge lines by the first rules, and by all and others that are made up."""
+    known = [_coded(line) for line in made_lines(count, rules, 3)]
+    for number in RULES:
+        some = Rules([*rules, *made_rules(number)][:number], rules.tables)
+        seconds(partial(classify, rules=some), known[: count // 10])
+        taken = seconds(partial(classify, rules=some), known[count // 10 :])
+        findings.microseconds_by_rules[number] = taken * 1e6 / (count - count // 10)
+
+
+def made_rules(count: int) -> list[tuple[str, Rule]]:
+    """Return rules of three patterns each, as people would add them for providers of their own."""
+    chosen = random.Random(4)
+    return [
+        (
+            "90-made",
+            Rule(
+                name=f"made-{number}",
+                reason=Reason.POLICY,
+                patterns=(
+                    f"{_word(chosen, 5)} (is |was )?{_word(chosen, 6)}",
+                    f"mail(box)? {_word(chosen, 4)}",
+                    rf"\b{_word(chosen, 3)}-\d+\b",
+                ),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def run(scale: float, console: Console) -> Findings:
+    """Measure all of it."""
+    findings = Findings(max(int(LINES * scale), AT_LEAST_LINES))
+    rules = load()
+    wanted = labels()
+    bodies = [mail.read_bytes() for mail in dict.fromkeys(label.mail for label in wanted)]
+    said = [report.evidence.diagnostic for body in bodies for report in parse(body).reports]
+    steps: dict[str, Callable[[], None]] = {
+        "lines": lambda: measure_lines(findings, rules, said),
+        "mails": lambda: measure_mails(findings, rules, bodies, max(int(MAILS * scale), AT_LEAST_MAILS)),
+        "accuracy": lambda: measure_accuracy(findings, rules, wanted),
+        "by length of line": lambda: measure_lengths(findings, rules, findings.lines * 10),
+        "by number of rules": lambda: measure_rules(findings, rules, findings.lines // 4),
+    }
+    with Progress(console=console) as progress:
+        task = progress.add_task("classify", total=len(steps))
+        for title, step in steps.items():
+            progress.update(task, description=title)
+            step()
+            progress.advance(task)
+    return findings
+
+
+def show(findings: Findings, console: Console) -> None:
+    """Print a table of what was measured and what it should be."""
+    where = "corpus" if CORPUS.is_dir() else "samples"
+    table = Table(
+        "figure", "measured", "wanted", title=f"{findings.lines:,} lines; {findings.expectations} labels ({where})"
+    )
+    for name in ("lines_per_second", "with_codes_per_second", "mails_per_second"):
+        wanted = f"at least {AT_LEAST[name]:,}" if name in AT_LEAST else ""
+        table.add_row(name, f"{getattr(findings, name):,.0f}", wanted)
+    for name in ("reason_agreed", "reason_all", "dead_agreed"):
+        table.add_row(name, f"{getattr(findings, name):.1%}", f"at least {AT_LEAST[name]:.1%}")
+    table.add_row("false_dead", str(findings.false_dead), "0")
+    table.add_row("missed_dead", str(findings.missed_dead), "")
+    for length, taken in findings.microseconds_by_length.items():
+        table.add_row(f"line of {length:,} characters", f"{taken:,.0f} µs", "")
+    for number, taken in findings.microseconds_by_rules.items():
+        table.add_row(f"{number:,} rules", f"{taken:,.0f} µs a line", "")
+    console.print(table)
+
+
+def main() -> None:
+    """Take the arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.05 a quick look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
+    given = parser.parse_args()
+    if given.scale <= 0:
+        parser.error("--scale: must be above 0")
+    console = Console(stderr=True)
+    findings = run(given.scale, console)
+    show(findings, console)
+    if given.json:
+        given.json.write_text(json.dumps(vars(findings), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
