@@ -9,7 +9,7 @@ adds others.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -35,7 +35,7 @@ _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
 _IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
 _WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
-_NAMED = re.compile(r"^[a-z0-9.-]+\[ip\]")
+_NAMED = re.compile(r"^[a-z0-9-]*\.[a-z0-9.-]*\[ip\]")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -194,22 +194,15 @@ class Rules:
                 if match is not None and match.rule is rule:
                     raise InvalidSettings(f"{file}: rule {rule.name}: it decides its counter-example {example!r}")
 
-    def _candidates(self, found: Sequence[int]) -> Iterator[tuple[int, int | None]]:
-        """Yield the rules that a pattern was found of, and those without, each with its first pattern, in their order.
+    def _candidates(self, found: Sequence[int]) -> Iterable[tuple[int, int | None]]:
+        """Return the rules that a pattern was found of, and those without, each with its first pattern, in their order.
 
         The numbers of the patterns rise with the rules; those of `also` and `unless` come after all.
         """
-        own, last = self._without_text, -1
-        if own:
-            first = {self._owner[number]: number for number in reversed(found) if number < len(self._owner)}
-            yield from ((index, first.get(index)) for index in sorted([*first, *own]))
-            return
-        for number in found:
-            if number >= len(self._owner):
-                return
-            if (index := self._owner[number]) != last:
-                yield index, number
-                last = index
+        owner = self._owner
+        first = {owner[number]: number for number in reversed(found) if number < len(owner)}
+        order = sorted([*first, *self._without_text]) if self._without_text else reversed(first)
+        return ((index, first.get(index)) for index in order)
 
     def _words_hold(self, index: int, found: Collection[int]) -> bool:
         also, unless = self._also[index], self._unless[index]
@@ -254,8 +247,9 @@ def has_words(text: str) -> bool:
 
 
 def _without_names(found: re.Match[str]) -> str:
-    if found[1] is not None:
-        return ""
+    if code := found[1]:
+        # A first line with a code alone is like a reply of one line; with a status, the rest has all that is needed.
+        return f"{code[:3]} " if found.start() == 0 and len(code) <= len("550- ") else ""
     word = found[0]
     if "@" in word:
         return _ADDRESS.sub("<@>", word)

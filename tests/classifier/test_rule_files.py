@@ -87,7 +87,7 @@ def test_a_rule_that_breaks_its_word_is_refused(tmp_path: Path, words: str, says
     [
         ("550 5.1.1 <Ann@Example.com>... User  unknown", "<@>... user unknown"),
         ("550-5.7.25 [192.0.2.1] has no\n550-5.7.25 PTR record\n550 5.7.25 gsmtp", "[ip] has no ptr record gsmtp"),
-        ("550-Hello\r\n550 world", "hello world"),
+        ("550-Hello\r\n550 world", "550 hello world"),
         ("550 #5.1.0 Address rejected ann@example.com.", "address rejected <@>."),
         ("host mx.example.com[192.0.2.1]:25 said", "host [ip] said"),
         ("see http://dnsbl.example/?ip=192.0.2.1", "see http://dnsbl.example/?ip=[ip]"),
