@@ -133,7 +133,9 @@ async def counts(request: Request, caller: Reader, tenant: Tenant = None) -> lis
 async def address_state(request: Request, caller: Reader, address: str, tenant: Tenant = None) -> dict[str, Any]:
     """All that is known of one address: its standing, why, and its history, newest first."""
     place = (caller.tenant_for(tenant), key(normalise(address)))
-    async with request.app.state.service.pool.acquire() as connection, connection.transaction():
+    pool = request.app.state.service.pool
+    # One moment for all: standing and history must not be of before and after a bounce.
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         known = (await store.known(connection, [place])).get(place)
         row = await connection.fetchrow(Q["address"], *place)
         policy = store.policy_of(await connection.fetchrow(Q["settings"], [place[0]]))

@@ -234,8 +234,8 @@ def signed_by(signer: Signer, envelope: dict[str, str], version: str, now: datet
     "envelope", [NOTICE, NOTICE | {"Subject": "Æ"}, QUESTION], ids=["plain", "subject", "question"]
 )
 def test_sns(rsa: Signer, stranger: Signer, folder: Path, version: str, envelope: dict[str, str]) -> None:
-    now = datetime.now(UTC)
-    pem = rsa.certificate(folder, 30)
+    pem, strange = rsa.certificate(folder, 30), stranger.certificate(folder, 30)
+    now = datetime.now(UTC)  # not before the certificates are of this time
     good = signed_by(rsa, envelope, version, now)
 
     def check(value: dict[str, str], certificate: bytes = pem, at: datetime = now) -> None:
@@ -247,7 +247,7 @@ def test_sns(rsa: Signer, stranger: Signer, folder: Path, version: str, envelope
     assert refusal(lambda: check(good | {"SignatureVersion": "3"})) == "wrong"
     assert refusal(lambda: check(good | {"SignatureVersion": {"1": "2", "2": "1"}[version]})) == "wrong"
     assert refusal(lambda: check(good | {"Signature": ""})) == "wrong"
-    assert refusal(lambda: check(good, stranger.certificate(folder, 30))) == "wrong"
+    assert refusal(lambda: check(good, strange)) == "wrong"
     assert refusal(lambda: check(good, b"none")) == "certificate"
     assert refusal(lambda: check(good, at=now + timedelta(days=31))) == "certificate"
     assert refusal(lambda: check(good, at=now + timedelta(hours=10))) == "stale"
