@@ -12,32 +12,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from shared.addresses import normalise
 from shared.vocabulary import (
     BlockCause as BlockCause,
-)
-from shared.vocabulary import (
     Fault as Fault,
-)
-from shared.vocabulary import (
     Kind as Kind,
-)
-from shared.vocabulary import (
     Operation as Operation,
-)
-from shared.vocabulary import (
     OperationState as OperationState,
-)
-from shared.vocabulary import (
     Reason as Reason,
-)
-from shared.vocabulary import (
     Result as Result,
-)
-from shared.vocabulary import (
     UnblockCause as UnblockCause,
-)
-from shared.vocabulary import (
     Validity as Validity,
-)
-from shared.vocabulary import (
     VerdictType as VerdictType,
 )
 

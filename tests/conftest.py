@@ -16,8 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from deploy import broker as deploy_broker
-from deploy import database as deploy_database
+from deploy import broker as deploy_broker, database as deploy_database
 from shared.telemetry import configure_logging
 from tests.backing import run_lock, session_backing
 from tests.world import World

@@ -1,12 +1,8 @@
 """The client library: what sending systems and CRMs import. It needs aio-pika, idna and pydantic, and nothing else."""
 
-from returpost.client.publisher import Publisher as Publisher
-from returpost.client.publisher import SyncPublisher as SyncPublisher
+from returpost.client.publisher import Publisher as Publisher, SyncPublisher as SyncPublisher
 from returpost.client.retries import Retries as Retries
-from returpost.client.spool import Spool as Spool
-from returpost.client.spool import SpoolFull as SpoolFull
-from shared.contracts import DeliveryResult as DeliveryResult
-from shared.contracts import RetryRequested as RetryRequested
-from shared.errors import InvalidMessage as InvalidMessage
-from shared.errors import Unavailable as Unavailable
+from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
+from shared.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
+from shared.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable
 from shared.vocabulary import Result as Result

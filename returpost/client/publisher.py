@@ -20,8 +20,7 @@ from shared import ids
 from shared.cloudevents import BATCHED, STRUCTURED, encode, event, explain
 from shared.contracts import DeliveryResult
 from shared.errors import InvalidMessage, InvalidSettings, Unavailable
-from shared.publisher import Message
-from shared.publisher import Publisher as Confirming
+from shared.publisher import Message, Publisher as Confirming
 from shared.topology import COMMANDS
 
 A_MESSAGE: Final = 50

@@ -23,8 +23,7 @@ def migrate(
     from returpost.commands.terminal import out, print_json, table
     from returpost.environment import setting
     from returpost.home import Home
-    from returpost.system import migrate as prepare
-    from returpost.system import secrets_of
+    from returpost.system import migrate as prepare, secrets_of
 
     home = Home(directory)
     found = home.running()

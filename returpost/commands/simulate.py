@@ -133,8 +133,7 @@ async def _run(mailing: "Mailing", url: str, obey: bool) -> int:
 
     from returpost.commands.terminal import err, say
     from returpost.simulated_sender import simulated_sender
-    from returpost.simulation import MESSAGE_EVENTS
-    from returpost.simulation import simulate as messages
+    from returpost.simulation import MESSAGE_EVENTS, simulate as messages
 
     columns = (TextColumn("messages"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     estimate = round(mailing.recipients * (1 + mailing.mix.opened + mailing.duplicates) / MESSAGE_EVENTS)

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import aiohttp
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Response
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
 from prometheus_client import Counter
 
 from services.ingest.api import emit_all

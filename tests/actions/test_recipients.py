@@ -7,8 +7,7 @@ from itertools import count, groupby
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from shared.cloudevents import Event
 from shared.contracts import ContactChanged

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from services.blocklist.intake import _bounce, _complaint, _counts
 from services.blocklist.policy import DEFAULT_EFFECTS, Effect, Policy

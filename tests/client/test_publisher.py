@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from returpost.client import DeliveryResult, InvalidMessage, Publisher, Spool, SpoolFull, SyncPublisher, Unavailable
-from returpost.client import publisher as module
+from returpost.client import (
+    DeliveryResult,
+    InvalidMessage,
+    Publisher,
+    Spool,
+    SpoolFull,
+    SyncPublisher,
+    Unavailable,
+    publisher as module,
+)
 from shared import ids
 from shared.errors import InvalidSettings
 from tests.client.proxy import proxy

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from returpost.client import Retries, RetryRequested
-from returpost.client import retries as module
+from returpost.client import Retries, RetryRequested, retries as module
 from shared.cloudevents import Event, event
 from shared.errors import InvalidSettings
 from tests.client.proxy import proxy

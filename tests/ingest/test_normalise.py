@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from services.ingest.normalise import check_time, events_of, evidence_of, of_input
 from shared.cloudevents import Event, decode, encode

@@ -1,8 +1,7 @@
 """Codes are found where a reply has them, and nowhere else."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from services.ingest.smtp_reply import parse_reply
 

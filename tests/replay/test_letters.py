@@ -5,8 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from services.replay.letters import MAX_FINGERPRINT, MAX_NAME, MAX_TEXT, DeadLetter, read
 from shared.deadletters import dead_letter

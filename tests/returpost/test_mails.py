@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from returpost import mails
 from returpost.mails import CHUNK_ROWS, Mail, Results, Unreadable, read_path, read_stream

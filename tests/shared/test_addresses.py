@@ -1,8 +1,7 @@
 """Addresses: what is one, and when two are the same."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from shared.addresses import domain_of, key, normalise
 from shared.errors import InvalidAddress

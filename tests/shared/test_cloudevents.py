@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from shared import ids
 from shared.cloudevents import BATCHED, STRUCTURED, Event, decode, encode, event, split

@@ -3,8 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from shared.cloudevents import STRUCTURED, decode, event
 from shared.contracts import DeliveryResult

@@ -14,11 +14,8 @@ from services.ingest.webhooks import (
     ses,
     sparkpost,
 )
-from services.ingest.webhooks.found import Found as Found
-from services.ingest.webhooks.found import Ignored as Ignored
-from services.ingest.webhooks.reading import Kept as Kept
-from services.ingest.webhooks.reading import Provider as Provider
-from services.ingest.webhooks.reading import read as read
+from services.ingest.webhooks.found import Found as Found, Ignored as Ignored
+from services.ingest.webhooks.reading import Kept as Kept, Provider as Provider, read as read
 
 PROVIDERS: dict[str, Provider] = {
     module.PROVIDER.name: module.PROVIDER

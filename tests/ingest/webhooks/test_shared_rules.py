@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from services.classifier.rules import load
 from services.classifier.verdict import classify
@@ -15,9 +14,7 @@ from services.ingest.webhooks.found import diagnostic, mailing_of, moment
 from shared import ids
 from shared.contracts import MAX_DIAGNOSTIC, BounceReceived, Reason
 from shared.errors import InvalidMessage
-from tests.ingest.webhooks import test_more_services as more
-from tests.ingest.webhooks import test_services as services
-from tests.ingest.webhooks import test_ses as ses
+from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, items
 
 TABLES: dict[str, list[tuple[dict[str, Any], Any]]] = {

@@ -17,9 +17,7 @@ from services.ingest.webhooks.settings import PREFIX, load
 from shared.errors import InvalidSettings, Unavailable
 from shared.publisher import Message
 from shared.topology import DEAD_LETTERS
-from tests.ingest.webhooks import test_more_services as more
-from tests.ingest.webhooks import test_services as services
-from tests.ingest.webhooks import test_ses as ses
+from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, BOB
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
 from tests.world import Running, World
