@@ -9,10 +9,10 @@ adds others.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import re2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -97,8 +97,17 @@ class _Tables(BaseModel):
     reply_code: dict[str, Reason]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Said(NamedTuple):
+    """What a verdict is made of: the same always gets the same. It has the names of `Evidence`."""
+
+    diagnostic: str
+    status: str | None = None
+    reply_code: int | None = None
+    remote_mta: str | None = None
+    reporting_mta: str | None = None
+
+
+class Match(NamedTuple):
     """The rule that decided, its file, and where in the text."""
 
     rule: Rule
@@ -153,14 +162,13 @@ class Rules:
         """Return what the reason means."""
         return self._tables.reasons[reason]
 
-    def match(self, evidence: Evidence) -> Match | None:
+    def match(self, evidence: Evidence | Said) -> Match | None:
         """Return the first rule whose text is found and whose conditions hold. Linear in the length of the text."""
         text = readable(evidence.diagnostic).encode("utf-8", "replace")
         found = self._set.Match(text) or ()
         for index, pattern in self._candidates(sorted(found)):
-            rule = self._rules[index][1]
-            if self._words_hold(index, found) and self._holds(index, rule, evidence):
-                return Match(rule, self._names[index], self._excerpt(pattern, text))
+            if self._holds(index, found, evidence):
+                return Match(self._rules[index][1], self._names[index], self._excerpt(pattern, text))
         return None
 
     def by_status(self, status: str) -> Reason | None:
@@ -194,21 +202,26 @@ class Rules:
                 if match is not None and match.rule is rule:
                     raise InvalidSettings(f"{file}: rule {rule.name}: it decides its counter-example {example!r}")
 
-    def _candidates(self, found: Sequence[int]) -> Iterable[tuple[int, int | None]]:
-        """Return the rules that a pattern was found of, and those without, each with its first pattern, in their order.
+    def _candidates(self, found: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+        """Yield the rules that a pattern was found of, and those without, each with its first pattern, in their order.
 
         The numbers of the patterns rise with the rules; those of `also` and `unless` come after all.
         """
-        owner = self._owner
-        first = {owner[number]: number for number in reversed(found) if number < len(owner)}
-        order = sorted([*first, *self._without_text]) if self._without_text else reversed(first)
-        return ((index, first.get(index)) for index in order)
+        if self._without_text:
+            first = {self._owner[number]: number for number in reversed(found) if number < len(self._owner)}
+            yield from ((index, first.get(index)) for index in sorted([*first, *self._without_text]))
+            return
+        last = -1
+        for number in found[: bisect_left(found, len(self._owner))]:
+            if (index := self._owner[number]) != last:
+                yield index, number
+                last = index
 
-    def _words_hold(self, index: int, found: Collection[int]) -> bool:
+    def _holds(self, index: int, found: Collection[int], evidence: Evidence | Said) -> bool:
         also, unless = self._also[index], self._unless[index]
-        return not (also and also.isdisjoint(found)) and (not unless or unless.isdisjoint(found))
-
-    def _holds(self, index: int, rule: Rule, evidence: Evidence) -> bool:
+        if (also and also.isdisjoint(found)) or (unless and not unless.isdisjoint(found)):
+            return False
+        rule = self._rules[index][1]
         if rule.status and not _status_is(evidence.status, rule.status):
             return False
         if rule.reply_code and evidence.reply_code not in rule.reply_code:

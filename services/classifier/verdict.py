@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from services.classifier.rules import Rules, has_words
+from services.classifier.rules import Rules, Said, has_words
 from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType, made
 
 STATUS_CONFIDENCE = 0.75
@@ -31,9 +31,8 @@ def classify(evidence: Evidence, rules: Rules) -> Verdict:
     """Return the verdict on one report; the same evidence always gets the same verdict."""
     if evidence.kind is not Kind.FAILURE:
         return _not_a_bounce(evidence.kind)
-    return _classify(
-        rules, evidence.diagnostic, evidence.status, evidence.reply_code, evidence.remote_mta, evidence.reporting_mta
-    )
+    said = Said(evidence.diagnostic, evidence.status, evidence.reply_code, evidence.remote_mta, evidence.reporting_mta)
+    return _classify(said, rules)
 
 
 def _not_a_bounce(kind: Kind) -> Verdict:
@@ -48,30 +47,10 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 
 
 @lru_cache(maxsize=CACHED)
-def _classify(
-    rules: Rules,
-    diagnostic: str,
-    status: str | None,
-    reply_code: int | None,
-    remote_mta: str | None,
-    reporting_mta: str | None,
-) -> Verdict:
-    evidence = made(
-        Evidence,
-        kind=Kind.FAILURE,
-        diagnostic=diagnostic,
-        status=status,
-        reply_code=reply_code,
-        remote_mta=remote_mta,
-        reporting_mta=reporting_mta,
-        format="smtp",
-        feedback_type=None,
-        original_recipient=None,
-        final_recipient=None,
-    )
-    reason, confidence, rule, text, forced = _reason(evidence, rules)
+def _classify(said: Said, rules: Rules) -> Verdict:
+    reason, confidence, rule, text, forced = _reason(said, rules)
     meaning = rules.meaning(reason)
-    temporary = is_temporary(evidence)
+    temporary = is_temporary(said)
     if forced is not None:
         kind = VerdictType(forced)
     elif meaning.type is VerdictType.HARD and temporary:
@@ -84,29 +63,29 @@ def _classify(
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(diagnostic)),
+        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(said.diagnostic)),
         rule=rule,
         text=text,
     )
 
 
-def _reason(evidence: Evidence, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
+def _reason(said: Said, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
     """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
-    if (match := rules.match(evidence)) is not None:
+    if (match := rules.match(said)) is not None:
         return match.rule.reason, match.rule.confidence, match.name, match.text, match.rule.type
-    if evidence.status and (reason := rules.by_status(evidence.status)):
-        return reason, STATUS_CONFIDENCE, "tables.status", evidence.status, None
-    if evidence.reply_code and (reason := rules.by_reply_code(evidence.reply_code)):
-        return reason, REPLY_CONFIDENCE, BY_CODE, str(evidence.reply_code), None
+    if said.status and (reason := rules.by_status(said.status)):
+        return reason, STATUS_CONFIDENCE, "tables.status", said.status, None
+    if said.reply_code and (reason := rules.by_reply_code(said.reply_code)):
+        return reason, REPLY_CONFIDENCE, BY_CODE, str(said.reply_code), None
     return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
 
 
-def is_temporary(evidence: Evidence) -> bool:
+def is_temporary(said: Said) -> bool:
     """Tell whether the reply says that it may work later (RFC 5321 section 4.2.1, RFC 3463 section 3.1).
 
     The reply code goes before the status: servers contradict themselves, and clients act on the code. A code of success
     is another command's: it says nothing of the failure.
     """
-    if evidence.reply_code is not None and evidence.reply_code >= 400:
-        return evidence.reply_code < 500
-    return evidence.status is not None and evidence.status.startswith("4")
+    if said.reply_code is not None and said.reply_code >= 400:
+        return said.reply_code < 500
+    return said.status is not None and said.status.startswith("4")
