@@ -98,13 +98,14 @@ class _Tables(BaseModel):
 
 
 class Said(NamedTuple):
-    """What a verdict is made of: the same always gets the same. It has the names of `Evidence`."""
+    """All that a verdict is made of: the same always gets the same, whoever it was said to."""
 
-    diagnostic: str
-    status: str | None = None
-    reply_code: int | None = None
-    remote_mta: str | None = None
-    reporting_mta: str | None = None
+    text: str
+    """As `readable` gives it."""
+    status: str | None
+    reply_code: int | None
+    hosts: str
+    """Names of the MTAs and the whole text, when any rule asks for them."""
 
 
 class Match(NamedTuple):
@@ -162,12 +163,23 @@ class Rules:
         """Return what the reason means."""
         return self._tables.reasons[reason]
 
-    def match(self, evidence: Evidence | Said) -> Match | None:
+    def said(self, evidence: Evidence) -> Said:
+        """Return what rules look at."""
+        hosts = ""
+        if self._mta:
+            hosts = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''} {fold(evidence.diagnostic)}".lower()
+        return Said(readable(evidence.diagnostic), evidence.status, evidence.reply_code, hosts)
+
+    def match(self, evidence: Evidence) -> Match | None:
         """Return the first rule whose text is found and whose conditions hold. Linear in the length of the text."""
-        text = readable(evidence.diagnostic).encode("utf-8", "replace")
+        return self.decide(self.said(evidence))
+
+    def decide(self, said: Said) -> Match | None:
+        """Return the rule that decides what was said."""
+        text = said.text.encode("utf-8", "replace")
         found = self._set.Match(text) or ()
         for index, pattern in self._candidates(sorted(found)):
-            if self._holds(index, found, evidence):
+            if self._holds(index, found, said):
                 return Match(self._rules[index][1], self._names[index], self._excerpt(pattern, text))
         return None
 
@@ -217,19 +229,17 @@ class Rules:
                 yield index, number
                 last = index
 
-    def _holds(self, index: int, found: Collection[int], evidence: Evidence | Said) -> bool:
+    def _holds(self, index: int, found: Collection[int], said: Said) -> bool:
         also, unless = self._also[index], self._unless[index]
         if (also and also.isdisjoint(found)) or (unless and not unless.isdisjoint(found)):
             return False
         rule = self._rules[index][1]
-        if rule.status and not _status_is(evidence.status, rule.status):
+        if rule.status and not _status_is(said.status, rule.status):
             return False
-        if rule.reply_code and evidence.reply_code not in rule.reply_code:
+        if rule.reply_code and said.reply_code not in rule.reply_code:
             return False
-        if (mta := self._mta.get(index)) is None:
-            return True
-        said = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''} {fold(evidence.diagnostic)}"
-        return mta.search(said.lower().encode("utf-8", "replace")) is not None
+        mta = self._mta.get(index)
+        return mta is None or mta.search(said.hosts.encode("utf-8", "replace")) is not None
 
     def _excerpt(self, pattern: int | None, text: bytes) -> str:
         if pattern is None:
@@ -254,9 +264,9 @@ def readable(text: str) -> str:
     return words.replace(f" {folded[:3]} ", " ") if folded[3:4] == "-" else words
 
 
-def has_words(text: str) -> bool:
-    """Tell whether the text says anything beside codes, addresses and numbers."""
-    return _WORD.search(readable(text)) is not None
+def has_words(said: Said) -> bool:
+    """Tell whether anything was said beside codes, addresses and numbers."""
+    return _WORD.search(said.text) is not None
 
 
 def _without_names(found: re.Match[str]) -> str:

@@ -31,8 +31,7 @@ def classify(evidence: Evidence, rules: Rules) -> Verdict:
     """Return the verdict on one report; the same evidence always gets the same verdict."""
     if evidence.kind is not Kind.FAILURE:
         return _not_a_bounce(evidence.kind)
-    said = Said(evidence.diagnostic, evidence.status, evidence.reply_code, evidence.remote_mta, evidence.reporting_mta)
-    return _classify(said, rules)
+    return of_said(rules.said(evidence), rules)
 
 
 def _not_a_bounce(kind: Kind) -> Verdict:
@@ -47,7 +46,8 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 
 
 @lru_cache(maxsize=CACHED)
-def _classify(said: Said, rules: Rules) -> Verdict:
+def of_said(said: Said, rules: Rules) -> Verdict:
+    """Return the verdict on a failure. Servers say the same to many: most of it was judged before."""
     reason, confidence, rule, text, forced = _reason(said, rules)
     meaning = rules.meaning(reason)
     temporary = is_temporary(said)
@@ -63,7 +63,7 @@ def _classify(said: Said, rules: Rules) -> Verdict:
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(said.diagnostic)),
+        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(said)),
         rule=rule,
         text=text,
     )
@@ -71,7 +71,7 @@ def _classify(said: Said, rules: Rules) -> Verdict:
 
 def _reason(said: Said, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
     """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
-    if (match := rules.match(said)) is not None:
+    if (match := rules.decide(said)) is not None:
         return match.rule.reason, match.rule.confidence, match.name, match.text, match.rule.type
     if said.status and (reason := rules.by_status(said.status)):
         return reason, STATUS_CONFIDENCE, "tables.status", said.status, None
