@@ -30,6 +30,7 @@ MEMORY = 256 << 20
 _CODE = r"[245]\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3}:?(?: |$)|- ?)"
 _CHANGING = re.compile(rf"(?<!\S)(?:({_CODE})|[^\s0-9@]*[0-9@]\S*)")
 """Codes, and words with a digit or an address in them."""
+_CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
@@ -261,7 +262,12 @@ def readable(text: str) -> str:
     """
     folded = fold(text)
     words = _CHANGING.sub(_without_names, folded)
-    return words.replace(f" {folded[:3]} ", " ") if folded[3:4] == "-" else words
+    if folded[3:4] != "-":
+        return words
+    code = f" {folded[:3]} "
+    words = f" {words}".replace(code, " ").strip()
+    # With a status, code and status are left out; a code alone stands before the words, as in a reply of one line.
+    return f"{code}{words}".strip() if _CODE_ALONE.match(folded) else words
 
 
 def has_words(said: Said) -> bool:
@@ -270,9 +276,8 @@ def has_words(said: Said) -> bool:
 
 
 def _without_names(found: re.Match[str]) -> str:
-    if code := found[1]:
-        # A first line with a code alone is like a reply of one line; with a status, the rest has all that is needed.
-        return f"{code[:3]} " if found.start() == 0 and len(code) <= len("550- ") else ""
+    if found[1]:
+        return ""
     word = found[0]
     if "@" in word:
         return _ADDRESS.sub("<@>", word)

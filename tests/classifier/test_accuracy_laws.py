@@ -4,8 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from returpost.simulated_replies import HARD, SOFT
 from services.classifier.rules import MAX_TEXT, Rules, load, readable
@@ -66,7 +65,6 @@ def test_letter_case_does_not_matter(text: str, change: object) -> None:
         assert meaning(judge(other)) == meaning(judge(text))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CODED), st.data())
 def test_folding_does_not_matter(text: str, data: st.DataObject) -> None:
     """The same sentence over several lines, each with the code and the status before it (RFC 5321 section 4.2.1)."""
