@@ -36,6 +36,7 @@ class BatchSubscriber(RabbitSubscriber):
         """Start to process, then to receive."""
         self._prefetch = FIRST_PREFETCH
         self._mean_bytes = 0.0
+        self._refitting = False
         self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=self.consumer.queue)
         self._task.add_done_callback(_end_with)
         await super().start()
@@ -57,7 +58,8 @@ class BatchSubscriber(RabbitSubscriber):
     @property
     def alive(self) -> bool:
         """Whether messages are being received and processed."""
-        return self.running and self._consumer_tag is not None and not self._task.done()
+        receiving = self._consumer_tag is not None or self._refitting
+        return self.running and receiving and not self._task.done()
 
     async def depth(self) -> int | None:
         """Return how many messages wait in the queue, or nothing when the broker is away."""
@@ -82,10 +84,13 @@ class BatchSubscriber(RabbitSubscriber):
         queue, tag = self._queue_obj, self._consumer_tag
         if queue is None or tag is None or queue.channel.is_closed:
             return
-        self._consumer_tag = None
-        await queue.cancel(tag)
-        await queue.channel.set_qos(prefetch_count=wanted)
-        self._consumer_tag = await queue.consume(self.consume)
+        self._consumer_tag, self._refitting = None, True
+        try:
+            await queue.cancel(tag)
+            await queue.channel.set_qos(prefetch_count=wanted)
+            self._consumer_tag = await queue.consume(self.consume)
+        finally:
+            self._refitting = False
         self._prefetch = wanted
         PREFETCH.labels(self.consumer.queue).set(wanted)
 

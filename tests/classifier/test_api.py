@@ -136,6 +136,6 @@ async def test_health_and_metrics(world: World, classifier: Running) -> None:
     await tell(world, Input("full", 1, 0))
     health = await get(classifier, "/health/ready")
     assert (health["ok"], health["database"], len(health["consumers"])) == (True, "ok", 5)
-    metrics = await classifier.http.get("/metrics")
-    assert 'queue="classifier.bounce-received"' in metrics.text
+    counted = 'returpost_events_in_total{outcome="processed",queue="classifier.bounce-received"}'
+    metrics = await eventually(lambda: classifier.http.get("/metrics"), lambda answer: counted in answer.text)
     assert address(1) not in metrics.text

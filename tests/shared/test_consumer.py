@@ -172,6 +172,27 @@ async def test_bad_messages_are_kept_and_the_rest_goes_on(
     assert error in str(letter.headers["x-returpost-error"])
 
 
+async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(world: World, probe: Probe) -> None:
+    async with world.running(probe.create, ServiceSettings, "classifier") as running:
+        (subscriber,) = running.service.subscribers
+        queue = subscriber._queue_obj
+        assert queue is not None
+        seen: list[bool] = []
+        cancel = queue.cancel
+
+        async def looked_at(tag: str, **options: Any) -> Any:
+            seen.append(subscriber.alive)
+            return await cancel(tag, **options)
+
+        queue.cancel = looked_at  # type: ignore[method-assign]
+        await world.send(recorded(1), detail="delivered")
+        await eventually(lambda: running.http.get("/health/ready"), lambda _: bool(seen))
+        queue.cancel = cancel  # type: ignore[method-assign]
+        assert seen == [True]
+        await world.send(recorded(2), detail="delivered")
+        await eventually(lambda: counted(world), lambda count: count == 2)
+
+
 async def test_the_database_away_holds_the_queue_and_loses_nothing(world: World, probe: Probe) -> None:
     async with world.running(probe.create, ServiceSettings, "classifier") as running:
         await world.fetch("classifier", "ALTER TABLE probe RENAME TO away")
