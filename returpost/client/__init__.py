@@ -1,7 +1,7 @@
 """The client library: what sending systems and CRMs import. It needs aio-pika, idna and pydantic, and nothing else."""
 
 from returpost.client.publisher import Publisher as Publisher, SyncPublisher as SyncPublisher
-from returpost.client.retries import Retries as Retries
+from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
 from shared.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
 from shared.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable

@@ -25,10 +25,10 @@ class _Failed(Exception):
     """What `obey` raised, kept apart from what the connection does."""
 
 
-class Retries:
+class RetryConsumer:
     """Follows the retry commands of one sending system, across restarts of RabbitMQ, until cancelled.
 
-    await Retries(url, "newsletter").follow(send_again)
+    await RetryConsumer(url, "newsletter").follow(send_again)
 
     A command is taken off the queue when `send_again` has returned: after a crash it comes once more, with the same id.
     """

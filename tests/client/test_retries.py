@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from returpost.client import Retries, RetryRequested, retries as module
+from returpost.client import RetryConsumer, RetryRequested, retries as module
 from shared.cloudevents import Event, event
 from shared.errors import InvalidSettings
 from tests.client.proxy import proxy
@@ -39,7 +39,7 @@ class Sender:
 async def test_commands_are_obeyed_and_taken_off_the_queue(world: World) -> None:
     sender = Sender()
     await world.command(command(1), command(2), detail="news")
-    following = asyncio.create_task(Retries(world.amqp_url, "news").follow(sender.send_again))
+    following = asyncio.create_task(RetryConsumer(world.amqp_url, "news").follow(sender.send_again))
     await eventually(lambda: asyncio.sleep(0, len(sender.told)), lambda told: told == 2)
     await ended(following)
     assert sender.told == [(TENANT, f"u{n}@example.com", 2) for n in (1, 2)]
@@ -51,7 +51,7 @@ async def test_what_fails_is_passed_on_and_comes_again(world: World) -> None:
     sender.broken = True
     await world.command(command(1), detail="news")
     with pytest.raises(OSError, match="mail server"):
-        await Retries(world.amqp_url, "news").follow(sender.send_again)
+        await RetryConsumer(world.amqp_url, "news").follow(sender.send_again)
     await eventually(lambda: world.depth(QUEUE), lambda depth: depth == 1)
 
 
@@ -59,7 +59,7 @@ async def test_an_outage_is_waited_out(world: World, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "RECONNECT", 0.05)
     sender = Sender()
     async with proxy(world.amqp_url) as way:
-        following = asyncio.create_task(Retries(way.url, "news").follow(sender.send_again))
+        following = asyncio.create_task(RetryConsumer(way.url, "news").follow(sender.send_again))
         await world.command(command(1), detail="news")
         await eventually(lambda: asyncio.sleep(0, len(sender.told)), lambda told: told == 1)
         await way.cut()
@@ -71,7 +71,7 @@ async def test_an_outage_is_waited_out(world: World, monkeypatch: pytest.MonkeyP
 
 async def test_a_wrong_user_is_told(world: World) -> None:
     with pytest.raises(InvalidSettings, match="refuses the user"):
-        await Retries(world.amqp_url.replace("returpost-admin", "nobody"), "news").follow(Sender().send_again)
+        await RetryConsumer(world.amqp_url.replace("returpost-admin", "nobody"), "news").follow(Sender().send_again)
 
 
 async def ended(task: "asyncio.Task[None]") -> None:
