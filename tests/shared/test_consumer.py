@@ -184,7 +184,7 @@ async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(world: W
             seen.append(subscriber.alive)
             return await cancel(tag, **options)
 
-        queue.cancel = looked_at  # type: ignore[method-assign]
+        queue.cancel = looked_at  # type: ignore[method-assign, assignment]
         await world.send(recorded(1), detail="delivered")
         await eventually(lambda: running.http.get("/health/ready"), lambda _: bool(seen))
         queue.cancel = cancel  # type: ignore[method-assign]
