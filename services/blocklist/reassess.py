@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from services.blocklist import store
+from services.blocklist import policies, store
 from services.blocklist.standing import Block, Standing, stand
 from services.blocklist.store import Key, Known
 from shared import ids
@@ -37,11 +37,11 @@ class Trigger:
 async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> None:
     """Decide the standing of addresses that are in hand; `lift` is why those are free that no longer are blocked."""
     keys = sorted(triggers)
-    policies = await store.policies(work.connection, (tenant for tenant, _ in keys))
+    rules = await policies.of_tenants(work.connection, (tenant for tenant, _ in keys))
     for start in range(0, len(keys), CHUNK):
         changed: list[tuple[Key, int, Standing]] = []
         for key, known in (await store.known(work.connection, keys[start : start + CHUNK])).items():
-            standing = stand(known.facts, policies[key[0]])
+            standing = stand(known.facts, rules[key[0]])
             if standing == known.standing:
                 continue
             version = known.version

@@ -1,11 +1,10 @@
-"""The blocklist's SQL. Every function works on a batch; nothing is decided here.
+"""The SQL of standings and their facts. Every function works on a batch; nothing is decided here.
 
 Whoever changes addresses first takes all of them in hand, in the order of their keys, by `touch`, `clear`,
 `set_by_hand` or `take_for_erase`, one of these a transaction: so two batches with the same addresses wait for each
 other instead of locking each other out.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.blocklist.policy import DEFAULT_EFFECTS, Effect, Policy
 from services.blocklist.standing import NEVER, Block, Bounce, Facts, Standing
 from shared.database import Connection, queries
 from shared.vocabulary import BlockCause, Reason
 
-Q = queries(Path(__file__).with_name("queries.sql"))
+Q = queries(Path(__file__).with_name("sql") / "standings.sql")
 
 Key = tuple[str, str]
 """Tenant and key of the address."""
@@ -134,27 +132,6 @@ async def erase(connection: Connection, keys: Iterable[Key]) -> None:
     columns = _columns(sorted(keys), 2)
     await connection.execute(Q["erase_history"], *columns)
     await connection.execute(Q["erase"], *columns)
-
-
-async def policies(connection: Connection, tenants: Iterable[str]) -> dict[str, Policy]:
-    """Return the policy of each tenant, which stays as it is until the transaction ends."""
-    wanted = sorted(set(tenants))
-    await connection.execute(Q["hold_settings"], wanted)
-    found = {row["tenant"]: policy_of(row) for row in await connection.fetch(Q["settings"], wanted)}
-    return {tenant: found.get(tenant, Policy()) for tenant in wanted}
-
-
-def policy_of(row: Record | None) -> Policy:
-    """Read a row of settings; without one, the defaults."""
-    if row is None:
-        return Policy()
-    own = {Reason(reason): Effect(effect) for reason, effect in json.loads(row["effects"]).items()}
-    return Policy(row["accepted_bounces"], {**DEFAULT_EFFECTS, **own})
-
-
-def effects_text(policy: Policy) -> str:
-    """Return what a row of settings keeps: the effects that differ from the default."""
-    return json.dumps({r: e for r, e in policy.effects.items() if e is not DEFAULT_EFFECTS[r]})
 
 
 def _standing(row: Record) -> Standing:

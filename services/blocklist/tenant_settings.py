@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.blocklist import store
+from services.blocklist import policies, store
+from services.blocklist.policies import Q
 from services.blocklist.policy import Effect, Policy, choices
 from services.blocklist.reassess import SOURCE, Trigger, reassess
-from services.blocklist.store import Q
 from shared import ids
 from shared.cloudevents import Event, event
 from shared.contracts import SettingsChanged
@@ -41,11 +41,11 @@ async def save(work: Work, tenant: str, change: Change, by: str, now: datetime) 
     await connection.execute(Q["start_reassessment"], tenant, "", by, now)
     await connection.execute(Q["lock_settings"], tenant)
     row = await connection.fetchrow(Q["settings"], [tenant])
-    before = store.policy_of(row)
+    before = policies.policy_of(row)
     after = changed(before, change)
     version = (row["version"] if row else 0) + 1
     await connection.execute(
-        Q["save_settings"], tenant, version, after.accepted_bounces, store.effects_text(after), now, by
+        Q["save_settings"], tenant, version, after.accepted_bounces, policies.effects_text(after), now, by
     )
     cause = ids.of_input(tenant, f"{SOURCE}/settings", str(version))
     await connection.execute(Q["start_reassessment"], tenant, cause, by, now)
@@ -54,7 +54,7 @@ async def save(work: Work, tenant: str, change: Change, by: str, now: datetime) 
 
 
 async def _differs(work: Work, tenant: str, change: Change) -> bool:
-    before = store.policy_of(await work.connection.fetchrow(Q["settings"], [tenant]))
+    before = policies.policy_of(await work.connection.fetchrow(Q["settings"], [tenant]))
     return changed(before, change) != before
 
 

@@ -1,0 +1,15 @@
+"""Who may ask what: the parameters that all routes share."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from shared.contracts import Name
+from shared.security import Caller, requires
+
+Checker = Annotated[Caller, Depends(requires("check"))]
+Reader = Annotated[Caller, Depends(requires("read"))]
+Writer = Annotated[Caller, Depends(requires("write"))]
+Tenant = Annotated[Name | None, Query()]
+
+MAX_ADDRESSES = 10_000

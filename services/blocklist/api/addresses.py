@@ -1,0 +1,30 @@
+"""Why an address is blocked or not, and all that happened to it."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from services.blocklist import explanation, policies, store
+from services.blocklist.api.access import Reader, Tenant
+from shared.addresses import key, normalise
+from shared.database import queries
+
+Q = queries(Path(__file__).parents[1] / "sql" / "addresses.sql")
+MAX_HISTORY = 1_000
+
+router = APIRouter()
+
+
+@router.get("/addresses/{address:path}")
+async def address_state(request: Request, caller: Reader, address: str, tenant: Tenant = None) -> dict[str, Any]:
+    """All that is known of one address: its standing, why, and its history, newest first."""
+    place = (caller.tenant_for(tenant), key(normalise(address)))
+    pool = request.app.state.service.pool
+    # One moment for all: standing and history must not be of before and after a bounce.
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        known = (await store.known(connection, [place])).get(place)
+        row = await connection.fetchrow(Q["address"], *place)
+        policy = policies.policy_of(await connection.fetchrow(policies.Q["settings"], [place[0]]))
+        history = await connection.fetch(Q["history"], *place, MAX_HISTORY)
+    return explanation.of_address(place[1], known, row, history, policy)
