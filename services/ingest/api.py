@@ -12,13 +12,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from services.ingest.mail import parse
-from services.ingest.mail_events import events_of_mail
+from services.ingest.mail_events import MAILS, letter_of, read_mail
 from services.ingest.normalise import check_time, events_of, of_input
-from shared import ids
 from shared.cloudevents import Event, explain, split
 from shared.contracts import DeliveryRecorded, DeliveryResult, Name
-from shared.deadletters import dead_letter
 from shared.errors import InvalidMessage
 from shared.http import problem
 from shared.outbox import Work
@@ -90,15 +87,15 @@ async def bounce_mails(
     body = await request.body()
     if not body or len(body) > MAX_MAIL:
         return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
-    identity = ids.of_bytes(owner, body)
-    parsed = parse(body)
-    sent_by = sender or parsed.sender or "default"
-    events = list(events_of_mail(parsed, identity=identity, tenant=owner, sender=sent_by, now=datetime.now(UTC)))
-    if not events:
-        await request.app.state.service.publisher.publish([_unrecognised(body, owner)])
-        return JSONResponse({"id": identity, "recognised": False, "reports": []}, 202)
+    read = read_mail(body, tenant=owner, sender=sender, now=datetime.now(UTC))
+    if read.problem:
+        await request.app.state.service.publisher.publish([letter_of(read, body, owner)])
+        MAILS.labels(read.outcome).inc()
+        return JSONResponse({"id": read.identity, "recognised": False, "problem": read.problem, "reports": []}, 202)
     async with request.app.state.service.effects.begin() as work:
-        emit_all(work, events)
+        emit_all(work, read.events)
+    MAILS.labels(read.outcome).inc()
+    parsed = read.parsed
     reports = [
         {
             "address": report.recipient,
@@ -110,7 +107,7 @@ async def bounce_mails(
         }
         for report in parsed.reports
     ]
-    return {"id": identity, "recognised": True, "kind": parsed.kind, "format": parsed.format, "reports": reports}
+    return {"id": read.identity, "recognised": True, "kind": parsed.kind, "format": parsed.format, "reports": reports}
 
 
 def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
@@ -169,15 +166,3 @@ def _read(row: bytes, tenant: str, source: str) -> Event[DeliveryResult]:
     if identity is not None and not (isinstance(identity, str) and _ID.match(identity)):
         raise InvalidMessage("id: a text of 1 to 200 characters, none of them a control character")
     return of_input(DeliveryResult.model_validate(value), tenant=tenant, id_=identity, source=source)
-
-
-def _unrecognised(body: bytes, tenant: str) -> Any:
-    return dead_letter(
-        body,
-        queue="",
-        exchange="",
-        routing_key=f"bounce-mail.{tenant}",
-        content_type="message/rfc822",
-        headers={},
-        error="mail: neither a bounce nor a complaint nor an automatic reply was recognised in it",
-    )

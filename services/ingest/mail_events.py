@@ -1,15 +1,25 @@
-"""From a parsed mail to events: one bounce for each recipient that it reports on, and the result that it stands for."""
+"""From the bytes of a mail to events, the same for every way in: one bounce for each recipient that it reports on, and
+the result that it stands for; or why nothing could be made of it.
+"""
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.ingest.mail import ParsedMail
+from prometheus_client import Counter
+
+from services.ingest.mail import ParsedMail, parse
 from services.ingest.normalise import received, recorded
 from shared import ids
 from shared.cloudevents import Event
 from shared.contracts import DeliveryResult, Kind, Result
+from shared.deadletters import dead_letter
+from shared.publisher import Message
+
+MAILS = Counter("returpost_mails_total", "Mails that came in, by what could be made of them", ["outcome"])
+"""outcome: a kind of report; no-recipient (a report on nobody that it names); no-report; unreadable."""
 
 _RESULT_OF = {
     Kind.FAILURE: Result.BOUNCED,
@@ -19,6 +29,48 @@ _RESULT_OF = {
     Kind.UNSUBSCRIBE: Result.UNSUBSCRIBED,
 }
 """An automatic reply or a challenge says nothing of the delivery: it has a verdict, but no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailRead:
+    """A mail that was read. `problem` says why it has no events; then its bytes are to be kept (`letter_of`)."""
+
+    identity: str
+    parsed: ParsedMail
+    events: tuple[Event[Any], ...]
+    outcome: str
+    problem: str | None
+
+
+def read_mail(body: bytes, *, tenant: str, sender: str | None, now: datetime) -> MailRead:
+    """Read a mail, whatever its bytes are. `sender` is the system that sent the message that came back; without it, the
+    message tells, else it is `default`. Never raises, and does no I/O.
+    """
+    identity = ids.of_bytes(tenant, body)
+    parsed = parse(body)
+    sent_by = sender or parsed.sender or "default"
+    events = tuple(events_of_mail(parsed, identity=identity, tenant=tenant, sender=sent_by, now=now))
+    if events and parsed.kind:
+        return MailRead(identity, parsed, events, parsed.kind.value, None)
+    if parsed.kind:
+        return MailRead(identity, parsed, (), "no-recipient", f"mail: a {parsed.kind} report that names no recipient")
+    if parsed.readable:
+        problem = "mail: neither a bounce nor a complaint nor an automatic reply was recognised in it"
+        return MailRead(identity, parsed, (), "no-report", problem)
+    return MailRead(identity, parsed, (), "unreadable", "mail: unreadable, it has neither a header nor text")
+
+
+def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:
+    """Return the dead letter that keeps a mail that nothing could be made of, with its exact bytes."""
+    return dead_letter(
+        body,
+        queue="",
+        exchange="",
+        routing_key=f"bounce-mail.{tenant}",
+        content_type="message/rfc822",
+        headers={},
+        error=read.problem or "mail: kept",
+    )
 
 
 def events_of_mail(

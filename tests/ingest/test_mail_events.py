@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from returpost.samples import paths
 from services.ingest.mail import ParsedMail, Report
-from services.ingest.mail_events import events_of_mail, mailing_of
+from services.ingest.mail_events import events_of_mail, letter_of, mailing_of, read_mail
 from shared.cloudevents import Event
 from shared.contracts import BounceReceived, DeliveryRecorded, Evidence, Kind
 
@@ -119,3 +120,36 @@ def test_a_mailing_that_stands_for_a_message_keeps_the_contract(message_id: str)
     (recorded, received) = events(mail(mailing=None, original_message_id=message_id))
     for one in (recorded, received):
         assert Event[type(one.data)].model_validate(one.model_dump()).subject == one.data.mailing  # type: ignore[misc]
+
+
+BOUNCE = next(path for path in paths() if path.name == "postfix-user-unknown.eml").read_bytes()
+BLACKED_OUT = (
+    b'From: fbl@example.net\nContent-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n'
+    b"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n--b--\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (BOUNCE, "failure"),
+        (BLACKED_OUT, "no-recipient"),
+        (b"From: ann@example.com\nSubject: Lunch\n\nAt twelve?\n", "no-report"),
+        (b"\x00\xff\xfe no mail at all", "unreadable"),
+        (b"", "unreadable"),
+    ],
+)
+def test_a_mail_has_events_or_is_kept_with_its_bytes(body: bytes, outcome: str) -> None:
+    read = read_mail(body, tenant="acme", sender=None, now=NOW)
+    assert read.outcome == outcome
+    assert bool(read.events) is (read.problem is None) is (outcome == "failure")
+    if read.problem:
+        letter = letter_of(read, body, "acme")
+        assert letter.body == body
+        assert read.problem in str(letter.headers)
+
+
+@pytest.mark.parametrize(("given", "sender"), [(None, "default"), ("alerts", "alerts")])
+def test_the_sender_that_is_given_goes_first(given: str | None, sender: str) -> None:
+    read = read_mail(BOUNCE, tenant="acme", sender=given, now=NOW)
+    assert {event.data.sender for event in read.events} == {sender}

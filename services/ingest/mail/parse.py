@@ -42,6 +42,7 @@ def _parse(root: mime.Part, nesting: int) -> ParsedMail:
         mailing=returned.mailing_of(original, envelope),
         sender=returned.sender_of(original),
         date=returned.date_of(root.header("date")),
+        readable=bool(root.headers),
     )
 
 
