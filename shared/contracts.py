@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from shared.addresses import normalise
 from shared.vocabulary import (
     BlockCause as BlockCause,
+    Command as Command,
     Fault as Fault,
     Kind as Kind,
     Operation as Operation,
@@ -93,6 +94,8 @@ class Evidence(BaseModel):
     original_recipient: Address | None = None
     """The address that was mailed, when the report tells it apart from the one that failed (forwarding)."""
     final_recipient: Address | None = None
+    command: Command | None = None
+    """The SMTP command that the final reply answers, when the report tells it."""
 
 
 class DeliveryResult(Contract):
@@ -159,6 +162,8 @@ class Verdict(BaseModel):
     """`file.rule` of the rule that decided."""
     text: Diagnostic = ""
     """The text that decided it."""
+    rules: Annotated[str, StringConstraints(max_length=80)] = ""
+    """The version of the rules: that of the packaged ones, and a digest of all files that were in force."""
 
 
 class BounceClassified(Contract):

@@ -84,6 +84,17 @@ class Kind(StrEnum):
     CHALLENGE = "challenge"
 
 
+class Command(StrEnum):
+    """What an SMTP reply answers."""
+
+    CONNECT = "connect"
+    HELO = "helo"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    """DATA or the end of the data: recipients were accepted before."""
+
+
 class BlockCause(StrEnum):
     """Why an address is blocked."""
 

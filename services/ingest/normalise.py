@@ -84,6 +84,7 @@ def evidence_of(result: DeliveryResult) -> Evidence:
         feedback_type=result.feedback_type,
         original_recipient=None,
         final_recipient=None,
+        command=None,
     )
 
 
