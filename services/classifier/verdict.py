@@ -66,6 +66,7 @@ def of_said(said: Said, rules: Rules) -> Verdict:
         dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(said)),
         rule=rule,
         text=text,
+        rules="",
     )
 
 
