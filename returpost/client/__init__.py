@@ -5,4 +5,5 @@ from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
 from shared.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
 from shared.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable
+from shared.return_path import return_path as return_path
 from shared.vocabulary import Result as Result

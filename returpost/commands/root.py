@@ -34,6 +34,7 @@ COMMANDS = {
     "simulate": Entry("simulate:simulate", "Hand in a made-up mailing, as large and as broken as you like.", _FEED),
     "blocked": Entry("blocked:app", "List blocked addresses, look one up.", _ASK),
     "classify": Entry("classify:classify", "Judge bounce mails or SMTP replies here and now; needs no service.", _ASK),
+    "normalise": Entry("normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _ASK),
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
     "dead": Entry("dead:app", "Look at dead letters, replay or discard them.", _OPERATE),
     "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),

@@ -87,7 +87,8 @@ async def bounce_mails(
     body = await request.body()
     if not body or len(body) > MAX_MAIL:
         return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
-    read = read_mail(body, tenant=owner, sender=sender, now=datetime.now(UTC))
+    paths = request.app.state.return_paths.of(owner)
+    read = read_mail(body, tenant=owner, sender=sender, now=datetime.now(UTC), paths=paths)
     if read.problem:
         await request.app.state.service.publisher.publish([letter_of(read, body, owner)])
         MAILS.labels(read.outcome).inc()

@@ -39,6 +39,7 @@ def create(settings: Settings) -> Service[Settings]:
     validator = Validator(Domains(servers, settings.dns_port), load(settings.lists_dir))
     take_questions = partial(answer, validator=validator)
     service.app.state.validator = validator
+    service.app.state.return_paths = settings.return_paths()
 
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)

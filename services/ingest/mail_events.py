@@ -3,14 +3,14 @@ the result that it stands for; or why nothing could be made of it.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from prometheus_client import Counter
 
-from services.ingest.mail import ParsedMail, parse
+from services.ingest.mail import ParsedMail, ReturnPaths, parse
 from services.ingest.normalise import received, recorded
 from shared import ids
 from shared.cloudevents import Event
@@ -42,12 +42,16 @@ class MailRead:
     problem: str | None
 
 
-def read_mail(body: bytes, *, tenant: str, sender: str | None, now: datetime) -> MailRead:
-    """Read a mail, whatever its bytes are. `sender` is the system that sent the message that came back; without it, the
-    message tells, else it is `default`. Never raises, and does no I/O.
+def read_mail(
+    body: bytes, *, tenant: str, sender: str | None, now: datetime, paths: ReturnPaths, sent_to: Sequence[str] = ()
+) -> MailRead:
+    """Read a mail, whatever its bytes are. Never raises, and does no I/O.
+
+    `sender` is the system that sent the message that came back; without it, the message tells, else it is `default`.
+    `paths` is how this tenant's return paths are read, `sent_to` the addresses that the mail was received for (SMTP).
     """
     identity = ids.of_bytes(tenant, body)
-    parsed = parse(body)
+    parsed = parse(body, paths, sent_to)
     sent_by = sender or parsed.sender or "default"
     events = tuple(events_of_mail(parsed, identity=identity, tenant=tenant, sender=sent_by, now=now))
     if events and parsed.kind:

@@ -3,8 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from services.ingest.mail.return_paths import VERP, ReturnPaths, checked
+from shared.return_path import checked as checked_key
 from shared.settings import ServiceSettings
 
 
@@ -19,3 +21,16 @@ class Settings(ServiceSettings):
     dns_port: int = Field(default=53, ge=1, le=65535)
     lists_dir: Path | None = None
     """Folder with own domains.txt, roles.txt or disposable.txt in the place of the packaged ones."""
+    return_path_keys: SecretStr = SecretStr("")
+    """Keys that senders sign return paths with, at least 32 characters each, by commas: all are good, so that one can
+    be replaced while reports on what the other has signed still come in."""
+    verp_patterns: str = ""
+    """RE2 expressions for the part of a return path before the @, by white space, with the groups `local`, `domain`
+    and, if it is told, `mailing`; they go before the usual ones."""
+
+    def return_paths(self) -> ReturnPaths:
+        """Return how return paths are read. Raises `InvalidSettings`."""
+        keys = tuple(key.strip() for key in self.return_path_keys.get_secret_value().split(",") if key.strip())
+        for key in keys:
+            checked_key(key)
+        return ReturnPaths(keys=keys, patterns=(*checked(self.verp_patterns.split()), *VERP))

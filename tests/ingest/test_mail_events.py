@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from returpost.samples import paths
-from services.ingest.mail import ParsedMail, Report
+from services.ingest.mail import ParsedMail, Report, ReturnPaths
 from services.ingest.mail_events import events_of_mail, letter_of, mailing_of, read_mail
 from shared.cloudevents import Event
 from shared.contracts import BounceReceived, DeliveryRecorded, Evidence, Kind
@@ -140,7 +140,7 @@ BLACKED_OUT = (
     ],
 )
 def test_a_mail_has_events_or_is_kept_with_its_bytes(body: bytes, outcome: str) -> None:
-    read = read_mail(body, tenant="acme", sender=None, now=NOW)
+    read = read_mail(body, tenant="acme", sender=None, now=NOW, paths=ReturnPaths())
     assert read.outcome == outcome
     assert bool(read.events) is (read.problem is None) is (outcome == "failure")
     if read.problem:
@@ -151,5 +151,5 @@ def test_a_mail_has_events_or_is_kept_with_its_bytes(body: bytes, outcome: str) 
 
 @pytest.mark.parametrize(("given", "sender"), [(None, "default"), ("alerts", "alerts")])
 def test_the_sender_that_is_given_goes_first(given: str | None, sender: str) -> None:
-    read = read_mail(BOUNCE, tenant="acme", sender=given, now=NOW)
+    read = read_mail(BOUNCE, tenant="acme", sender=given, now=NOW, paths=ReturnPaths())
     assert {event.data.sender for event in read.events} == {sender}

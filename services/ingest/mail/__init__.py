@@ -2,5 +2,6 @@
 
 from services.ingest.mail.parse import parse
 from services.ingest.mail.report import ParsedMail, Report
+from services.ingest.mail.return_paths import ReturnPaths
 
-__all__ = ["ParsedMail", "Report", "parse"]
+__all__ = ["ParsedMail", "Report", "ReturnPaths", "parse"]

@@ -1,14 +1,16 @@
 """From the bytes of a mail to its reports: which reader takes it, and what they have in common."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import re2
 
 from services.ingest.mail import amazon_ses, auto_reply, formats, mime, prose, returned, rfc3464, rfc5965
 from services.ingest.mail.report import Finding, ParsedMail, Report, address, report_of
+from services.ingest.mail.return_paths import ReturnPaths
 from shared.vocabulary import Kind
 
+UNSIGNED = ReturnPaths()
 MAX_NESTING = 3
 """Mails within mails that are looked into: a report that somebody forwarded as an attachment."""
 
@@ -18,19 +20,24 @@ _TAG = re2.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^>]*)?/?>")
 _FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 
 
-def parse(body: bytes) -> ParsedMail:
-    """Return what the mail reports. Never raises, and takes bounded time and memory, whatever the bytes are."""
-    return _parse(mime.read(body), 0)
+def parse(body: bytes, paths: ReturnPaths = UNSIGNED, sent_to: Sequence[str] = ()) -> ParsedMail:
+    """Return what the mail reports. Never raises, and takes bounded time and memory, whatever the bytes are.
+
+    `paths` says how return paths are read; `sent_to` are the addresses that the mail was received for, as SMTP told.
+    """
+    return _parse(mime.read(body), paths, sent_to, 0)
 
 
-def _parse(root: mime.Part, nesting: int) -> ParsedMail:
+def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail:
     notice, copy = prose.cut(readable(root))
     original = returned.headers_of(root)
     if not original and copy:
         original = returned.flat(mime.headers(copy.partition("\n\n")[0]))
-    envelope = returned.envelope_of(root, original)
+    envelope = returned.envelope_of(root, original, paths, sent_to)
+    if envelope.claim:
+        envelope = envelope.among(returned.mailings_of(original), _all_named(root, notice, original))
     format_, findings, original = _findings(root, notice, original, envelope.recipient)
-    if not findings and nesting < MAX_NESTING and (inner := _forwarded(root, nesting)):
+    if not findings and nesting < MAX_NESTING and (inner := _forwarded(root, paths, sent_to, nesting)):
         return inner
     return ParsedMail(
         kind=_kind(findings) or _kind_of_complaint(root),
@@ -42,6 +49,7 @@ def _parse(root: mime.Part, nesting: int) -> ParsedMail:
         mailing=returned.mailing_of(original, envelope),
         sender=returned.sender_of(original),
         date=returned.date_of(root.header("date")),
+        proven=bool(envelope.claim and envelope.recipient),
         readable=bool(root.headers),
     )
 
@@ -219,9 +227,18 @@ _HOST = re2.compile(
 )
 
 
-def _forwarded(root: mime.Part, nesting: int) -> ParsedMail | None:
+def _all_named(root: mime.Part, notice: str, original: Mapping[str, str]) -> Iterator[str]:
+    """Yield every address that the report or the returned message names, to be compared with a hash."""
+    if status := rfc3464.part_of(root):
+        for finding in rfc3464.findings(status):
+            yield from (named for named in (finding.original, finding.final) if named)
+    yield from returned.recipients_of(original)
+    yield from prose.mentioned(notice)
+
+
+def _forwarded(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail | None:
     for part in _attached(root):
-        inner = _parse(part.message, nesting + 1)
+        inner = _parse(part.message, paths, sent_to, nesting + 1)
         if inner.reports:
             return inner
     return None

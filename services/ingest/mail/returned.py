@@ -1,12 +1,12 @@
 """What is known of the message that was mailed, and which mailing it was of.
 
-The mailing is, in this order: the returned message's header `X-Returpost-Mailing`, then `X-Mailing-Id`; the middle of
-a return path such as `bounces+<mailing>+user=example.com@` that the report was sent to (VERP); the first field of
-`Feedback-ID` (Google's postmaster documentation: campaign, customer, mail type, sender). Else it is not told.
+The mailing is, in this order: what a signed return path proves; the returned message's header `X-Returpost-Mailing`,
+then `X-Mailing-Id`; the first field of `Feedback-ID` (Google's postmaster documentation: campaign, customer, mail type,
+sender); the middle of a return path such as `bounces+<mailing>+user=example.com@` that the report was sent to (VERP).
+Else it is not told.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,14 +14,11 @@ import re2
 
 from services.ingest.mail import charsets, mime
 from services.ingest.mail.report import address
+from services.ingest.mail.return_paths import Envelope, ReturnPaths
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _ENVELOPE = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to")
-_VERP = re2.compile(
-    r"(?i)^[a-z0-9._-]*(?:bounces?|returns?|verp|owner|errors?)[a-z0-9._]*"
-    r"(?:(\+)(?:([^+=]{1,100})\+)?|(-)(?:([0-9][^-+=]{0,100})-)?)([^=]+)=([a-z0-9.-]+\.[a-z0-9-]{2,})$"
-)
 _ID = re2.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
 _SENDER = re2.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
@@ -29,14 +26,6 @@ _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
 
 EARLIEST_YEAR = 2000
 """A date from before that is a clock that was never set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What a return path with a token tells."""
-
-    mailing: str | None = None
-    recipient: str | None = None
 
 
 def headers_of(root: mime.Part) -> dict[str, str]:
@@ -55,29 +44,30 @@ def flat(headers: mime.Headers) -> dict[str, str]:
     }
 
 
-def envelope_of(root: mime.Part, original: Mapping[str, str]) -> Envelope:
+def envelope_of(
+    root: mime.Part, original: Mapping[str, str], paths: ReturnPaths, sent_to: Sequence[str] = ()
+) -> Envelope:
     """Return what the address that the report was sent to tells, or the returned message's return path."""
     values = [value for name in _ENVELOPE for value in root.headers.get(name, ())[:8]]
-    for value in (*values, original.get("return-path", "")):
-        if "=" not in value or not (path := address(value)):
-            continue
-        found = _VERP.search(path.rpartition("@")[0])
-        recipient = address(f"{found[5]}@{found[6]}") if found else None
-        if found and recipient:
-            return Envelope(found[2] or found[4], recipient)
+    for value in (*sent_to, *values, original.get("return-path", "")):
+        path = address(value)
+        if path and (envelope := paths.read(path)).told:
+            return envelope
     return Envelope()
 
 
 def mailing_of(original: Mapping[str, str], envelope: Envelope) -> str | None:
     """Return the mailing that the returned message or the return path names."""
-    feedback = original.get("feedback-id", "")
-    named = (
-        original.get("x-returpost-mailing"),
-        original.get("x-mailing-id"),
-        envelope.mailing,
-        feedback.partition(":")[0] if ":" in feedback and "amazonses" not in feedback.lower() else None,
-    )
+    named = (*([envelope.mailing] if envelope.claim else []), *mailings_of(original), envelope.mailing)
     return next((name.strip() for name in named if name and _ID.search(name.strip()) and name.strip()), None)
+
+
+def mailings_of(original: Mapping[str, str]) -> list[str]:
+    """Return the mailings that the returned message names, the surest first."""
+    feedback = original.get("feedback-id", "")
+    campaign = feedback.partition(":")[0] if ":" in feedback and "amazonses" not in feedback.lower() else ""
+    named = (original.get("x-returpost-mailing", ""), original.get("x-mailing-id", ""), campaign)
+    return [name.strip() for name in named if name.strip()]
 
 
 def sender_of(original: Mapping[str, str]) -> str | None:
