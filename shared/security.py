@@ -14,6 +14,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from shared.errors import InvalidSettings
+from shared.vocabulary import Role
 
 ALGORITHM = "HS256"
 AUDIENCE = "returpost"
@@ -24,8 +25,17 @@ ALL_TENANTS = "*"
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}\Z")
 
 OPERATE = "operate"
-SCOPES = ("send", "check", "read", "write", OPERATE)
-"""send: hand in results; check: ask whom to skip; read, write: what the console needs; operate: dead letters."""
+ADMINISTER = "administer"
+SCOPES = ("send", "check", "read", "write", OPERATE, ADMINISTER)
+"""send: hand in results; check: ask whom to skip; read, write: look at addresses and work on them; operate: dead
+letters; administer: settings, users, tokens, webhooks."""
+SCOPES_OF_ROLE = {
+    Role.VIEWER: ("read", "check"),
+    Role.MARKETER: ("read", "check", "write"),
+    Role.OPERATOR: ("read", "check", OPERATE),
+    Role.ADMINISTRATOR: SCOPES,
+}
+"""What people may do by what they are; sending systems have scopes instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,9 @@ def verify(token: str, keys: list[str]) -> Caller | None:
     return None
 
 
+SCOPE_OF: dict[Callable[..., Awaitable[Caller]], str] = {}
+"""The scope that each dependency made by `requires` asks for, for who wants to know what a route demands."""
+
 _bearer = HTTPBearer(auto_error=False, description="A token made with `returpost token`")
 
 
@@ -99,4 +112,5 @@ def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
             raise HTTPException(403, "tenant: operating takes a token for all tenants, --tenant '*'")
         return who
 
+    SCOPE_OF[caller] = scope
     return caller

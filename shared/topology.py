@@ -124,6 +124,9 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
         _quorum("actions.contact-upserted", Binding(COMMANDS, "contact.upserted.*")),
+        _quorum("actions.selection-upserted", Binding(COMMANDS, "selection.upserted.*")),
+        _quorum("actions.project-upserted", Binding(COMMANDS, "project.upserted.*")),
+        _quorum("actions.mailing-upserted", Binding(COMMANDS, "mailing.upserted.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
@@ -172,13 +175,15 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands."""
     tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
     name = f"sender-{sender}"
-    key = rf"^(delivery\.result\.{tenant}\.{sender}|(contact\.upserted|address\.validate)\.{tenant})$"
+    told = r"contact\.upserted|mailing\.upserted|address\.validate"
+    key = rf"^(delivery\.result\.{tenant}\.{sender}|({told})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(sender_queue(sender)), ((COMMANDS, key, "^$"),))
 
 
 def crm_user(name: str) -> User:
-    """A CRM reads the stream of blocks and tells of its contacts."""
-    topics = ((COMMANDS, r"^(contact\.upserted|address\.validate|block\.(set|clear)|operation\.requested)\.", "^$"),)
+    """A CRM reads the stream of blocks and tells of its contacts, selections, projects and mailings."""
+    told = r"(contact|selection|project|mailing)\.upserted"
+    topics = ((COMMANDS, rf"^({told}|address\.validate|block\.(set|clear)|operation\.requested)\.", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS), topics)
 
 

@@ -132,3 +132,19 @@ class OperationState(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
+
+
+class ListKind(StrEnum):
+    """What a list of contacts is."""
+
+    SELECTION = "selection"
+    PROJECT = "project"
+
+
+class Role(StrEnum):
+    """What a person is to Returpost, and so may do; `shared.security` says what that is."""
+
+    VIEWER = "viewer"
+    MARKETER = "marketer"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"

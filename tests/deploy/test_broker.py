@@ -66,6 +66,8 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
         ("returpost-actions", topology.COMMANDS, "block.clear.acme"),
         ("returpost-replay", topology.REPLAY, "ingest.delivery-result"),
         ("crm-crm", topology.COMMANDS, "contact.upserted.acme"),
+        ("crm-crm", topology.COMMANDS, "selection.upserted.acme"),
+        ("sender-default", topology.COMMANDS, "mailing.upserted.acme"),
     ],
 )
 async def test_users_may_publish_what_is_theirs(urls: dict[str, str], user: str, exchange: str, key: str) -> None:

@@ -136,9 +136,22 @@ def test_a_token_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for_all = verify(runner.invoke(app, ["token", "--tenant", "*"]).output.strip(), [KEY])
     assert for_all is not None
     assert for_all.tenant == ALL_TENANTS
+    marketer = verify(runner.invoke(app, ["token", "--role", "marketer"]).output.strip(), [KEY])
+    assert marketer is not None
+    assert marketer.scopes == {"read", "check", "write"}
 
 
-@pytest.mark.parametrize("wrong", [["--scopes", "fly"], ["--scopes", ""], ["--lifetime", "1y"], ["--tenant", "A B"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--scopes", "fly"],
+        ["--scopes", ""],
+        ["--lifetime", "1y"],
+        ["--tenant", "A B"],
+        ["--role", "king"],
+        ["--role", "viewer", "--scopes", "read"],
+    ],
+)
 def test_a_token_that_cannot_be_is_refused(wrong: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETURPOST_TOKEN_KEYS", KEY)
     assert runner.invoke(app, ["token", *wrong]).exit_code == 2

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from shared.contracts import Name
-from shared.security import Caller, requires
+from shared.security import ADMINISTER, Caller, requires
 
 Checker = Annotated[Caller, Depends(requires("check"))]
 Reader = Annotated[Caller, Depends(requires("read"))]
 Writer = Annotated[Caller, Depends(requires("write"))]
+Administrator = Annotated[Caller, Depends(requires(ADMINISTER))]
 Tenant = Annotated[Name | None, Query()]
 
 MAX_ADDRESSES = 10_000

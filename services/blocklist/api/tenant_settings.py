@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from services.blocklist import policies, tenant_settings
-from services.blocklist.api.access import Reader, Tenant, Writer
+from services.blocklist.api.access import Administrator, Reader, Tenant
 from services.blocklist.policies import Q
 from services.blocklist.policy import Effect
 from shared.vocabulary import Reason
@@ -32,7 +32,9 @@ async def settings(request: Request, caller: Reader, tenant: Tenant = None) -> d
 
 
 @router.put("/settings")
-async def change_settings(request: Request, caller: Writer, change: Change, tenant: Tenant = None) -> dict[str, Any]:
+async def change_settings(
+    request: Request, caller: Administrator, change: Change, tenant: Tenant = None
+) -> dict[str, Any]:
     """Change settings. What comes in is judged by them at once; all addresses follow in the background."""
     owner, state = caller.tenant_for(tenant), request.app.state
     wanted = tenant_settings.Change(change.accepted_bounces, change.reasons)

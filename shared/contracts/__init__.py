@@ -1,0 +1,71 @@
+"""The contracts: what every event and command says. The AsyncAPI documents are made from this package, a module a noun.
+
+Within a version fields are only added; unknown fields are ignored on reading; a new version is a new type. Times are
+UTC. An `address` is normalised as `shared.addresses` says: as written, its domain a lower-case A-label.
+"""
+
+from shared.contracts.address import (
+    AddressBlocked as AddressBlocked,
+    AddressErase as AddressErase,
+    AddressErased as AddressErased,
+    AddressUnblocked as AddressUnblocked,
+    AddressValidate as AddressValidate,
+    AddressValidated as AddressValidated,
+)
+from shared.contracts.block import (
+    BlockClear as BlockClear,
+    BlockCleared as BlockCleared,
+    BlockSet as BlockSet,
+    SettingsChanged as SettingsChanged,
+)
+from shared.contracts.bounce import (
+    BounceClassified as BounceClassified,
+    BounceReceived as BounceReceived,
+    Evidence as Evidence,
+    RetryRequested as RetryRequested,
+    Verdict as Verdict,
+)
+from shared.contracts.contact import ContactChanged as ContactChanged, ContactUpserted as ContactUpserted
+from shared.contracts.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
+from shared.contracts.fields import (
+    MAX_DIAGNOSTIC as MAX_DIAGNOSTIC,
+    Address as Address,
+    Contract as Contract,
+    Diagnostic as Diagnostic,
+    EnhancedStatus as EnhancedStatus,
+    Id as Id,
+    Label as Label,
+    Name as Name,
+    ReplyCode as ReplyCode,
+    Text as Text,
+    Time as Time,
+    made as made,
+)
+from shared.contracts.lists import (
+    ListChanged as ListChanged,
+    ListUpserted as ListUpserted,
+    ProjectChanged as ProjectChanged,
+    ProjectUpserted as ProjectUpserted,
+    SelectionChanged as SelectionChanged,
+    SelectionUpserted as SelectionUpserted,
+)
+from shared.contracts.mailing import MailingUpserted as MailingUpserted
+from shared.contracts.operation import (
+    OperationFinished as OperationFinished,
+    OperationProgressed as OperationProgressed,
+    OperationRequested as OperationRequested,
+)
+from shared.vocabulary import (
+    BlockCause as BlockCause,
+    Command as Command,
+    Fault as Fault,
+    Kind as Kind,
+    ListKind as ListKind,
+    Operation as Operation,
+    OperationState as OperationState,
+    Reason as Reason,
+    Result as Result,
+    UnblockCause as UnblockCause,
+    Validity as Validity,
+    VerdictType as VerdictType,
+)

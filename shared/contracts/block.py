@@ -1,0 +1,54 @@
+"""Commands about blocks, what came of them, and the settings that blocks follow from."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from shared.contracts.fields import Address, Contract, Id, Text, Time
+
+
+class BlockSet(Contract):
+    """Command: block these addresses."""
+
+    TYPE: ClassVar[str] = "returpost.block.set.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    time: Time
+    by: Text
+    note: Text = ""
+    operation: Id | None = None
+
+
+class BlockClear(Contract):
+    """Command: lift the blocks of these addresses and zero their counts (clear bounce-flag)."""
+
+    TYPE: ClassVar[str] = "returpost.block.clear.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    time: Time
+    by: Text
+    note: Text = ""
+    operation: Id | None = None
+
+
+class BlockCleared(Contract):
+    """The clear of one command took effect for these addresses, blocked or not."""
+
+    TYPE: ClassVar[str] = "returpost.block.cleared.v1"
+
+    addresses: list[Address]
+    time: Time
+    by: Text
+    operation: Id | None = None
+
+
+class SettingsChanged(Contract):
+    """A tenant's setting has a new value."""
+
+    TYPE: ClassVar[str] = "returpost.settings.changed.v1"
+
+    name: Text
+    old: Text | None
+    new: Text
+    time: Time
+    by: Text

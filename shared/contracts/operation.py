@@ -1,0 +1,48 @@
+"""Bulk operations."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from shared.contracts.fields import Address, Contract, Id, Text, Time
+from shared.vocabulary import Operation, OperationState
+
+
+class OperationRequested(Contract):
+    """Command: do this with all of these addresses. The event's id is the operation's."""
+
+    TYPE: ClassVar[str] = "returpost.operation.requested.v1"
+
+    operation: Operation
+    addresses: Annotated[list[Address], Field(max_length=100_000)] = Field(default_factory=list)
+    mailing: Id | None = None
+    """Instead of addresses: all that were returned in this mailing."""
+    by: Text
+    note: Text = ""
+    time: Time
+
+
+class OperationProgressed(Contract):
+    """So far."""
+
+    TYPE: ClassVar[str] = "returpost.operation.progressed.v1"
+
+    operation: Operation
+    operation_id: Id
+    total: Annotated[int, Field(ge=0)]
+    done: Annotated[int, Field(ge=0)]
+    time: Time
+
+
+class OperationFinished(Contract):
+    """Every address has its outcome; `outcomes` counts them by what happened."""
+
+    TYPE: ClassVar[str] = "returpost.operation.finished.v1"
+
+    operation: Operation
+    operation_id: Id
+    state: OperationState
+    total: Annotated[int, Field(ge=0)]
+    outcomes: dict[Text, int]
+    by: Text
+    time: Time
