@@ -111,6 +111,9 @@ class UnblockCause(StrEnum):
     DELIVERED = "delivered"
     SETTINGS = "settings"
     ERASED = "erased"
+    EXPIRED = "expired"
+    STORM = "storm"
+    UNDONE = "undone"
 
 
 class Validity(StrEnum):

@@ -9,6 +9,7 @@ from functools import partial
 from services.blocklist import api
 from services.blocklist.commands import take_clears, take_erasures, take_sets
 from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
 from services.blocklist.tenant_settings import apply_next
 from shared.contracts import (
@@ -57,7 +58,12 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(settings_changed.wait(), settings.reassess_interval.total_seconds())
 
+    async def reviews() -> None:
+        if not await review_due(service.effects, settings.reassess_chunk, clock()):
+            await asyncio.sleep(settings.review_interval.total_seconds())
+
     service.background("reassessment", reassessment)
+    service.background("reviews", reviews)
     service.app.state.clock = clock
     service.app.state.settings_changed = settings_changed
     service.routes(api.router)

@@ -81,13 +81,30 @@ def _bounce(item: Event[BounceClassified]) -> Line:
         verdict.rule,
         data.status,
         (verdict.text or data.diagnostic)[:MAX_TEXT],
+        data.stream,
+        data.sending_ip,
     )
 
 
 def _complaint(item: Event[DeliveryRecorded], place: Key) -> Line:
     data = item.data
     identity = _uuid(item.id)
-    return Line(*place, identity, data.time, False, data.mailing, Reason.COMPLAINT, Fault.NONE, "", None, "")
+    tenant, address = place
+    return Line(
+        tenant,
+        address,
+        identity,
+        data.time,
+        False,
+        data.mailing,
+        Reason.COMPLAINT,
+        Fault.NONE,
+        "",
+        None,
+        "",
+        data.stream,
+        data.sending_ip,
+    )
 
 
 def _uuid(text: str) -> UUID:

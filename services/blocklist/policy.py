@@ -1,11 +1,11 @@
-"""What each reason does to an address: block it, count against it, or nothing. A table in the tenant's settings."""
+"""A tenant's rules: what a reason does, how bounces are counted, how long blocks last, which streams they spare."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from shared.vocabulary import Fault, Reason, VerdictType
+from shared.vocabulary import BlockCause, Fault, Reason, VerdictType
 
 ACCEPTED_BOUNCES = 5
 """Default of *Number of accepted bounces before email address is disabled*: the sixth blocks."""
@@ -19,12 +19,22 @@ class Effect(StrEnum):
     IGNORE = "ignore"
 
 
+class Counting(StrEnum):
+    """Which bounces since the last clear are counted."""
+
+    CONSECUTIVE = "consecutive"
+    """Those after the last delivery."""
+    ALL = "all"
+
+
 DEAD = frozenset({Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.DOMAIN_UNKNOWN, Reason.NOT_ACCEPTING, Reason.MOVED})
 """The address or its domain is dead: these block at once by default."""
 RECIPIENT = frozenset({Reason.ACCOUNT_DISABLED, Reason.RECIPIENT_REFUSED, Reason.MAILBOX_FULL})
 """The recipient's, but it may pass: these count by default, and a tenant may have them block."""
 NO_BOUNCE = frozenset({Reason.UNSUBSCRIBE, Reason.AUTO_REPLY, Reason.CHALLENGE, Reason.DELAYED, Reason.DELIVERED})
 """Never counted and never blocking, whatever anybody sets."""
+GROWING = (1, 2, 4, 7, 14)
+"""Days of the first, second, ... block of an address where blocks grow."""
 
 
 def _default(reason: Reason) -> Effect:
@@ -34,6 +44,7 @@ def _default(reason: Reason) -> Effect:
 
 
 DEFAULT_EFFECTS: Mapping[Reason, Effect] = MappingProxyType({reason: _default(reason) for reason in Reason})
+NOBODY: Mapping[str, frozenset[BlockCause]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,15 @@ class Policy:
 
     accepted_bounces: int = ACCEPTED_BOUNCES
     effects: Mapping[Reason, Effect] = field(default_factory=lambda: DEFAULT_EFFECTS)
+    counting: Counting = Counting.CONSECUTIVE
+    decay_days: int | None = None
+    """A bounce that is so old no longer counts."""
+    expiry_days: tuple[int, ...] = ()
+    """How long the first, second, ... block for bounces lasts; the last one repeats. None: until it is lifted."""
+    once_a_day: bool = False
+    """An address counts once a day (UTC), whatever comes back."""
+    streams: Mapping[str, frozenset[BlockCause]] = field(default_factory=lambda: NOBODY)
+    """By stream, the causes that it is spared from unless its own mails gave cause."""
 
 
 def choices(reason: Reason) -> tuple[Effect, ...]:

@@ -41,7 +41,7 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
     for start in range(0, len(keys), CHUNK):
         changed: list[tuple[Key, int, Standing]] = []
         for key, known in (await store.known(work.connection, keys[start : start + CHUNK])).items():
-            standing = stand(known.facts, rules[key[0]])
+            standing = stand(known.facts, rules[key[0]], now)
             if standing == known.standing:
                 continue
             version = known.version
@@ -54,10 +54,15 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
 
 
 def is_news(before: Block | None, after: Block | None) -> bool:
-    """Say whether others must hear of it: blocked or not, or for another cause or reason."""
+    """Say whether others must hear of it: blocked or not, or why, how long or for which streams."""
     if before is None or after is None:
         return before is not after
-    return (before.cause, before.reason) != (after.cause, after.reason)
+    return (before.cause, before.reason, before.until, before.spares) != (
+        after.cause,
+        after.reason,
+        after.until,
+        after.spares,
+    )
 
 
 def next_version(last: int, now: datetime) -> int:
@@ -92,7 +97,8 @@ def _news(
         time=block.since,
         by=(known.manual_by or "") if by_hand else SOURCE,
         note=(known.manual_note or "") if by_hand else "",
-        until=None,
+        until=block.until,
+        spares=list(block.spares),
     )
     return _event(data, key, version, trigger, block.mailing or trigger.subject)
 

@@ -15,5 +15,7 @@ class Settings(ServiceSettings):
     """How far the clock of who commands may be ahead; a clear from further in the future would outlive new bounces."""
     reassess_chunk: int = Field(default=2_000, ge=1, le=20_000)
     """Lines of history a transaction when a changed setting is applied to all of a tenant."""
+    review_interval: timedelta = timedelta(seconds=5)
+    """How often blocks that have ended, and bounces that no longer count, are looked for."""
     reassess_interval: timedelta = timedelta(seconds=1)
     """How often changes of settings that another process took are looked for."""

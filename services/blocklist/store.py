@@ -15,7 +15,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.blocklist.standing import NEVER, Block, Bounce, Facts, Standing
+from services.blocklist.standing import FOREVER, NEVER, Block, Bounce, Facts, Standing
 from shared.database import Connection, queries
 from shared.vocabulary import BlockCause, Reason
 
@@ -42,6 +42,8 @@ class Line:
     rule: str
     status: str | None
     text: str
+    stream: str | None = None
+    ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ async def record(connection: Connection, lines: Iterable[Line]) -> None:
         if identity not in first or line.time < first[identity].time:
             first[identity] = line
     rows = (
-        (r.tenant, r.address, r.id, r.time, r.may_block, r.mailing, r.reason, r.fault, r.rule, r.status, r.text)
+        (r.tenant, r.address, r.id, r.time, r.may_block, r.mailing, r.reason, r.fault, r.rule, r.status, r.text,
+         r.stream, r.ip)
         for _, r in sorted(first.items(), key=lambda item: item[0])
-    )
-    await connection.execute(Q["record"], *_columns(rows, 11))
+    )  # fmt: skip
+    await connection.execute(Q["record"], *_columns(rows, 13))
 
 
 async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
@@ -91,7 +94,9 @@ async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]
     cleared = [(row["tenant"], row["address"], row["last_clear"] or NEVER) for row in rows]
     bounces: dict[Key, list[Bounce]] = defaultdict(list)
     for line in await connection.fetch(Q["bounces"], *_columns(cleared, 3)):
-        bounce = Bounce(line["mailing"], Reason(line["reason"]), line["time"], line["may_block"])
+        bounce = Bounce(
+            line["mailing"], Reason(line["reason"]), line["time"], line["may_block"], line["stream"], line["ip"]
+        )
         bounces[line["tenant"], line["address"]].append(bounce)
     return {
         key: Known(
@@ -100,6 +105,7 @@ async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]
                 row["last_delivered"] or NEVER,
                 row["last_clear"] or NEVER,
                 row["manual_at"] or NEVER,
+                row["manual_until"] or FOREVER,
             ),
             _standing(row),
             row["version"],
@@ -116,9 +122,18 @@ async def write(connection: Connection, standings: Iterable[tuple[Key, int, Stan
     rows = []
     for key, version, standing in standings:
         block = standing.block
-        why = (block.cause, block.since, block.reason, block.mailing) if block else (None, None, None, None)
-        rows.append((*key, version, standing.return_count, *why))
-    await connection.execute(Q["write"], *_columns(rows, 8))
+        why: tuple[Any, ...] = (None,) * 6
+        if block:
+            spares = ",".join(block.spares) or None
+            why = (block.cause, block.since, block.reason, block.mailing, block.until, spares)
+        rows.append((*key, version, standing.return_count, *why, standing.review))
+    await connection.execute(Q["write"], *_columns(rows, 11))
+
+
+async def due(connection: Connection, now: datetime, limit: int) -> dict[Key, datetime]:
+    """Return addresses whose standing time has changed, and since when."""
+    rows = await connection.fetch(Q["due"], now, limit)
+    return {(row["tenant"], row["address"]): row["review"] for row in rows}
 
 
 async def take_for_erase(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
@@ -136,9 +151,11 @@ async def erase(connection: Connection, keys: Iterable[Key]) -> None:
 
 def _standing(row: Record) -> Standing:
     if row["cause"] is None:
-        return Standing(row["return_count"])
+        return Standing(row["return_count"], None, row["review"])
     reason = Reason(row["reason"]) if row["reason"] else None
-    return Standing(row["return_count"], Block(BlockCause(row["cause"]), row["since"], reason, row["mailing"]))
+    spares = tuple(row["spares"] or ())
+    block = Block(BlockCause(row["cause"]), row["since"], reason, row["mailing"], row["until"], spares)
+    return Standing(row["return_count"], block, row["review"])
 
 
 def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[Sequence[Any]]:

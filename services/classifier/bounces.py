@@ -110,6 +110,8 @@ def _classified(
         diagnostic=evidence.diagnostic,
         remote_mta=evidence.remote_mta,
         original_recipient=evidence.original_recipient,
+        stream=data.stream,
+        sending_ip=data.sending_ip,
     )
     return event(
         classified,

@@ -12,11 +12,14 @@ from shared.errors import InvalidMessage
 from shared.telemetry import traceparent
 
 SOURCE = "/returpost/ingest"
+_ADDED = ("stream", "sending_ip")
+"""Fields that a result without them must not be known by: it has the id that it had before there were any."""
 
 
 def of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> Event[DeliveryResult]:
     """Wrap a result that came without an envelope; without an id it gets one from its content."""
-    identity = ids.of_input(tenant, source, id_) if id_ else ids.of_content(tenant, *result.model_dump().values())
+    said = [value for name, value in result.model_dump().items() if value is not None or name not in _ADDED]
+    identity = ids.of_input(tenant, source, id_) if id_ else ids.of_content(tenant, *said)
     return event(result, id=identity, source=source, tenant=tenant, subject=result.mailing)
 
 
@@ -48,6 +51,8 @@ def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[Delive
         time=result.time,
         sender=result.sender,
         contact=result.contact,
+        stream=result.stream,
+        sending_ip=result.sending_ip,
     )
     return _follow(identity, tenant, data)
 
@@ -62,6 +67,8 @@ def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evide
         sender=result.sender,
         attempt=result.attempt,
         evidence=evidence,
+        stream=result.stream,
+        sending_ip=result.sending_ip,
     )
     return _follow(identity, tenant, data)
 

@@ -34,6 +34,7 @@ from shared.contracts.fields import (
     Diagnostic as Diagnostic,
     EnhancedStatus as EnhancedStatus,
     Id as Id,
+    Ip as Ip,
     Label as Label,
     Name as Name,
     ReplyCode as ReplyCode,

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.fields import Address, Contract, Id, Text, Time
+from shared.contracts.fields import Address, Contract, Id, Name, Text, Time
 from shared.vocabulary import BlockCause, Reason, UnblockCause, Validity
 
 
@@ -24,6 +24,8 @@ class AddressBlocked(Contract):
     """Who or what did it: a service, a user or an operation."""
     note: Text = ""
     until: Time | None = None
+    spares: list[Name] = Field(default_factory=list)
+    """Streams that may be mailed all the same, by the tenant's settings."""
 
 
 class AddressUnblocked(Contract):

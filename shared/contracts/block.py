@@ -17,6 +17,8 @@ class BlockSet(Contract):
     by: Text
     note: Text = ""
     operation: Id | None = None
+    until: Time | None = None
+    """When it ends by itself; without it, it stays until it is cleared."""
 
 
 class BlockClear(Contract):

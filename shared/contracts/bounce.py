@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.contracts.fields import Address, Contract, Diagnostic, EnhancedStatus, Id, Name, ReplyCode, Text, Time
+from shared.contracts.fields import Address, Contract, Diagnostic, EnhancedStatus, Id, Ip, Name, ReplyCode, Text, Time
 from shared.vocabulary import Command, Fault, Kind, Reason, VerdictType
 
 
@@ -42,6 +42,8 @@ class BounceReceived(Contract):
     attempt: int | None = None
     """What the sender says; the classifier counts by itself."""
     evidence: Evidence
+    stream: Name | None = None
+    sending_ip: Ip | None = None
 
 
 class Verdict(BaseModel):
@@ -84,6 +86,8 @@ class BounceClassified(Contract):
     diagnostic: Diagnostic = ""
     remote_mta: Diagnostic | None = None
     original_recipient: Address | None = None
+    stream: Name | None = None
+    sending_ip: Ip | None = None
 
 
 class RetryRequested(Contract):

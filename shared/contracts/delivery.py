@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.fields import Address, Contract, Diagnostic, EnhancedStatus, Id, Name, ReplyCode, Time
+from shared.contracts.fields import Address, Contract, Diagnostic, EnhancedStatus, Id, Ip, Name, ReplyCode, Time
 from shared.vocabulary import Result
 
 
@@ -27,6 +27,9 @@ class DeliveryResult(Contract):
     diagnostic: Diagnostic = ""
     remote_mta: Diagnostic | None = None
     feedback_type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
+    stream: Name | None = None
+    """What kind of mail the mailing is, as `marketing` or `service`; a tenant may spare a stream from some blocks."""
+    sending_ip: Ip | None = None
 
 
 class DeliveryRecorded(Contract):
@@ -40,3 +43,5 @@ class DeliveryRecorded(Contract):
     time: Time
     sender: Name
     contact: Id | None = None
+    stream: Name | None = None
+    sending_ip: Ip | None = None

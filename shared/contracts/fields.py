@@ -41,6 +41,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 """Id of a mailing, contact, selection and the like, as its owner names it."""
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=400)]
 """A name or a subject, for people."""
+Ip = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{2,45}$")]
+"""Of the host that sent, version 4 or 6."""
 Address = Annotated[str, AfterValidator(normalise)]
 Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A moment with its offset, turned to UTC; a time without an offset is refused, since nobody can know what it means."""

@@ -80,6 +80,7 @@ async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(world: World, blockl
         "time": "2026-01-02T03:10:05Z",
         "by": "/returpost/blocklist",
         "note": "",
+        "spares": [],
     }
     await say(world, Input("delivered", 1, 7, "m7"))
     (lifted,) = await heard(world, UNBLOCKED, 1)

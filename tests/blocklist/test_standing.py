@@ -20,6 +20,7 @@ def dead(minute: int, mailing: str = "m0") -> Bounce:
     return Bounce(mailing, Reason.USER_UNKNOWN, moment(minute), may_block=True)
 
 
+NOW = moment(1_000)
 SIX = [full(n, n) for n in range(6)]
 COMPLAINT = Bounce("m1", Reason.COMPLAINT, moment(3))
 
@@ -51,14 +52,14 @@ COMPLAINT = Bounce("m1", Reason.COMPLAINT, moment(3))
     ],
 )
 def test_standing(facts: Facts, count: int, cause: str | None, since: int | None) -> None:
-    standing = stand(facts, Policy())
+    standing = stand(facts, Policy(), NOW)
     assert standing.return_count == count
     assert (standing.block and standing.block.cause) == cause
     assert (standing.block and standing.block.since) == (None if since is None else moment(since))
 
 
 def test_the_bounce_that_exceeds_is_told() -> None:
-    assert stand(Facts(SIX), Policy(2)) == Standing(
+    assert stand(Facts(SIX), Policy(2), NOW) == Standing(
         6, Block(BlockCause.RETURN_COUNT, moment(2), Reason.MAILBOX_FULL, "m2")
     )
 
@@ -75,12 +76,12 @@ def test_the_bounce_that_exceeds_is_told() -> None:
     ],
 )
 def test_the_tenant_chooses(effects: dict[Reason, Effect], expected: Standing) -> None:
-    assert stand(Facts([full(1, 1)]), Policy(5, {**DEFAULT_EFFECTS, **effects})) == expected
+    assert stand(Facts([full(1, 1)]), Policy(5, {**DEFAULT_EFFECTS, **effects}), NOW) == expected
 
 
 def test_ignored_complaints_block_nothing() -> None:
     policy = Policy(0, {**DEFAULT_EFFECTS, Reason.COMPLAINT: Effect.IGNORE})
-    assert stand(Facts([COMPLAINT]), policy) == Standing()
+    assert stand(Facts([COMPLAINT]), policy, NOW) == Standing()
 
 
 def facts_of(seen: Sequence[Input]) -> Facts:
@@ -102,8 +103,8 @@ def facts_of(seen: Sequence[Input]) -> Facts:
 
 @given(st.lists(inputs(addresses=1), max_size=40), st.integers(0, 6), st.randoms())
 def test_the_oracle_agrees_in_any_order(seen: list[Input], accepted: int, random: object) -> None:
-    standing = stand(facts_of(seen), Policy(accepted))
+    standing = stand(facts_of(seen), Policy(accepted), NOW)
     assert (standing.return_count, standing.block and standing.block.cause) == expected(seen, accepted)
     shuffled = [*seen, *seen[:10]]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert stand(facts_of(shuffled), Policy(accepted)) == standing
+    assert stand(facts_of(shuffled), Policy(accepted), NOW) == standing

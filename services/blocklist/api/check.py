@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.blocklist.api.access import MAX_ADDRESSES, Checker, Tenant
 from shared.addresses import key, normalise
+from shared.contracts import Name
 from shared.database import queries
 from shared.errors import InvalidAddress
 from shared.vocabulary import BlockCause, Reason
@@ -23,6 +24,8 @@ class Asked(BaseModel):
     """Addresses as anybody writes them."""
 
     addresses: Annotated[list[str], Field(min_length=1, max_length=MAX_ADDRESSES)]
+    stream: Name | None = None
+    """What kind of mail it will be; a tenant may spare a stream from some blocks."""
 
 
 class Skip(BaseModel):
@@ -32,6 +35,7 @@ class Skip(BaseModel):
     cause: BlockCause
     reason: Reason | None
     since: datetime
+    until: datetime | None = None
 
 
 class Invalid(BaseModel):
@@ -53,13 +57,15 @@ async def check(request: Request, caller: Checker, asked: Asked, tenant: Tenant 
     """Ask before a mailing whom to skip, and why."""
     owner = caller.tenant_for(tenant)
     forms, invalid = _read(asked.addresses)
-    rows = await request.app.state.service.pool.fetch(Q["check"], owner, list(forms))
+    state = request.app.state
+    rows = await state.service.pool.fetch(Q["check"], owner, list(forms), state.clock(), asked.stream)
     skip = [
         Skip.model_construct(
             address=form,
             cause=BlockCause(row["cause"]),
             reason=row["reason"] and Reason(row["reason"]),
             since=row["since"],
+            until=row["until"],
         )
         for row in rows
         for form in forms[row["address"]]

@@ -31,12 +31,12 @@ WHERE a.manual_at IS NULL
 
 -- name: record
 -- Add to the history; an event that comes again with another time happened when it was first said to have.
-INSERT INTO history AS h (tenant, address, id, time, may_block, mailing, reason, fault, rule, status, text)
+INSERT INTO history AS h (tenant, address, id, time, may_block, mailing, reason, fault, rule, status, text, stream, ip)
 SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
-                     $8::text[], $9::text[], $10::text[], $11::text[])
+                     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
 ON CONFLICT (tenant, address, id) DO UPDATE
 SET time = excluded.time, may_block = excluded.may_block, mailing = excluded.mailing, reason = excluded.reason,
-    fault = excluded.fault, rule = excluded.rule, status = excluded.status, text = excluded.text
+    fault = excluded.fault, rule = excluded.rule, status = excluded.status, text = excluded.text, stream = excluded.stream, ip = excluded.ip
 WHERE excluded.time < h.time
 
 -- name: known
@@ -45,7 +45,7 @@ SELECT a.*
 FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
 CROSS JOIN LATERAL (
     SELECT a.tenant, a.address, a.last_delivered, a.last_clear, a.manual_at, a.manual_by, a.manual_note,
-           a.version, a.return_count, a.cause, a.since, a.reason, a.mailing
+           a.manual_until, a.version, a.return_count, a.cause, a.since, a.reason, a.mailing, a.until, a.spares, a.review
     FROM addresses AS a WHERE a.tenant = k.tenant AND a.address = k.address OFFSET 0
 ) AS a
 
@@ -54,19 +54,26 @@ CROSS JOIN LATERAL (
 SELECT h.*
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, cleared)
 CROSS JOIN LATERAL (
-    SELECT h.tenant, h.address, h.mailing, h.reason, h.time, h.may_block
+    SELECT h.tenant, h.address, h.mailing, h.reason, h.time, h.may_block, h.stream, h.ip
     FROM history AS h WHERE h.tenant = k.tenant AND h.address = k.address AND h.time > k.cleared OFFSET 0
 ) AS h
 
 -- name: write
 -- Write the new standings. All rows exist: an upsert, since it looks them up by key however large the batch, where an
 -- UPDATE with a join may read the whole table.
-INSERT INTO addresses AS a (tenant, address, version, return_count, cause, since, reason, mailing)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[],
-                     $8::text[])
+INSERT INTO addresses AS a (tenant, address, version, return_count, cause, since, reason, mailing, until, spares, review)
+SELECT tenant, address, version, return_count, cause, since, reason, mailing, until, string_to_array(spares, ','), review
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+            $9::timestamptz[], $10::text[], $11::timestamptz[])
+    AS w (tenant, address, version, return_count, cause, since, reason, mailing, until, spares, review)
 ON CONFLICT (tenant, address) DO UPDATE
 SET version = excluded.version, return_count = excluded.return_count, cause = excluded.cause, since = excluded.since,
-    reason = excluded.reason, mailing = excluded.mailing
+    reason = excluded.reason, mailing = excluded.mailing, until = excluded.until, spares = excluded.spares,
+    review = excluded.review
+
+-- name: due
+-- The addresses whose standing changes by time alone and has done so by now, the longest due first.
+SELECT tenant, address, review FROM addresses WHERE review <= $1 ORDER BY review LIMIT $2
 
 -- name: take_for_erase
 -- Take these addresses in hand, in the order of their keys.

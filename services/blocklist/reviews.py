@@ -1,0 +1,22 @@
+"""What becomes due by time alone: blocks end, old bounces no longer count."""
+
+from datetime import datetime
+
+from services.blocklist import store
+from services.blocklist.reassess import Trigger, reassess
+from shared import ids
+from shared.outbox import Effects
+from shared.vocabulary import UnblockCause
+
+
+async def review_due(effects: Effects, chunk: int, now: datetime) -> bool:
+    """Look at addresses whose standing time has changed, the longest due first; return whether there were any."""
+    async with effects.begin() as work:
+        due = await store.due(work.connection, now, chunk)
+        if not due:
+            return False
+        # Another process may have taken the same: then they no longer are due when it is our turn, and nothing changes.
+        await store.touch(work.connection, dict.fromkeys(due))
+        triggers = {key: Trigger(ids.of_content("review", *key, due[key]), now) for key in due}
+        await reassess(work, triggers, UnblockCause.EXPIRED, now)
+    return True
