@@ -3,6 +3,7 @@
 import re2
 
 from services.ingest.mail import mime
+from services.ingest.mail.formats import DAEMONS
 from services.ingest.mail.report import Finding, address, clean
 from shared.vocabulary import Kind
 
@@ -19,15 +20,20 @@ _PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 _SUBJECT = re2.compile(
     r"(?i)^\W*(?:(?:re|sv|aw|vs|fw)\s*:\s*)*(?:"
     r"auto(?:matic|mated|matisches?|matische|matisk[ta]?)?[ :_-]*(?:re(?:ply|sponse|sponder)|svar|antwort|vastaus"
-    r"|antwoord|mail)?\s*:|auto(?:matic|mated)?[ -]?(?:re(?:ply|sponse))"
-    r"|autosvar|autoreply|automatisk svar|automatische antwort|automatisch antwoord|abwesenheit"
-    r"|out[ -]of[ -](?:the[ -])?office|ooo\b|ikke på kontoret"
-    r"|frav[æa]r|frånvar|away (?:from|until)|on vacation|vacation (?:reply|notice|response)|i am (?:away|out)"
-    r"|på ferie|ferie\s*:|im urlaub|urlaub\s*:|poissa|automaattinen"
-    r"|réponse automatique|absen(?:ce|t)\s*:|respuesta autom[áa]tica|fuera de (?:la )?oficina|risposta automatica"
-    r"|fuori (?:sede|ufficio)"
-    r"|resposta autom[áa]tica|odpowiedź automatyczna|autoodpowied|автоответ|автоматический ответ|自動(?:返信|応答)|不在"
-    r"|自动(?:回复|答复)|自動回覆)"
+    r"|antwoord|mail)?\s*:|auto(?:matic|mated)?[ -]?(?:re(?:ply|sponse))|autoreply"
+    r"|out[ -]of[ -](?:the[ -])?office|ooo\b|away (?:from|until)|on vacation|vacation (?:reply|notice|response)"
+    r"|i am (?:away|out)"
+    r"|autosvar|automatisk svar|ikke på kontoret|frav[æa]r|frånvar|på ferie|ferie\s*:|poissa|automaattinen"
+    r"|automatische antwort|abwesen[dh]|nicht im büro|im urlaub|urlaub\s*:"
+    r"|automatisch antwoord|afwezig|buiten kantoor"
+    r"|réponse automatique|absen(?:ce|te?)(?:\s*:| du bureau| jusqu)|en (?:congé|vacances)"
+    r"|(?:respuesta|contestación) autom[áa]tica|fuera de (?:la )?oficina|ausen(?:te|cia)\b|de vacaciones"
+    r"|risposta automatica|fuori (?:sede|ufficio)|assen(?:te|za)\b|in ferie"
+    r"|resposta autom[áa]tica|ausência|fora do escritório"
+    r"|odpowiedź automatyczna|autoodpowied|nieobecno|poza biurem"
+    r"|automatická odpověď|mimo kancelář|automatikus válasz|otomatik yanıt"
+    r"|автоответ|автоматический ответ|в отпуске|нет на месте"
+    r"|自動(?:返信|応答|送信)|不在|休暇|自动(?:回复|答复)|自動回覆|外出|休假|자동 ?(?:회신|응답)|부재)"
 )
 _CHALLENGE = re2.compile(
     r"(?i)x-?tmda|boxbe|spam ?arrest|bluebottle|challenge[ /-]response|sender (?:address )?verification"
@@ -38,9 +44,11 @@ _CHALLENGE = re2.compile(
     r"|our) (?:allowed|approved|white) ?-?list|uol antispam"
 )
 _UNSUBSCRIBE = re2.compile(
-    r"(?i)^\W*(?:unsubscribe\b|remove me\b|meld av\b|avmeld(?:ing)?\b|abmelden\b|désabonner|désinscri\w+"
-    r"|darse de baja|配信停止|退会)"
+    r"(?i)^\W*(?:unsubscribe\b|remove me\b|meld(?: meg)? av\b|avmeld(?:ing)?\b|afmeld|avregistrera|abmeld(?:en|ung)\b"
+    r"|désabonne|désinscri|darse de baja|baja\b|cancelar suscripción|disiscri|cancellami|uitschrijven|отпис"
+    r"|配信停止|退会|退订)"
 )
+_ANSWER = re2.compile(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
 _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
 
 
@@ -57,6 +65,7 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
         or "autoresponder" in root.header("x-post-messageclass").lower()
         or _SUBJECT.search(subject)
         or _is_reading_receipt(root)
+        or _is_answer_without_return(root, subject)
     )
     if _CHALLENGE.search(subject) or ((answered or automatic) and _CHALLENGE.search(text[:2000])):
         return Kind.CHALLENGE
@@ -77,6 +86,13 @@ def findings(root: mime.Part, kind: Kind, text: str, mailed: str | None) -> list
 def _is_reading_receipt(root: mime.Part) -> bool:
     """RFC 8098: the mail arrived; whether it was read or thrown away is no matter of delivery."""
     return any(part.content_type == "message/disposition-notification" for part in root.walk())
+
+
+def _is_answer_without_return(root: mime.Part, subject: str) -> bool:
+    """RFC 3834 section 3.3: an automatic answer has an empty return path; who answers in person has one."""
+    if root.header("return-path").strip() != "<>" or any(name in root.header("from").lower() for name in DAEMONS):
+        return False
+    return "in-reply-to" in root.headers or bool(_ANSWER.search(subject))
 
 
 def _unsubscribe_address(root: mime.Part) -> bool:

@@ -15,6 +15,10 @@ class Format:
 
     name: str
     marks: tuple[str, ...]
+    reason: bool = False
+    """Whether its marks are the reason, so that what follows only repeats it."""
+    alone: bool = False
+    """Whether a mark is enough to know a notice by."""
 
 
 FORMATS = (
@@ -121,6 +125,7 @@ FORMATS = (
             "the user(s) account is disabled",
             "the user(s) account is temporarily limited",
         ),
+        reason=True,
     ),
     Format("docomo", ("i mode", "spモード", "docomo.ne.jp")),
     Format("yandex", ("this is the yandex", "это автоматический ответ яндекс", "почтовой системой яндекс")),
@@ -133,8 +138,9 @@ FORMATS = (
         (
             "you are not a member of this mailing list",
             "not allowed to post to this mailing list",
-            "your message to the list",
         ),
+        reason=True,
+        alone=True,
     ),
 )
 
@@ -241,18 +247,9 @@ GIVEN_UP_PHRASES = (
     "not going to try again",
 )
 
-DAEMONS = (
-    "mailer-daemon",
-    "mail-daemon",
-    "mailerdaemon",
-    "postmaster",
-    "mail delivery s",
-    "microsoftexchange",
-    "mdaemon",
-    "mailadm",
-    "bounce",
-    "noreply-dmarc",
-)
+MTAS = ("mailer-daemon", "mail-daemon", "mailerdaemon", "mail delivery s", "microsoftexchange", "mdaemon")
+"""In the names and addresses under which nobody writes but programs."""
+DAEMONS = (*MTAS, "postmaster", "post_master", "mailadm", "bounce")
 
 
 @cache
@@ -275,14 +272,25 @@ def _numbered() -> tuple[tuple[str, str], ...]:
 class Recognised:
     """What the words of a mail say it is; `format` is None when no software's own words are in it."""
 
-    format: str | None
+    format: Format | None
     failure: bool
     delayed: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the format."""
+        return self.format.name if self.format else "prose"
 
 
 def recognise(text: str) -> Recognised:
     """Look for all marks and phrases in one pass over the text (any case, any white space)."""
     matches = _marks().Match(" ".join(text.lower().split())) or ()
     found = {_numbered()[number][1] for number in matches}
-    name = next((format_.name for format_ in FORMATS if f"format:{format_.name}" in found), None)
-    return Recognised(name, "failure" in found, "delay" in found and "given-up" not in found)
+    known = next((format_ for format_ in FORMATS if f"format:{format_.name}" in found), None)
+    return Recognised(known, "failure" in found, "delay" in found and "given-up" not in found)
+
+
+def line_of(format_: Format, notice: str) -> str:
+    """Return the line that has a mark of the format; empty when it is broken over lines."""
+    lines = (line.strip() for line in notice.split("\n"))
+    return next((line for line in lines if any(mark in line.lower() for mark in format_.marks)), "")

@@ -17,6 +17,8 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_HEAD = 128 * 1024
 MAX_DEPTH = 8
 MAX_PARTS = 64
+MAX_DELIMITERS = 4_096
+"""Of a multipart, those of the multiparts within it included."""
 MAX_TEXT = 64 * 1024
 """Bytes of a text part that are read."""
 
@@ -148,7 +150,9 @@ def _split(body: bytes, boundary: bytes, depth: int, left: list[int]) -> tuple[P
     found: list[Part] = []
     start = -1
     at = data.find(delimiter)
-    while at >= 0:
+    for _ in range(MAX_DELIMITERS):
+        if at < 0:
+            break
         after = at + len(delimiter)
         closing = data.startswith(b"--", after)
         line_end = data.find(b"\n", after)

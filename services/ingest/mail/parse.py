@@ -78,22 +78,24 @@ def _findings(
 ) -> tuple[str, list[Finding], dict[str, str]]:
     """Return the format, the findings, and the returned message's headers, by the first reader that finds any."""
     subject = root.header("subject")
+    if removed := rfc5965.of_outlook(root):
+        return "outlook", removed, original
     if complaint := rfc5965.part_of(root):
         return "rfc5965", rfc5965.findings(complaint, original, notice) or _unnamed(mailed), original
-    if status := rfc3464.part_of(root):
-        found = rfc3464.findings(status, subject)
+    if statuses := rfc3464.parts_of(root):
+        found = [finding for status in statuses for finding in rfc3464.findings(status, subject)]
         if found := _completed(found, root, notice, original, mailed):
             return "rfc3464", found, original
     if "notificationType" in notice or "eventType" in notice:
         found, headers = amazon_ses.findings(notice)
         if found:
             return "amazon-ses", found, headers
-    recognised = formats.recognise(f"{subject}\n{notice[:16384]}")
+    recognised = formats.recognise(f"{subject}\n{_QUOTED.sub('', notice[:16384])}")
     automatic = auto_reply.kind_of(root, subject, notice)
     if _is_notice(root, notice, original, recognised, automatic):
         found = _of_prose(root, notice, original, mailed, recognised)
         if found:
-            return recognised.format or "prose", found, original
+            return recognised.name, found, original
     if automatic:
         return "rfc3834", auto_reply.findings(root, automatic, notice, mailed), original
     return "unknown", [], original
@@ -144,7 +146,9 @@ def _of_prose(
             return completed
     kind = Kind.DELAYED if recognised.delayed else Kind.FAILURE
     told = [block for block in prose.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
-    if failed := _failed(root):
+    if recognised.format and recognised.format.alone:
+        told = [prose.Block(name) for name in list(prose.mentioned(notice))[:1]]
+    elif failed := _failed(root):
         by_address = {block.recipient: block for block in told}
         told = [by_address.get(name) or prose.Block(name) for name in failed]
     elif not told:
@@ -157,6 +161,8 @@ def _of_prose(
             block.details.append(rest)
         if len(told) == 1 and not _CODED.search(block.detail):
             block.details += [line.strip() for line in notice.split("\n")[:500] if _CODED.search(line[:1000])][:3]
+        if recognised.format and recognised.format.reason:
+            block.details.insert(0, formats.line_of(recognised.format, notice))
         host = _host(block.detail)
         found.append(Finding(kind, block.recipient, block.generated_from, None, block.detail, remote_mta=host))
     return found
@@ -195,23 +201,31 @@ def _is_notice(
     recognised: formats.Recognised,
     automatic: Kind | None,
 ) -> bool:
-    """Say whether the mail is about a failed or delayed delivery."""
+    """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
     if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE):
         return False
     if any(name in root.headers for name in _FAILED_HEADERS):
         return True
+    empty_path = root.header("return-path").strip() == "<>"
     if any(part.message.content_type == "multipart/report" for part in _attached(root)):
-        return root.header("return-path").strip() == "<>"
+        return empty_path
     author = f"{root.header('from')} {root.header('return-path')}".lower()
     daemon = any(name in author for name in formats.DAEMONS)
+    said = recognised.failure or recognised.delayed
     if automatic and not daemon:
-        return recognised.format is not None and recognised.failure
-    empty_path = root.header("return-path").strip() == "<>"
-    if recognised.format is not None or daemon or (recognised.failure and empty_path):
+        return recognised.format is not None and said
+    shown = not _RETURNED.isdisjoint(original) or bool(_CODED.search(notice[:16384]))
+    if recognised.format and recognised.format.alone:
         return True
-    # People write about failed deliveries too: an unknown author must show a reply's code or the returned message.
-    shown = bool(original) or bool(_CODED.search(notice[:16384]))
-    return recognised.failure and shown and formats.recognise(root.header("subject")).failure
+    if daemon or empty_path:
+        program = any(name in author for name in formats.MTAS)
+        return said or (shown and (daemon or recognised.format is not None)) or (program and bool(prose.blocks(notice)))
+    if not said or "in-reply-to" in root.headers or "list-unsubscribe" in root.headers:
+        return False
+    if recognised.format is not None and shown:
+        return True
+    named = shown or bool(prose.blocks(notice))
+    return recognised.failure and named and formats.recognise(root.header("subject")).failure
 
 
 def _host(detail: str) -> str | None:
@@ -219,6 +233,10 @@ def _host(detail: str) -> str | None:
     return found[1] if found else None
 
 
+_QUOTED = re2.compile(r"(?m)^(?:>|> .*)$")
+"""Lines that somebody quotes; `>>>` is what an MTA said."""
+_RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
+"""Headers that a returned message has, and one that a person quotes has not."""
 _CODED = re2.compile(
     r"(?:^|[^\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])"
 )
@@ -229,7 +247,7 @@ _HOST = re2.compile(
 
 def _all_named(root: mime.Part, notice: str, original: Mapping[str, str]) -> Iterator[str]:
     """Yield every address that the report or the returned message names, to be compared with a hash."""
-    if status := rfc3464.part_of(root):
+    for status in rfc3464.parts_of(root):
         for finding in rfc3464.findings(status):
             yield from (named for named in (finding.original, finding.final) if named)
     yield from returned.recipients_of(original)

@@ -40,7 +40,7 @@ _LABEL = (
     r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail"
     r"|e-?mail) to(?: the following \w+)?"
     r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
-    r"|failed to deliver to"
+    r"|(?:failed|unable) to deliver to|(?:could not|cannot) be delivered to"
     r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先"
     r"|送信先|収件人|收件人)"
 )

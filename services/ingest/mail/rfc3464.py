@@ -17,9 +17,9 @@ _ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
 _DELIVERED = ("delivered", "relayed", "expanded")
 
 
-def part_of(root: mime.Part) -> mime.Part | None:
-    """Return the part with the machine-readable report, not one of a message within."""
-    return next((part for part in root.walk() if part.content_type in TYPES), None)
+def parts_of(root: mime.Part) -> list[mime.Part]:
+    """Return the parts with the machine-readable report, none of a message within; some MTAs make one a recipient."""
+    return [part for part in root.walk() if part.content_type in TYPES]
 
 
 def findings(part: mime.Part, subject: str = "") -> list[Finding]:

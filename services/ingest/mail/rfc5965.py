@@ -9,6 +9,7 @@ from shared.vocabulary import Kind
 TYPE = "message/feedback-report"
 
 _ADDRESS_FIELDS = ("original-rcpt-to", "removal-recipient", "redacted-address", "original-recipient")
+_OUTLOOK = "x-hmxmroriginalrecipient"
 _KINDS = {
     "opt-out": Kind.UNSUBSCRIBE,
     "opt-out-list": Kind.UNSUBSCRIBE,
@@ -42,6 +43,20 @@ def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[F
         )
         for recipient in recipients[:MAX_RECIPIENTS]
     ]
+
+
+def of_outlook(root: mime.Part) -> list[Finding]:
+    """Return the complaint of a reader of Outlook (JMRP): the message, with who complained in a header of its own."""
+    for part in root.walk():
+        if part.content_type in returned.MESSAGE_TYPES:
+            values = (
+                *root.headers.get(_OUTLOOK, ()),
+                *part.headers.get(_OUTLOOK, ()),
+                *part.message.headers.get(_OUTLOOK, ()),
+            )
+            named = list(dict.fromkeys(found for value in values if (found := address(value))))
+            return [Finding(kind=Kind.COMPLAINT, final=name, feedback_type="abuse") for name in named]
+    return []
 
 
 def _readable(value: str) -> str | None:
