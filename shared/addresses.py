@@ -1,8 +1,8 @@
 """E-mail addresses: the one place that says when two of them are the same.
 
-An address is kept as written but for its domain, which becomes a lower-case A-label; two addresses are the same
-when their `key` is. (RFC 5321 section 2.4 lets a host tell `Ann@` from `ann@`; none that receives mail does, and
-bounces come back in either form.)
+An address is kept as written but for its domain, which becomes a lower-case A-label, and without blanks around it and
+a display name before it; two addresses are the same when their `key` is. (RFC 5321 section 2.4 lets a host tell `Ann@`
+from `ann@`; none that receives mail does, and bounces come back in either form.)
 """
 
 import re
@@ -31,9 +31,12 @@ _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|ipv6:[0-9a-f:.]+)\]\Z")
 def normalise(text: str) -> str:
     """Return the address with its domain as a lower-case A-label and the rest as written.
 
-    Raises `InvalidAddress` with the reason when the text is no address (RFC 5321 section 4.1.2, RFC 6531).
+    Of `Ann Berg <ann@example.com>` (RFC 5322 section 3.4) it is what stands between the brackets. Raises
+    `InvalidAddress` with the reason when the text is no address (RFC 5321 section 4.1.2, RFC 6531).
     """
     stripped = text.strip()
+    if stripped.endswith(">") and "<" in stripped:
+        stripped = stripped[:-1].rpartition("<")[2].strip()
     if len(stripped) > MAX_ADDRESS_OCTETS:
         raise InvalidAddress(f"address is longer than {MAX_ADDRESS_OCTETS} characters")
     local, at, domain = stripped.rpartition("@")

@@ -169,12 +169,16 @@ def service_users() -> tuple[User, ...]:
 
 
 def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
-    """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands."""
+    """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands.
+
+    One for all tenants may also keep a mirror of the blocks; their stream has all tenants' events.
+    """
     tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
     name = f"sender-{sender}"
-    told = r"contact\.upserted|mailing\.upserted|address\.validate"
+    read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
+    told = r"contact\.upserted|mailing\.upserted|address\.validate|address\.check"
     key = rf"^(delivery\.result\.{tenant}\.{sender}|({told})\.{tenant})$"
-    return User(name, "^$", _exact(COMMANDS), _exact(sender_queue(sender)), ((COMMANDS, key, "^$"),))
+    return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
 
 def crm_user(name: str) -> User:

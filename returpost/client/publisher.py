@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -15,6 +14,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, Authentication
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import ValidationError
 
+from returpost.client.background import Background
 from returpost.client.spool import Spool
 from shared import ids
 from shared.cloudevents import BATCHED, STRUCTURED, encode, event, explain
@@ -30,8 +30,6 @@ IN_FLIGHT: Final = 64
 CONNECT_TIMEOUT: Final = 10.0
 SPOOL_INTERVAL: Final = 5.0
 """Seconds between tries to send what waits in the spool."""
-
-R = TypeVar("R")
 Given = DeliveryResult | Mapping[str, Any]
 
 
@@ -178,33 +176,27 @@ class SyncPublisher:
     def __init__(self, url: str, tenant: str, sender: str = "default", *, spool: Path | Spool | None = None) -> None:
         self._given = (url, tenant, sender)
         self._spool = spool
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="returpost publisher", daemon=True)
+        self._background = Background("returpost publisher")
         self._publisher: Publisher
 
     def __enter__(self) -> "SyncPublisher":
-        self._thread.start()
-        self._publisher = self._await(self._enter())
+        self._background.start()
+        self._publisher = self._background.run(self._enter())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._await(self._publisher.__aexit__(kind, error, trace))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._background.run(self._publisher.__aexit__(kind, error, trace))
+        self._background.stop()
 
     def publish(self, results: Iterable[Given]) -> int:
         """Hand in results and return how many. Raises what `Publisher.publish` does."""
-        return self._await(self._publisher.publish(results))
+        return self._background.run(self._publisher.publish(results))
 
     def drain(self) -> int:
         """Send what waits in the spool, and return how many messages that was. Raises `Unavailable`."""
-        return self._await(self._publisher.drain())
+        return self._background.run(self._publisher.drain())
 
     async def _enter(self) -> Publisher:
         return await Publisher(*self._given, spool=self._spool).__aenter__()
-
-    def _await(self, what: Coroutine[Any, Any, R]) -> R:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result()

@@ -18,6 +18,9 @@ from shared.errors import InvalidAddress
         ("ann@[192.0.2.1]", "ann@[192.0.2.1]"),
         ("user+tag@sub.example.co.uk", "user+tag@sub.example.co.uk"),
         ("ann@faß.example", "ann@xn--fa-hia.example"),
+        ("Ann Berg <Ann@Example.com>", "Ann@example.com"),
+        ('"Berg, Ann <x@y.z>" < ann@blåbær.example > ', "ann@xn--blbr-roah.example"),
+        ("<ann@example.com>", "ann@example.com"),
     ],
 )
 def test_normal_form(text: str, expected: str) -> None:
@@ -29,7 +32,7 @@ def test_normal_form(text: str, expected: str) -> None:
     ["", "ann", "@example.com", "ann@", "a b@example.com", "ann@exa mple.com", "ann@-example.com", "ann@example..com",
      "a\x00nn@example.com", "ann@example.com\nBcc: x@example.com", "x" * 65 + "@example.com",
      "ann@" + "x" * 64 + ".com",
-     "ann@" + "a." * 130 + "com", "ann\udc80@example.com"],
+     "ann@example.com>", "<>", "<ann@example.com> x", "ann@" + "a." * 130 + "com", "ann\udc80@example.com"],
 )  # fmt: skip
 def test_refused(text: str) -> None:
     with pytest.raises(InvalidAddress):

@@ -1,0 +1,339 @@
+"""The mirror: a tenant's blocks in the sender's own process, so that a look-up needs no network."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import httpx
+from aio_pika.abc import AbstractIncomingMessage
+
+from returpost.client.background import Background
+from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse
+from returpost.client.stream import AWAY, RECONNECT, Arriving, BlockEvent, attached, connected, events_of, offset_of
+from shared.address_table import FREE, AddressTable
+from shared.addresses import key, normalise
+from shared.contracts import AddressBlocked, AddressUnblocked
+from shared.errors import InvalidAddress, ReturpostError, Unavailable
+from shared.topology import BLOCKS
+from shared.vocabulary import BlockCause, Reason
+
+QUIET: Final = 0.5
+"""Seconds without an event after which all is known that there was."""
+PROBE: Final = 5.0
+"""Seconds between two questions to the broker whether it is still there."""
+FIRST: Final = 10.0
+"""Seconds in which the message at a known offset must come; else the stream is another one."""
+IN_FLIGHT: Final = 600_000_000
+"""Versions (microseconds) by which a change may be older than the snapshot that does not have it."""
+OLD_JOURNAL: Final = 4
+"""A journal with this many lines an address is begun anew."""
+PLAIN: Final = "abcdefghijklmnopqrstuvwxyz0123456789@._+-"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why an address is skipped."""
+
+    cause: BlockCause
+    reason: Reason | None
+
+
+class Mirror:
+    """Holds the blocks of one tenant: a snapshot over HTTP, then the stream, across restarts of everything.
+
+    async with Mirror("https://blocklist.example", token, amqp_url, "demo", folder=Path("mirror")) as mirror:
+        await mirror.ready()
+        to_send = [address for address in addresses if address not in mirror]
+
+    After an absence it goes on where it stopped; when the stream no longer reaches back to there, or is another one, it
+    takes a new snapshot, and answers out of the old one until that is there. With `folder` it also outlives its
+    process, and answers at once after a start. Look-ups are safe from any thread.
+    """
+
+    def __init__(self, url: str, token: str, amqp_url: str, tenant: str, *, folder: Path | None = None) -> None:
+        """`url` is the blocklist's API, which the token must be allowed to check at."""
+        self._url, self._token, self._amqp_url, self._tenant = url, token, amqp_url, tenant
+        self._journal = Journal(folder, tenant) if folder is not None else None
+        self._table: AddressTable | None = None
+        self._kinds: list[Blocked | None] = [None]
+        self._codes: dict[tuple[str, str | None], int] = {}
+        self._floor = 0
+        self._position: Position | None = None
+        self._known_at = 0.0
+        self._attached_at = 0.0
+        self._current = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Mirror":
+        if self._journal is not None:
+            self._recall(self._journal)
+        self._following = asyncio.create_task(self._follow(), name=f"mirror of {self._tenant}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        if self._journal is not None:
+            self._journal.close()
+
+    async def ready(self, patience: float | None = None) -> None:
+        """Wait, at most so many seconds, until all is known that there is now.
+
+        Raises `TimeoutError`, `InvalidSettings` when the token or the user is refused, and what else ended the mirror.
+        """
+        following = self._following
+        if following is None:
+            raise ReturpostError("enter the mirror first: async with Mirror(...) as mirror")
+        current = asyncio.ensure_future(self._current.wait())
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.wait((current, following), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            current.cancel()
+        if following.done():
+            following.result()
+
+    def __contains__(self, address: str) -> bool:
+        """Say whether an address is blocked, however it is written. Raises `Unavailable` before there is a snapshot."""
+        return self._code(address) != FREE
+
+    def look_up(self, address: str) -> Blocked | None:
+        """Return why an address is skipped; nothing when it may be mailed. Raises `Unavailable`."""
+        return self._kinds[self._code(address)]
+
+    def skip(self, addresses: Iterable[str]) -> list[str]:
+        """Return those of the addresses that are blocked, as they are written; the fastest way to ask for many."""
+        table, written = self._held(), list(addresses)
+        joined = "\n".join(written).lower() + "\n"
+        keys = joined.split("\n")[:-1]
+        strange = joined.encode("utf-8", "surrogatepass").translate(None, f"{PLAIN}\n".encode())
+        if strange or ".\n" in joined or len(keys) != len(written):
+            return [address for address in written if self._code(address)]
+        return [written[place] for place in table.among(keys) if table.code(keys[place])]
+
+    def __len__(self) -> int:
+        """Return how many addresses are blocked."""
+        return 0 if self._table is None else len(self._table)
+
+    @property
+    def age(self) -> float:
+        """Seconds by which the mirror may be behind: since it last knew all that there was, by what it hears."""
+        return max(0.0, time.time() - self._known_at) if self._known_at else float("inf")
+
+    @property
+    def bytes(self) -> int:
+        """Return the memory that the blocks take."""
+        return 0 if self._table is None else self._table.bytes
+
+    def _held(self) -> AddressTable:
+        if self._table is None:
+            raise Unavailable("the mirror has had no snapshot yet; wait for `ready()`")
+        return self._table
+
+    def _code(self, address: str) -> int:
+        table, lowered = self._held(), address.lower()
+        if lowered.strip(PLAIN) or lowered.endswith("."):
+            try:
+                lowered = key(normalise(address))
+            except InvalidAddress:
+                return FREE
+        return table.code(lowered)
+
+    # What follows keeps it up to date.
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with connected(self._amqp_url) as connection:
+                    await self._follow_over(connection)
+            except (*AWAY, Unavailable):
+                self._current.clear()
+                await asyncio.sleep(RECONNECT)
+
+    async def _follow_over(self, connection: Any) -> None:
+        """Follow the stream over one connection; come back when it must be attached to anew."""
+        position = self._position
+        async with attached(connection, "last" if position is None else position.offset) as arriving:
+            self._attached_at = time.time()
+            if position is None:
+                await self._take_snapshot()
+            elif not await self._continues(arriving, position):
+                self._position = None
+                return
+            async with connection.channel() as probing:
+                while True:
+                    await self._next(arriving, probing)
+
+    async def _continues(self, arriving: Arriving, position: Position) -> bool:
+        """Say whether the stream has at our offset what it had there."""
+        try:
+            message = await arriving.next(FIRST)
+        except TimeoutError:
+            return False
+        await message.ack()
+        return offset_of(message) == position.offset and _digest(message) == position.digest
+
+    async def _next(self, arriving: Arriving, probing: Any) -> None:
+        patience = PROBE if self._current.is_set() else QUIET
+        try:
+            message = await arriving.next(patience)
+        except TimeoutError:
+            async with asyncio.timeout(PROBE):
+                await probing.get_queue(BLOCKS)
+            self._is_current()
+            return
+        self._apply(message)
+        await message.ack()
+
+    def _is_current(self) -> None:
+        self._known_at = time.time()
+        self._current.set()
+
+    def _apply(self, message: AbstractIncomingMessage) -> None:
+        events = events_of(message, self._tenant)
+        rows = [row for row in map(_row, events) if row is not None]
+        for row in rows:
+            self._put(self._held(), row, self._floor)
+        told_at = max((item.time.timestamp() for item in events if item.time), default=0.0)
+        if self._current.is_set() or told_at > self._attached_at:
+            self._is_current()
+        self._position = Position(offset_of(message), _digest(message), self._known_at)
+        if self._journal is not None:
+            self._journal.append(rows, self._position)
+
+    async def _take_snapshot(self) -> None:
+        """Replace all that is known. Raises `Unavailable`, `InvalidSettings`; then what was known is still there."""
+        began, table, first, missing = time.time(), AddressTable(), None, 1
+        if self._journal is not None:
+            self._journal.begin()
+        async with httpx.AsyncClient() as client:
+            async for lines in download(client, self._url, self._token, self._tenant):
+                for values in parse(lines):
+                    if first is None and values:
+                        first = begun(values.pop(0))
+                    if values and isinstance(values[-1], dict):
+                        missing += values.pop()["count"] - 1
+                    missing -= len(values)
+                    for row in values:
+                        self._put(table, row, 0)
+                if self._journal is not None:
+                    self._journal.add(line for line in lines if not line.startswith(b'{"count"'))
+        if first is None or missing:
+            raise Unavailable("the snapshot is not whole")
+        if self._journal is not None:
+            self._journal.end()
+        self._replace(table, first)
+        self._known_at = began
+
+    def _replace(self, table: AddressTable, first: Begun) -> None:
+        self._table = table
+        self._floor = first.version - IN_FLIGHT
+
+    def _put(self, table: AddressTable, row: Row, floor: int) -> None:
+        address, version, cause, reason = row
+        if cause is None:
+            table.put(address, version, FREE, floor)
+            return
+        code = self._codes.get((cause, reason))
+        if code is None:
+            self._kinds.append(Blocked(BlockCause(cause), Reason(reason) if reason else None))
+            code = self._codes[cause, reason] = len(self._kinds) - 1
+        table.put(address, version, code, floor)
+
+    def _recall(self, journal: Journal) -> None:
+        """Take up what an earlier process left; what cannot be read is left for a new snapshot."""
+        table, first, position, lines = AddressTable(), None, None, 0
+        try:
+            for values in parse(journal.lines()):
+                lines += len(values)
+                for value in values:
+                    if isinstance(value, list):
+                        address, version, cause, reason = value
+                        self._put(table, (address, version, cause, reason), 0)
+                    elif first is None:
+                        first = begun(value)
+                    else:
+                        position = Position(**value)
+        except (ValueError, TypeError, ReturpostError):
+            return
+        if first is None or position is None or first.tenant != self._tenant:
+            return
+        self._replace(table, first)
+        self._known_at = position.at
+        if lines < OLD_JOURNAL * (len(table) + 1_000):
+            self._position = position
+
+
+def _row(item: BlockEvent) -> Row | None:
+    data = item.data
+    if isinstance(data, AddressBlocked):
+        return key(data.address), data.version, data.cause, data.reason
+    if isinstance(data, AddressUnblocked):
+        return key(data.address), data.version, None, None
+    return None  # an erased address that was blocked has been lifted before
+
+
+def _digest(message: AbstractIncomingMessage) -> str:
+    return blake2b(message.body, digest_size=16).hexdigest()
+
+
+class SyncMirror:
+    """The same for programs without asyncio: a thread of its own keeps it up to date.
+
+    with SyncMirror("https://blocklist.example", token, amqp_url, "demo", folder=Path("mirror")) as mirror:
+        mirror.ready()
+        to_send = [address for address in addresses if address not in mirror]
+    """
+
+    def __init__(self, url: str, token: str, amqp_url: str, tenant: str, *, folder: Path | None = None) -> None:
+        self._given = (url, token, amqp_url, tenant)
+        self._folder = folder
+        self._background = Background(f"returpost mirror of {tenant}")
+        self._mirror: Mirror
+
+    def __enter__(self) -> "SyncMirror":
+        self._background.start()
+        self._mirror = self._background.run(self._enter())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.run(self._mirror.__aexit__(kind, error, trace))
+        self._background.stop()
+
+    def ready(self, patience: float | None = None) -> None:
+        """Wait until all is known that there is now. Raises what `Mirror.ready` does."""
+        self._background.run(self._mirror.ready(patience))
+
+    def __contains__(self, address: str) -> bool:
+        """Say whether an address is blocked. Raises `Unavailable` before there is a snapshot."""
+        return address in self._mirror
+
+    def look_up(self, address: str) -> Blocked | None:
+        """Return why an address is skipped; nothing when it may be mailed. Raises `Unavailable`."""
+        return self._mirror.look_up(address)
+
+    def skip(self, addresses: Iterable[str]) -> list[str]:
+        """Return those of the addresses that are blocked, as they are written."""
+        return self._mirror.skip(addresses)
+
+    def __len__(self) -> int:
+        """Return how many addresses are blocked."""
+        return len(self._mirror)
+
+    @property
+    def age(self) -> float:
+        """Seconds by which the mirror may be behind."""
+        return self._mirror.age
+
+    async def _enter(self) -> Mirror:
+        return await Mirror(*self._given, folder=self._folder).__aenter__()
