@@ -1,12 +1,13 @@
 """The table of addresses against a plain dictionary."""
 
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from shared.address_table import FREE, REMEMBERED, AddressTable
 
-NEWS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 50), st.integers(0, 3)), max_size=200)
+NEWS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 50), st.integers(0, 3)), max_size=60)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NEWS, st.integers(0, 20))
 def test_the_highest_version_holds(news: list[tuple[int, int, int]], expected: int) -> None:
     table, plain = AddressTable(expected), dict[str, tuple[int, int]]()
