@@ -14,7 +14,7 @@ import services
 from shared.database import migrate
 from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
-SERVICES = ("classifier", "blocklist", "actions", "replay")
+SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 """The services that keep state."""
 
 _LOCK = 0x7265747572  # "retur"

@@ -18,7 +18,6 @@ FOLDER = Path(__file__).with_name("secrets")
 ADMIN = "returpost-admin"
 BROKER, DATABASE = "rabbitmq:5672", "postgres:5432/returpost"
 """Where the servers are, seen from the containers."""
-STATELESS = ("ingest",)
 
 
 def draw(
@@ -29,7 +28,7 @@ def draw(
     folder.chmod(0o700)
     passwords = ["postgres_password", "rabbitmq_password", "returpost_token_keys"]
     passwords += [f"returpost_{service}_amqp_password" for service in topology.SERVICES]
-    passwords += [f"returpost_{service}_database_password" for service in topology.SERVICES if service not in STATELESS]
+    passwords += [f"returpost_{service}_database_password" for service in topology.SERVICES]
     passwords += [f"returpost_sender_{sender.replace('-', '_')}_amqp_password" for sender in senders]
     made = [name for name in passwords if _write(folder / name, secrets.token_urlsafe(36))]
     known = {name: (folder / name).read_text().strip() for name in passwords}
@@ -45,9 +44,8 @@ def _urls(password: Mapping[str, str], broker: str, database: str) -> dict[str, 
     for service in topology.SERVICES:
         secret = quote(password[f"returpost_{service}_amqp_password"], safe="")
         found[f"returpost_{service}_amqp_url"] = f"amqp://returpost-{service}:{secret}@{broker}/"
-        if service not in STATELESS:
-            secret = quote(password[f"returpost_{service}_database_password"], safe="")
-            found[f"returpost_{service}_database_url"] = f"postgresql://returpost_{service}:{secret}@{database}"
+        secret = quote(password[f"returpost_{service}_database_password"], safe="")
+        found[f"returpost_{service}_database_url"] = f"postgresql://returpost_{service}:{secret}@{database}"
     return found
 
 

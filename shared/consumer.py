@@ -65,9 +65,14 @@ class Delivery(Generic[D]):
 class Consumer(Generic[D]):
     """Takes the messages of one queue in natural batches and has them handled."""
 
-    def __init__(self, queue: str, contract: type[D], handle: Handle[D], *, read: Read | None = None) -> None:
-        """`read` makes events of a message where it is not the contract that does: of dead letters."""
+    def __init__(
+        self, queue: str, contract: type[D], handle: Handle[D], *, read: Read | None = None, vital: bool = True
+    ) -> None:
+        """`read` makes events of a message where it is not the contract that does: of dead letters. A service is ready
+        while a consumer that is not `vital` is held.
+        """
         self.queue = queue
+        self.vital = vital
         self.contract = contract
         self.held_since: float | None = None
         self.last_done: float | None = None

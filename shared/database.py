@@ -31,6 +31,17 @@ def queries(path: Path) -> Mapping[str, str]:
     return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
 
 
+async def open_pool(url: str, service: str, *, size: int) -> Pool:
+    """Open the pool of a service, in its own schema. Raises what says that the server is away."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=2,
+        max_size=size,
+        command_timeout=60,
+        server_settings={"search_path": service, "application_name": f"returpost-{service}", "timezone": "UTC"},
+    )
+
+
 async def connect(url: str, service: str, *, size: int) -> Pool:
     """Open the pool of a service, in its own schema; waits while the server starts.
 
@@ -38,13 +49,7 @@ async def connect(url: str, service: str, *, size: int) -> Pool:
     """
     for tries in range(1_000_000):
         try:
-            return await asyncpg.create_pool(
-                url,
-                min_size=2,
-                max_size=size,
-                command_timeout=60,
-                server_settings={"search_path": service, "application_name": f"returpost-{service}", "timezone": "UTC"},
-            )
+            return await open_pool(url, service, size=size)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise InvalidSettings(f"RETURPOST_DATABASE_URL: {error}") from None
         except Exception as error:

@@ -17,7 +17,8 @@ MAX_OUTBOX = 10_000
 async def report(subscribers: Sequence[BatchSubscriber], pool: Pool | None, effects: Effects) -> dict[str, Any]:
     """Return `ok` and the parts it is made of: `consumers` by queue, `database` and `outbox`."""
     consumers = {subscriber.consumer.queue: await _consumer(subscriber) for subscriber in subscribers}
-    health: dict[str, Any] = {"ok": all(consumer["ok"] for consumer in consumers.values()), "consumers": consumers}
+    vital = [subscriber.consumer.queue for subscriber in subscribers if subscriber.consumer.vital]
+    health: dict[str, Any] = {"ok": all(consumers[queue]["ok"] for queue in vital), "consumers": consumers}
     if pool is not None and isinstance(effects, Outbox):
         health["database"], health["outbox"] = await _database(pool, effects)
         health["ok"] = health["ok"] and health["database"] == "ok" and health["outbox"] < MAX_OUTBOX

@@ -17,6 +17,7 @@ from shared.cloudevents import Event
 from shared.database import Connection, Pool
 from shared.deadletters import dead_letter
 from shared.errors import ReturpostError
+from shared.faults import is_infrastructure
 from shared.metrics import OUTBOX_ROWS, PUBLISHED
 from shared.publisher import Message, Outgoing, Publishes, merge
 from shared.topology import COMMANDS, DEAD, EVENTS, routing_key
@@ -76,17 +77,52 @@ class Effects(Protocol):
 
 
 class Direct:
-    """For services that keep no state: the effects are the events alone."""
+    """For services that keep no state: the effects are the events alone.
+
+    Works that end while others are being published are published together, in as few messages as all of them need: a
+    confirm costs more than what it confirms. Each waits for its own.
+    """
 
     def __init__(self, publisher: Publishes) -> None:
         self._publisher = publisher
+        self._waiting: list[tuple[list[Outgoing], asyncio.Future[None]]] = []
+        self._publishing: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
         """Give a `Work`; publish with confirms at the end. Raises `Unavailable`."""
         work = Work()
         yield work
-        await publish_or_bury(self._publisher, merge(work.outgoing))
+        if work.outgoing:
+            done = asyncio.get_running_loop().create_future()
+            self._waiting.append((work.outgoing, done))
+            if self._publishing is None:
+                self._publishing = asyncio.create_task(self._publish_all(), name="publishing")
+            await done
+
+    async def _publish_all(self) -> None:
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting, []
+                await self._publish(together)
+        finally:
+            self._publishing = None
+
+    async def _publish(self, together: list[tuple[list[Outgoing], asyncio.Future[None]]]) -> None:
+        try:
+            await publish_or_bury(self._publisher, merge(item for outgoing, _ in together for item in outgoing))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
+            if len(together) > 1 and not is_infrastructure(error):  # one of them cannot be published: which?
+                for one in together:
+                    await self._publish([one])
+                return
+            for _, done in together:
+                if not done.done():
+                    done.set_exception(error)
+            return
+        for _, done in together:
+            if not done.done():
+                done.set_result(None)
 
 
 class Outbox:

@@ -69,12 +69,18 @@ class Service(Generic[S]):
         self.publisher: Publisher
         self._stateless = stateless
         self._pool: Pool | None = None
+        self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._add_health()
 
-    def consume(self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS) -> None:
-        """Read a queue: `handle` gets its events in batches, each in one transaction."""
-        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle), exchange))
+    def consume(
+        self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS, vital: bool = True
+    ) -> None:
+        """Read a queue: `handle` gets its events in batches, each in one transaction.
+
+        The service is ready while a queue that is not `vital` is held: nobody waits for what it brings.
+        """
+        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle, vital=vital), exchange))
 
     def consume_raw(
         self, queue: str, contract: type[D], handle: Handle[D], read: Read, *, exchange: str = EVENTS
@@ -121,7 +127,14 @@ class Service(Generic[S]):
 
     async def health(self) -> dict[str, Any]:
         """Say how consumers, database, outbox and lag are; `ok` sums it up."""
-        return await report(self.subscribers, self._pool, self.effects)
+        health = await report(self.subscribers, self._pool, self.effects)
+        for name, look in self._parts:
+            health[name] = await look()
+        return health
+
+    def shows(self, name: str, look: Callable[[], Awaitable[Any]]) -> None:
+        """Show in the health what `look` returns; the service is ready whatever it says."""
+        self._parts.append((name, look))
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:

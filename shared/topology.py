@@ -103,6 +103,8 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
     return (
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
+        _quorum("ingest.raw-report-keep", Binding(COMMANDS, "raw-report.keep.*")),
+        _quorum("ingest.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
         _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
         _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
@@ -143,8 +145,11 @@ def service_users() -> tuple[User, ...]:
     return (
         _service(
             "ingest",
-            write=(EVENTS,),
-            topics=((EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),),
+            write=(EVENTS, COMMANDS),
+            topics=(
+                (EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),
+                (COMMANDS, r"^raw-report\.keep\."),
+            ),
         ),
         _service(
             "classifier",

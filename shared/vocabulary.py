@@ -116,6 +116,18 @@ class UnblockCause(StrEnum):
     UNDONE = "undone"
 
 
+class RawOutcome(StrEnum):
+    """What became of something that arrived."""
+
+    READ = "read"
+    UNKNOWN = "unknown"
+    """An event of a kind that this version does not know."""
+    BROKEN = "broken"
+    """An event that is not as its provider documents it."""
+    UNREADABLE = "unreadable"
+    """A mail in which no report was recognised."""
+
+
 class Validity(StrEnum):
     """What the check of a new address came to; trouble with DNS is `unknown`, never `invalid`."""
 

@@ -3,7 +3,6 @@
 import codecs
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,19 +11,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from services.ingest.mail_events import MAILS, letter_of, read_mail
+from services.ingest.mailroom import MAX_MAIL, Mailroom, emit_all
 from services.ingest.normalise import check_time, events_of, of_input
 from shared.cloudevents import Event, explain, split
-from shared.contracts import DeliveryRecorded, DeliveryResult, Name
+from shared.contracts import DeliveryResult, Name
 from shared.errors import InvalidMessage
 from shared.http import problem
-from shared.outbox import Work
 from shared.security import Caller, requires
 
 MAX_RESULTS = 50_000
 MAX_REFUSALS = 100
 """Refused rows that an answer describes; the rest is counted."""
-MAX_MAIL = 10 * 1024 * 1024
 
 _ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
 """As `Id` of the contracts; a lone surrogate is no character either, though JSON can spell it."""
@@ -87,15 +84,10 @@ async def bounce_mails(
     body = await request.body()
     if not body or len(body) > MAX_MAIL:
         return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
-    paths = request.app.state.return_paths.of(owner)
-    read = read_mail(body, tenant=owner, sender=sender, now=datetime.now(UTC), paths=paths)
+    mailroom: Mailroom = request.app.state.mailroom
+    read = await mailroom.take(body, tenant=owner, sender=sender, came_by="http")
     if read.problem:
-        await request.app.state.service.publisher.publish([letter_of(read, body, owner)])
-        MAILS.labels(read.outcome).inc()
         return JSONResponse({"id": read.identity, "recognised": False, "problem": read.problem, "reports": []}, 202)
-    async with request.app.state.service.effects.begin() as work:
-        emit_all(work, read.events)
-    MAILS.labels(read.outcome).inc()
     parsed = read.parsed
     reports = [
         {
@@ -109,12 +101,6 @@ async def bounce_mails(
         for report in parsed.reports
     ]
     return {"id": read.identity, "recognised": True, "kind": parsed.kind, "format": parsed.format, "reports": reports}
-
-
-def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
-    """Publish all with the transaction; results carry their kind in the routing key."""
-    for event in events:
-        work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)
 
 
 def rows(body: bytes, *, lines: bool) -> list[bytes]:

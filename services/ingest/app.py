@@ -5,7 +5,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from services.ingest import api, webhook_api
+from services.ingest.mailroom import Mailroom
 from services.ingest.normalise import check_time, events_of
+from services.ingest.raw_reports import api as raw_reports_api
+from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
+from services.ingest.raw_reports.store import Store
 from services.ingest.settings import Settings
 from services.ingest.validation import api as validation_api
 from services.ingest.validation.answers import answer
@@ -13,7 +17,15 @@ from services.ingest.validation.domains import Domains
 from services.ingest.validation.lists import load
 from services.ingest.validation.validator import Validator
 from shared.cloudevents import Event
-from shared.contracts import AddressValidate, AddressValidated, BounceReceived, DeliveryRecorded, DeliveryResult
+from shared.contracts import (
+    AddressErased,
+    AddressValidate,
+    AddressValidated,
+    BounceReceived,
+    DeliveryRecorded,
+    DeliveryResult,
+    RawReportKeep,
+)
 from shared.errors import InvalidMessage
 from shared.outbox import Work
 from shared.service import Service, run
@@ -38,18 +50,36 @@ def create(settings: Settings) -> Service[Settings]:
     servers = [server.strip() for server in settings.dns_servers.split(",") if server.strip()]
     validator = Validator(Domains(servers, settings.dns_port), load(settings.lists_dir))
     take_questions = partial(answer, validator=validator)
-    service.app.state.validator = validator
-    service.app.state.return_paths = settings.return_paths()
+    app = service.app
+    app.state.validator = validator
+    app.state.return_paths = settings.return_paths()
+    app.state.mailroom = Mailroom(service, keeps=settings.keeps_raw_reports)
+    app.state.raw_reports = _keep_raw_reports(service) if settings.keeps_raw_reports else None
 
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
     service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
     service.publishes(BounceReceived, "bounce.received.{tenant}")
     service.publishes(AddressValidated, "address.validated.{tenant}")
+    service.commands(RawReportKeep, "raw-report.keep.{tenant}")
     service.routes(api.router)
+    service.routes(raw_reports_api.router)
     service.routes(validation_api.router)
     service.routes(webhook_api.router)
     return service
+
+
+def _keep_raw_reports(service: Service[Settings]) -> Store:
+    """Keep what arrives as it arrived, in a database that everything else can do without."""
+    settings = service.settings
+    store = Store(settings.database_url, settings.database_pool)
+    purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
+    take, forget = partial(take_reports, kept_in=store), partial(take_erasures, kept_in=store)
+    service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False)
+    service.consume("ingest.address-erased", AddressErased, forget, vital=False)
+    service.background("purge of raw reports", purging)
+    service.shows("raw_reports", store.state)
+    return store
 
 
 def main() -> None:

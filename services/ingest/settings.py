@@ -19,6 +19,12 @@ class Settings(ServiceSettings):
     dns_servers: str = ""
     """Addresses of the name servers that are asked about new addresses' domains, by commas; none: the machine's."""
     dns_port: int = Field(default=53, ge=1, le=65535)
+    raw_reports_keep: timedelta = timedelta(days=30)
+    """How long mails and webhook events are kept as they arrived; zero keeps none, and needs no database."""
+    raw_reports_max_bytes: int = Field(default=10_000_000_000, ge=1_000_000)
+    """Bytes of them that are kept, deflated; the oldest go first."""
+    raw_reports_of_all: bool = False
+    """Keep also the events of deliveries and opens, of which there are many and which nobody asks the reason of."""
     lists_dir: Path | None = None
     """Folder with own domains.txt, roles.txt or disposable.txt in the place of the packaged ones."""
     return_path_keys: SecretStr = SecretStr("")
@@ -34,3 +40,8 @@ class Settings(ServiceSettings):
         for key in keys:
             checked_key(key)
         return ReturnPaths(keys=keys, patterns=(*checked(self.verp_patterns.split()), *VERP))
+
+    @property
+    def keeps_raw_reports(self) -> bool:
+        """Whether anything is kept as it arrived."""
+        return bool(self.raw_reports_keep)

@@ -56,6 +56,7 @@ from shared.contracts.operation import (
     OperationProgressed as OperationProgressed,
     OperationRequested as OperationRequested,
 )
+from shared.contracts.raw_report import Mention as Mention, RawReportKeep as RawReportKeep
 from shared.vocabulary import (
     BlockCause as BlockCause,
     Command as Command,
@@ -64,6 +65,7 @@ from shared.vocabulary import (
     ListKind as ListKind,
     Operation as Operation,
     OperationState as OperationState,
+    RawOutcome as RawOutcome,
     Reason as Reason,
     Result as Result,
     UnblockCause as UnblockCause,

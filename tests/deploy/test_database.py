@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -15,6 +15,18 @@ from shared.errors import InvalidSettings, Unavailable
 from tests.conftest import PASSWORDS
 
 pytestmark = pytest.mark.services
+
+
+TABLES = {"ingest": "erasures"}
+"""A table of each service that has no outbox."""
+WRITES: dict[str, tuple[LiteralString, ...]] = {
+    "ingest": ("INSERT INTO {} VALUES ('', now())", "UPDATE {} SET erased_at = now()", "DELETE FROM {}")
+}
+WRITES_OUTBOX: tuple[LiteralString, ...] = (
+    "INSERT INTO {} (exchange, routing_key, body, content_type) VALUES ('e', 'k', '', 't')",
+    "UPDATE {} SET routing_key = 'l'",
+    "DELETE FROM {}",
+)
 
 
 @pytest.fixture
@@ -32,14 +44,12 @@ def test_each_service_works_in_its_own_schema_and_nowhere_else(empty: str) -> No
     for service, url in urls.items():
         with psycopg.connect(url, autocommit=True) as connection:
             assert connection.execute("SELECT current_user").fetchone() == (role_of(service),)
-            outbox = sql.Identifier(service, "outbox")
-            insert = sql.SQL("INSERT INTO {} (exchange, routing_key, body, content_type) VALUES ('e', 'k', '', 't')")
-            connection.execute(insert.format(outbox))
-            connection.execute(sql.SQL("UPDATE {} SET routing_key = 'l'").format(outbox))
-            connection.execute(sql.SQL("DELETE FROM {}").format(outbox))
+            for statement in WRITES.get(service, WRITES_OUTBOX):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(service, TABLES.get(service, "outbox"))))
             for other in set(SERVICES) - {service}:
+                foreign = sql.Identifier(other, TABLES.get(other, "outbox"))
                 with pytest.raises(errors.InsufficientPrivilege):
-                    connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(other, "outbox")))
+                    connection.execute(sql.SQL("SELECT * FROM {}").format(foreign))
 
 
 @pytest.mark.parametrize(

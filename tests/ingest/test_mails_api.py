@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from returpost.samples import Expectation, expectations, paths
-from services.ingest import api
 from services.ingest.app import create
+from services.ingest.mailroom import MAX_MAIL
 from services.ingest.settings import Settings
 from shared.topology import DEAD_LETTERS
 from tests.ingest.hearing import BOUNCED, RECORDED, heard
@@ -133,7 +133,7 @@ async def test_it_happened_when_the_mail_was_written(world: World, ingest: Runni
     ("body", "query", "status"),
     [
         (b"", {}, 422),
-        (b" " * (api.MAX_MAIL + 1), {}, 413),
+        (b" " * (MAX_MAIL + 1), {}, 413),
         (BOUNCE, {"sender": "No Name"}, 422),
     ],
     ids=["empty", "large", "sender"],

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ class Found:
     result: DeliveryResult
     event_id: str | None
     kind: Kind | None = None
+    original: bytes = field(default=b"", repr=False, compare=False)
+    """The event as it arrived; several results may be of one event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.ingest.webhooks.found import Broken, Event, Found, Ignored, Item, UnknownKind
@@ -81,7 +81,7 @@ def _items(provider: Provider, part: bytes, check: Callable[[Found], None]) -> I
             if isinstance(item, Broken):
                 raise InvalidMessage(item.error)
             check(item)
-            yield item
+            yield replace(item, original=part)
         except InvalidMessage as error:
             yield Kept(part, f"{provider.name}: {error}", "broken")
 

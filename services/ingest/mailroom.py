@@ -1,0 +1,50 @@
+"""Where every way in brings its mails: what `take` has returned from is safe in RabbitMQ, events and original."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from services.ingest.mail_events import MAILS, MailRead, letter_of, read_mail
+from services.ingest.raw_reports.report import Arrived, keeping
+from shared.cloudevents import Event
+from shared.contracts import DeliveryRecorded, RawOutcome
+from shared.outbox import Work, publish_or_bury
+from shared.service import Service
+
+MAX_MAIL = 10 * 1024 * 1024
+"""Bytes of a mail; deflated and in Base64 it still fits into a message."""
+CONTENT_TYPE = "message/rfc822"
+
+
+class Mailroom:
+    """Reads mails and hands on what they tell."""
+
+    def __init__(self, service: Service[Any], *, keeps: bool) -> None:
+        """`keeps`: whether the originals are kept."""
+        self._service = service
+        self._keeps = keeps
+
+    async def take(self, body: bytes, *, tenant: str, sender: str | None, came_by: str) -> MailRead:
+        """Take a mail in and return what was found. Taking it again does no harm: the same bytes have the same ids.
+
+        One in which nothing is recognised goes to the dead letters with its bytes, and is kept as unreadable. Raises
+        `Unavailable` when RabbitMQ did not confirm: then the mail is not taken.
+        """
+        paths = self._service.app.state.return_paths.of(tenant)
+        read = read_mail(body, tenant=tenant, sender=sender, now=datetime.now(UTC), paths=paths)
+        if read.problem:
+            await publish_or_bury(self._service.publisher, [letter_of(read, body, tenant)])
+        outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
+        arrived = Arrived(body, tenant, came_by, CONTENT_TYPE, outcome, read.problem or "")
+        async with self._service.effects.begin() as work:
+            emit_all(work, read.events)
+            if self._keeps:
+                work.command(keeping(arrived, read.events, read.identity))
+        MAILS.labels(read.outcome).inc()
+        return read
+
+
+def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
+    """Publish all with the transaction; results carry their kind in the routing key."""
+    for event in events:
+        work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)

@@ -1,0 +1,96 @@
+"""From what arrived to the command that keeps it. No I/O; the same bytes always make the same id."""
+
+import zlib
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.ingest.normalise import SOURCE
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import (
+    BounceClassified,
+    BounceReceived,
+    DeliveryRecorded,
+    Mention,
+    RawOutcome,
+    RawReportKeep,
+    Result,
+    made,
+)
+from shared.errors import InvalidMessage
+
+LEVEL = 1
+"""Of zlib: text shrinks to a third, and higher levels cost more than they gain."""
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a report when it is unpacked: nothing larger can have come in."""
+TELLING = frozenset((Result.BOUNCED, Result.COMPLAINED, Result.UNSUBSCRIBED))
+"""Results that somebody will ask the reason of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Something as it arrived. `came_by` is a way in for mails, or the name of a provider."""
+
+    body: bytes
+    tenant: str
+    came_by: str
+    content_type: str
+    outcome: RawOutcome = RawOutcome.READ
+    problem: str = ""
+
+
+def keeping(arrived: Arrived, followers: Iterable[Event[Any]] = (), identity: str = "") -> Event[RawReportKeep]:
+    """Return the command to keep it. `followers` are the events that were made of it; `identity` is its own id."""
+    data = made(
+        RawReportKeep,
+        came_by=arrived.came_by,
+        outcome=arrived.outcome,
+        problem=arrived.problem[:1000],
+        content_type=arrived.content_type,
+        size=len(arrived.body),
+        body=b64encode(zlib.compress(arrived.body, LEVEL)).decode(),
+        mentions=list(_mentions(followers)),
+        time=datetime.now(UTC),
+    )
+    own = identity or ids.of_bytes(arrived.tenant, arrived.body)
+    return event(data, id=own, source=SOURCE, tenant=arrived.tenant)
+
+
+def telling(followers: Sequence[Event[Any]]) -> bool:
+    """Say whether somebody will ask for the reason: it was no mere delivery or open."""
+    return any(
+        isinstance(follower.data, BounceReceived)
+        or (isinstance(follower.data, DeliveryRecorded) and follower.data.result in TELLING)
+        for follower in followers
+    )
+
+
+def packed(data: RawReportKeep) -> bytes:
+    """Return the deflated bytes of a report. Raises `InvalidMessage` when they are none."""
+    try:
+        body = b64decode(data.body, validate=True)
+        unpacked(body)
+    except (NotBase64, ValueError, zlib.error):
+        raise InvalidMessage("data.body: not the Base64 of deflated bytes") from None
+    return body
+
+
+def unpacked(body: bytes) -> bytes:
+    """Return the bytes as they arrived, never more than may have come in. Raises `zlib.error`."""
+    return zlib.decompressobj().decompress(body, MAX_BODY)
+
+
+def _mentions(followers: Iterable[Event[Any]]) -> Iterable[Mention]:
+    """Yield whom the events are about. A verdict's id follows from the bounce's, so that it can be asked by as well."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for follower in followers:
+        events = found.setdefault((follower.data.address, follower.data.mailing), [])
+        events.append(follower.id)
+        if isinstance(follower.data, BounceReceived):
+            events.append(ids.derived(follower.id, BounceClassified.TYPE))
+    for (address, mailing), events in found.items():
+        yield made(Mention, events=events, address=address, mailing=mailing)

@@ -1,0 +1,255 @@
+"""What arrived is kept as it arrived: shown by the id of its events, forgotten by age, by size and by erasure."""
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from returpost.samples import paths
+from services.ingest.app import create
+from services.ingest.raw_reports import store
+from services.ingest.raw_reports.store import Q
+from services.ingest.settings import Settings
+from services.ingest.webhooks.settings import WebhookSettings
+from shared import ids
+from shared.cloudevents import event
+from shared.contracts import AddressErased, BounceClassified, RawOutcome, RawReportKeep
+from shared.errors import InvalidSettings
+from shared.topology import DEAD_LETTERS
+from tests.ingest.hearing import BOUNCED, RECORDED, heard
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+SAMPLES = {path.name: path.read_bytes() for path in paths()}
+BOUNCE = SAMPLES["postfix-user-unknown.eml"]
+THREE = SAMPLES["postfix-three-recipients.eml"]
+MESSAGE = {"message-id": "1@example.com"}
+
+
+@pytest.fixture
+async def ingest(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "ingest") as running:
+        yield running
+
+
+def mailgun(kind: str, address: str = "ann@example.com", **more: Any) -> dict[str, Any]:
+    data = {
+        "event": kind, "id": f"{kind}-{address}", "timestamp": datetime.now(UTC).timestamp(), "recipient": address,
+        "message": {"headers": MESSAGE},
+    }  # fmt: skip
+    return {"event-data": data | more}
+
+
+async def post(running: Running, *events: dict[str, Any]) -> dict[str, Any]:
+    running.service.app.state.webhooks = running.service.app.state.webhooks.__class__(
+        WebhookSettings(unsigned_tenants=TENANT)
+    )
+    answer = await running.http.post(f"/webhooks/mailgun/{TENANT}", content=json.dumps(list(events), indent=1))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def reports(world: World) -> int:
+    return int((await world.fetch("ingest", "SELECT count(*) FROM raw_reports"))[0][0])
+
+
+async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(world: World, ingest: Running) -> None:
+    said = (await ingest.http.post("/v1/bounce-mails", content=THREE)).json()
+    bounces, results = await heard(world, BOUNCED, 3), await heard(world, RECORDED, 3)
+    verdicts = [ids.derived(bounce["id"], BounceClassified.TYPE) for bounce in bounces]
+    await eventually(lambda: reports(world))
+    for id_ in (said["id"], *verdicts, *(one["id"] for one in (*bounces, *results))):
+        shown = (await ingest.http.get(f"/v1/raw-reports/{id_}")).json()
+        assert (shown["id"], shown["came_by"], shown["outcome"]) == (said["id"], "http", "read")
+        assert {one["address"] for one in shown["about"]} == {one["data"]["address"].lower() for one in bounces}
+        assert shown["size"] == len(THREE)
+        assert shown["text"].startswith(THREE[:100].decode())
+        exact = await ingest.http.get(f"/v1/raw-reports/{id_}/body")
+        assert exact.content == THREE
+        assert exact.headers["content-type"] == "message/rfc822"
+        assert exact.headers["content-disposition"] == "attachment"
+    address = bounces[0]["data"]["address"].upper()
+    query = {"address": address, "mailing": bounces[0]["data"]["mailing"]}
+    found = (await ingest.http.get("/v1/raw-reports", params=query)).json()["reports"]
+    assert [one["id"] for one in found] == [said["id"]]
+    other = await ingest.http.get("/v1/raw-reports", params=query | {"mailing": "another"})
+    assert other.json() == {"reports": []}
+
+
+async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_for_it(
+    world: World, ingest: Running
+) -> None:
+    bounce, unknown = mailgun("failed", severity="permanent"), mailgun("teleported", "cid@example.com")
+    events = [mailgun("delivered", "bob@example.com"), bounce, unknown]
+    assert await post(ingest, *events) == {"accepted": 2, "ignored": 0, "kept": 1}
+    (received,) = await heard(world, BOUNCED, 1)
+    await eventually(lambda: reports(world), lambda number: number == 2)
+    exact = (await ingest.http.get(f"/v1/raw-reports/{received['id']}/body")).content
+    assert json.loads(exact) == bounce
+    assert exact in json.dumps(events, indent=1).encode()
+    (kept,) = (await ingest.http.get("/v1/raw-reports", params={"outcome": "unknown"})).json()["reports"]
+    assert kept["came_by"] == "mailgun"
+    assert "teleported" in kept["problem"]
+    assert json.loads((await ingest.http.get(f"/v1/raw-reports/{kept['id']}/body")).content) == unknown
+
+
+async def test_an_unreadable_mail_is_kept_as_unreadable(world: World, ingest: Running) -> None:
+    body = b"\x00\xff\xfe no mail at all"
+    said = (await ingest.http.post("/v1/bounce-mails", content=body)).json()
+    await eventually(lambda: reports(world))
+    (kept,) = (await ingest.http.get("/v1/raw-reports", params={"outcome": "unreadable"})).json()["reports"]
+    assert kept["id"] == said["id"]
+    assert (await ingest.http.get(f"/v1/raw-reports/{said['id']}/body")).content == body
+    ingest.http.headers.pop("Authorization")
+    assert 'returpost_mails_total{outcome="unreadable"}' in (await ingest.http.get("/metrics")).text
+
+
+async def test_all_are_kept_when_the_setting_says_so(world: World) -> None:
+    async with world.running(create, Settings, "ingest", raw_reports_of_all=True) as running:
+        await post(running, mailgun("delivered"), mailgun("opened"), mailgun("failed"))
+        await eventually(lambda: reports(world), lambda number: number == 3)
+
+
+async def test_none_are_kept_and_no_database_is_needed_when_the_time_is_zero(world: World) -> None:
+    nothing = {"raw_reports_keep": timedelta(0), "database_url": None}
+    async with world.running(create, Settings, "ingest", **nothing) as running:
+        said = (await running.http.post("/v1/bounce-mails", content=BOUNCE)).json()
+        await heard(world, BOUNCED, 1)
+        answer = await running.http.get(f"/v1/raw-reports/{said['id']}")
+        assert answer.status_code == 404
+        assert "RAW_REPORTS_KEEP" in answer.text
+        assert "raw_reports" not in (await running.http.get("/health/ready")).json()
+
+
+async def test_without_a_database_it_does_not_start(world: World) -> None:
+    with pytest.raises(InvalidSettings, match="RAW_REPORTS_KEEP=0"):
+        async with world.running(create, Settings, "ingest", database_url=None):
+            pass
+
+
+async def test_mails_are_taken_while_the_database_is_away_and_kept_when_it_is_back(world: World) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/nowhere"
+    async with world.running(create, Settings, "ingest", database_url=away) as running:
+        assert (await running.http.post("/v1/bounce-mails", content=BOUNCE)).status_code == 202
+        await heard(world, BOUNCED, 1)
+
+        async def held() -> Any:
+            return (await running.http.get("/health/ready")).json()["consumers"]["ingest.raw-report-keep"]
+
+        await eventually(held, lambda consumer: consumer["held_seconds"] is not None)
+        health = await running.http.get("/health/ready")
+        assert health.status_code == 200
+        assert health.json()["raw_reports"].startswith("away")
+        assert (await running.http.get("/v1/raw-reports")).status_code == 503
+    async with world.running(create, Settings, "ingest") as running:
+        await eventually(lambda: reports(world), lambda number: number == 1)
+        assert (await running.http.get("/health/ready")).json()["raw_reports"] == "ok"
+
+
+async def erase(world: World, address: str, time: datetime) -> None:
+    gone = AddressErased(address=address, time=time, by="test")
+    await world.send(event(gone, id=f"gone-{address}", source="/test", tenant=TENANT))
+
+
+async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back(world: World, ingest: Running) -> None:
+    await ingest.http.post("/v1/bounce-mails", content=THREE)
+    bounces = await heard(world, BOUNCED, 3)
+    address = bounces[1]["data"]["address"]
+    await ingest.http.post("/v1/bounce-mails", content=f"Dear {address.upper()}, hello".encode())
+    await ingest.http.post("/v1/bounce-mails", content=SAMPLES["gmail-not-found.eml"])
+    await eventually(lambda: reports(world), lambda number: number == 3)
+    late = await world.fetch("ingest", "SELECT id, received_at FROM raw_reports")
+    await erase(world, address, datetime.now(UTC))
+    await eventually(lambda: reports(world), lambda number: number == 1)
+    left = await world.fetch("ingest", "SELECT count(*) FROM raw_report_mentions WHERE address = $1", address.lower())
+    assert left[0][0] == 0
+
+    before = RawReportKeep(
+        came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=late[0]["received_at"],
+        body=b64encode(zlib.compress(b"x")).decode(), mentions=[{"events": ["e"], "address": address, "mailing": "m"}],
+    )  # fmt: skip
+    after = before.model_copy(update={"time": datetime.now(UTC)})
+    await world.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", before), ("b", after))))
+    await eventually(lambda: reports(world), lambda number: number == 2)
+    rows = await world.fetch("ingest", "SELECT report FROM raw_report_mentions WHERE address = $1", address.lower())
+    assert [str(row["report"]) for row in rows] == [ids.derived("b", "raw-report")]
+
+
+async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(world: World, ingest: Running) -> None:
+    good = RawReportKeep(
+        came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=datetime.now(UTC),
+        body=b64encode(zlib.compress(b"x")).decode(),
+    )  # fmt: skip
+    bad = good.model_copy(update={"body": b64encode(b"junk").decode()})
+    await world.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", bad), ("b", good))))
+    await eventually(lambda: reports(world), lambda number: number == 1)
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+
+
+async def test_the_oldest_go_first(world: World, ingest: Running) -> None:
+    now = datetime.now(UTC)
+    pool = await ingest.service.app.state.raw_reports.pool()
+    rows = [
+        (ids.of_content(n), TENANT, now - timedelta(days=n), "http", "read", "", "text/plain", 9, b"x" * 100)
+        for n in range(50)
+    ]
+    async with pool.acquire() as connection:
+        await store.keep(connection, rows, [(ids.of_content("e", n), rows[n][0], TENANT, "a", "m") for n in range(50)])
+    assert await store.purge(pool, now - timedelta(days=29, hours=12)) == 20
+    until = await pool.fetchval(Q["beyond"], 1_000)
+    assert until == now - timedelta(days=10)
+    assert await pool.fetchval(Q["beyond"], 3_000) is None
+    assert await store.purge(pool, until + timedelta(microseconds=1)) == 20
+    assert await pool.fetchval("SELECT count(*) FROM raw_report_mentions") == 10
+
+
+async def test_pages_are_cut_where_the_last_one_ended(world: World, ingest: Running) -> None:
+    for n in range(5):
+        await ingest.http.post("/v1/bounce-mails", content=BOUNCE + b"%d" % n)
+    await eventually(lambda: reports(world), lambda number: number == 5)
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    for expected in (2, 2, 1):
+        page = (await ingest.http.get("/v1/raw-reports", params=query)).json()
+        seen += [one["id"] for one in page["reports"]]
+        assert len(page["reports"]) == expected
+        query["after"] = page.get("next")
+    assert query["after"] is None
+    assert len(set(seen)) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/00000000-0000-4000-8000-000000000000", 404),
+        ("/00000000-0000-4000-8000-000000000000/body", 404),
+        ("/not-an-id", 422),
+        ("?after=yesterday", 422),
+        ("?mailing=m-1", 422),
+        ("?outcome=lost", 422),
+        ("?tenant=rival", 403),
+    ],
+)
+async def test_what_is_not_there_or_not_asked_well(ingest: Running, path: str, status: int) -> None:
+    answer = await ingest.http.get(f"/v1/raw-reports{path}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_only_who_may_read_sees_it_and_only_the_own_tenants(world: World, ingest: Running) -> None:
+    said = (await ingest.http.post("/v1/bounce-mails", content=BOUNCE)).json()
+    await eventually(lambda: reports(world))
+    for token, status in (
+        (world.token(scopes=("send", "check")), 403),
+        (world.token(tenant="rival"), 404),
+        (world.token(scopes=("read",)), 200),
+    ):
+        answer = await ingest.http.get(
+            f"/v1/raw-reports/{said['id']}/body", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == status
