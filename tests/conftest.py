@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import aio_pika
 import httpx
+import hypothesis
 import psycopg
 import pytest
 
@@ -22,6 +23,10 @@ from tests.backing import run_lock, session_backing
 from tests.world import World
 
 configure_logging("test", "WARNING", console=True)
+
+hypothesis.settings.register_profile("without-deadlines", deadline=None)
+hypothesis.settings.load_profile("without-deadlines")
+"""A machine that is busy with other things is no defect of the code."""
 
 PASSWORDS = dict.fromkeys(deploy_database.SERVICES, "a-password-for-tests")
 
