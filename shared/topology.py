@@ -154,7 +154,7 @@ def service_users() -> tuple[User, ...]:
         _service(
             "classifier",
             write=(EVENTS, COMMANDS),
-            topics=((EVENTS, r"^bounce\.classified\."), (COMMANDS, r"^retry\.requested\.")),
+            topics=((EVENTS, r"^(bounce\.classified|settings\.changed)\."), (COMMANDS, r"^retry\.requested\.")),
         ),
         _service(
             "blocklist",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from services.classifier import api, store
+from services.classifier import api, retry_api, store
 from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
 from services.classifier.dispatch import BATCH, dispatch, now, report_lost
 from services.classifier.retry import Policy
@@ -19,6 +19,7 @@ from shared.contracts import (
     BounceReceived,
     DeliveryRecorded,
     RetryRequested,
+    SettingsChanged,
 )
 from shared.service import Service, run
 
@@ -29,7 +30,9 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
     """Wire the service."""
     service = Service("classifier", settings, description=__doc__ or "")
     rules = load(settings.rules_dir)
-    policy = Policy(settings.retry_delays, settings.retry_delays_by_reason, settings.retry_jitter)
+    policy = Policy(
+        settings.retry_delays, settings.retry_delays_by_reason, settings.retry_jitter, settings.retry_domain_limit
+    )
 
     service.consume("classifier.bounce-received", BounceReceived, partial(take_bounces, rules=rules, policy=policy))
     service.consume("classifier.delivery-recorded", DeliveryRecorded, take_deliveries)
@@ -37,10 +40,11 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
     service.consume("classifier.address-unblocked", AddressUnblocked, take_blocks)
     service.consume("classifier.address-erased", AddressErased, take_erasures)
     service.publishes(BounceClassified, "bounce.classified.{tenant}")
+    service.publishes(SettingsChanged, "settings.changed.{tenant}")
     service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
 
     async def dispatcher() -> None:
-        if await dispatch(service.effects, settings.keep, clock) < BATCH:
+        if await dispatch(service.effects, settings.keep, policy, clock) < BATCH:
             await asyncio.sleep(settings.dispatch_interval.total_seconds())
 
     async def housekeeper() -> None:
@@ -51,7 +55,10 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
 
     service.background("retry dispatcher", dispatcher)
     service.background("housekeeping", housekeeper)
+    service.app.state.clock = clock
+    service.app.state.retry_policy = policy
     service.routes(api.router)
+    service.routes(retry_api.router)
     return service
 
 

@@ -1,12 +1,13 @@
 """Bounces in, verdicts out; soft ones get their next attempt or are given up. The handlers of the classifier."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from services.classifier import store
+from services.classifier import store, templates, tenant_schedules
 from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
 from services.classifier.rules import Rules
 from services.classifier.store import SoftBounce
+from services.classifier.templates import Template
 from services.classifier.verdict import classify
 from shared import ids
 from shared.addresses import key
@@ -33,15 +34,21 @@ Judged = tuple[Event[BounceReceived], Verdict]
 async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rules: Rules, policy: Policy) -> None:
     """Judge each bounce, count and schedule the soft ones, and tell the verdicts."""
     judged = [(bounce, classify(bounce.data.evidence, rules)) for bounce in events]
-    await store.record_verdicts(work.connection, [_verdict_row(bounce, verdict) for bounce, verdict in judged])
+    unknown = [templates.unknown(bounce.data.evidence, verdict) for bounce, verdict in judged]
+    rows = [_verdict_row(*pair, template) for pair, template in zip(judged, unknown, strict=True)]
+    await store.record_verdicts(work.connection, rows)
+    texts = {(b.tenant, found.key): found.text for (b, _), found in zip(judged, unknown, strict=True) if found}
+    await store.record_templates(work.connection, texts)
     hard = {_recipient(b): b.data.time for b, verdict in _latest(judged) if verdict.type is VerdictType.HARD}
     if hard:
         await store.settle(work.connection, hard, "failed")
     for bounce, verdict in judged:
         if verdict.type is not VerdictType.SOFT:
             work.emit(_classified(bounce, verdict, attempt=0))
-    for once in _rounds([pair for pair in judged if pair[1].type is VerdictType.SOFT]):
-        await _take_soft(once, work, policy)
+    soft = [pair for pair in judged if pair[1].type is VerdictType.SOFT]
+    policies = await tenant_schedules.policies(work.connection, {bounce.tenant for bounce, _ in soft}, policy)
+    for once in _rounds(soft):
+        await _take_soft(once, work, policies)
 
 
 async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
@@ -73,7 +80,7 @@ async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> N
     await store.erase(work.connection, times)
 
 
-async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None:
+async def _take_soft(once: Sequence[Judged], work: Work, policies: Mapping[str, Policy]) -> None:
     known = await store.merge_soft_bounces(work.connection, [_soft(bounce, verdict) for bounce, verdict in once])
     rows: list[tuple[bytes, bool, int, datetime | None]] = []
     for bounce, verdict in once:
@@ -81,7 +88,7 @@ async def _take_soft(once: Sequence[Judged], work: Work, policy: Policy) -> None
         if (state := known.get(recipient)) is None:  # erased since
             work.emit(_classified(bounce, verdict, attempt=0))
             continue
-        decision = decide(recipient, state.reason, state.times, policy)
+        decision = decide(recipient, state.reason, state.times, policies[bounce.tenant])
         if isinstance(decision, Exhausted):
             rows.append((recipient, True, len(state.times), None))
         else:
@@ -135,10 +142,11 @@ def _soft(bounce: Event[BounceReceived], verdict: Verdict) -> SoftBounce:
         bounce.id,
         verdict.reason,
         data.time,
+        data.contact,
     )
 
 
-def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict) -> tuple[object, ...]:
+def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict, template: Template | None) -> tuple[object, ...]:
     return (
         bounce.id,
         bounce.tenant,
@@ -148,6 +156,7 @@ def _verdict_row(bounce: Event[BounceReceived], verdict: Verdict) -> tuple[objec
         verdict.fault,
         verdict.rule,
         bounce.data.time,
+        template and template.key,
     )
 
 

@@ -1,13 +1,14 @@
 """Retry commands, issued when due; and the report of those that were never answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter
 
-from services.classifier import store
+from services.classifier import pace, store, tenant_schedules
 from services.classifier.bounces import SOURCE
+from services.classifier.retry import Policy
 from shared import ids
 from shared.cloudevents import Event, event
 from shared.contracts import Reason, RetryRequested, made
@@ -16,6 +17,7 @@ from shared.outbox import Effects, Work
 BATCH = 500
 
 REQUESTED = Counter("returpost_retries_requested_total", "Retry commands issued")
+POSTPONED = Counter("returpost_retries_postponed_total", "Retries put off to spare a receiving domain")
 LOST = Counter("returpost_retries_lost_total", "Retry commands whose result never came")
 
 log = structlog.get_logger()
@@ -26,24 +28,47 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def dispatch(effects: Effects, keep: timedelta, clock: Callable[[], datetime] = now) -> int:
+async def dispatch(effects: Effects, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now) -> int:
     """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
 
     Whether a recipient was delivered, blocked or erased in the meantime is asked here, at the last moment: only then
     has everything that happened before been committed, whatever the order in which it came in. Of what happened longer
-    ago than `keep` nobody knows any more how it ended: it is not asked for.
+    ago than `keep` nobody knows any more how it ended: it is not asked for. `policy` is for tenants without their own.
     """
     async with effects.begin() as work:
         moment = clock()
         due = await store.take_due(work.connection, moment, moment - keep, BATCH)
+        if not due:
+            return 0
         states = {row["recipient"]: _state(row) for row in due}
-        for row in due:
-            if states[row["recipient"]] == "requested":
+        wanted = [row for row in due if states[row["recipient"]] == "requested"]
+        later = await _keep_pace(work, wanted, policy, moment)
+        for row in wanted:
+            if row["recipient"] not in later:
                 _command(work, row)
-        if due:
-            await store.end_dispatch(work.connection, states, moment)
-    REQUESTED.inc(sum(state == "requested" for state in states.values()))
+        decided = {recipient: state for recipient, state in states.items() if recipient not in later}
+        await store.end_dispatch(work.connection, decided, moment)
+    REQUESTED.inc(len(wanted) - len(later))
+    POSTPONED.inc(len(later))
     return len(due)
+
+
+async def _keep_pace(
+    work: Work, wanted: Sequence[store.Row], policy: Policy, moment: datetime
+) -> Mapping[bytes, datetime]:
+    """Postpone what a receiving domain is to be spared for now, and return it with its new times."""
+    policies = await tenant_schedules.policies(work.connection, {row["tenant"] for row in wanted}, policy)
+    limits = {tenant: own.domain_limit for tenant, own in policies.items()}
+    due = [(row["recipient"], (row["tenant"], row["domain"])) for row in wanted]
+    places = {place for _, place in due if limits[place[0]]}
+    if not places:
+        return {}
+    minute = pace.minute_of(moment)
+    issued = await store.hold_pace(work.connection, places, minute)
+    shared = pace.share(due, issued, limits, moment)
+    await store.keep_pace(work.connection, {p: n for p, n in shared.issued.items() if p in places}, minute)
+    await store.postpone(work.connection, shared.later)
+    return shared.later
 
 
 def _state(row: store.Row) -> str:
@@ -73,6 +98,7 @@ def _command(work: Work, row: store.Row) -> None:
         attempt=row["attempt"],
         due=row["due"],
         reason=Reason(row["reason"]),
+        contact=row["contact"],
     )
     command: Event[RetryRequested] = event(
         data,

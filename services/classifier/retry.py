@@ -13,6 +13,8 @@ class Policy:
     delays: tuple[timedelta, ...]
     by_reason: Mapping[str, tuple[timedelta, ...]]
     jitter: float
+    domain_limit: int = 0
+    """Retry commands a minute for one receiving domain; 0: no limit."""
 
     def delays_for(self, reason: str) -> tuple[timedelta, ...]:
         """Return the schedule of a reason."""

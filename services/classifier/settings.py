@@ -2,32 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic_settings import NoDecode
 
+from services.classifier.durations import Durations, duration
 from shared.settings import ServiceSettings
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _durations(value: Any) -> Any:
-    """Read `5m,30m,2h`: numbers with s, m, h or d, by commas."""
-    if not isinstance(value, str):
-        return value
-    return tuple(_duration(part.strip()) for part in value.split(",") if part.strip())
-
-
-def _duration(text: str) -> timedelta:
-    number, unit = text[:-1], text[-1:]
-    try:
-        return timedelta(seconds=float(number) * _SECONDS[unit])
-    except (KeyError, ValueError):
-        raise ValueError(f"{text!r} is no duration; write a number with s, m, h or d, as 30m") from None
-
-
-Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations)]
 
 
 class Settings(ServiceSettings):
@@ -36,12 +17,14 @@ class Settings(ServiceSettings):
     http_port: int = 8102
     rules_dir: Path | None = None
     """Folder with own rule files, which go before the packaged ones of the same name."""
-    retry_delays: Annotated[Durations, NoDecode] = _durations("5m,30m,2h,8h,24h")
+    retry_delays: Annotated[Durations, NoDecode] = tuple(map(duration, ("5m", "30m", "2h", "8h", "24h")))
     """Time from each soft bounce to the next attempt; as many retries as there are delays."""
     retry_delays_by_reason: dict[str, Durations] = Field(default_factory=dict)
     """The same for single reasons, as JSON: `{"greylisted": "5m,15m,1h"}`."""
     retry_jitter: float = Field(default=0.1, ge=0, le=0.5)
     """Share of a delay by which retries are spread, so that they do not all come back in one second."""
+    retry_domain_limit: int = Field(default=1_000, ge=0)
+    """Retry commands a minute for one tenant and receiving domain, so that no herd comes down on it; 0: no limit."""
     retry_answer: timedelta = timedelta(hours=12)
     """A retry command without a result after this time is reported as lost."""
     dispatch_interval: timedelta = timedelta(seconds=1)

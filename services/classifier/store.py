@@ -1,6 +1,6 @@
 """The classifier's SQL. Every function works on a batch; nothing is decided here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from services.classifier.pace import Place
 from shared.database import Connection, queries
 
 Row = asyncpg.Record
@@ -28,6 +29,7 @@ class SoftBounce:
     cause: str
     reason: str
     time: datetime
+    contact: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,24 @@ class Known:
 
 
 async def record_verdicts(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Keep (id, tenant, mailing, type, reason, fault, rule, time) of each bounce."""
-    await connection.execute(Q["record_verdicts"], *_columns(rows, 8))
+    """Keep (id, tenant, mailing, type, reason, fault, rule, time, template) of each bounce."""
+    await connection.execute(Q["record_verdicts"], *_columns(rows, 9))
+
+
+async def record_templates(connection: Connection, texts: Mapping[tuple[str, bytes], str]) -> None:
+    """Keep the text of each (tenant, template)."""
+    if texts:
+        rows = [(*place, texts[place]) for place in sorted(texts)]
+        await connection.execute(Q["record_templates"], *_columns(rows, 3))
 
 
 async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounce]) -> dict[bytes, Known]:
     """Add the bounces, at most one a recipient, and return what is known of each recipient then; nothing of erased."""
     rows = sorted(
-        (b.recipient, b.tenant, b.mailing, b.address, b.written, b.sender, b.cause, b.reason, b.time) for b in bounces
+        (b.recipient, b.tenant, b.mailing, b.address, b.written, b.sender, b.cause, b.reason, b.time, b.contact or "")
+        for b in bounces
     )
-    records = await connection.fetch(Q["merge_soft_bounces"], *_columns(rows, 9))
+    records = await connection.fetch(Q["merge_soft_bounces"], *_columns(rows, 10))
     return {record["recipient"]: Known(record["times"], record["reason"]) for record in records}
 
 
@@ -91,6 +101,23 @@ async def end_dispatch(connection: Connection, states: dict[bytes, str], now: da
     await connection.execute(Q["remove"], [recipient for recipient, state in states.items() if state == "erased"])
 
 
+async def hold_pace(connection: Connection, places: Iterable[Place], minute: datetime) -> dict[Place, int]:
+    """Take (tenant, domain) in hand and return how many commands each has had in this minute."""
+    rows = await connection.fetch(Q["hold_pace"], *_columns(sorted(places), 2), minute)
+    return {(row["tenant"], row["domain"]): row["issued"] for row in rows}
+
+
+async def keep_pace(connection: Connection, issued: Mapping[Place, int], minute: datetime) -> None:
+    """Add to the commands that places in hand have had in this minute."""
+    rows = [(*place, issued[place]) for place in sorted(issued)]
+    await connection.execute(Q["keep_pace"], *_columns(rows, 3), minute)
+
+
+async def postpone(connection: Connection, later: Mapping[bytes, datetime]) -> None:
+    """Write when retries that were taken are due instead."""
+    await connection.execute(Q["postpone"], *_columns(sorted(later.items()), 2))
+
+
 async def report_lost(connection: Connection, before: datetime) -> list[Row]:
     """Mark the commands from before a time that were never answered, and return them."""
     records: list[Row] = await connection.fetch(Q["report_lost"], before)
@@ -99,7 +126,7 @@ async def report_lost(connection: Connection, before: datetime) -> list[Row]:
 
 async def purge(connection: Connection, before: datetime) -> None:
     """Forget what is older and has ended."""
-    for name in ("purge_verdicts", "purge_settled", "purge_erased", "purge_retries"):
+    for name in ("purge_verdicts", "purge_settled", "purge_erased", "purge_retries", "purge_templates", "purge_pace"):
         await connection.execute(Q[name], before)
 
 

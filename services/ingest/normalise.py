@@ -69,6 +69,7 @@ def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evide
         evidence=evidence,
         stream=result.stream,
         sending_ip=result.sending_ip,
+        contact=result.contact,
     )
     return _follow(identity, tenant, data)
 

@@ -44,6 +44,7 @@ class BounceReceived(Contract):
     evidence: Evidence
     stream: Name | None = None
     sending_ip: Ip | None = None
+    contact: Id | None = None
 
 
 class Verdict(BaseModel):
@@ -102,3 +103,6 @@ class RetryRequested(Contract):
     """Number of the delivery attempt that is asked for; the first sending was 1."""
     due: Time
     reason: Reason
+    """Why the last attempt failed."""
+    contact: Id | None = None
+    """The contact, when the sender named one."""

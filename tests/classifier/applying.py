@@ -16,9 +16,10 @@ from shared.database import Pool
 from shared.outbox import Work
 from tests.classifier.model import POLICY, Expected
 
+RULES = load()
 KEEP = timedelta(days=30)
 HANDLERS: dict[type, Any] = {
-    BounceReceived: partial(take_bounces, rules=load(), policy=POLICY),
+    BounceReceived: partial(take_bounces, rules=RULES, policy=POLICY),
     DeliveryRecorded: take_deliveries,
     AddressBlocked: take_blocks,
     AddressUnblocked: take_blocks,
@@ -61,7 +62,7 @@ async def apply(pool: Pool, batch: Sequence[Event[Any]]) -> list[Event[Any]]:
 async def dispatched(pool: Pool, at: datetime, keep: timedelta = KEEP) -> list[Event[Any]]:
     """Issue what is due at this moment; return the commands."""
     collected = Collected(pool)
-    await dispatch(collected, keep, lambda: at)
+    await dispatch(collected, keep, POLICY, lambda: at)
     return collected.events
 
 
