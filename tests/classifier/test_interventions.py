@@ -120,7 +120,14 @@ async def test_what_is_hurried_is_due_now_but_no_faster_than_its_domain_bears(
 
 
 async def test_a_choice_has_to_say_what(classifier: Running) -> None:
-    for choice in ({}, {"all": True, "mailing": "m1"}, {"recipients": []}, {"weather": "fine"}, {"reason": "x"}):
+    choices: tuple[dict[str, object], ...] = (
+        {},
+        {"all": True, "mailing": "m1"},
+        {"recipients": []},
+        {"weather": "fine"},
+        {"reason": "x"},
+    )
+    for choice in choices:
         answer = await classifier.http.post("/v1/retries/interventions", json={"action": "drop", "choice": choice})
         assert answer.status_code == 422, choice
 
