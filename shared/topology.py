@@ -118,6 +118,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("blocklist.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
         _quorum("blocklist.block-set", Binding(COMMANDS, "block.set.*")),
         _quorum("blocklist.block-clear", Binding(COMMANDS, "block.clear.*")),
+        _quorum("blocklist.block-undo", Binding(COMMANDS, "block.undo.*")),
         _quorum("blocklist.address-erase", Binding(COMMANDS, "address.erase.*")),
         _quorum("actions.delivery-recorded", Binding(EVENTS, "delivery.recorded.#")),
         _quorum("actions.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
@@ -125,6 +126,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("actions.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
         _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
+        _quorum("actions.block-applied", Binding(EVENTS, "block.applied.*")),
         _quorum("actions.contact-upserted", Binding(COMMANDS, "contact.upserted.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
@@ -159,14 +161,14 @@ def service_users() -> tuple[User, ...]:
         _service(
             "blocklist",
             write=(EVENTS,),
-            topics=((EVENTS, r"^(address\.(blocked|unblocked|erased)|block\.cleared|settings\.changed)\."),),
+            topics=((EVENTS, r"^(address\.(blocked|unblocked|erased)|block\.(cleared|applied)|settings\.changed)\."),),
         ),
         _service(
             "actions",
             write=(EVENTS, COMMANDS),
             topics=(
                 (EVENTS, r"^(operation\.(progressed|finished)|contact\.changed|selection\.changed|project\.changed)\."),
-                (COMMANDS, r"^(block\.(set|clear)|address\.erase|operation\.requested)\."),
+                (COMMANDS, r"^(block\.(set|clear|undo)|address\.erase|retry\.requested)\."),
             ),
         ),
         _service("replay", write=(REPLAY,), read=(ARCHIVE,)),

@@ -139,14 +139,31 @@ class Validity(StrEnum):
 class Operation(StrEnum):
     """A bulk action over many addresses."""
 
+    EXPORT = "export"
+    COPY_TO_SELECTION = "copy_to_selection"
+    ADD_TO_SELECTION = "add_to_selection"
+    COPY_TO_PROJECT = "copy_to_project"
+    ADD_TO_PROJECT = "add_to_project"
+    DELETE_ADDRESSES = "delete_addresses"
     CLEAR_BOUNCE_FLAG = "clear_bounce_flag"
+    SET_FORMER_EMPLOYEE = "set_former_employee"
+    CORRECT_ADDRESS = "correct_address"
+    SEND_AGAIN = "send_again"
+    BLOCK = "block"
 
 
 class OperationState(StrEnum):
+    """Where an operation is on its way; `services/actions/operations/states.py` says what may follow what."""
+
+    PREVIEWED = "previewed"
     QUEUED = "queued"
     RUNNING = "running"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
     FINISHED = "finished"
     FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
 
 
 class ListKind(StrEnum):

@@ -1,27 +1,24 @@
-"""HTTP: mailings and their recipients, what was returned and why, contacts, operations, the audit."""
+"""HTTP: mailings and their recipients, what was returned and why, contacts, the audit."""
 
 import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.actions import csv_import, store
-from services.actions.contacts import SOURCE, take_contacts
+from services.actions.contacts import take_contacts
 from services.actions.store import Q, Row
 from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event, event
-from shared.contracts import Address, ContactUpserted, Id, Name, Operation, OperationRequested, Reason, Text, Time
+from shared.contracts import Address, ContactUpserted, Id, Name, Reason, Text, Time
 from shared.security import Caller, requires
 
 PAGE = Query(ge=1, le=1000)
 OFFSET = Query(ge=0, le=1_000_000)
-MAX_REQUEST = 8_000_000
-"""Characters of addresses that one operation may have: it travels as one message."""
 IMPORT_BATCH = 1_000
 MAX_BAD_ROWS = 100
 
@@ -33,19 +30,6 @@ router = APIRouter(prefix="/v1", tags=["actions"])
 Reader = Annotated[Caller, Depends(requires("read"))]
 Writer = Annotated[Caller, Depends(requires("write"))]
 Tenant = Annotated[Name | None, Query()]
-
-
-class OperationRequest(BaseModel):
-    """A bulk operation over these addresses, or over all that were returned in a mailing."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    operation: Operation
-    addresses: list[Address] = Field(default_factory=list, max_length=100_000)
-    mailing: Id | None = None
-    note: Text = ""
-    id: Id | None = None
-    """The caller's own id of the operation: who asks again with it, because no answer came, gets no second one."""
 
 
 class ContactBody(BaseModel):
@@ -175,45 +159,6 @@ async def import_contacts(request: Request, caller: Writer, tenant: Tenant = Non
     return {"imported": len(told), "refused": len(bad), "errors": errors}
 
 
-@router.post("/operations", status_code=202)
-async def request_operation(
-    request: Request, caller: Writer, body: OperationRequest, tenant: Tenant = None
-) -> dict[str, str]:
-    """Ask for a bulk operation. It is safe in the broker when this answers; follow it by its id."""
-    if not body.addresses and body.mailing is None:
-        raise HTTPException(422, "addresses: empty, and no mailing; name one of them")
-    if sum(map(len, body.addresses)) > MAX_REQUEST:
-        raise HTTPException(422, f"addresses: more than {MAX_REQUEST} characters; ask for several operations")
-    data = OperationRequested(**body.model_dump(exclude={"id"}), by=caller.name, time=datetime.now(UTC))
-    identity = body.id or str(uuid4())
-    async with request.app.state.service.effects.begin() as work:
-        work.command(event(data, id=identity, source=SOURCE, tenant=caller.tenant_for(tenant), subject=identity))
-    return {"id": identity}
-
-
-@router.get("/operations")
-async def operations(
-    request: Request,
-    caller: Reader,
-    tenant: Tenant = None,
-    limit: Annotated[int, PAGE] = 50,
-    offset: Annotated[int, OFFSET] = 0,
-) -> list[dict[str, Any]]:
-    """Operations, newest first, with how far they are."""
-    return await _rows(request, "list_operations", caller.tenant_for(tenant), None, limit, offset)
-
-
-@router.get("/operations/{operation_id}")
-async def operation(request: Request, caller: Reader, operation_id: Id, tenant: Tenant = None) -> dict[str, Any]:
-    """One operation with its outcomes. 404 also for a moment after the request: it is still on its way."""
-    owner = caller.tenant_for(tenant)
-    found = await _rows(request, "list_operations", owner, operation_id, 1, 0)
-    if not found:
-        raise HTTPException(404, f"operation: {operation_id} is not known (yet)")
-    outcomes = await _rows(request, "outcomes", owner, operation_id)
-    return found[0] | {"outcomes": {row["outcome"]: row["count"] for row in outcomes}}
-
-
 @router.get("/audit")
 async def audit(
     request: Request,
@@ -223,7 +168,8 @@ async def audit(
     limit: Annotated[int, PAGE] = 100,
 ) -> list[dict[str, Any]]:
     """Who did what to how many, newest first."""
-    return await _rows(request, "list_audit", caller.tenant_for(tenant), before, limit)
+    found = await _rows(request, "list_audit", caller.tenant_for(tenant), before, limit)
+    return [row | {"chosen": json.loads(row["chosen"])} for row in found]
 
 
 async def _upsert(request: Request, told: list[Event[ContactUpserted]]) -> None:

@@ -6,15 +6,25 @@ from functools import partial
 
 from services.actions import api
 from services.actions.contacts import take_contacts
+from services.actions.exports import api as exports_api
+from services.actions.exports.maker import make_next
 from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
-from services.actions.operations import resend, take_cleared, take_requests
+from services.actions.operations import api as operations_api
+from services.actions.operations.answers import take_applied, take_cleared
+from services.actions.operations.ending import remove_old
+from services.actions.operations.engine import Engine
+from services.actions.operations.requests import take_requests
 from services.actions.settings import Settings
 from shared.contracts import (
     AddressBlocked,
+    AddressErase,
     AddressErased,
     AddressUnblocked,
+    BlockApplied,
     BlockClear,
     BlockCleared,
+    BlockSet,
+    BlockUndo,
     BounceClassified,
     ContactChanged,
     ContactUpserted,
@@ -22,16 +32,22 @@ from shared.contracts import (
     OperationFinished,
     OperationProgressed,
     OperationRequested,
+    ProjectChanged,
+    SelectionChanged,
 )
 from shared.service import Service, run
 from shared.topology import COMMANDS
+
+REMOVAL_SECONDS = 60
+EXPORTS_AT_ONCE = 2
+"""Files a process has made at once: a small one does not wait for a large one."""
 
 
 def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("actions", settings, description=__doc__ or "")
 
-    take_timely = partial(take_requests, tolerance=settings.clock_tolerance)
+    take_timely = partial(take_requests, tolerance=settings.clock_tolerance, grace=settings.delete_grace)
 
     service.consume("actions.delivery-recorded", DeliveryRecorded, take_results)
     service.consume("actions.bounce-classified", BounceClassified, take_verdicts)
@@ -39,20 +55,40 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("actions.address-unblocked", AddressUnblocked, take_blocks)
     service.consume("actions.address-erased", AddressErased, take_erasures)
     service.consume("actions.block-cleared", BlockCleared, take_cleared)
+    service.consume("actions.block-applied", BlockApplied, take_applied)
     service.consume("actions.contact-upserted", ContactUpserted, take_contacts, exchange=COMMANDS)
     service.consume("actions.operation-requested", OperationRequested, take_timely, exchange=COMMANDS)
     service.publishes(ContactChanged, "contact.changed.{tenant}")
     service.publishes(OperationProgressed, "operation.progressed.{tenant}")
     service.publishes(OperationFinished, "operation.finished.{tenant}")
-    service.commands(OperationRequested, "operation.requested.{tenant}")
     service.commands(BlockClear, "block.clear.{tenant}")
+    service.commands(BlockSet, "block.set.{tenant}")
+    service.commands(BlockUndo, "block.undo.{tenant}")
+    service.commands(AddressErase, "address.erase.{tenant}")
+    service.publishes(SelectionChanged, "selection.changed.{tenant}")
+    service.publishes(ProjectChanged, "project.changed.{tenant}")
 
-    async def resender() -> None:
-        async with service.effects.begin() as work:
-            await resend(work, datetime.now(UTC) - settings.resend_after)
-        await asyncio.sleep(settings.resend_after.total_seconds() / 4)
+    engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())
 
-    service.background("stalled operations", resender)
+    async def turns() -> None:
+        await engine.round(service.pool, service.effects)
+
+    async def removal() -> None:
+        kept = (settings.previews_kept, settings.operations_kept, settings.exports_kept)
+        if not await remove_old(service.effects, datetime.now(UTC), *kept):
+            await asyncio.sleep(REMOVAL_SECONDS)
+
+    async def exports() -> None:
+        if not await make_next(service.pool, service.effects, settings.database_url, settings.export_patience):
+            await asyncio.sleep(settings.operations_idle.total_seconds())
+
+    service.background("operations", turns)
+    for number in range(1, EXPORTS_AT_ONCE + 1):
+        service.background(f"exports {number}", exports)
+    service.background("removal of old operations", removal)
+    service.app.state.engine = engine
+    service.routes(operations_api.router)
+    service.routes(exports_api.router)
     service.routes(api.router)
     return service
 

@@ -1,13 +1,12 @@
 """What is heard of deliveries, verdicts and blocks, merged so that order and repeats do not matter. Handlers."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from services.actions import store
-from services.actions.operations import tell
+from services.actions.operations.ending import forget
 from services.actions.store import Key, Place
-from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event
 from shared.contracts import (
@@ -86,9 +85,8 @@ async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> N
     for event in events:
         place = (event.tenant, key(event.data.address))
         times[place] = max(event.data.time, times.get(place, event.data.time))
-    for tenant, operation_id in await store.erase(work.connection, times):
-        cause = ids.derived(events[0].id, operation_id)
-        await tell(work, tenant, operation_id, cause, datetime.now(UTC))
+    await store.erase(work.connection, times)
+    await forget(work, times, events[0].id)
 
 
 async def _erased(events: Sequence[Event[Any]], work: Work) -> dict[Place, datetime]:

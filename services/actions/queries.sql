@@ -78,20 +78,12 @@ SELECT sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8')),
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at) CROSS JOIN erasure_key AS s
 ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
 
--- name: operations_over
--- Operations that are about these addresses and not finished, in hand.
-SELECT o.tenant, o.operation_id FROM operations AS o
-WHERE o.state = 'running' AND (o.tenant, o.operation_id) IN
-    (SELECT i.tenant, i.operation_id FROM operation_items AS i
-     JOIN unnest($1::text[], $2::text[]) AS g (tenant, address) USING (tenant, address))
-ORDER BY o.tenant, o.operation_id FOR UPDATE
-
 -- name: erase
 -- Remove addresses from everything that is kept by address.
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
 states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
 owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
-items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)
+items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)  -- of the version before
 DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
 
 -- name: lock_contacts
@@ -126,65 +118,6 @@ WHERE a.tenant = k.tenant AND a.contact = k.contact
 -- Give addresses to contacts.
 INSERT INTO contact_addresses (tenant, address, contact, rank, written)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[]) ON CONFLICT DO NOTHING
-
--- name: begin_operation
--- A new operation; nothing when it is known already.
-INSERT INTO operations (tenant, operation_id, operation, mailing, requested_by, note, requested_at, state, moved_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8) ON CONFLICT DO NOTHING RETURNING operation_id
-
--- name: add_items
--- The addresses of an operation.
-INSERT INTO operation_items (tenant, operation_id, address, written)
-SELECT $1, $2, a, w FROM unnest($3::text[], $4::text[]) AS n (a, w) ON CONFLICT DO NOTHING
-
--- name: add_returned
--- All addresses that were returned in a mailing, as the items of an operation.
-INSERT INTO operation_items (tenant, operation_id, address, written)
-SELECT tenant, $2, address, coalesce(written, address) FROM recipients
-WHERE tenant = $1 AND mailing = $3 AND returned_at IS NOT NULL ON CONFLICT DO NOTHING
-
--- name: open_items
--- What still waits for its outcome.
-SELECT written FROM operation_items WHERE tenant = $1 AND operation_id = $2 AND outcome IS NULL ORDER BY address
-
--- name: hold_operations
--- Take operations in hand before their items are settled: two who count at once would each miss what the other settled.
-SELECT FROM operations AS o JOIN unnest($1::text[], $2::text[]) AS k (tenant, operation_id) USING (tenant, operation_id)
-ORDER BY o.tenant, o.operation_id FOR UPDATE OF o
-
--- name: settle_items
--- Outcomes of items; returns how many were open.
-WITH settled AS (
-    UPDATE operation_items AS i SET outcome = $4
-    FROM unnest($3::text[]) AS d (address)
-    WHERE i.tenant = $1 AND i.operation_id = $2 AND i.address = d.address AND i.outcome IS NULL
-    RETURNING 1
-)
-SELECT count(*) FROM settled
-
--- name: count_operation
--- Count an operation anew and end it when nothing is open. Returns it as it is then.
-UPDATE operations AS o SET
-    total = c.total, done = c.done, moved_at = $3,
-    state = CASE WHEN c.done = c.total THEN 'finished' ELSE 'running' END,
-    finished_at = CASE WHEN c.done = c.total THEN coalesce(o.finished_at, $3) END
-FROM (SELECT count(*) AS total, count(outcome) AS done FROM operation_items WHERE tenant = $1 AND operation_id = $2) AS c
-WHERE o.tenant = $1 AND o.operation_id = $2
-RETURNING o.operation, o.total, o.done, o.state, o.requested_by
-
--- name: outcomes
--- How the items of an operation ended.
-SELECT coalesce(outcome, 'open') AS outcome, count(*) AS count FROM operation_items
-WHERE tenant = $1 AND operation_id = $2 GROUP BY 1 ORDER BY 1
-
--- name: stalled_operations
--- Operations in which nothing has happened since a time.
-SELECT tenant, operation_id, operation, requested_by, note, requested_at FROM operations
-WHERE state = 'running' AND moved_at < $1 ORDER BY moved_at LIMIT 20 FOR UPDATE SKIP LOCKED
-
--- name: touch_operation
--- Note that something happened in an operation.
-UPDATE operations SET moved_at = $3 WHERE tenant = $1 AND operation_id = $2
 
 -- name: add_audit
 -- Who did what to how many.
@@ -239,13 +172,7 @@ SELECT c.contact, c.name, c.company, c.former_employee,
 FROM contacts AS c WHERE c.tenant = $1 AND ($2::text IS NULL OR c.contact > $2) AND ($3::text IS NULL OR c.contact = $3)
 ORDER BY c.contact LIMIT $4
 
--- name: list_operations
--- Operations, newest first.
-SELECT operation_id, operation, mailing, requested_by, note, requested_at, state, total, done, moved_at, finished_at
-FROM operations WHERE tenant = $1 AND ($2::text IS NULL OR operation_id = $2)
-ORDER BY requested_at DESC, operation_id LIMIT $3 OFFSET $4
-
 -- name: list_audit
 -- The audit, newest first.
-SELECT id, time, who, what, how_many, note, operation_id FROM audit
+SELECT id, time, who, what, how_many, note, operation_id, chosen FROM audit
 WHERE tenant = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3

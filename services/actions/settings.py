@@ -13,3 +13,15 @@ class Settings(ServiceSettings):
     """An operation in which nothing has happened for so long has its open commands given again."""
     clock_tolerance: timedelta = timedelta(minutes=15)
     """How far the clock of who asks for an operation may be ahead; not further than the blocklist allows."""
+    operations_idle: timedelta = timedelta(milliseconds=250)
+    """How long the worker of operations waits before it looks again, when there is nothing to do."""
+    delete_grace: timedelta = timedelta(0)
+    """How long a confirmed deletion waits, and can be cancelled, before it begins."""
+    previews_kept: timedelta = timedelta(hours=1)
+    """After that, a preview that nobody confirmed is forgotten."""
+    exports_kept: timedelta = timedelta(days=7)
+    """How long the file of an export can be downloaded."""
+    operations_kept: timedelta = timedelta(days=90)
+    """How long the rows of an ended operation are kept: so long it can be undone. The audit stays."""
+    export_patience: timedelta = timedelta(seconds=30)
+    """Whoever makes a file and has said nothing for so long has died: somebody else makes it."""

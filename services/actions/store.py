@@ -68,22 +68,9 @@ async def erased(connection: Connection, addresses: Iterable[Place]) -> dict[Pla
     return {(row["tenant"], row["address"]): row["erased_at"] for row in rows}
 
 
-async def erase(connection: Connection, times: Mapping[Place, datetime]) -> list[tuple[str, str]]:
-    """Remove each address from everything; return the (tenant, id) of the open operations that lost one."""
+async def erase(connection: Connection, times: Mapping[Place, datetime]) -> None:
+    """Remove each address from everything but operations, and note that it was erased."""
     await connection.execute(Q["hold_addresses"])
     rows = [(*place, times[place]) for place in sorted(times)]
     await connection.execute(Q["note_erasures"], *columns(rows, 3))
-    places = columns(sorted(times), 2)
-    open_operations = await connection.fetch(Q["operations_over"], *places)
-    await connection.execute(Q["erase"], *places)
-    return [(row["tenant"], row["operation_id"]) for row in open_operations]
-
-
-async def begin_operation(connection: Connection, values: tuple[Any, ...]) -> bool:
-    """Write a new operation; tells whether it was new."""
-    return await connection.fetchval(Q["begin_operation"], *values) is not None
-
-
-async def open_items(connection: Connection, tenant: str, operation_id: str) -> list[str]:
-    """Return the addresses, as written, that wait for their outcome."""
-    return [row["written"] for row in await connection.fetch(Q["open_items"], tenant, operation_id)]
+    await connection.execute(Q["erase"], *columns(sorted(times), 2))

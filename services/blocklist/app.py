@@ -12,14 +12,17 @@ from services.blocklist.intake import take_results, take_verdicts
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
 from services.blocklist.tenant_settings import apply_next
+from services.blocklist.undo import take_undos
 from shared.contracts import (
     AddressBlocked,
     AddressErase,
     AddressErased,
     AddressUnblocked,
+    BlockApplied,
     BlockClear,
     BlockCleared,
     BlockSet,
+    BlockUndo,
     BounceClassified,
     DeliveryRecorded,
     SettingsChanged,
@@ -44,10 +47,12 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
     service.consume("blocklist.block-clear", BlockClear, clears, exchange=COMMANDS)
     service.consume("blocklist.address-erase", AddressErase, partial(take_erasures, clock=clock), exchange=COMMANDS)
+    service.consume("blocklist.block-undo", BlockUndo, partial(take_undos, clock=clock), exchange=COMMANDS)
     service.publishes(AddressBlocked, "address.blocked.{tenant}")
     service.publishes(AddressUnblocked, "address.unblocked.{tenant}")
     service.publishes(AddressErased, "address.erased.{tenant}")
     service.publishes(BlockCleared, "block.cleared.{tenant}")
+    service.publishes(BlockApplied, "block.applied.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
 
     settings_changed = asyncio.Event()

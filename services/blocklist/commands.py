@@ -7,6 +7,7 @@ from typing import TypeVar
 from services.blocklist import store
 from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
 from services.blocklist.store import Key, Said
+from services.blocklist.undo import tell_applied
 from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event, event
@@ -21,10 +22,12 @@ Clock = Callable[[], datetime]
 
 async def take_sets(events: Sequence[Event[BlockSet]], work: Work, clock: Clock, tolerance: timedelta) -> None:
     """Block addresses by hand, until they are cleared."""
-    said, triggers = _latest(list(_timely(events, work, clock(), tolerance)))
+    timely = list(_timely(events, work, clock(), tolerance))
+    said, triggers = _latest(timely)
     if said:
         await store.set_by_hand(work.connection, said)
         await reassess(work, triggers, UnblockCause.SETTINGS, clock())
+    tell_applied(timely, work)
 
 
 async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Clock, tolerance: timedelta) -> None:

@@ -20,6 +20,7 @@ from shared.database import Connection, queries
 from shared.vocabulary import BlockCause, Reason
 
 Q = queries(Path(__file__).with_name("sql") / "standings.sql")
+UNDO = queries(Path(__file__).with_name("sql") / "undo.sql")
 
 Key = tuple[str, str]
 """Tenant and key of the address."""
@@ -71,6 +72,11 @@ async def clear(connection: Connection, commands: Mapping[Key, Said]) -> None:
 async def set_by_hand(connection: Connection, commands: Mapping[Key, Said]) -> None:
     """Take addresses in hand and note when they were blocked by hand."""
     await connection.execute(Q["set"], *_columns(((*key, *commands[key]) for key in sorted(commands)), 5))
+
+
+async def undo(connection: Connection, of: Mapping[Key, datetime]) -> None:
+    """Put back what was before the clear or block by hand of a time, of addresses that are in hand."""
+    await connection.execute(UNDO["undo"], *_columns(((*key, of[key]) for key in sorted(of)), 3))
 
 
 async def record(connection: Connection, lines: Iterable[Line]) -> None:

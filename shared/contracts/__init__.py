@@ -13,9 +13,11 @@ from shared.contracts.address import (
     AddressValidated as AddressValidated,
 )
 from shared.contracts.block import (
+    BlockApplied as BlockApplied,
     BlockClear as BlockClear,
     BlockCleared as BlockCleared,
     BlockSet as BlockSet,
+    BlockUndo as BlockUndo,
     SettingsChanged as SettingsChanged,
 )
 from shared.contracts.bounce import (

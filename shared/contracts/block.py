@@ -44,6 +44,32 @@ class BlockCleared(Contract):
     operation: Id | None = None
 
 
+class BlockUndo(Contract):
+    """Command: undo what the commands of one operation did to these addresses: a clear no longer counts, and a block by
+    hand is lifted, unless somebody has said something else of the address since."""
+
+    TYPE: ClassVar[str] = "returpost.block.undo.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    operation: Id
+    of: Time
+    """The time of the commands that are undone."""
+    time: Time
+    """Of the undo."""
+    by: Text
+    note: Text = ""
+
+
+class BlockApplied(Contract):
+    """A command of an operation, to block or to undo, took effect; its id is derived from the command's."""
+
+    TYPE: ClassVar[str] = "returpost.block.applied.v1"
+
+    operation: Id
+    time: Time
+    by: Text
+
+
 class SettingsChanged(Contract):
     """A tenant's setting has a new value."""
 

@@ -1,6 +1,6 @@
 """Bulk operations."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ class OperationRequested(Contract):
     addresses: Annotated[list[Address], Field(max_length=100_000)] = Field(default_factory=list)
     mailing: Id | None = None
     """Instead of addresses: all that were returned in this mailing."""
+    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """What the operation needs besides, as `POST /v1/operations` has it."""
     by: Text
     note: Text = ""
     time: Time
@@ -29,13 +31,16 @@ class OperationProgressed(Contract):
 
     operation: Operation
     operation_id: Id
+    state: OperationState = OperationState.RUNNING
     total: Annotated[int, Field(ge=0)]
+    """Rows, those included that are going to be skipped."""
     done: Annotated[int, Field(ge=0)]
+    """Rows of which it is settled what became of them."""
     time: Time
 
 
 class OperationFinished(Contract):
-    """Every address has its outcome; `outcomes` counts them by what happened."""
+    """It has ended, or was undone; `outcomes` counts the rows that are done, skipped and failed."""
 
     TYPE: ClassVar[str] = "returpost.operation.finished.v1"
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from services.actions.contacts import take_contacts
 from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
-from services.actions.operations import take_cleared, take_requests
+from services.actions.operations.answers import take_applied, take_cleared
+from services.actions.operations.requests import take_requests
 from shared import ids
 from shared.cloudevents import Event, event
 from shared.contracts import (
     AddressBlocked,
     AddressErased,
     AddressUnblocked,
+    BlockApplied,
     BlockCleared,
     BounceClassified,
     ContactUpserted,
@@ -37,7 +39,8 @@ HANDLERS: dict[type[Contract], Any] = {
     AddressUnblocked: take_blocks,
     AddressErased: take_erasures,
     ContactUpserted: take_contacts,
-    OperationRequested: partial(take_requests, tolerance=timedelta(minutes=15)),
+    OperationRequested: partial(take_requests, tolerance=timedelta(minutes=15), grace=timedelta(0)),
+    BlockApplied: take_applied,
     BlockCleared: take_cleared,
 }
 

@@ -12,7 +12,7 @@ from tests.world import TENANT, Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
-CLEAR = {"operation": "clear_bounce_flag", "addresses": ["u1@example.com"]}
+CLEAR = {"operation": "clear_bounce_flag", "chosen": {"addresses": ["u1@example.com"]}}
 READS = (
     "/v1/mailings",
     "/v1/mailings/m1/recipients",
@@ -79,11 +79,7 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
         for path in ("/v1/mailings", "/v1/mailings/m1/recipients", "/v1/returns", "/v1/contacts", "/v1/audit")
         for n in (0, 1001, "x")
     ),
-    *(
-        ("GET", path, {"params": {"offset": n}}, "query.offset")
-        for path in ("/v1/mailings", "/v1/operations")
-        for n in (-1, 10**30)
-    ),
+    *(("GET", path, {"params": {"offset": n}}, "query.offset") for path in ("/v1/mailings",) for n in (-1, 10**30)),
     ("GET", "/v1/audit", {"params": {"before": 2**63}}, "query.before"),
     ("GET", "/v1/mailings/m1/recipients", {"params": {"after": "\x00"}}, "query.after"),
     ("GET", "/v1/mailings/m1/recipients", {"params": {"status": "asleep"}}, "query.status"),
@@ -100,11 +96,40 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("PUT", "/v1/contacts/c1", {"json": {"nickname": "A"}}, "body.nickname"),
     ("PUT", "/v1/contacts/c1", {"json": {"addresses": ["nobody"]}}, "body.addresses.0"),
     ("PUT", "/v1/contacts/c1", {"content": b"{"}, "body"),
+    *(
+        ("POST", "/v1/operations", {"json": CLEAR | {"chosen": chosen}}, field)
+        for chosen, field in (
+            ({"addresses": []}, "body.chosen.addresses"),
+            ({"returned_in": ""}, "body.chosen.returned_in"),
+            ({}, "body.chosen"),
+        )
+    ),
     ("POST", "/v1/operations", {"json": CLEAR | {"operation": "bake"}}, "body.operation"),
-    ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u1@example.com", "nobody"]}}, "body.addresses.1"),
-    ("POST", "/v1/operations", {"json": CLEAR | {"addresses": ["u@x.no"] * 100_001}}, "body.addresses"),
-    ("POST", "/v1/operations", {"json": CLEAR | {"mailing": ""}}, "body.mailing"),
-    ("POST", "/v1/operations", {"json": CLEAR | {"id": "a\nb"}}, "body.id"),
+    (
+        "POST",
+        "/v1/operations",
+        {"json": CLEAR | {"chosen": {"addresses": ["u@x.no", "nobody"]}}},
+        "body.chosen.addresses.1",
+    ),
+    (
+        "POST",
+        "/v1/operations",
+        {"json": CLEAR | {"chosen": {"addresses": ["u@x.no"] * 100_001}}},
+        "body.chosen.addresses",
+    ),
+    (
+        "POST",
+        "/v1/operations",
+        {"json": CLEAR | {"chosen": {"addresses": ["u@x.no"], "returned_in": "m"}}},
+        "body.chosen",
+    ),
+    ("POST", "/v1/operations", {"json": CLEAR | {"parameters": {"list": "x"}}}, "body.parameters.list"),
+    ("POST", "/v1/operations", {"json": CLEAR | {"operation": "copy_to_selection"}}, "body.parameters.name"),
+    ("POST", "/v1/operations", {"json": CLEAR, "headers": {"Idempotency-Key": ""}}, "header.idempotency-key"),
+    ("POST", "/v1/operations/op-1/confirm", {"json": {}}, "body.token"),
+    ("POST", "/v1/operations/op-1/cancel", {"json": {"keep": "what"}}, "body.keep"),
+    ("GET", "/v1/operations/op-1/rows", {"params": {"outcome": "good"}}, "query.outcome"),
+    ("GET", "/v1/operations/op-1/rows", {"params": {"after": 2**31}}, "query.after"),
     ("POST", "/v1/operations", {"json": CLEAR | {"note": "\x00"}}, "body.note"),
     ("POST", "/v1/operations", {"json": CLEAR | {"by": "eve"}}, "body.by"),
 ]
@@ -116,23 +141,6 @@ async def test_a_wrong_field_is_named(world: World, actions: Running) -> None:
         assert answer.status_code == 422, (path, what, answer.text)
         assert answer.json()["errors"][0]["field"].startswith(field), (path, what, answer.text)
         assert "nobody" not in answer.text
-    assert await written(world) == 0
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"operation": "clear_bounce_flag"},
-        {"operation": "clear_bounce_flag", "addresses": [f"{'u' * 55}{n}@{'x' * 60}.no" for n in range(68_000)]},
-    ],
-    ids=["nothing", "too-much"],
-)
-async def test_an_operation_over_nothing_or_too_much_is_refused(
-    world: World, actions: Running, body: dict[str, Any]
-) -> None:
-    answer = await actions.http.post("/v1/operations", json=body)
-    assert answer.status_code == 422
-    assert answer.json()["title"].startswith("addresses: ")
     assert await written(world) == 0
 
 

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 
 from services.actions.app import create
-from services.actions.operations import CHUNK, resend
+from services.actions.operations.model import COMMAND_PART as CHUNK
 from services.actions.settings import Settings
+from shared.contracts import BlockCleared
 from shared.database import Pool, connect
-from shared.outbox import Work
 from shared.topology import COMMANDS, DEAD_LETTERS, routing_key
+from tests.actions.operating import begun, confirmed, done, previewed, ticked, told, until
 from tests.actions.saying import (
     address,
     apply,
     cleared,
     erased,
     heard,
-    later,
     moment,
     request,
     say,
     spied,
     verdict,
-    waiting,
+    wrap,
 )
 from tests.world import TENANT, Running, World, eventually
 
@@ -47,52 +47,86 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     await opened.close()
 
 
-async def until(actions: Running, identity: str, **wanted: Any) -> dict[str, Any]:
-    async def look() -> dict[str, Any]:
-        answer = await actions.http.get(f"/v1/operations/{identity}")
-        found: dict[str, Any] = answer.json()
-        return found
-
-    return await eventually(look, lambda seen: all(seen.get(name) == value for name, value in wanted.items()))
-
-
 async def audit(actions: Running) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = (await actions.http.get("/v1/audit")).json()
     return rows
 
 
-async def test_from_the_http_request_to_the_end(world: World, actions: Running) -> None:
+async def test_from_the_preview_to_the_end(world: World, actions: Running) -> None:
     spy = await spied(world, *TOLD)
     addresses = [address(1), address(2), "u1@EXAMPLE.com", "Unknown@nowhere.example"]
-    body = {"operation": "clear_bounce_flag", "addresses": addresses, "note": "list cleaned"}
+    body = {"operation": "clear_bounce_flag", "chosen": {"addresses": addresses}, "note": "list cleaned"}
     answer = await actions.http.post("/v1/operations", json=body)
-    assert answer.status_code == 202, answer.text
-    identity = answer.json()["id"]
+    assert answer.status_code == 201, answer.text
+    preview = answer.json()
+    identity = preview["id"]
+    assert (preview["state"], preview["rows"], preview["to_do"], preview["skipped"]) == ("previewed", 3, 3, [])
+    assert [row["address"] for row in preview["sample"]] == [
+        "u1@example.com",
+        "u2@example.com",
+        "unknown@nowhere.example",
+    ]
+    assert await audit(actions) == []
+    assert (await actions.http.get("/v1/operations")).json() == {"operations": [], "next": None}
+
+    assert await confirmed(actions, preview) == identity
     (command,) = await heard(world, CLEARS, 1)
-    assert command["data"]["addresses"] == ["u1@example.com", "U2@example.com", "Unknown@nowhere.example"]
+    assert command["data"]["addresses"] == ["u1@example.com", "u2@example.com", "unknown@nowhere.example"]
     assert (command["data"]["by"], command["data"]["note"]) == ("test", "list cleaned")
     assert (command["data"]["operation"], command["subject"], command["tenant"]) == (identity, identity, TENANT)
-    running = await until(actions, identity, state="running", total=3, done=0)
-    assert running["outcomes"] == {"open": 3}
+    await until(actions, identity, state="running", rows=3, settled=0)
 
     await say(world, cleared(command))
     finished = await until(actions, identity, state="finished")
-    assert (finished["done"], finished["outcomes"], finished["requested_by"]) == (3, {"cleared": 3}, "test")
+    assert (finished["done"], finished["outcomes"], finished["requested_by"]) == (3, [], "test")
+    assert (finished["can_be_undone"], finished["can_be_cancelled"]) == (True, False)
     (row,) = await audit(actions)
     time = datetime.fromisoformat(row.pop("time"))
     assert timedelta(0) <= datetime.now(UTC) - time < timedelta(minutes=5)
     del row["id"]
     assert row == {
         "who": "test", "what": "clear_bounce_flag", "how_many": 3, "note": "list cleaned", "operation_id": identity,
+        "chosen": {"addresses": 4},
     }  # fmt: skip
     events = await heard(world, spy, 3)
     assert [(e["type"], e["data"].get("done"), e["data"].get("outcomes")) for e in events] == [
         ("returpost.operation.progressed.v1", 0, None),
         ("returpost.operation.progressed.v1", 3, None),
-        ("returpost.operation.finished.v1", None, {"cleared": 3}),
+        ("returpost.operation.finished.v1", None, {"done": 3}),
     ]
     assert {(e["data"]["operation_id"], e["data"]["total"], e["tenant"]) for e in events} == {(identity, 3, TENANT)}
     assert (events[2]["data"]["state"], events[2]["data"]["by"]) == ("finished", "test")
+
+
+async def test_only_what_was_previewed_is_done(pool: Pool, actions: Running) -> None:
+    preview = await previewed(actions, "clear_bounce_flag", ticked(address(1), address(2), address(3)))
+    assert (await told(actions, preview["id"], "confirm", token="another")).status_code == 409
+    await apply(pool, erased(2, 1))
+    refused = await told(actions, preview["id"], "confirm", token=preview["token"])
+    assert refused.status_code == 409
+    assert "preview again" in refused.json()["title"]
+    assert await pool.fetchval("SELECT state FROM operations") == "previewed"
+    assert (await told(actions, preview["id"], "undo")).status_code == 409
+    assert (await told(actions, preview["id"], "cancel")).json()["state"] == "cancelled"
+    assert (await told(actions, "no-such", "confirm", token="x")).status_code == 404
+
+
+async def test_asked_twice_with_one_key_it_is_done_once(world: World, actions: Running) -> None:
+    body = {"operation": "clear_bounce_flag", "chosen": ticked(address(1))}
+    key = {"Idempotency-Key": "monday-7"}
+    for _ in range(3):
+        answer = await actions.http.post("/v1/operations", json=body, headers=key)
+        assert answer.status_code == 201, answer.text
+        await confirmed(actions, answer.json())
+    identity = answer.json()["id"]
+    (command,) = await heard(world, CLEARS, 1)
+    await say(world, cleared(command))
+    await until(actions, identity, state="finished", rows=1)
+    assert (await actions.http.post("/v1/operations", json=body, headers=key)).json()["state"] == "finished"
+    assert await world.depth(CLEARS) == 0
+    assert len(await audit(actions)) == 1
+    other = await actions.http.post("/v1/operations", json=body | {"chosen": ticked(address(2))}, headers=key)
+    assert (other.status_code, other.json()["title"].split(":")[0]) == (422, "Idempotency-Key")
 
 
 async def test_a_repeated_request_or_answer_does_nothing_twice(world: World, actions: Running) -> None:
@@ -101,7 +135,7 @@ async def test_a_repeated_request_or_answer_does_nothing_twice(world: World, act
     await say(world, asked, asked, request("op-1", [address(2)]))
     (command,) = await heard(world, CLEARS, 1)
     await say(world, *[cleared(command)] * 3)
-    await until(actions, "op-1", state="finished", total=1)
+    await until(actions, "op-1", state="finished", rows=1)
     await say(world, asked, cleared(command), request("op-2", [address(3)]))
     await until(actions, "op-2", state="running")
     await eventually(lambda: world.depth("actions.block-cleared"), lambda depth: depth == 0)
@@ -117,18 +151,6 @@ async def test_a_repeated_request_or_answer_does_nothing_twice(world: World, act
     assert [(row["operation_id"], row["how_many"]) for row in await audit(actions)] == [("op-2", 1), ("op-1", 1)]
 
 
-async def test_asking_again_over_http_with_an_id_is_the_same_operation(world: World, actions: Running) -> None:
-    body = {"operation": "clear_bounce_flag", "addresses": [address(1)], "id": "crm-7"}
-    for _ in range(3):
-        assert (await actions.http.post("/v1/operations", json=body)).json() == {"id": "crm-7"}
-    (command,) = await heard(world, CLEARS, 1)
-    await say(world, cleared(command))
-    await until(actions, "crm-7", state="finished", total=1)
-    await eventually(lambda: world.depth("actions.operation-requested"), lambda depth: depth == 0)
-    assert await world.depth(CLEARS) == 0
-    assert len(await audit(actions)) == 1
-
-
 async def test_the_same_id_of_another_tenant_is_another_operation(world: World, actions: Running) -> None:
     await say(world, request("op-1", [address(1)]), request("op-1", [address(2)], tenant="other"))
     commands = {one["tenant"]: one for one in await heard(world, CLEARS, 2)}
@@ -140,7 +162,7 @@ async def test_the_same_id_of_another_tenant_is_another_operation(world: World, 
         return (await actions.http.get("/v1/operations/op-1", headers=headers)).json()["state"]
 
     await eventually(others, lambda state: state == "finished")
-    assert (await until(actions, "op-1", total=1))["done"] == 0
+    assert (await until(actions, "op-1", rows=1))["done"] == 0
 
 
 async def test_many_addresses_go_in_parts_and_progress_is_told(world: World, actions: Running) -> None:
@@ -159,7 +181,7 @@ async def test_many_addresses_go_in_parts_and_progress_is_told(world: World, act
     progress = [e["data"]["done"] for e in events if "progressed" in e["type"]]
     assert progress == sorted(progress)
     assert (progress[0], progress[-1], len(progress)) == (0, total, 4)
-    assert events[-1]["data"]["outcomes"] == {"cleared": total}
+    assert events[-1]["data"]["outcomes"] == {"done": total}
 
 
 async def test_all_that_were_returned_in_a_mailing(world: World, actions: Running) -> None:
@@ -169,13 +191,11 @@ async def test_all_that_were_returned_in_a_mailing(world: World, actions: Runnin
         return len((await actions.http.get("/v1/returns")).json()["returns"])
 
     await eventually(returned, lambda number: number == 3)
-    body = {"operation": "clear_bounce_flag", "mailing": "m1"}
-    assert (await actions.http.post("/v1/operations", json=body)).status_code == 202
+    await begun(actions, "clear_bounce_flag", {"returned_in": "m1"})
     (command,) = await heard(world, CLEARS, 1)
-    assert command["data"]["addresses"] == ["U1@example.com", "U2@example.com"]
-    none = (await actions.http.post("/v1/operations", json=body | {"mailing": "no-such"})).json()["id"]
-    finished = await until(actions, none, state="finished")
-    assert (finished["total"], finished["outcomes"]) == (0, {})
+    assert command["data"]["addresses"] == ["u1@example.com", "u2@example.com"]
+    finished = await done(actions, "clear_bounce_flag", {"returned_in": "no-such"})
+    assert (finished["rows"], finished["outcomes"]) == (0, [])
     assert await world.depth(CLEARS) == 0
 
 
@@ -199,7 +219,7 @@ async def test_a_request_that_cannot_be_done_is_kept_and_says_why(
     (letter,) = await eventually(lambda: world.take(DEAD_LETTERS))
     assert problem in str(letter.headers["x-returpost-error"])
     await say(world, good)
-    await until(actions, "op-1", total=1)
+    await until(actions, "op-1", rows=1)
 
 
 async def test_stalled_operations_are_given_again(world: World) -> None:
@@ -231,58 +251,26 @@ async def heard_at_least(world: World, number: int) -> list[dict[str, Any]]:
     return found
 
 
-async def test_only_what_is_stalled_is_given_again(pool: Pool) -> None:
-    await apply(pool, request("op-1", [address(1)]))
-    for before, number in ((timedelta(minutes=-1), 0), (timedelta(minutes=1), 1)):
-        async with pool.acquire() as connection, connection.transaction():
-            work = Work(connection)
-            assert await resend(work, datetime.now(UTC) + before) == number
-            assert len(work.outgoing) == number
-
-
-async def test_an_erased_address_no_longer_keeps_an_operation_open(pool: Pool) -> None:
-    events = await apply(pool, request("op-1", [address(1), address(2)]), request("op-2", [address(2)]))
-    (command,) = [one for one in events if one.subject == "op-1" and "clear" in one.type]
-    first = command.model_copy(
-        update={"data": command.data.model_copy(update={"addresses": command.data.addresses[:1]})}
-    )
-    (progressed,) = await apply(pool, cleared(first.model_dump(mode="json")))
-    assert progressed.data.done == 1
-    finished = await apply(pool, erased(2, 1))
-    assert [(one.subject, one.type.split(".")[2], one.data.total) for one in finished] == [
-        ("op-1", "progressed", 1),
-        ("op-1", "finished", 1),
-        ("op-2", "progressed", 0),
-        ("op-2", "finished", 0),
-    ]
-    assert len({one.id for one in finished}) == 4
-    states = await pool.fetch("SELECT state, total, done FROM operations ORDER BY operation_id")
-    assert [tuple(row) for row in states] == [("finished", 1, 1), ("finished", 0, 0)]
-    assert await apply(pool, erased(2, 1)) == []
-
-
-async def test_two_who_settle_at_once_both_count(pool: Pool) -> None:
-    """The one that waits must see what the other settled; else nobody ends the operation."""
-    events = await apply(pool, request("op-1", [address(n) for n in range(CHUNK + 1)]))
-    one, other = (event.model_dump(mode="json") for event in events if "clear" in event.type)
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT FROM operations FOR UPDATE")
-        both = [later(pool, cleared(command)) for command in (one, other)]
-        await waiting(pool, 2)
-    told = [event for task in both for event in await task]
-    assert sorted(event.type.split(".")[2] for event in told) == ["finished", "progressed", "progressed"]
-    assert await pool.fetchval("SELECT state FROM operations") == "finished"
+async def test_an_erased_address_leaves_the_operations_that_it_is_in(
+    world: World, actions: Running, pool: Pool
+) -> None:
+    await say(world, request("op-1", [address(1), address(2)]))
+    (command,) = await heard(world, CLEARS, 1)
+    await apply(pool, erased(2, 1))
+    assert [row["address"] for row in await pool.fetch("SELECT address FROM operation_rows")] == ["u1@example.com"]
+    await say(world, cleared(command))
+    assert (await until(actions, "op-1", state="finished"))["done"] == 1
 
 
 async def test_answers_to_nobodys_operation_do_nothing(pool: Pool) -> None:
-    (command, *_) = await apply(pool, request("op-1", [address(1)]))
-    plain = command.model_dump(mode="json")
-    strange = plain | {"data": plain["data"] | {"operation": "no-such"}}
-    by_hand = plain | {"data": plain["data"] | {"operation": None}}
-    assert await apply(pool, cleared(strange), cleared(by_hand)) == []
-    assert await pool.fetchval("SELECT done FROM operations") == 0
+    await apply(pool, request("op-1", [address(1)]))
+    data = BlockCleared(addresses=[address(1)], time=moment(1), by="ann", operation="op-1")
+    assert await apply(pool, wrap(data), wrap(data.model_copy(update={"operation": None}))) == []
+    assert await pool.fetchval("SELECT done FROM operation_parts") == 0
 
 
-async def test_the_moment_of_the_request_is_the_moment_of_the_clear(pool: Pool) -> None:
-    (command, *_) = await apply(pool, request("op-1", [address(1)], time=moment(7)))
-    assert command.data.time == moment(7)
+async def test_the_moment_of_the_request_is_the_moment_of_the_clear(world: World, actions: Running) -> None:
+    await say(world, request("op-1", [address(1)], time=moment(7)))
+    (command,) = await heard(world, CLEARS, 1)
+    assert datetime.fromisoformat(command["data"]["time"]) == moment(7)
+    assert (await until(actions, "op-1", rows=1))["state"] == "running"

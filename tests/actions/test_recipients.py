@@ -198,7 +198,9 @@ async def test_the_newest_version_of_a_block_stands_in_any_order(pool: Pool) -> 
 
 EVERYWHERE = """
     SELECT 'recipients' AS place, address FROM recipients UNION ALL SELECT 'states', address FROM address_states
-    UNION ALL SELECT 'contacts', address FROM contact_addresses UNION ALL SELECT 'items', address FROM operation_items
+    UNION ALL SELECT 'contacts', address FROM contact_addresses
+    UNION ALL SELECT 'operations', address FROM operation_rows
+    UNION ALL SELECT 'before', address FROM operation_before
 """
 
 
@@ -218,7 +220,7 @@ async def test_erased_is_removed_everywhere_and_does_not_come_back(pool: Pool) -
     before = everything(1, 5)
     for one in before:
         await apply(pool, one)
-    assert {row["place"] for row in await pool.fetch(EVERYWHERE)} == {"recipients", "states", "contacts", "items"}
+    assert {row["place"] for row in await pool.fetch(EVERYWHERE)} == {"recipients", "states", "contacts", "operations"}
     await apply(pool, erased(1, 5), erased(2, 5))
     late = [*before, *everything(1, 4), *everything(2, 5), told("c2", 5, addresses=[address(1)])]
     for one in late:
@@ -235,7 +237,7 @@ async def test_after_an_erasure_an_address_begins_anew(pool: Pool) -> None:
     for one in everything(1, 6):
         await apply(pool, one)
     places = [row["place"] for row in await pool.fetch(EVERYWHERE) if row["address"] == "u1@example.com"]
-    assert sorted(places) == ["contacts", "items", "recipients", "states"]
+    assert sorted(places) == ["contacts", "operations", "recipients", "states"]
     await apply(pool, *[result("sent", 1, 5, "m1", tenant="other")])
     assert await pool.fetchval("SELECT count(*) FROM recipients WHERE tenant = 'other'") == 1
 

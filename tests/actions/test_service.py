@@ -9,6 +9,7 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from shared.http import MAX_BODY
 from shared.vocabulary import UnblockCause
+from tests.actions.operating import begun, ticked
 from tests.actions.saying import address, blocked, erased, heard, moment, result, say, spied, told, unblocked, verdict
 from tests.world import TENANT, Running, World, eventually
 
@@ -108,8 +109,7 @@ async def test_recipients_contacts_operations_and_audit_are_paged(world: World, 
     await actions.http.put("/v1/mailings/m1/recipients", json=[address(n) for n in range(7)])
     for n in range(7):
         assert (await actions.http.put(f"/v1/contacts/c{n}", json={"name": f"N{n}"})).status_code == 204
-        body = {"operation": "clear_bounce_flag", "addresses": [address(n)]}
-        assert (await actions.http.post("/v1/operations", json=body)).status_code == 202
+        await begun(actions, "clear_bounce_flag", ticked(address(n)))
         await say(world, result("sent", 1, n, f"p{n}"))
     await eventually(lambda: get(actions, "/v1/audit"), lambda rows: len(rows) == 7)
     await eventually(lambda: get(actions, "/v1/mailings"), lambda rows: len(rows) == 8)
@@ -125,10 +125,13 @@ async def test_recipients_contacts_operations_and_audit_are_paged(world: World, 
             after = {"after": page["next"]} if page["next"] else None  # type: ignore[assignment]
         assert found == sorted(set(found))
         assert len(found) == 7
-    for path, id_, number in (("/v1/operations", "operation_id", 7), ("/v1/mailings", "mailing", 8)):
-        parts = [row[id_] for offset in (0, 3, 6) for row in await get(actions, path, limit=3, offset=offset)]
-        assert parts == [row[id_] for row in await get(actions, path)]
-        assert len(set(parts)) == number
+    parts = [row["mailing"] for at in (0, 3, 6) for row in await get(actions, "/v1/mailings", limit=3, offset=at)]
+    assert parts == [row["mailing"] for row in await get(actions, "/v1/mailings")]
+    assert len(set(parts)) == 8
+    first = await get(actions, "/v1/operations", limit=3)
+    second = await get(actions, "/v1/operations", limit=10, **first["next"])
+    times = [row["requested_at"] for row in first["operations"] + second["operations"]]
+    assert (times, len(times), second["next"]) == (sorted(set(times), reverse=True), 7, None)
     newest = await get(actions, "/v1/audit", limit=3)
     older = await get(actions, "/v1/audit", limit=10, before=newest[-1]["id"])
     assert [row["id"] for row in newest + older] == sorted((row["id"] for row in newest + older), reverse=True)
@@ -236,7 +239,7 @@ async def test_what_one_tenant_has_no_other_sees(world: World, actions: Running)
 
 def test_the_document_names_all_that_goes_in_and_out() -> None:
     document = str(create(Settings()).asyncapi())
-    for key in ("contact.changed", "operation.progressed", "operation.finished", "operation.requested", "block.clear"):
+    for key in ("contact.changed", "operation.progressed", "operation.finished", "block.clear", "block.undo"):
         assert f"{key}.{{tenant}}" in document
     for queue in ("delivery-recorded", "bounce-classified", "address-blocked", "address-unblocked", "address-erased",
                   "block-cleared", "contact-upserted", "operation-requested"):  # fmt: skip

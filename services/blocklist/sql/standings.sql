@@ -16,7 +16,7 @@ SELECT tenant, address FROM touched WHERE return_count > 0
 INSERT INTO addresses AS a (tenant, address, last_clear, cleared_by, clear_note)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
 ON CONFLICT (tenant, address) DO UPDATE
-SET last_clear = excluded.last_clear, cleared_by = excluded.cleared_by, clear_note = excluded.clear_note
+SET clear_before = a.last_clear, last_clear = excluded.last_clear, cleared_by = excluded.cleared_by, clear_note = excluded.clear_note
 WHERE a.last_clear IS NULL
    OR (a.last_clear, a.cleared_by, a.clear_note) < (excluded.last_clear, excluded.cleared_by, excluded.clear_note)
 
@@ -25,7 +25,7 @@ WHERE a.last_clear IS NULL
 INSERT INTO addresses AS a (tenant, address, manual_at, manual_by, manual_note)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
 ON CONFLICT (tenant, address) DO UPDATE
-SET manual_at = excluded.manual_at, manual_by = excluded.manual_by, manual_note = excluded.manual_note
+SET manual_before = a.manual_at, manual_at = excluded.manual_at, manual_by = excluded.manual_by, manual_note = excluded.manual_note
 WHERE a.manual_at IS NULL
    OR (a.manual_at, a.manual_by, a.manual_note) < (excluded.manual_at, excluded.manual_by, excluded.manual_note)
 

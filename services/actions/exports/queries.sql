@@ -1,0 +1,89 @@
+-- name: page
+-- Rows of an export from $2 up to $3, with all that columns may show. OFFSET 0 keeps the planner to look-ups by key.
+SELECT p.type, o.name, coalesce(p.written, o.written, r.address) AS address, o.company, p.code, p.reason, p.message, p.sent,
+       p.returned, p.mailing, s.return_count, s.blocked_since, s.cause, p.status, split_part(r.address, '@', -1) AS domain,
+       o.contact
+FROM operation_rows AS r
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN q.returned_at IS NULL THEN q.status WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
+           q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
+           coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
+    FROM recipients AS q
+    WHERE q.tenant = $4 AND q.mailing = r.mailing AND q.address = r.address OFFSET 0) AS p ON true
+LEFT JOIN LATERAL (
+    SELECT a.written, a.contact, c.name, c.company
+    FROM contact_addresses AS a JOIN contacts AS c ON c.tenant = $4 AND c.contact = a.contact
+    WHERE a.tenant = $4 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
+LEFT JOIN LATERAL (
+    SELECT b.return_count, b.cause, b.since AS blocked_since FROM address_states AS b
+    WHERE b.tenant = $4 AND b.address = r.address AND b.blocked OFFSET 0) AS s ON true
+WHERE r.operation = $1 AND r.seq >= $2 AND r.seq < $3 AND r.outcome IS NULL ORDER BY r.seq
+
+-- name: page_of_addresses
+-- The same of rows that are no recipients: with the last mailing that each address was returned in.
+SELECT p.type, o.name, coalesce(p.written, o.written, r.address) AS address, o.company, p.code, p.reason, p.message, p.sent,
+       p.returned, p.mailing, s.return_count, s.blocked_since, s.cause, p.status, split_part(r.address, '@', -1) AS domain,
+       o.contact
+FROM operation_rows AS r
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
+           q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
+           coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
+    FROM recipients AS q
+    WHERE q.tenant = $4 AND q.address = r.address AND q.returned_at IS NOT NULL
+    ORDER BY q.returned_at DESC LIMIT 1) AS p ON true
+LEFT JOIN LATERAL (
+    SELECT a.written, a.contact, c.name, c.company
+    FROM contact_addresses AS a JOIN contacts AS c ON c.tenant = $4 AND c.contact = a.contact
+    WHERE a.tenant = $4 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
+LEFT JOIN LATERAL (
+    SELECT b.return_count, b.cause, b.since AS blocked_since FROM address_states AS b
+    WHERE b.tenant = $4 AND b.address = r.address AND b.blocked OFFSET 0) AS s ON true
+WHERE r.operation = $1 AND r.seq >= $2 AND r.seq < $3 AND r.outcome IS NULL ORDER BY r.seq
+
+-- name: bounds
+-- How many rows there are, up to which number, and whether they are recipients.
+SELECT count(*) AS rows, coalesce(max(seq), -1) AS last, coalesce(bool_or(mailing IS NOT NULL), false) AS recipients
+FROM operation_rows WHERE operation = $1
+
+-- name: keep
+-- Keep a piece of a file.
+INSERT INTO operation_files (operation, run, piece, bytes) VALUES ($1, $2, $3, $4)
+
+-- name: claim
+-- Take an export that nobody makes, or whose maker has been silent since $1; it is made by the run $2.
+UPDATE operation_parts AS p SET answer = $2, moved_at = clock_timestamp(), done = 0
+FROM (SELECT q.operation, q.part FROM operation_parts AS q JOIN operations AS o ON o.no = q.operation
+      WHERE o.operation = 'export' AND o.state = 'running' AND q.state = 'given'
+        AND (q.answer IS NULL OR q.moved_at < $1)
+      ORDER BY q.moved_at LIMIT 1 FOR UPDATE OF q SKIP LOCKED) AS t
+WHERE p.operation = t.operation AND p.part = t.part
+RETURNING p.operation
+
+-- name: beat
+-- The export is being made, so far; nothing when it is no longer this run's, or cancelled.
+UPDATE operation_parts AS p SET done = $3, moved_at = clock_timestamp()
+FROM operations AS o
+WHERE o.no = p.operation AND p.operation = $1 AND p.answer = $2 AND p.state = 'given' AND o.state = 'running'
+RETURNING p.part
+
+-- name: drop
+-- Remove the pieces of a run.
+DELETE FROM operation_files WHERE operation = $1 AND run = $2
+
+-- name: drop_others
+-- Remove the pieces that other runs left behind.
+DELETE FROM operation_files WHERE operation = $1 AND run <> $2
+
+-- name: finish
+-- The file is whole.
+UPDATE operations SET result = result || $2::jsonb WHERE no = $1
+
+-- name: abandon
+-- Exports that are cancelled are not made any more.
+UPDATE operation_parts AS p SET state = 'undone', done = 0, answer = NULL, moved_at = clock_timestamp()
+FROM operations AS o WHERE o.no = p.operation AND o.operation = 'export' AND o.state = 'cancelling' AND p.state = 'given'
+
+-- name: piece
+-- A piece of a file.
+SELECT bytes FROM operation_files WHERE operation = $1 AND run = $2 AND piece = $3

@@ -1,0 +1,67 @@
+"""What the blocklist does for operations: clear bounce-flag, block by hand, delete for ever; one command a part."""
+
+from typing import Any
+
+from services.actions.contacts import SOURCE
+from services.actions.operations import store
+from services.actions.operations.model import COMMAND_PART, Answer, Kind, Part, Running
+from shared import ids
+from shared.cloudevents import event
+from shared.contracts import (
+    AddressErase,
+    BlockApplied,
+    BlockClear,
+    BlockCleared,
+    BlockSet,
+    BlockUndo,
+    Contract,
+)
+from shared.outbox import Work
+from shared.telemetry import traceparent
+
+
+async def _clear(work: Work, operation: Running, part: Part) -> Answer | None:
+    """At the time of the request: what bounces later counts again."""
+    return await command(work, operation, part, BlockClear, BlockCleared, note=operation.note, operation=operation.id)
+
+
+async def _block(work: Work, operation: Running, part: Part) -> Answer | None:
+    return await command(work, operation, part, BlockSet, BlockApplied, note=operation.note, operation=operation.id)
+
+
+async def take_back(work: Work, operation: Running, part: Part) -> Answer | None:
+    """Have the blocklist undo what it did for this part."""
+    return await command(work, operation, part, BlockUndo, BlockApplied, operation=operation.id, of=operation.time)
+
+
+async def _erase(work: Work, operation: Running, part: Part) -> Answer | None:
+    """The rows go with the addresses: when none is left, the part is done."""
+    answer = await command(work, operation, part, AddressErase, None)
+    return answer and Answer()
+
+
+async def command(
+    work: Work, asked: Running, part: Part, command: type[Contract], answer: type[Contract] | None, **values: Any
+) -> Answer | None:
+    """Give one command over the addresses of a part; returns what answers it, or nothing when the part has none."""
+    addresses = await store.addresses(work.connection, part)
+    if not addresses:
+        return None
+    data = command.model_construct(addresses=addresses, time=asked.time, by=asked.by, **values)
+    identity = ids.derived(f"{asked.tenant} {asked.id}", command.TYPE, part.part)
+    work.command(
+        event(
+            data,
+            id=identity,
+            source=SOURCE,
+            tenant=asked.tenant,
+            subject=asked.id,
+            traceparent=traceparent(),
+        )
+    )
+    return Answer(ids.derived(identity, answer.TYPE) if answer else None)
+
+
+CLEAR = Kind(apply=_clear, undo=take_back, size=COMMAND_PART)
+BLOCK = Kind(apply=_block, undo=take_back, size=COMMAND_PART)
+DELETE = Kind(apply=_erase, size=COMMAND_PART)

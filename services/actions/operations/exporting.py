@@ -1,0 +1,43 @@
+"""Export: the file is made by a process of its own, see `services.actions.exports`."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from services.actions.exports.columns import DEFAULT, Column, Language
+from services.actions.exports.formats import Format
+from services.actions.operations.model import Answer, Kind, Parameters, Part, Running
+from shared.outbox import Work
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is no time zone, such as Europe/Oslo") from None
+    return name
+
+
+class Export(Parameters):
+    """How the file is to be."""
+
+    format: Format = Format.CSV
+    columns: Annotated[list[Column], Field(min_length=1, max_length=len(Column), default_factory=lambda: list(DEFAULT))]
+    language: Language = Language.ENGLISH
+    """Of the headings."""
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    name: Annotated[str, StringConstraints(pattern=r"^[\w .()-]{0,100}$")] = ""
+    """Of the file, without its ending."""
+    bom: bool = False
+    """Begin CSV and plain text with a byte order mark, by which Excel knows UTF-8."""
+    separator: Annotated[str, StringConstraints(pattern=r"^[,;\t]$")] = ","
+    """Between the cells of CSV; a semicolon is what Excel expects where the comma is in numbers, as in Norway."""
+
+
+async def _hand_over(_: Work, __: Running, ___: Part) -> Answer | None:
+    """The makers of files look for it."""
+    return Answer()
+
+
+EXPORT = Kind(apply=_hand_over, parameters=Export, size=None, recipients=True, again=False)

@@ -1,0 +1,18 @@
+"""All kinds of operations."""
+
+from collections.abc import Mapping
+
+from services.actions.operations import blocking, copying, exporting
+from services.actions.operations.model import Kind
+from shared.vocabulary import ListKind, Operation
+
+KINDS: Mapping[Operation, Kind] = {
+    Operation.EXPORT: exporting.EXPORT,
+    Operation.COPY_TO_SELECTION: copying.to_new(ListKind.SELECTION),
+    Operation.ADD_TO_SELECTION: copying.to_known(ListKind.SELECTION),
+    Operation.COPY_TO_PROJECT: copying.to_new(ListKind.PROJECT),
+    Operation.ADD_TO_PROJECT: copying.to_known(ListKind.PROJECT),
+    Operation.DELETE_ADDRESSES: blocking.DELETE,
+    Operation.CLEAR_BOUNCE_FLAG: blocking.CLEAR,
+    Operation.BLOCK: blocking.BLOCK,
+}

@@ -1,0 +1,210 @@
+-- name: begin
+-- A new operation; nothing when its id is known already.
+INSERT INTO operations (tenant, operation_id, operation, mailing, requested_by, note, requested_at, state, moved_at,
+                        parameters, chosen, asked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'previewed', clock_timestamp(), $8, $9, $10)
+ON CONFLICT DO NOTHING RETURNING no
+
+-- name: cut
+-- Cut the rows of an operation into parts of $2 rows.
+INSERT INTO operation_parts (operation, part, first, last, todo)
+SELECT $1, seq / $2, min(seq), max(seq), count(*) FILTER (WHERE outcome IS NULL)
+FROM operation_rows WHERE operation = $1 GROUP BY seq / $2
+
+-- name: digest
+-- What the rows of an operation are now, in one number; and how many.
+SELECT count(*) AS rows, coalesce(sum(hashtextextended(r.address || E'\x1f' || coalesce(r.mailing, ''), r.seq)), 0) AS sum
+FROM operation_rows AS r WHERE r.operation = $1
+
+-- name: skipped
+-- Why rows are skipped or failed, and how many.
+SELECT outcome, why, count(*) AS count FROM operation_rows
+WHERE operation = $1 AND outcome IS NOT NULL GROUP BY outcome, why ORDER BY count DESC, why
+
+-- name: sample
+-- The first rows, with whose they are and what is known of them; some of the skipped among them.
+SELECT r.seq, coalesce(o.written, p.written, r.address) AS address, r.mailing, r.outcome, r.why, o.contact, o.name, o.company,
+       p.reason, coalesce(s.blocked, false) AS blocked, s.cause
+FROM ((SELECT * FROM operation_rows WHERE operation = $1 AND outcome IS NULL ORDER BY seq LIMIT $3)
+      UNION ALL (SELECT * FROM operation_rows WHERE operation = $1 AND outcome IS NOT NULL ORDER BY seq LIMIT $3)) AS r
+LEFT JOIN LATERAL (SELECT a.written, c.contact, c.name, c.company
+                   FROM contact_addresses AS a JOIN contacts AS c USING (tenant, contact)
+                   WHERE a.tenant = $2 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
+LEFT JOIN recipients AS p ON p.tenant = $2 AND p.mailing = r.mailing AND p.address = r.address
+LEFT JOIN address_states AS s ON s.tenant = $2 AND s.address = r.address
+ORDER BY r.outcome NULLS FIRST, r.seq
+
+-- name: stored
+-- One operation.
+SELECT * FROM operations WHERE tenant = $1 AND operation_id = $2
+
+-- name: hold
+-- Take an operation in hand: wait for the parts of it that are in hand, and keep others waiting.
+SELECT * FROM operations WHERE tenant = $1 AND operation_id = $2 FOR UPDATE
+
+-- name: hold_free
+-- Take an operation in hand unless a part of it is.
+SELECT * FROM operations WHERE no = $1 FOR UPDATE SKIP LOCKED
+
+-- name: share
+-- Keep an operation as it is while a part of it is in hand. (Its turns are noted all the same.)
+SELECT * FROM operations WHERE no = $1 FOR KEY SHARE
+
+-- name: take_turn
+-- The operation that has waited longest for its turn, of those without one since $1.
+UPDATE operations SET served_at = clock_timestamp()
+WHERE no = (SELECT no FROM operations
+            WHERE state IN ('queued', 'running', 'cancelling', 'undoing') AND served_at < $1
+              AND due_at <= clock_timestamp()
+            ORDER BY served_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING no, state
+
+-- name: move
+-- An operation has another state.
+UPDATE operations SET state = $2, moved_at = clock_timestamp(), result = result || $3::jsonb, error = coalesce($4, error),
+    finished_at = CASE WHEN $2 IN ('finished', 'failed', 'cancelled', 'undone') THEN clock_timestamp() END
+WHERE no = $1 RETURNING *
+
+-- name: confirm
+-- A preview is confirmed.
+UPDATE operations SET state = 'queued', requested_by = $2, requested_at = $3, due_at = $4, moved_at = clock_timestamp()
+WHERE no = $1 RETURNING *
+
+-- name: keep
+-- Whether a cancelled operation keeps what it did.
+UPDATE operations SET keep = $2 WHERE no = $1
+
+-- name: take_part
+-- Take a part that is to be done next, unless $3 parts are on their way already.
+SELECT part, first, last FROM operation_parts
+WHERE operation = $1 AND state = $2
+  AND (SELECT count(*) FROM operation_parts WHERE operation = $1 AND state IN ('given', 'taken_back')) < $3
+ORDER BY part * $4 LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- name: take_unanswered
+-- Take a part whose command was given before $2 and is not answered.
+SELECT part, first, last, state FROM operation_parts
+WHERE operation = $1 AND state IN ('given', 'taken_back') AND moved_at < $2
+ORDER BY part LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- name: leave_part
+-- What became of a part that is in hand.
+UPDATE operation_parts SET state = $3, answer = $4, moved_at = clock_timestamp(),
+    done = CASE $3 WHEN 'done' THEN (SELECT count(*) FROM operation_rows WHERE operation = $1 AND seq BETWEEN first AND last
+                                                                          AND outcome IS NULL)
+                   WHEN 'undone' THEN 0 ELSE done END
+WHERE operation = $1 AND part = $2
+
+-- name: fail_rows
+-- The rows of a part that are open have failed.
+UPDATE operation_rows SET outcome = 'failed', why = $4
+WHERE operation = $1 AND seq BETWEEN $2 AND $3 AND outcome IS NULL
+
+-- name: answered
+-- Settle the parts that these events answer; returns each one's operation and event.
+UPDATE operation_parts AS p SET
+    state = CASE p.state WHEN 'given' THEN 'done' ELSE 'undone' END, answer = NULL, moved_at = clock_timestamp(),
+    done = CASE p.state WHEN 'given' THEN (SELECT count(*) FROM operation_rows AS r
+        WHERE r.operation = p.operation AND r.seq BETWEEN p.first AND p.last AND r.outcome IS NULL) ELSE 0 END
+FROM (SELECT operation, part, answer FROM operation_parts
+      WHERE answer = ANY ($1::text[]) AND state IN ('given', 'taken_back') ORDER BY operation, part FOR UPDATE) AS a
+WHERE p.operation = a.operation AND p.part = a.part
+RETURNING p.operation, a.answer
+
+-- name: emptied
+-- Settle the parts of deletions of which no row is left, of these operations.
+UPDATE operation_parts AS p SET state = 'done', done = todo, moved_at = clock_timestamp()
+FROM operations AS o
+WHERE o.no = p.operation AND o.operation = 'delete_addresses' AND p.operation = ANY ($1::bigint[]) AND p.state = 'given'
+  AND NOT EXISTS (SELECT FROM operation_rows AS r
+                  WHERE r.operation = p.operation AND r.seq BETWEEN p.first AND p.last AND r.outcome IS NULL)
+RETURNING p.operation
+
+-- name: addresses
+-- The addresses of the open rows of a part, each once.
+SELECT DISTINCT address FROM operation_rows
+WHERE operation = $1 AND seq BETWEEN $2 AND $3 AND outcome IS NULL ORDER BY address
+
+-- name: progress
+-- How far an operation is, in rows.
+SELECT coalesce(sum(p.last - p.first + 1), 0) AS total,
+       coalesce(sum(CASE WHEN p.state IN ('done', 'failed') THEN p.last - p.first + 1 ELSE p.done END), 0) AS settled,
+       coalesce(sum(p.done), 0) AS done,
+       count(*) FILTER (WHERE p.state = 'open') AS open,
+       count(*) FILTER (WHERE p.state IN ('given', 'taken_back')) AS waiting,
+       count(*) FILTER (WHERE p.state = 'done') AS done_parts,
+       count(*) FILTER (WHERE p.state = 'failed') AS failed_parts
+FROM operation_parts AS p WHERE p.operation = $1
+
+-- name: add_audit
+-- Who did what to how many, chosen how.
+INSERT INTO audit (tenant, time, who, what, how_many, note, operation_id, chosen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT DO NOTHING
+
+-- name: page
+-- A page of operations, newest first, without the previews that nobody has confirmed.
+SELECT o.*, p.total, p.settled, p.done, p.done_parts
+FROM operations AS o CROSS JOIN LATERAL (
+    SELECT coalesce(sum(last - first + 1), 0) AS total,
+           coalesce(sum(CASE WHEN state IN ('done', 'failed') THEN last - first + 1 ELSE done END), 0) AS settled,
+           coalesce(sum(done), 0) AS done, count(*) FILTER (WHERE state = 'done') AS done_parts
+    FROM operation_parts WHERE operation = o.no) AS p
+WHERE tenant = $1 AND state <> 'previewed' AND ($2::timestamptz IS NULL OR (requested_at, operation_id) < ($2, $3))
+ORDER BY requested_at DESC, operation_id DESC LIMIT $4
+
+-- name: rows
+-- A page of the rows that were skipped or failed.
+SELECT r.seq, r.address, r.mailing, r.outcome, r.why FROM operation_rows AS r
+WHERE r.operation = $1 AND r.outcome IS NOT NULL AND ($2::text IS NULL OR r.outcome = $2) AND r.seq > $3
+ORDER BY r.seq LIMIT $4
+
+-- name: old
+-- Operations whose rows are no longer needed, and previews that nobody confirmed.
+SELECT no FROM operations
+WHERE (state = 'previewed' AND moved_at < $1)
+   OR (state IN ('finished', 'failed', 'cancelled', 'undone') AND finished_at < $2
+       AND EXISTS (SELECT FROM operation_parts AS p WHERE p.operation = no))
+LIMIT 10 FOR UPDATE SKIP LOCKED
+
+-- name: forget_rows
+-- Remove erased addresses from operations; returns which.
+DELETE FROM operation_rows AS r USING unnest($1::text[], $2::text[]) AS g (tenant, address), operations AS o
+WHERE r.address = g.address AND o.no = r.operation AND o.tenant = g.tenant RETURNING r.operation
+
+-- name: forget_before
+-- Remove erased addresses from what undos put back.
+DELETE FROM operation_before AS b USING unnest($1::text[], $2::text[]) AS g (tenant, address), operations AS o
+WHERE b.address = g.address AND o.no = b.operation AND o.tenant = g.tenant
+
+-- name: forget_files
+-- Remove the files of these operations.
+WITH removed AS (DELETE FROM operation_files WHERE operation = ANY ($1::bigint[]))
+UPDATE operations SET result = result - 'file' || '{"removed": "an address in it was deleted"}'
+WHERE no = ANY ($1::bigint[]) AND result ? 'file'
+
+-- name: expire_files
+-- Remove the files of exports that ended before a time, and what no export has.
+WITH old AS (
+    UPDATE operations SET result = result - 'file' || '{"removed": "it was kept for its time"}'
+    WHERE result ? 'file' AND finished_at < $1 RETURNING no
+)
+DELETE FROM operation_files AS f
+WHERE f.operation IN (SELECT no FROM old) OR NOT EXISTS (SELECT FROM operations AS o WHERE o.no = f.operation)
+
+-- name: remove_rows
+-- Remove rows of operations, some at a time.
+DELETE FROM operation_rows WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM operation_rows WHERE operation = ANY ($1::bigint[]) LIMIT $2)) RETURNING 1
+
+-- name: remove_before
+-- Remove what undos of operations would put back, some at a time.
+DELETE FROM operation_before WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM operation_before WHERE operation = ANY ($1::bigint[]) LIMIT $2)) RETURNING 1
+
+-- name: remove_parts
+-- Remove the parts of operations.
+DELETE FROM operation_parts WHERE operation = ANY ($1::bigint[])
+
+-- name: remove_previews
+-- Remove previews.
+DELETE FROM operations WHERE no = ANY ($1::bigint[]) AND state = 'previewed'

@@ -1,0 +1,50 @@
+"""The undo of what operations commanded, and what tells them that a command took effect."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from services.blocklist import store
+from services.blocklist.reassess import SOURCE, Trigger, reassess
+from services.blocklist.store import Key
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event, event
+from shared.contracts import BlockApplied, BlockSet, BlockUndo
+from shared.outbox import Work
+from shared.telemetry import traceparent
+from shared.vocabulary import UnblockCause
+
+
+async def take_undos(events: Sequence[Event[BlockUndo]], work: Work, clock: Callable[[], datetime]) -> None:
+    """Undo clears and blocks by hand: the standing follows from what is left. Tell each command's effect."""
+    triggers: dict[Key, Trigger] = {}
+    of: dict[Key, datetime] = {}
+    for command in events:
+        data = command.data
+        for address in data.addresses:
+            place = (command.tenant, key(address))
+            triggers[place] = Trigger(command.id, data.time, data.by, data.operation, data.note)
+            of[place] = data.of
+    await store.touch(work.connection, dict.fromkeys(of))
+    await store.undo(work.connection, of)
+    await reassess(work, triggers, UnblockCause.CLEARED, clock())
+    tell_applied(events, work)
+
+
+def tell_applied(commands: Sequence[Event[BlockSet] | Event[BlockUndo]], work: Work) -> None:
+    """Tell those operations that wait for it that their commands took effect."""
+    for command in commands:
+        data = command.data
+        if data.operation is None:
+            continue
+        applied = BlockApplied(operation=data.operation, time=data.time, by=data.by)
+        work.emit(
+            event(
+                applied,
+                id=ids.derived(command.id, BlockApplied.TYPE),
+                source=SOURCE,
+                tenant=command.tenant,
+                subject=data.operation,
+                traceparent=traceparent(),
+            )
+        )
