@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from services.blocklist import api
+from services.blocklist.background import work_on_next
 from services.blocklist.commands import take_clears, take_erasures, take_sets
 from services.blocklist.intake import take_results, take_verdicts
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
-from services.blocklist.tenant_settings import apply_next
 from services.blocklist.undo import take_undos
 from shared.contracts import (
     AddressBlocked,
@@ -55,22 +55,22 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.publishes(BlockApplied, "block.applied.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
 
-    settings_changed = asyncio.Event()
+    work_requested = asyncio.Event()
 
-    async def reassessment() -> None:
-        settings_changed.clear()
-        if not await apply_next(service.effects, settings.reassess_chunk, clock()):
+    async def operations() -> None:
+        work_requested.clear()
+        if not await work_on_next(service.effects, settings.reassess_chunk, clock()):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(settings_changed.wait(), settings.reassess_interval.total_seconds())
+                await asyncio.wait_for(work_requested.wait(), settings.reassess_interval.total_seconds())
 
     async def reviews() -> None:
         if not await review_due(service.effects, settings.reassess_chunk, clock()):
             await asyncio.sleep(settings.review_interval.total_seconds())
 
-    service.background("reassessment", reassessment)
+    service.background("operations", operations)
     service.background("reviews", reviews)
     service.app.state.clock = clock
-    service.app.state.settings_changed = settings_changed
+    service.app.state.work_requested = work_requested
     service.routes(api.router)
     return service
 

@@ -34,8 +34,17 @@ class Trigger:
     note: str = ""
 
 
-async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> None:
+@dataclass(slots=True)
+class Moved:
+    """How many addresses became blocked, and how many free."""
+
+    blocked: int = 0
+    freed: int = 0
+
+
+async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> Moved:
     """Decide the standing of addresses that are in hand; `lift` is why those are free that no longer are blocked."""
+    moved = Moved()
     keys = sorted(triggers)
     rules = await policies.of_tenants(work.connection, (tenant for tenant, _ in keys))
     for start in range(0, len(keys), CHUNK):
@@ -48,9 +57,12 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
             if is_news(known.standing.block, standing.block):
                 version = next_version(version, now)
                 work.emit(_news(key, known, standing, version, triggers[key], lift))
+                moved.blocked += known.standing.block is None
+                moved.freed += standing.block is None
             changed.append((key, version, standing))
         if changed:
             await store.write(work.connection, changed)
+    return moved
 
 
 def is_news(before: Block | None, after: Block | None) -> bool:

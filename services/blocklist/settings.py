@@ -14,8 +14,8 @@ class Settings(ServiceSettings):
     clock_tolerance: timedelta = timedelta(minutes=15)
     """How far the clock of who commands may be ahead; a clear from further in the future would outlive new bounces."""
     reassess_chunk: int = Field(default=2_000, ge=1, le=20_000)
-    """Lines of history a transaction when a changed setting is applied to all of a tenant."""
+    """Addresses a transaction when a changed setting is applied to all of a tenant."""
     review_interval: timedelta = timedelta(seconds=5)
     """How often blocks that have ended, and bounces that no longer count, are looked for."""
     reassess_interval: timedelta = timedelta(seconds=1)
-    """How often changes of settings that another process took are looked for."""
+    """How often operations that another process took the request for are looked for."""

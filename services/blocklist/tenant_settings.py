@@ -1,95 +1,163 @@
 """A tenant changes its policy: the change takes hold at once for what comes in, and soon for all that is there."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Annotated, Any
 
-from services.blocklist import policies, store
+from pydantic import BaseModel, Field
+
+from services.blocklist import operations, policies
+from services.blocklist.operations import Kind
 from services.blocklist.policies import Q
-from services.blocklist.policy import Effect, Policy, choices
-from services.blocklist.reassess import SOURCE, Trigger, reassess
+from services.blocklist.policy import Counting, Effect, Policy, choices
+from services.blocklist.reassess import SOURCE
 from shared import ids
 from shared.cloudevents import Event, event
-from shared.contracts import SettingsChanged
-from shared.errors import InvalidMessage
-from shared.outbox import Effects, Work
-from shared.vocabulary import Reason, UnblockCause
+from shared.contracts import Name, SettingsChanged
+from shared.errors import InvalidMessage, ReturpostError
+from shared.outbox import Work
+from shared.vocabulary import BlockCause, Reason
+
+MAX_ACCEPTED = 1_000_000
+Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class ChangedMeanwhile(ReturpostError):
+    """The settings are not of the version any more that was to be changed."""
+
+
+class Change(BaseModel, extra="forbid"):
     """What to set; what is left out stays as it is."""
 
-    accepted_bounces: int | None
-    effects: dict[Reason, Effect]
+    accepted_bounces: Annotated[int, Field(ge=0, le=MAX_ACCEPTED)] | None = None
+    reasons: dict[Reason, Effect] = Field(default_factory=dict)
+    counting: Counting | None = None
+    decay_days: Days | None = None
+    """Nothing: bounces count however old they are."""
+    expiry_days: Annotated[list[Days], Field(max_length=20)] | None = None
+    """Nothing, or an empty list: blocks stay until they are lifted."""
+    once_a_day: bool | None = None
+    streams: Annotated[dict[Name, list[BlockCause]], Field(max_length=20)] = Field(default_factory=dict)
+    """By stream the causes that it is spared from; with an empty list the stream is no longer known."""
 
 
 def changed(policy: Policy, change: Change) -> Policy:
     """Return the policy after the change. Raises `InvalidMessage` for an effect that a reason cannot have."""
-    for reason, effect in change.effects.items():
+    for reason, effect in change.reasons.items():
         if effect not in choices(reason):
             raise InvalidMessage(f"reasons.{reason}: {effect} is not possible; choose {' or '.join(choices(reason))}")
-    accepted = policy.accepted_bounces if change.accepted_bounces is None else change.accepted_bounces
-    return Policy(accepted, {**policy.effects, **change.effects})
-
-
-async def save(work: Work, tenant: str, change: Change, by: str, now: datetime) -> None:
-    """Save a change, tell it, and have all addresses of the tenant looked at again. Raises `InvalidMessage`."""
-    # First the reassessment: who applies one holds it while it waits for the settings.
-    if not await _differs(work, tenant, change):
-        return
-    connection = work.connection
-    await connection.execute(Q["start_reassessment"], tenant, "", by, now)
-    await connection.execute(Q["lock_settings"], tenant)
-    row = await connection.fetchrow(Q["settings"], [tenant])
-    before = policies.policy_of(row)
-    after = changed(before, change)
-    version = (row["version"] if row else 0) + 1
-    await connection.execute(
-        Q["save_settings"], tenant, version, after.accepted_bounces, policies.effects_text(after), now, by
+    given = {**policy.streams, **{stream: frozenset(causes) for stream, causes in change.streams.items()}}
+    after = replace(
+        policy,
+        effects={**policy.effects, **change.reasons},
+        streams={stream: causes for stream, causes in given.items() if causes},
+        accepted_bounces=policy.accepted_bounces if change.accepted_bounces is None else change.accepted_bounces,
+        counting=change.counting or policy.counting,
+        once_a_day=policy.once_a_day if change.once_a_day is None else change.once_a_day,
     )
+    if "decay_days" in change.model_fields_set:
+        after = replace(after, decay_days=change.decay_days)
+    if "expiry_days" in change.model_fields_set:
+        after = replace(after, expiry_days=tuple(change.expiry_days or ()))
+    return after
+
+
+async def save(
+    work: Work, tenant: str, change: Change, by: str, now: datetime, *, note: str = "", version: int | None = None
+) -> None:
+    """Save a change, tell it, and have all addresses of the tenant looked at again.
+
+    Raises `InvalidMessage`; and `ChangedMeanwhile` when `version` is given and is not the one that is in force.
+    """
+    interrupted = await _begin(work, tenant, now)
+    before, last = await current(work, tenant)
+    if version not in (None, last):
+        raise ChangedMeanwhile(f"the settings have version {last} by now, not {version}; look again")
+    await _write(work, tenant, before, changed(before, change), last + 1, (by, note), now, interrupted)
+
+
+async def restore(work: Work, tenant: str, version: int | None, by: str, now: datetime) -> None:
+    """Put the settings of an earlier version in force again (none named: of the one before), as a new version.
+
+    Raises `InvalidMessage` when there is no such version.
+    """
+    interrupted = await _begin(work, tenant, now)
+    before, last = await current(work, tenant)
+    wanted = last - 1 if version is None else version
+    row = await work.connection.fetchrow(Q["version"], tenant, wanted)
+    if row is None and (wanted != 0 or last == 0):
+        raise InvalidMessage(f"version: there is no version {wanted} of these settings")
+    note = f"as in version {wanted}"
+    await _write(work, tenant, before, policies.policy_of(row), last + 1, (by, note), now, interrupted)
+
+
+async def current(work: Work, tenant: str) -> tuple[Policy, int]:
+    """Return the policy of a tenant and its version; 0 stands for the defaults."""
+    row = await work.connection.fetchrow(Q["settings"], [tenant])
+    return policies.policy_of(row), row["version"] if row else 0
+
+
+async def _begin(work: Work, tenant: str, now: datetime) -> bool:
+    """Be the only one that changes these settings; return whether the last change had not been applied everywhere."""
+    # First the operations: who works on one holds it while it waits for the settings.
+    interrupted = await operations.supersede(work.connection, tenant, Kind.SETTINGS, now)
+    await work.connection.execute(Q["lock_settings"], tenant)
+    return interrupted
+
+
+async def _write(
+    work: Work,
+    tenant: str,
+    before: Policy,
+    after: Policy,
+    version: int,
+    said: tuple[str, str],
+    now: datetime,
+    interrupted: bool,
+) -> None:
+    if after == before and not interrupted:
+        return
+    by, note = said
     cause = ids.of_input(tenant, f"{SOURCE}/settings", str(version))
-    await connection.execute(Q["start_reassessment"], tenant, cause, by, now)
-    for news in _news(before, after, cause, tenant, by, now):
-        work.emit(news)
-
-
-async def _differs(work: Work, tenant: str, change: Change) -> bool:
-    before = policies.policy_of(await work.connection.fetchrow(Q["settings"], [tenant]))
-    return changed(before, change) != before
+    if after == before:
+        version -= 1
+        cause = ids.of_content("settings again", tenant, version, now)
+    else:
+        row = (tenant, version, *policies.columns_of(after), now, by, note)
+        await work.connection.execute(Q["save_settings"], *row)
+        for news in _news(before, after, cause, tenant, by, now):
+            work.emit(news)
+    await operations.request(work.connection, cause, tenant, Kind.SETTINGS, {"version": version}, by, note, now)
 
 
 def _news(
     before: Policy, after: Policy, cause: str, tenant: str, by: str, now: datetime
-) -> list[Event[SettingsChanged]]:
-    pairs = [("accepted_bounces", str(before.accepted_bounces), str(after.accepted_bounces))]
-    pairs += [(f"reasons.{reason}", before.effects[reason].value, after.effects[reason].value) for reason in Reason]
-    return [
-        event(
-            SettingsChanged(name=name, old=old, new=new, time=now, by=by),
-            id=ids.derived(cause, SettingsChanged.TYPE, n),
-            source=SOURCE,
-            tenant=tenant,
-        )
-        for n, (name, old, new) in enumerate(pairs)
-        if old != new
-    ]
+) -> Iterator[Event[SettingsChanged]]:
+    old, new = named(before), named(after)
+    for n, name in enumerate(sorted(old.keys() | new.keys())):
+        if old.get(name) != new.get(name):
+            yield event(
+                SettingsChanged(name=name, old=old.get(name), new=new.get(name, ""), time=now, by=by),
+                id=ids.derived(cause, SettingsChanged.TYPE, n),
+                source=SOURCE,
+                tenant=tenant,
+            )
 
 
-async def apply_next(effects: Effects, chunk: int, now: datetime) -> bool:
-    """Look at the next addresses of a tenant whose settings changed; return whether there was anything to do."""
-    async with effects.begin() as work:
-        connection = work.connection
-        row = await connection.fetchrow(Q["take_reassessment"])
-        if row is None:
-            return False
-        tenant = row["tenant"]
-        found = [r["address"] for r in await connection.fetch(Q["next_with_history"], tenant, row["after"], chunk)]
-        if found:
-            keys = [(tenant, address) for address in dict.fromkeys(found)]
-            await store.touch(connection, dict.fromkeys(keys))
-            trigger = Trigger(row["cause"], row["started_at"], row["by"])
-            await reassess(work, dict.fromkeys(keys, trigger), UnblockCause.SETTINGS, now)
-            await connection.execute(Q["advance_reassessment"], tenant, found[-1], len(keys))
-        if len(found) < chunk:
-            await connection.execute(Q["finish_reassessment"], tenant)
-    return True
+def named(policy: Policy) -> dict[str, str]:
+    """Return every setting by its name, as text."""
+    rules = policies.rules_of(policy)
+    streams = rules.pop("streams")
+    return {
+        "accepted_bounces": str(policy.accepted_bounces),
+        **{f"reasons.{reason}": effect.value for reason, effect in policy.effects.items()},
+        **{name: _text(value) for name, value in rules.items()},
+        **{f"streams.{stream}": ",".join(causes) for stream, causes in streams.items()},
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None or value == [] or value is False:
+        return "off"
+    return "on" if value is True else ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,6 +1,6 @@
 """Hand batches to the handlers over a real database, as the consumer would, and collect what they tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -38,11 +38,11 @@ def batches(events: Sequence[Event[Any]], size: int) -> Iterator[list[Event[Any]
             rest = rest[size:]
 
 
-async def apply(pool: Pool, batch: Sequence[Event[Any]]) -> list[Event[Any]]:
+async def apply(pool: Pool, batch: Sequence[Event[Any]], now: Callable[[], datetime] | None = None) -> list[Event[Any]]:
     """Handle one batch in one transaction; return what it published."""
     async with pool.acquire() as connection, connection.transaction():
         work = Work(connection)
-        await HANDLERS[type(batch[0].data)](batch, work)
+        await HANDLERS[type(batch[0].data)](batch, work, **({"clock": now} if now else {}))
         return [outgoing.event for outgoing in work.outgoing]
 
 
@@ -50,3 +50,26 @@ async def states(pool: Pool, tenant: str) -> dict[str, tuple[int, str | None]]:
     """Return return count and cause of every address of a tenant."""
     rows = await pool.fetch("SELECT address, return_count, cause FROM addresses WHERE tenant = $1", tenant)
     return {row["address"]: (row["return_count"], row["cause"]) for row in rows}
+
+
+class Transactions:
+    """Transactions without a broker: what is published is kept."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.published: list[Event[Any]] = []
+
+    def begin(self) -> Any:
+        return self
+
+    async def __aenter__(self) -> Work:
+        self._connection = await self._pool.acquire()
+        self._transaction = self._connection.transaction()
+        await self._transaction.start()
+        self._work = Work(self._connection)
+        return self._work
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._transaction.commit()
+        await self._pool.release(self._connection)
+        self.published += [outgoing.event for outgoing in self._work.outgoing]

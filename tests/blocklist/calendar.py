@@ -6,12 +6,16 @@ A day has a hundred ticks. Each fact is at a tick; every tick the notebook is br
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
 from services.blocklist.policy import Counting, Policy
 from services.blocklist.standing import Bounce, Facts
-from shared.vocabulary import BlockCause, Reason
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict
+from shared.vocabulary import BlockCause, Fault, Reason, Result, VerdictType
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TICKS = 4
@@ -141,3 +145,29 @@ def _lived_through(valid: list[Happening], since: int, policy: Policy, now: int)
     if full.until > now and not fallen:
         causes.add("return_count")
     return len([t for t in ticks if now < t + decay]), causes
+
+
+_VERDICTS = {
+    "dead": (Reason.USER_UNKNOWN, Fault.RECIPIENT, True),
+    "full": (Reason.MAILBOX_FULL, Fault.RECIPIENT, False),
+    "spam": (Reason.SPAM_CONTENT, Fault.SENDER, False),
+}
+
+
+def message(given: Happening, tenant: str, address: str) -> Event[Any]:
+    """Return the event or command that says it."""
+    where: dict[str, Any] = {"mailing": given.mailing, "address": address, "time": at(given.tick), "sender": "default"}
+    data: Any
+    if given.what in _VERDICTS:
+        reason, fault, dead = _VERDICTS[given.what]
+        verdict = Verdict(
+            type=VerdictType.HARD, reason=reason, fault=fault, confidence=0.9, dead_address=dead, rule="test.rule"
+        )
+        data = BounceClassified(**where, verdict=verdict, attempt=0, stream=given.stream)
+    elif given.what in ("delivered", "complaint"):
+        result = Result.DELIVERED if given.what == "delivered" else Result.COMPLAINED
+        data = DeliveryRecorded(**where, result=result, stream=given.stream)
+    else:
+        kind = BlockSet if given.what == "manual" else BlockClear
+        data = kind(addresses=[address], time=at(given.tick), by="ann")
+    return event(data, id=ids.of_content(tenant, address, repr(given)), source="/test", tenant=tenant)

@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from services.blocklist import tenant_settings
+from services.blocklist import background, tenant_settings
 from services.blocklist.tenant_settings import Change
 from shared.cloudevents import Event, event
 from shared.contracts import AddressBlocked, AddressErase, AddressUnblocked
 from shared.database import Pool, connect
 from shared.outbox import Work
-from tests.blocklist.applying import apply, batches, clock, states
+from tests.blocklist.applying import Transactions, apply, batches, clock, states
 from tests.blocklist.model import Input, address, expected, inputs, message, moment
 
 pytestmark = pytest.mark.services
@@ -113,31 +113,8 @@ def test_workers_on_the_same_addresses_do_not_lock_each_other_out(database: str)
 async def change(pool: Pool, tenant: str, accepted: int) -> list[Event[Any]]:
     async with pool.acquire() as connection, connection.transaction():
         work = Work(connection)
-        await tenant_settings.save(work, tenant, Change(accepted, {}), "ann", clock())
+        await tenant_settings.save(work, tenant, Change(accepted_bounces=accepted), "ann", clock())
         return [outgoing.event for outgoing in work.outgoing]
-
-
-class _Effects:
-    """Transactions without a broker: what is published is kept."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self.published: list[Event[Any]] = []
-
-    def begin(self) -> Any:
-        return self
-
-    async def __aenter__(self) -> Work:
-        self._connection = await self._pool.acquire()
-        self._transaction = self._connection.transaction()
-        await self._transaction.start()
-        self._work = Work(self._connection)
-        return self._work
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._transaction.commit()
-        await self._pool.release(self._connection)
-        self.published += [outgoing.event for outgoing in self._work.outgoing]
 
 
 def test_a_changed_threshold_reaches_every_address_while_bounces_come_in(database: str) -> None:
@@ -146,14 +123,14 @@ def test_a_changed_threshold_reaches_every_address_while_bounces_come_in(databas
         seen = random_inputs(4_000, 300)
         events = [message(one, "acme") for one in seen]
         published: dict[str, Event[Any]] = {}
-        effects = _Effects(pool)
+        effects = Transactions(pool)
 
         async def take(half: list[Event[Any]]) -> None:
             for batch in batches(half, 50):
                 published.update({one.id: one for one in await apply(pool, batch)})
 
         async def reassess() -> None:
-            while await tenant_settings.apply_next(effects, 37, clock()):
+            while await background.work_on_next(effects, 37, clock()):
                 pass
 
         await take(events[:1500])
@@ -166,9 +143,8 @@ def test_a_changed_threshold_reaches_every_address_while_bounces_come_in(databas
         assert await states(pool, "acme") == wanted
         believed = told(list(published.values()))
         assert {key: believed.get(key) for key in wanted} == {key: cause for key, (_, cause) in wanted.items()}
-        row = await pool.fetchrow("SELECT * FROM reassessments")
-        assert row is not None
-        assert row["finished_at"] is not None
+        rows = await pool.fetch("SELECT state FROM operations ORDER BY requested_at")
+        assert rows[-1]["state"] == "finished"
         await pool.close()
 
     asyncio.run(run())

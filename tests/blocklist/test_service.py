@@ -159,9 +159,9 @@ async def test_a_changed_setting_reaches_all_addresses(world: World, blocklist: 
     async def applied() -> Any:
         return (await blocklist.http.get("/v1/settings")).json()
 
-    now = await eventually(applied, lambda seen: seen["applied"]["finished_at"] is not None)
+    now = await eventually(applied, lambda seen: seen["operation"]["finished_at"] is not None)
     assert (now["accepted_bounces"], now["reasons"]["mailbox_full"], now["version"]) == (2, "ignore", 2)
-    assert now["applied"]["looked_at"] == 2
+    assert now["operation"]["done"] == 2
 
 
 async def test_setting_the_same_again_changes_nothing(blocklist: Running) -> None:

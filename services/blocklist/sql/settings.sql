@@ -9,41 +9,32 @@ SELECT pg_advisory_xact_lock(hashtextextended('blocklist.settings ' || $1::text,
 
 -- name: settings
 -- The settings of these tenants, of those that have any.
-SELECT tenant, version, accepted_bounces, effects::text, changed_at, changed_by
+SELECT tenant, version, accepted_bounces, effects::text, rules::text, changed_at, changed_by, note
 FROM settings WHERE tenant = ANY ($1::text[])
 
 -- name: save_settings
--- Write a tenant's settings.
-INSERT INTO settings (tenant, version, accepted_bounces, effects, changed_at, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (tenant) DO UPDATE
-SET version = excluded.version, accepted_bounces = excluded.accepted_bounces, effects = excluded.effects,
-    changed_at = excluded.changed_at, changed_by = excluded.changed_by
+-- Write a tenant's settings, and keep them as a version.
+WITH saved AS (
+    INSERT INTO settings (tenant, version, accepted_bounces, effects, rules, changed_at, changed_by, note)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (tenant) DO UPDATE
+    SET version = excluded.version, accepted_bounces = excluded.accepted_bounces, effects = excluded.effects,
+        rules = excluded.rules, changed_at = excluded.changed_at, changed_by = excluded.changed_by, note = excluded.note
+    RETURNING *
+)
+INSERT INTO settings_versions (tenant, version, accepted_bounces, effects, rules, changed_at, changed_by, note)
+SELECT tenant, version, accepted_bounces, effects, rules, changed_at, changed_by, note FROM saved
 
--- name: start_reassessment
--- Have all addresses of a tenant looked at again, from the first.
-INSERT INTO reassessments (tenant, cause, by, started_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant) DO UPDATE
-SET cause = excluded.cause, by = excluded.by, started_at = excluded.started_at, finished_at = NULL, after = '',
-    looked_at = 0
+-- name: versions
+-- The newest versions of a tenant's settings, below a version if one is given.
+SELECT tenant, version, accepted_bounces, effects::text, rules::text, changed_at, changed_by, note
+FROM settings_versions WHERE tenant = $1 AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
 
--- name: take_reassessment
--- Take a reassessment that nobody else has in hand.
-SELECT tenant, cause, by, started_at, after FROM reassessments
-WHERE finished_at IS NULL ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED
+-- name: version
+-- One version of a tenant's settings.
+SELECT tenant, version, accepted_bounces, effects::text, rules::text, changed_at, changed_by, note
+FROM settings_versions WHERE tenant = $1 AND version = $2
 
--- name: next_with_history
--- The addresses of the next lines of a tenant's history, some of them more than once.
-SELECT address FROM history WHERE tenant = $1 AND address > $2 ORDER BY address LIMIT $3
-
--- name: advance_reassessment
--- Note how far a reassessment has come.
-UPDATE reassessments SET after = $2, looked_at = looked_at + $3 WHERE tenant = $1
-
--- name: finish_reassessment
--- All have been looked at.
-UPDATE reassessments SET finished_at = clock_timestamp() WHERE tenant = $1
-
--- name: reassessment
--- How far the last change of the settings has been applied.
-SELECT started_at, finished_at, looked_at FROM reassessments WHERE tenant = $1
+-- name: version_at
+-- The version that was in force at a time.
+SELECT max(version) FROM settings_versions WHERE tenant = $1 AND changed_at <= $2

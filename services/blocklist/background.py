@@ -1,0 +1,67 @@
+"""The operations, step by step: one transaction takes the next addresses in hand."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from services.blocklist import operations, policies, store, what_if
+from services.blocklist.operations import Kind, Operation, Step
+from services.blocklist.reassess import Trigger, reassess
+from services.blocklist.tenant_settings import Change, changed
+from shared.database import Connection
+from shared.outbox import Effects, Work
+from shared.vocabulary import UnblockCause
+
+COUNTING_SECONDS = 600
+
+
+async def work_on_next(effects: Effects, chunk: int, now: datetime) -> bool:
+    """Do the next step of the oldest operation; return whether there was any."""
+    async with effects.begin() as work:
+        operation = await operations.take(work.connection)
+        if operation is None:
+            return False
+        total = await _total(work.connection, operation)
+        step = await _STEPS[operation.kind](work, operation, chunk, now)
+        await operations.advance(work.connection, operation, total, step, now)
+    return True
+
+
+async def _total(connection: Connection, operation: Operation) -> int:
+    if operation.total is not None:
+        return operation.total
+    sql = operations.Q["count_decided"]
+    total: int = await connection.fetchval(sql, operation.tenant, timeout=COUNTING_SECONDS)
+    return total
+
+
+async def _settings(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+    keys = await _next(work.connection, operation, chunk)
+    step = Step(keys[-1][1] if keys else operation.after, len(keys), last=len(keys) < chunk)
+    if keys:
+        await store.touch(work.connection, dict.fromkeys(keys))
+        trigger = Trigger(operation.id, operation.requested_at, operation.by, note=operation.note)
+        moved = await reassess(work, dict.fromkeys(keys, trigger), UnblockCause.SETTINGS, now)
+        step.blocked, step.freed = moved.blocked, moved.freed
+    return step
+
+
+async def _what_if(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+    keys = await _next(work.connection, operation, chunk)
+    known = await store.known(work.connection, keys)
+    before = await policies.of_tenant(work.connection, operation.tenant)
+    facts = [(key[1], known[key].facts) for key in keys if key in known]
+    result = what_if.compare(
+        operation.result, facts, before, changed(before, Change.model_validate(operation.what)), operation.requested_at
+    )
+    return Step(keys[-1][1] if keys else operation.after, len(keys), last=len(keys) < chunk, result=result)
+
+
+async def _next(connection: Connection, operation: Operation, chunk: int) -> list[store.Key]:
+    rows = await connection.fetch(operations.Q["next_decided"], operation.tenant, operation.after, chunk)
+    return [(operation.tenant, row["address"]) for row in rows]
+
+
+_STEPS: dict[Kind, Callable[[Work, Operation, int, datetime], Awaitable[Step]]] = {
+    Kind.SETTINGS: _settings,
+    Kind.WHAT_IF: _what_if,
+}
