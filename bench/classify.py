@@ -25,7 +25,7 @@ from rich.table import Table
 
 from returpost.samples import expectations, paths
 from returpost.simulated_replies import HARD, SOFT
-from services.classifier.rules import Rule, Rules, load
+from services.classifier.rules import Placed, Rule, Rules, load
 from services.classifier.verdict import classify, of_said
 from services.ingest.mail import parse
 from services.ingest.mail.report import ParsedMail
@@ -82,7 +82,7 @@ def made_lines(count: int, rules: Rules, seed: int) -> list[str]:
     """Return lines no two of which are the same."""
     chosen = random.Random(seed)
     texts = [reply.text for reply in HARD + SOFT]
-    texts += [example.replace("{", "{{").replace("}", "}}") for _, rule in rules for example in rule.examples]
+    texts += [example.replace("{", "{{").replace("}", "}}") for _, rule, _ in rules for example in rule.examples]
     return [_filled(chosen, chosen.choice(texts)) for _ in range(count)]
 
 
@@ -213,12 +213,12 @@ def measure_rules(findings: Findings, rules: Rules, count: int) -> None:
         findings.microseconds_by_rules[number] = taken * 1e6 / (count - count // 10)
 
 
-def made_rules(count: int) -> list[tuple[str, Rule]]:
+def made_rules(count: int) -> list[Placed]:
     """Return rules of three patterns each, as people would add them for providers of their own."""
     chosen = random.Random(4)
     return [
-        (
-            "90-made",
+        Placed(
+            "made",
             Rule(
                 name=f"made-{number}",
                 reason=Reason.POLICY,
@@ -228,6 +228,7 @@ def made_rules(count: int) -> list[tuple[str, Rule]]:
                     rf"\b{_word(chosen, 3)}-\d+\b",
                 ),
             ),
+            500,
         )
         for number in range(count)
     ]

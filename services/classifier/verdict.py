@@ -3,15 +3,17 @@
 from functools import lru_cache
 
 from services.classifier.rules import Rules, Said, has_words
-from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType, made
+from shared.contracts import Command, Evidence, Fault, Kind, Reason, Verdict, VerdictType, made
 
 STATUS_CONFIDENCE = 0.75
 """A status alone, from the table. Of 597 real diagnostics 5.1.1, .2, .3, .6 and .10 meant a dead address in 85%."""
 REPLY_CONFIDENCE = 0.5
 """A reply code alone: 550 meant a dead address in 66% of the same diagnostics."""
+UNPROVEN_CONFIDENCE = 0.6
 NOTHING_CONFIDENCE = 0.2
+BY_STATUS = "tables.status"
 BY_CODE = "tables.reply_code"
-"""Words that no rule knows say something else more often than not: with them, a code alone kills no address."""
+"""A code alone kills no address, and words that no rule knows say something else than the code more often than not."""
 
 _NOT_A_BOUNCE = {
     Kind.DELAYED: Reason.DELAYED,
@@ -63,22 +65,42 @@ def of_said(said: Said, rules: Rules) -> Verdict:
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD and not (rule == BY_CODE and has_words(said)),
+        dead_address=meaning.dead and kind is VerdictType.HARD and rule != BY_CODE,
         rule=rule,
         text=text,
-        rules="",
+        rules=rules.version,
     )
 
 
 def _reason(said: Said, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
     """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
     if (match := rules.decide(said)) is not None:
-        return match.rule.reason, match.rule.confidence, match.name, match.text, match.rule.type
+        rule = match.rule
+        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(said, match.text)):
+            return Reason.RECIPIENT_REFUSED, UNPROVEN_CONFIDENCE, match.name, match.text, rule.type
+        return rule.reason, rule.confidence, match.name, match.text, rule.type
     if said.status and (reason := rules.by_status(said.status)):
-        return reason, STATUS_CONFIDENCE, "tables.status", said.status, None
+        return reason, STATUS_CONFIDENCE, BY_STATUS, said.status, None
     if said.reply_code and (reason := rules.by_reply_code(said.reply_code)):
+        if has_words(said):
+            return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_CODE, str(said.reply_code), None
         return reason, REPLY_CONFIDENCE, BY_CODE, str(said.reply_code), None
     return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
+
+
+def is_proven(said: Said, words: str) -> bool:
+    """Tell whether "user unknown" was said of the mailbox: to RCPT, of a recipient, or with a status that says so, too.
+
+    A server that knows its users refuses the recipient. What is said so to the message itself, or by whom and to what
+    the bounce mail does not tell, is as often a filter's word, and an address that lives.
+    """
+    if (not said.report and said.command is None) or said.command is Command.RCPT or _is_address_status(said.status):
+        return True
+    return said.command is None and said.reply_code is not None and "recipient" in words
+
+
+def _is_address_status(status: str | None) -> bool:
+    return status is not None and status[2:4] == "1."
 
 
 def is_temporary(said: Said) -> bool:

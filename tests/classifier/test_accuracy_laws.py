@@ -13,7 +13,7 @@ from services.ingest.smtp_reply import parse_reply
 from shared.contracts import Evidence, Fault, Reason, Verdict, VerdictType
 
 RULES: Rules = load()
-EXAMPLES = sorted({example for _, rule in RULES._rules for example in (*rule.examples, *rule.counter_examples)})
+EXAMPLES = sorted({example for _, rule, _ in RULES for example in (*rule.examples, *rule.counter_examples)})
 CODED = [example for example in EXAMPLES if re.match(r"[245]\d\d ", example)]
 
 examples = st.sampled_from(EXAMPLES)
@@ -129,8 +129,10 @@ def test_words_that_nobody_knows_kill_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["550", "550 <ann@example.com>", "550 [192.0.2.1]"])
-def test_a_code_without_words_is_all_there_is(text: str) -> None:
-    assert judge(text).dead_address
+def test_a_code_without_words_kills_nothing(text: str) -> None:
+    """550 alone meant a dead address in 66% of real replies: too little to block at once."""
+    verdict = judge(text)
+    assert (verdict.reason, verdict.dead_address) == (Reason.USER_UNKNOWN, False)
 
 
 @pytest.mark.parametrize("unit", ["a", "a ", "a@", "a@b>", "<a@b", "1.", "1.2.3.4 ", "550-", "[", "a1-", "user is "])

@@ -1,16 +1,17 @@
 """Every packaged rule file: it loads, and each rule decides its examples and leaves its counter-examples alone."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from services.classifier.rules import PACKAGED, Rule, Rules, _evidence_of, load, readable
+from services.classifier.rules import PACKAGED, Rule, Rules, load, readable
+from services.classifier.rules.loading import evidence_of
+from shared.contracts import Evidence
 from shared.errors import InvalidSettings
 
 RULES: Rules = load()
-NAMED = [pytest.param(file, rule, id=f"{file}.{rule.name}") for file, rule in RULES._rules]
+NAMED = [pytest.param(file, rule, id=f"{file}.{rule.name}") for file, rule, _ in RULES]
 HEAD = 'about = "own"\n'
 
 
@@ -24,7 +25,7 @@ def test_every_rule_says_where_it_comes_from(file: str, rule: Rule) -> None:
 @pytest.mark.parametrize(("file", "rule"), NAMED)
 def test_examples_are_decided_by_their_rule(file: str, rule: Rule) -> None:
     for example in rule.examples:
-        found = RULES.match(_evidence_of(example))
+        found = RULES.match(evidence_of(example, report=bool(rule.report)))
         assert found is not None
         assert found.name == f"{file}.{rule.name}"
 
@@ -32,7 +33,7 @@ def test_examples_are_decided_by_their_rule(file: str, rule: Rule) -> None:
 @pytest.mark.parametrize(("file", "rule"), NAMED)
 def test_counter_examples_are_decided_otherwise(file: str, rule: Rule) -> None:
     for example in rule.counter_examples:
-        found = RULES.match(_evidence_of(example))
+        found = RULES.match(evidence_of(example, report=bool(rule.report)))
         assert found is None or found.rule is not rule
 
 
@@ -58,9 +59,38 @@ def test_no_file_names_an_address_of_others(path: Path) -> None:
         assert name.rpartition(".")[2] in {"example", "invalid", "test"} or name.startswith("example.")
 
 
-def test_order_is_that_of_the_files() -> None:
-    files = [file for file, _ in RULES._rules]
-    assert all(one <= other for one, other in pairwise(files))
+def test_order_is_that_of_precedence() -> None:
+    precedences = [placed.precedence for placed in RULES]
+    assert precedences == sorted(precedences, reverse=True)
+    assert len(set(precedences)) > 10
+
+
+def test_the_order_of_lines_says_nothing(tmp_path: Path) -> None:
+    """Two files with the same rules in another order decide alike."""
+    one, other = (
+        f'[[rule]]\nname = "{name}"\nreason = "{reason}"\nprecedence = {precedence}\npatterns = ["zebra"]\n'
+        for name, reason, precedence in (("low", "policy", 10), ("high", "virus", 990))
+    )
+    for text in (one + other, other + one):
+        (tmp_path / "own.toml").write_text(HEAD + text, encoding="utf-8")
+        found = load(tmp_path).match(Evidence(diagnostic="purple zebra"))
+        assert found is not None
+        assert found.name == "own.high"
+
+
+def test_the_more_special_of_equals_decides(tmp_path: Path) -> None:
+    rules = "".join(
+        f'[[rule]]\nname = "{name}"\nreason = "policy"\npatterns = ["zebra"]\n{more}\n'
+        for name, more in (("plain", ""), ("special", "reply_code = [577]"))
+    )
+    (tmp_path / "own.toml").write_text(HEAD + rules, encoding="utf-8")
+    loaded = load(tmp_path)
+    names = [
+        found and found.name
+        for code in (577, 550)
+        if (found := loaded.match(Evidence(diagnostic="zebra", reply_code=code)))
+    ]
+    assert names == ["own.special", "own.plain"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +105,7 @@ def test_order_is_that_of_the_files() -> None:
 )
 def test_a_rule_that_breaks_its_word_is_refused(tmp_path: Path, words: str, says: str) -> None:
     text = f'{HEAD}[[rule]]\nname = "mine"\nreason = "policy"\npatterns = ["zebra"]\n{words}\n'
-    (tmp_path / "00-own.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidSettings) as refused:
         load(tmp_path)
     assert says in str(refused.value)

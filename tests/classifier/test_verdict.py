@@ -127,7 +127,7 @@ def test_each_reason_means_what_the_domain_says(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", sorted(SENDER))
 def test_a_fault_of_the_sender_never_kills_an_address(reason: str) -> None:
-    examples = [example for _, rule in RULES._rules for example in rule.examples if rule.reason == reason]
+    examples = [example for _, rule, _ in RULES for example in rule.examples if rule.reason == reason]
     for example in examples:
         assert not judge(example, reply_code=550, status="5.1.1").dead_address, example
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import re2
 
-from services.ingest.mail import amazon_ses, auto_reply, formats, mime, prose, returned, rfc3464, rfc5965
+from services.ingest.mail import amazon_ses, answered, auto_reply, formats, mime, prose, returned, rfc3464, rfc5965
 from services.ingest.mail.report import Finding, ParsedMail, Report, address, report_of
 from services.ingest.mail.return_paths import ReturnPaths
 from shared.vocabulary import Kind
@@ -42,7 +42,7 @@ def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting:
     return ParsedMail(
         kind=_kind(findings) or _kind_of_complaint(root),
         format=format_,
-        reports=_reports(findings, format_, envelope.recipient),
+        reports=answered.told(_reports(findings, format_, envelope.recipient), notice),
         message_id=returned.message_id(root.header("message-id")),
         original_message_id=returned.message_id(original.get("message-id", "") or root.header("in-reply-to")),
         original_headers=original,
