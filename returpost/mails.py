@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared.errors import InvalidSettings
+from shared.mbox import messages
 
 CHUNK_ROWS = 2_000
 """Results a request."""
@@ -108,29 +109,10 @@ def _chunked(numbered: Iterator[tuple[int, bytes]], origin: str) -> Iterator[Res
         yield Results(origin, first, tuple(rows))
 
 
-def _mbox(lines_in: Iterator[bytes], origin: str) -> Iterator[Item]:
-    """Cut at `From ` lines after an empty line (RFC 4155), and take one `>` off quoted ones (mboxrd)."""
-    lines: list[bytes] = []
-    number, size, after_empty = 0, 0, True
-    for line in lines_in:
-        if after_empty and line.startswith(b"From "):
-            if number:
-                yield _mail_of(origin, number, lines, size)
-            number, size, lines = number + 1, 0, []
-        else:
-            size += len(line)
-            if size <= MAX_MAIL:
-                lines.append(line[1:] if line.lstrip(b">").startswith(b"From ") and line[:1] == b">" else line)
-        after_empty = not line.strip(b"\r\n")
-    if number:
-        yield _mail_of(origin, number, lines, size)
-
-
-def _mail_of(origin: str, number: int, lines: list[bytes], size: int) -> Item:
-    place = f"{origin}#{number}"
-    if size > MAX_MAIL or not lines:
-        return _refused(place, size)
-    return Mail(place, b"".join(lines))
+def _mbox(lines: Iterator[bytes], origin: str) -> Iterator[Item]:
+    for one in messages(lines, MAX_MAIL):
+        place = f"{origin}#{one.number}"
+        yield Mail(place, one.content) if 0 < one.size <= MAX_MAIL else _refused(place, one.size)
 
 
 def _maildir(path: Path) -> Iterator[Item]:

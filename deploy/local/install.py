@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from deploy.local.rabbitmq import find_binaries
 from shared.errors import Unavailable
 
 APT_SECONDS = 600
+F = TypeVar("F")
 
 HOW_TO = """\
 RabbitMQ is not installed, and cannot be installed from here. Do one of these, then run the command again:
@@ -74,16 +77,26 @@ def install() -> Path:
 
     The package would start a node of its own: that is prevented. Raises `Unavailable` with apt's last words.
     """
+    return install_package("rabbitmq-server", find_binaries, HOW_TO)
+
+
+def install_package(package: str, find: Callable[[], F | None], how_to: str = "") -> F:
+    """Return what `find` finds, after installing Debian's package if need be; two at once wait for each other.
+
+    Raises `Unavailable` that says what to do when that cannot be done from here.
+    """
     with (Path(tempfile.gettempdir()) / "returpost-install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (found := find_binaries()) is not None:
+        if (found := find()) is not None:
             return found
-        sys.stderr.write("RabbitMQ is not installed: installing Debian's package (once, about 20 s) ...\n")
-        _apt("update", "-q")
+        if not shutil.which("apt-get"):
+            raise Unavailable(how_to or f"{package} is not installed, and there is no apt-get to install it with")
+        sys.stderr.write(f"{package} is not installed: installing Debian's package (once, about 20 s) ...\n")
+        _apt("update", "-q", how_to=how_to)
         with _without_services():
-            _apt("install", "-q", "-y", "--no-install-recommends", "rabbitmq-server")
-    if (found := find_binaries()) is None:
-        raise Unavailable("apt-get installed rabbitmq-server, but no rabbitmq-server script was found")
+            _apt("install", "-q", "-y", "--no-install-recommends", package, how_to=how_to)
+    if (found := find()) is None:
+        raise Unavailable(f"apt-get installed {package}, but what it is for was not found")
     return found
 
 
@@ -102,10 +115,10 @@ class _without_services:  # noqa: N801 - reads as what it is
             _as_root("rm", "-f", str(self.path))
 
 
-def _apt(*arguments: str) -> None:
+def _apt(*arguments: str, how_to: str) -> None:
     done = _as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments)
     if done.returncode:
-        raise Unavailable(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}\n\n{HOW_TO}")
+        raise Unavailable(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}\n\n{how_to}".strip())
 
 
 def _as_root(*line: str) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from services.ingest.validation.answers import answer
 from services.ingest.validation.domains import Domains
 from services.ingest.validation.lists import load
 from services.ingest.validation.validator import Validator
+from services.ingest.ways.running import install as install_ways
 from shared.cloudevents import Event
 from shared.contracts import (
     AddressErased,
@@ -62,6 +63,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.publishes(BounceReceived, "bounce.received.{tenant}")
     service.publishes(AddressValidated, "address.validated.{tenant}")
     service.commands(RawReportKeep, "raw-report.keep.{tenant}")
+    install_ways(service, app.state.mailroom)
     service.routes(api.router)
     service.routes(raw_reports_api.router)
     service.routes(validation_api.router)

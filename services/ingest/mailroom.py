@@ -1,6 +1,6 @@
 """Where every way in brings its mails: what `take` has returned from is safe in RabbitMQ, events and original."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,14 +24,17 @@ class Mailroom:
         self._service = service
         self._keeps = keeps
 
-    async def take(self, body: bytes, *, tenant: str, sender: str | None, came_by: str) -> MailRead:
+    async def take(
+        self, body: bytes, *, tenant: str, sender: str | None, came_by: str, sent_to: Sequence[str] = ()
+    ) -> MailRead:
         """Take a mail in and return what was found. Taking it again does no harm: the same bytes have the same ids.
 
-        One in which nothing is recognised goes to the dead letters with its bytes, and is kept as unreadable. Raises
-        `Unavailable` when RabbitMQ did not confirm: then the mail is not taken.
+        `sent_to` are the addresses that it was received for. One in which nothing is recognised goes to the dead
+        letters with its bytes, and is kept as unreadable. Raises `Unavailable` when RabbitMQ did not confirm: then the
+        mail is not taken.
         """
         paths = self._service.app.state.return_paths.of(tenant)
-        read = read_mail(body, tenant=tenant, sender=sender, now=datetime.now(UTC), paths=paths)
+        read = read_mail(body, tenant=tenant, sender=sender, now=datetime.now(UTC), paths=paths, sent_to=sent_to)
         if read.problem:
             await publish_or_bury(self._service.publisher, [letter_of(read, body, tenant)])
         outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ

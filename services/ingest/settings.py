@@ -19,6 +19,8 @@ class Settings(ServiceSettings):
     dns_servers: str = ""
     """Addresses of the name servers that are asked about new addresses' domains, by commas; none: the machine's."""
     dns_port: int = Field(default=53, ge=1, le=65535)
+    mail_file: Path | None = None
+    """TOML that names the ways in for mails besides HTTP: see `services.ingest.ways.settings`."""
     raw_reports_keep: timedelta = timedelta(days=30)
     """How long mails and webhook events are kept as they arrived; zero keeps none, and needs no database."""
     raw_reports_max_bytes: int = Field(default=10_000_000_000, ge=1_000_000)

@@ -1,0 +1,44 @@
+"""Whose a mail is that came without an envelope: the way's own tenant, else by the addresses that its headers name."""
+
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
+
+from services.ingest.mailroom import Mailroom
+from services.ingest.ways.settings import Ways
+from shared.errors import InvalidMessage
+
+MAX_HEADERS = 64 * 1024
+_SENT_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to")
+
+
+class Sorter:
+    """Brings the mails of one way to the mailroom, in the name of whose they are."""
+
+    def __init__(
+        self, mailroom: Mailroom, ways: Ways, came_by: str, tenant: str | None = None, sender: str | None = None
+    ) -> None:
+        self._mailroom = mailroom
+        self._ways = ways
+        self._came_by = came_by
+        self._tenant = tenant
+        self._sender = sender
+
+    async def take(self, body: bytes) -> None:
+        """Take a mail in. Raises `InvalidMessage` when nobody's, `Unavailable` when RabbitMQ did not confirm."""
+        tenant, sender = self._tenant, self._sender
+        if tenant is None:
+            whose = self._ways.whose(sent_to(body))
+            if whose is None:
+                raise InvalidMessage("mail: none of its recipients is one of [[recipients]]")
+            tenant, sender = whose.tenant, sender or whose.sender
+        await self._mailroom.take(body, tenant=tenant, sender=sender, came_by=self._came_by)
+
+
+def sent_to(body: bytes) -> list[str]:
+    """Return the addresses that the headers say the mail was for, the surest first. Never raises."""
+    try:
+        headers = BytesHeaderParser().parsebytes(body[:MAX_HEADERS])
+        values = [str(value) for name in _SENT_TO for value in headers.get_all(name, [])]
+        return [address for _, address in getaddresses(values[:50]) if address]
+    except (ValueError, LookupError, TypeError, IndexError, AttributeError):
+        return []
