@@ -89,7 +89,10 @@ class Traced:
 
 
 class BoundedBody:
-    """Refuses a body above the limit with 413, by its declared length or while it comes in."""
+    """Refuses a body above the limit with 413, by its declared length or while it comes in.
+
+    Paths in `app.state.streamed` take a body of any length, if it is not one JSON value: they read it as it comes.
+    """
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
         self._app = app
@@ -99,7 +102,11 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if scope["path"] in scope["app"].state.streamed and _is_stream(headers):
+            await self._app(scope, receive, send)
+            return
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
             await self._refusal(scope, receive, send)
             return
@@ -117,6 +124,10 @@ class BoundedBody:
 
     async def _refusal(self, scope: Scope, receive: Receive, send: Send) -> None:
         await problem(413, f"body: more than {self._limit} bytes; send it in parts")(scope, receive, send)
+
+
+def _is_stream(headers: dict[bytes, bytes]) -> bool:
+    return not headers.get(b"content-type", b"application/json").lower().startswith(b"application/json")
 
 
 def metrics() -> Response:

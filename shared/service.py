@@ -62,6 +62,7 @@ class Service(Generic[S]):
         )
         self.app = FastAPI(title=f"Returpost {name}", description=description, lifespan=self._lifespan)
         self.app.state.service = self
+        self.app.state.streamed = set[str]()
         self.app.add_middleware(BoundedBody)
         self.app.add_middleware(Traced)
         refuse_clearly(self.app)
@@ -106,6 +107,10 @@ class Service(Generic[S]):
     def routes(self, router: APIRouter) -> None:
         """Serve these routes."""
         self.app.include_router(router)
+
+    def streams(self, *paths: str) -> None:
+        """Let these routes read bodies of any length, as they come in, unless they are `application/json`."""
+        self.app.state.streamed |= set(paths)
 
     def background(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat `step` while the service runs; it waits by itself. A fault of the infrastructure is waited out."""
