@@ -9,6 +9,7 @@ from functools import partial
 from services.blocklist import api
 from services.blocklist.background import work_on_next
 from services.blocklist.commands import take_clears, take_erasures, take_sets
+from services.blocklist.imports.working import work_off_next
 from services.blocklist.intake import take_results, take_verdicts
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
@@ -71,6 +72,17 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.background("reviews", reviews)
     service.app.state.clock = clock
     service.app.state.work_requested = work_requested
+    list_received = asyncio.Event()
+
+    async def imports() -> None:
+        list_received.clear()
+        if not await work_off_next(service.effects, clock()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(list_received.wait(), settings.import_interval.total_seconds())
+
+    service.background("imports", imports)
+    service.app.state.list_received = list_received
+    service.streams("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
     service.routes(api.router)
     return service
 

@@ -19,3 +19,5 @@ class Settings(ServiceSettings):
     """How often blocks that have ended, and bounces that no longer count, are looked for."""
     reassess_interval: timedelta = timedelta(seconds=1)
     """How often operations that another process took the request for are looked for."""
+    import_interval: timedelta = timedelta(seconds=1)
+    """How often lists that another process received are looked for."""

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.blocklist.api import addresses, blocks, check, commands, operations, snapshot, tenant_settings
+from services.blocklist.api import addresses, blocks, check, commands, lists, operations, snapshot, tenant_settings
 
 router = APIRouter(prefix="/v1", tags=["blocklist"])
-for part in (check, snapshot, blocks, commands, addresses, tenant_settings, operations):
+for part in (check, snapshot, lists, blocks, commands, addresses, tenant_settings, operations):
     router.include_router(part.router)

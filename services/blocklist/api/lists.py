@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.blocklist.api.access import Reader, Tenant, Writer
-from services.blocklist.api.blocks import Q as BLOCKS, Filter
+from services.blocklist.api.blocks import Filter, Q as BLOCKS
 from services.blocklist.imports.receiving import Action, Q, Wanted, receive
 from services.blocklist.lists.entry import Kind
 from services.blocklist.lists.reading import Format

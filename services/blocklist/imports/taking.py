@@ -56,9 +56,9 @@ async def clear(work: Work, entries: Mapping[str, Entry], origin: Origin, now: d
     await reassess(work, dict.fromkeys(places, _trigger(origin.time, origin)), UnblockCause.CLEARED, now)
 
 
-async def blocked(connection: Connection, tenant: str, addresses: Sequence[str]) -> set[str]:
+async def blocked(connection: Connection, tenant: str, addresses: Sequence[str], now: datetime) -> set[str]:
     """Return which of the addresses are blocked."""
-    return {row["address"] for row in await connection.fetch(Q["check"], tenant, addresses)}
+    return {row["address"] for row in await connection.fetch(Q["check"], tenant, addresses, now, None)}
 
 
 def _line(place: Key, entry: Entry, origin: Origin) -> Line:

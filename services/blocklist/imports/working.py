@@ -58,7 +58,7 @@ async def _outcomes(work: Work, row: Record, found: Sequence[Found], now: dateti
     entries: dict[str, Entry] = {}
     keys = [_key(each, entries) for each in found]
     addresses = sorted(entries)
-    before = await taking.blocked(work.connection, origin.tenant, addresses)
+    before = await taking.blocked(work.connection, origin.tenant, addresses, now)
     after = await _after(work, Action(row["action"]), entries, origin, row["dry_run"], now)
     names = {True: "blocked", False: "not_blocked"}, {True: "still_blocked", False: "lifted"}
     if row["action"] == Action.BLOCK:
@@ -79,7 +79,7 @@ async def _after(
         async with work.connection.transaction():
             if entries:
                 await take(work, entries, origin, now)
-            after = await taking.blocked(work.connection, origin.tenant, sorted(entries))
+            after = await taking.blocked(work.connection, origin.tenant, sorted(entries), now)
             if dry_run:
                 raise _TakeBack
     except _TakeBack:

@@ -16,6 +16,7 @@ MAX_RECORD: Final = 65_536
 """Characters of one row, quoted line ends included."""
 HEAD: Final = 8_192
 """Bytes by which the format is told."""
+LONGEST_OPENING: Final = 200
 _WRAPPED = re.compile(rb'"(?:SuppressedDestinationSummaries|Suppressions|items)"\s*:\s*\[')
 """The lists in the answers of SES, Postmark and Mailgun."""
 
@@ -76,7 +77,7 @@ def reader_of(head: bytes, make: Make) -> Reader:
     """Return who reads a file with this beginning."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"[" or (start == b"{" and _WRAPPED.search(head)):
-        return _Document(make)
+        return _Document(make, re.compile(r"\[" if start == b"[" else _WRAPPED.pattern.decode()))
     return _Lines(make) if start in (b"{", b'"') and _is_json(head) else _Table(make)
 
 
@@ -126,8 +127,9 @@ class _Lines:
 class _Document:
     """One JSON document, or several one after the other: the objects in its list."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: Make, opening: re.Pattern[str]) -> None:
         self._make = make
+        self._opening = opening
         self._decoder = json.JSONDecoder()
         self._bytes = b""
         self._text = ""
@@ -143,11 +145,11 @@ class _Document:
         place = 0
         while not self._broken:
             if not self._inside:
-                opened = self._text.find("[", place)
-                if opened < 0:
-                    place = len(self._text)
+                opened = self._opening.search(self._text, place)
+                if opened is None:
+                    place = max(place, len(self._text) - LONGEST_OPENING)
                     break
-                self._inside, place = True, opened + 1
+                self._inside, place = True, opened.end()
             place = _after_separators(self._text, place)
             if self._text[place : place + 1] == "]":
                 self._inside, place = False, place + 1

@@ -1,7 +1,7 @@
 -- name: list_blocks
 -- A page of blocked addresses, newest first.
 SELECT address, cause, reason, since, mailing, return_count, version,
-       CASE WHEN cause = 'manual' THEN manual_by END AS by, CASE WHEN cause = 'manual' THEN manual_note END AS note
+       until, CASE WHEN cause = 'manual' THEN manual_by END AS by, CASE WHEN cause = 'manual' THEN manual_note END AS note
 FROM addresses
 WHERE tenant = $1 AND since IS NOT NULL
   AND ($2::timestamptz IS NULL OR (since, address) < ($2, $3::text))

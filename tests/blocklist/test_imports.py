@@ -1,0 +1,151 @@
+"""Imports and exports over HTTP and the real database: whole or not at all, a report a row, on after a crash."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.blocklist.app import create
+from services.blocklist.imports import receiving
+from services.blocklist.imports.working import work_off_next
+from services.blocklist.lists.entry import Kind
+from services.blocklist.settings import Settings
+from tests.world import TENANT, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def blocklist(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "blocklist", import_interval=0.05) as running:
+        yield running
+
+
+async def hand_in(running: Running, content: bytes | str, key: str | None = None, **query: Any) -> dict[str, Any]:
+    """Import a list and return what became of it."""
+    headers = {"Content-Type": "text/csv"} | ({"Idempotency-Key": key} if key else {})
+    answer = await running.http.post("/v1/blocks/imports", content=content, params=query, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return await finished(running, answer.json()["id"])
+
+
+async def finished(running: Running, identity: str) -> dict[str, Any]:
+    async def look() -> dict[str, Any]:
+        answer = await running.http.get(f"/v1/blocks/imports/{identity}")
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    return await eventually(look, lambda seen: seen["state"] == "finished")
+
+
+async def report(running: Running, identity: str) -> list[tuple[int, str]]:
+    answer = await running.http.get(f"/v1/blocks/imports/{identity}/report")
+    return [(line["row"], line["outcome"]) for line in map(json.loads, answer.text.splitlines())]
+
+
+async def blocked(running: Running) -> dict[str, str]:
+    answer = await running.http.get("/v1/blocks", params={"limit": 1000})
+    return {row["address"]: row["cause"] for row in answer.raise_for_status().json()["blocks"]}
+
+
+LIST = """email,reason,status
+Ann@Example.com,,5.1.1
+bob@blåbær.example,complaint,
+cid@example.com,,
+not an address,,
+ANN@example.com,,
+"""
+
+
+async def test_a_list_is_blocked_with_a_report_a_row(world: World, blocklist: Running) -> None:
+    done = await hand_in(blocklist, LIST, note="from the old system")
+    assert (done["total"], done["done"], done["outcomes"]) == (5, 5, {"blocked": 4, "invalid": 1})
+    assert await report(blocklist, done["id"]) == [
+        (1, "blocked"), (2, "blocked"), (3, "blocked"), (4, "invalid"), (5, "blocked")]  # fmt: skip
+    assert await blocked(blocklist) == {
+        "ann@example.com": "dead_address", "bob@xn--blbr-roah.example": "complaint", "cid@example.com": "manual",
+    }  # fmt: skip
+    told = await eventually(lambda: world.take_events("actions.address-blocked"))
+    assert {one["data"]["address"] for one in told} == set(await blocked(blocklist))
+    again = await hand_in(blocklist, LIST)
+    assert again["outcomes"] == {"already_blocked": 4, "invalid": 1}
+    lifted = await hand_in(blocklist, "ann@example.com\ncid@example.com\nnobody@example.com\n", action="clear")
+    assert lifted["outcomes"] == {"lifted": 2, "not_blocked": 1}
+    assert await blocked(blocklist) == {"bob@xn--blbr-roah.example": "complaint"}
+    (kept,) = await world.fetch("blocklist", "SELECT count(*) FROM import_parts WHERE entries IS NOT NULL")
+    assert kept["count"] == 0, "addresses stay behind"
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_would_happen(world: World, blocklist: Running) -> None:
+    dry = await hand_in(blocklist, LIST, dry_run=True)
+    assert dry["outcomes"] == {"blocked": 4, "invalid": 1}
+    assert await blocked(blocklist) == {}
+    assert await world.depth("actions.address-blocked") == 0
+    assert await world.fetch("blocklist", "SELECT FROM addresses") == []
+
+
+async def test_what_was_cleared_since_stays_free(blocklist: Running) -> None:
+    body = {"addresses": ["ann@example.com"]}
+    (await blocklist.http.post("/v1/blocks/clear", json=body)).raise_for_status()
+    done = await hand_in(blocklist, "email,reason,created\nann@example.com,bounce,2020-01-01T00:00:00Z\n")
+    assert done["outcomes"] == {"not_blocked": 1}
+
+
+async def test_the_same_key_is_the_same_import(world: World, blocklist: Running) -> None:
+    first = await hand_in(blocklist, "ann@example.com\n", key="one")
+    assert (await hand_in(blocklist, "bob@example.com\n", key="one"))["id"] == first["id"]
+    assert set(await blocked(blocklist)) == {"ann@example.com"}
+    other = await blocklist.http.get(
+        f"/v1/blocks/imports/{first['id']}", headers={"Authorization": f"Bearer {world.token(tenant='other')}"}
+    )
+    assert other.status_code == 404
+    page = (await blocklist.http.get("/v1/blocks/imports", params={"limit": 1})).json()
+    assert [one["id"] for one in page["imports"]] == [first["id"]]
+    assert (await blocklist.http.get("/v1/blocks/imports", params={"after": page["next"]})).json()["imports"] == []
+
+
+async def test_a_list_that_breaks_off_is_forgotten(world: World, blocklist: Running) -> None:
+    async def torn() -> AsyncIterator[bytes]:
+        yield b"ann@example.com\n" * 20_000
+        raise OSError("the caller is gone")
+
+    wanted = receiving.Wanted(TENANT, receiving.Action.BLOCK, Kind.BOUNCE, False, "test", "", "torn")
+    with pytest.raises(OSError, match="gone"):
+        await receiving.receive(blocklist.service.pool, wanted, torn(), datetime.now(UTC))
+    assert await world.fetch("blocklist", "SELECT FROM imports") == []
+    assert await world.fetch("blocklist", "SELECT FROM import_parts") == []
+
+
+async def test_an_import_that_was_killed_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "PART", 100)
+    rows = "".join(f"u{n}@example.com\n" for n in range(1_000))
+    async with world.running(create, Settings, "blocklist", import_interval=3600) as first:
+        first.service.app.state.list_received = asyncio.Event()  # nobody is woken: the parts are taken by hand below
+        answer = await first.http.post("/v1/blocks/imports", content=rows, headers={"Content-Type": "text/plain"})
+        identity = answer.json()["id"]
+        for _ in range(3):
+            assert await work_off_next(first.service.effects, datetime.now(UTC))
+        # Killed in the middle of the fourth: all of it is taken back by the database.
+        async with first.service.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.execute("UPDATE imports SET done = done + 50")
+            await transaction.rollback()
+        assert (await first.http.get(f"/v1/blocks/imports/{identity}")).json()["done"] == 300
+    async with world.running(create, Settings, "blocklist", import_interval=0.05) as second:
+        done = await finished(second, identity)
+        assert (done["done"], done["outcomes"]) == (1_000, {"blocked": 1_000})
+        assert [row for row, _ in await report(second, identity)] == list(range(1, 1_001))
+        assert len(await blocked(second)) == 1_000
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "ses", "sendgrid", "mailgun", "postmark"])
+async def test_exports_can_be_imported(blocklist: Running, format_: str) -> None:
+    await hand_in(blocklist, LIST)
+    wanted = {"format": format_, "kind": "bounce"} if format_ in ("sendgrid", "mailgun") else {"format": format_}
+    exported = (await blocklist.http.get("/v1/blocks/export", params=wanted)).raise_for_status().text
+    done = await hand_in(blocklist, exported, dry_run=True)
+    assert done["outcomes"] == {"already_blocked": 2 if "kind" in wanted else 3}
