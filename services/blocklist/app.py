@@ -11,6 +11,7 @@ from services.blocklist.background import work_on_next
 from services.blocklist.commands import take_clears, take_erasures, take_sets
 from services.blocklist.imports.working import work_off_next
 from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.prefilter import Prefilters
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
 from services.blocklist.undo import take_undos
@@ -82,6 +83,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
 
     service.background("imports", imports)
     service.app.state.list_received = list_received
+    service.app.state.prefilters = Prefilters(lambda: service.pool)
     service.streams("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
     service.routes(api.router)
     return service

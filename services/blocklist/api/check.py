@@ -1,21 +1,25 @@
 """Ask before a mailing whom to skip."""
 
-from collections import defaultdict
-from datetime import datetime
-from pathlib import Path
-from typing import Annotated
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from services.blocklist import checking
 from services.blocklist.api.access import MAX_ADDRESSES, Checker, Tenant
-from shared.addresses import key, normalise
+from services.blocklist.checking import Checked
+from services.blocklist.streamed_check import Question, StreamedCheck, list_batches, text_batches
 from shared.contracts import Name
-from shared.database import queries
-from shared.errors import InvalidAddress
-from shared.vocabulary import BlockCause, Reason
 
-Q = queries(Path(__file__).parents[1] / "sql" / "check.sql")
+IN_MEMORY = 4 * 1024 * 1024
+"""Bytes of an answer above which it waits on disk until the file has been read."""
+PIECE = 256 * 1024
+NDJSON = "application/x-ndjson"
 
 router = APIRouter()
 
@@ -28,58 +32,54 @@ class Asked(BaseModel):
     """What kind of mail it will be; a tenant may spare a stream from some blocks."""
 
 
-class Skip(BaseModel):
-    """One address to skip, as it was asked for."""
-
-    address: str
-    cause: BlockCause
-    reason: Reason | None
-    since: datetime
-    until: datetime | None = None
-
-
-class Invalid(BaseModel):
-    """One that is no address; mailing it is of no use."""
-
-    address: str
-    problem: str
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": Asked.model_json_schema()},
+        "text/plain": {"schema": {"type": "string"}},
+        "text/csv": {"schema": {"type": "string"}},
+        NDJSON: {"schema": {"type": "string"}},
+    },
+}
 
 
-class Checked(BaseModel):
-    """Whom to skip; all others may be mailed."""
+@router.post("/check", response_model=Checked, openapi_extra={"requestBody": _BODY})
+async def check(
+    request: Request,
+    caller: Checker,
+    tenant: Tenant = None,
+    stream: Annotated[Name | None, Query()] = None,
+    answer: Annotated[Literal["skip", "all"], Query()] = "skip",
+) -> Response:
+    """Ask before a mailing whom to skip, and why.
 
-    skip: list[Skip]
-    invalid: list[Invalid]
-
-
-@router.post("/check")
-async def check(request: Request, caller: Checker, asked: Asked, tenant: Tenant = None) -> Checked:
-    """Ask before a mailing whom to skip, and why."""
-    owner = caller.tenant_for(tenant)
-    forms, invalid = _read(asked.addresses)
-    state = request.app.state
-    rows = await state.service.pool.fetch(Q["check"], owner, list(forms), state.clock(), asked.stream)
-    skip = [
-        Skip.model_construct(
-            address=form,
-            cause=BlockCause(row["cause"]),
-            reason=row["reason"] and Reason(row["reason"]),
-            since=row["since"],
-            until=row["until"],
+    Up to 10,000 addresses as JSON, or a file of any length as `text/plain` (an address a line), `text/csv` or JSON
+    lines. A file is answered with lines of JSON in its order: those to skip, with cause and reason, and those that are
+    no address; with `answer=all` the others too. The last line counts them: without it, the answer is not whole.
+    """
+    owner, state = caller.tenant_for(tenant), request.app.state
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        asked = Asked.model_validate_json(await request.body())
+        checked = await checking.check(
+            state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock()
         )
-        for row in rows
-        for form in forms[row["address"]]
-    ]
-    return Checked.model_construct(skip=skip, invalid=invalid)
+        return Response(checked.__pydantic_serializer__.to_json(checked), media_type="application/json")
+    question = Question(owner, stream, state.clock(), answer == "all")
+    pieces = request.stream()
+    batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
+    kept = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+    try:
+        summary = await StreamedCheck(state.service.pool, state.prefilters, question, kept.write).run(batches)
+    except BaseException:
+        kept.close()
+        raise
+    kept.write(json.dumps(asdict(summary)).encode() + b"\n")
+    kept.seek(0)
+    return StreamingResponse(_sent(kept), media_type=NDJSON)
 
 
-def _read(addresses: list[str]) -> tuple[dict[str, list[str]], list[Invalid]]:
-    """Return the forms in which each address was asked for, by its key, and what is no address."""
-    forms: dict[str, list[str]] = defaultdict(list)
-    invalid: list[Invalid] = []
-    for written in dict.fromkeys(addresses):
-        try:
-            forms[key(normalise(written))].append(written)
-        except InvalidAddress as error:
-            invalid.append(Invalid.model_construct(address=written, problem=str(error)))
-    return forms, invalid
+async def _sent(kept: Any) -> AsyncIterator[bytes]:
+    with kept:
+        while piece := kept.read(PIECE):
+            yield piece

@@ -47,8 +47,10 @@ FILES: list[tuple[str, str, list[tuple[str, BlockCause, Reason | None]]]] = [
     ),
     (
         "SendGrid, CSV",
-        "status,reason,email,created\n"
-         f'5.1.1,"550 5.1.1 ""No"" such\nuser, sorry",{ANN},1767323045\n4.2.2,full,{BOB},1767323045\n',
+        """status,reason,email,created
+5.1.1,"550 5.1.1 ""No"" such\nuser, sorry",ann@example.com,1767323045
+4.2.2,full,bob@example.com,1767323045
+""",
         [(ANN, DEAD, Reason.USER_UNKNOWN), (BOB, MANUAL, None)],
     ),
     (
@@ -80,8 +82,10 @@ FILES: list[tuple[str, str, list[tuple[str, BlockCause, Reason | None]]]] = [
     ),
     (
         "JSON lines",
-        f'{{"address": "{ANN}", "reason": "user_unknown"}}\n"{BOB}"\n\n'
-         f'{{"Email Address": "{CID}", "cause": "complaint"}}',
+        """{"address": "ann@example.com", "reason": "user_unknown"}
+"bob@example.com"
+
+{"Email Address": "cid@example.com", "cause": "complaint"}""",
         [(ANN, DEAD, Reason.USER_UNKNOWN), (BOB, MANUAL, None), (CID, COMPLAINT, Reason.COMPLAINT)],
     ),
 ]  # fmt: skip
