@@ -6,12 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from services.blocklist import api
+from services.blocklist import api, lists_and_checks
 from services.blocklist.background import work_on_next
 from services.blocklist.commands import take_clears, take_erasures, take_sets
-from services.blocklist.imports.working import work_off_next
 from services.blocklist.intake import take_results, take_verdicts
-from services.blocklist.prefilter import Prefilters
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
 from services.blocklist.undo import take_undos
@@ -73,18 +71,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.background("reviews", reviews)
     service.app.state.clock = clock
     service.app.state.work_requested = work_requested
-    list_received = asyncio.Event()
-
-    async def imports() -> None:
-        list_received.clear()
-        if not await work_off_next(service.effects, clock()):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(list_received.wait(), settings.import_interval.total_seconds())
-
-    service.background("imports", imports)
-    service.app.state.list_received = list_received
-    service.app.state.prefilters = Prefilters(lambda: service.pool)
-    service.streams("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
+    lists_and_checks.wire(service, clock)
     service.routes(api.router)
     return service
 
