@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.topology import SERVICES
+from returpost.home import PROGRAMS
 
 _WITHHELD = ("AMQP_URL", "DATABASE_URL", "MANAGEMENT_URL", "TOKEN_KEYS", "HTTP_PORT", "PASSWORD")
 """Ends of names that no service inherits: each is given its own."""
@@ -24,7 +24,7 @@ def setting(name: str) -> str | None:
 
 def for_service(service: str, outer: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a service: the outer one without the secrets and settings that are not its own."""
-    others = tuple(f"RETURPOST_{other.upper()}_" for other in SERVICES if other != service)
+    others = tuple(f"RETURPOST_{other.upper()}_" for other in PROGRAMS if other != service)
     kept = {
         name: value
         for name, value in outer.items()

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InvalidSettings, ReturpostError
+from shared.topology import SERVICES
 
 DEFAULT = Path(".returpost")
 LOCK_TRIES = 5
-PORTS = {"ingest": 8101, "classifier": 8102, "blocklist": 8103, "actions": 8104, "replay": 8105}
-"""Where the services' HTTP APIs are by default."""
+PORTS = {"console": 8100, "ingest": 8101, "classifier": 8102, "blocklist": 8103, "actions": 8104, "replay": 8105}
+"""Where the web page and the services' HTTP APIs are by default."""
+PROGRAMS = (*SERVICES, "console")
+"""What `returpost up` keeps running; the console last, which asks the others."""
 
 
 @dataclass(frozen=True, slots=True)

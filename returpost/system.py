@@ -14,7 +14,7 @@ from deploy import broker, database
 from deploy.local.backing import Backing, start_backing
 from returpost.api import Api
 from returpost.environment import for_service, setting
-from returpost.home import PORTS, Home, Running, Secrets
+from returpost.home import PORTS, PROGRAMS, Home, Running, Secrets
 from returpost.supervisor import Program, Supervisor, Write
 from shared.errors import ReturpostError, Unavailable
 from shared.topology import SERVICES
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 class Options:
     """What to run."""
 
-    services: tuple[str, ...] = SERVICES
+    services: tuple[str, ...] = PROGRAMS
     workers: Mapping[str, int] = field(default_factory=dict)
     """Processes by service; one where nothing is said. Only the first has the HTTP port."""
     senders: tuple[str, ...] = ("default",)
@@ -119,8 +119,9 @@ def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str,
 
 def programs(options: Options, access: Access, sockets: Mapping[str, socket.socket], secrets: Secrets) -> list[Program]:
     """Return the processes to run, each with its own secrets alone."""
+    urls = {service: _url(listening) for service, listening in sockets.items()}
     return [
-        _program(service, number, options, access, sockets[service] if number == 1 else None, secrets)
+        _program(service, number, options, access, sockets[service] if number == 1 else None, secrets, urls)
         for service in options.services
         for number in range(1, options.workers.get(service, 1) + 1)
     ]
@@ -184,15 +185,20 @@ def is_ready(api: Api, service: str) -> bool:
 
 
 def _program(
-    service: str, number: int, options: Options, access: Access, listening: socket.socket | None, secrets: Secrets
+    service: str,
+    number: int,
+    options: Options,
+    access: Access,
+    listening: socket.socket | None,
+    secrets: Secrets,
+    urls: Mapping[str, str],
 ) -> Program:
-    own = {
-        "AMQP_URL": access.amqp[f"returpost-{service}"],
-        "TOKEN_KEYS": secrets.token_key,
-        "HTTP_PORT": "0",
-        "LOG_CONSOLE": "true" if options.console_logs else "false",
-        **options.settings,
-    }
+    own = {"HTTP_PORT": "0", "LOG_CONSOLE": "true" if options.console_logs else "false", **options.settings}
+    if service == "console":
+        known = {other: urls.get(other) or setting(f"{other.upper()}_URL") for other in SERVICES}
+        own |= {f"{other.upper()}_URL": url for other, url in known.items() if url}
+    else:
+        own |= {"AMQP_URL": access.amqp[f"returpost-{service}"], "TOKEN_KEYS": secrets.token_key}
     if listening is not None:
         own["HTTP_FD"] = str(listening.fileno())
     if service in access.database:

@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import structlog
-import uvicorn
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelClosed
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -27,6 +25,7 @@ from shared.http import BoundedBody, Traced, metrics, refuse_clearly
 from shared.outbox import Direct, Effects, Outbox
 from shared.publisher import Publisher
 from shared.security import keys_of
+from shared.serving import serve
 from shared.settings import ServiceSettings, load
 from shared.subscriber import BatchSubscriber, subscribe
 from shared.telemetry import configure_logging, configure_tracing
@@ -36,8 +35,6 @@ S = TypeVar("S", bound=ServiceSettings)
 D = TypeVar("D", bound=Contract)
 
 RECONNECT_SECONDS = 1.0
-STARTUP_FAILED = 3
-"""Exit code, as uvicorn has it."""
 BACKGROUND_BACK_OFF = 2.0
 
 log = structlog.get_logger()
@@ -229,20 +226,7 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
     except InvalidSettings as error:
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(2)
-    config = uvicorn.Config(
-        service.app,
-        host=settings.http_host,
-        port=settings.http_port,
-        loop="uvloop",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
-    )
-    inherited = [socket.socket(fileno=settings.http_fd)] if settings.http_fd is not None else None
-    server = uvicorn.Server(config)
-    server.run(inherited)
-    if not server.started:
-        sys.exit(STARTUP_FAILED)
+    serve(service.app, settings)
 
 
 def _spare_the_collector() -> None:

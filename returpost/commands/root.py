@@ -41,6 +41,7 @@ COMMANDS = {
     "topology": Entry("topology:app", "Declare or show exchanges, queues and users of the broker.", _OPERATE),
     "migrate": Entry("migrate:migrate", "Bring roles, schemas and tables of the database up to date.", _OPERATE),
     "token": Entry("token:token", "Make an API token.", _OPERATE),
+    "user": Entry("user:app", "Add, list and remove users of the web page.", _OPERATE),
 }
 
 

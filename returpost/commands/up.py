@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from returpost.commands.options import FOLDER, SENDERS, Folder, Senders
+from returpost.home import PROGRAMS
 from shared.errors import InvalidSettings
-from shared.topology import SERVICES
 
 MAX_WORKERS = 64
 
@@ -41,8 +41,13 @@ def up(
     with system(Home(directory), options, say) as (running, programs):
 
         async def tell_and_wait() -> int:
-            rows = [(service, url, f"{url}/docs") for service, url in running.urls.items()]
+            rows = [(name, url, f"{url}/docs") for name, url in running.urls.items() if name != "console"]
             err.print(table("Returpost is ready", ("service", "API", "pages"), rows))
+            if "console" in running.urls:
+                err.print(f"The web page:      {running.urls['console']}", highlight=False)
+                err.print(
+                    "A user for it:     returpost user add --tenant demo --role administrator NAME", highlight=False
+                )
             err.print("Hand in results:   returpost send results.jsonl", highlight=False)
             err.print("A token for curl:  returpost token --scopes send,read --tenant demo", highlight=False)
             await asyncio.Event().wait()
@@ -56,9 +61,9 @@ def up(
 def services_of(only: str) -> tuple[str, ...]:
     """Return the services that are meant; nothing said: all. Raises `InvalidSettings`."""
     asked = [name.strip() for name in only.split(",") if name.strip()]
-    if unknown := set(asked) - set(SERVICES):
-        raise InvalidSettings(f"--only: no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-    return tuple(service for service in SERVICES if not asked or service in asked)
+    if unknown := set(asked) - set(PROGRAMS):
+        raise InvalidSettings(f"--only: no service {', '.join(sorted(unknown))}; there are {', '.join(PROGRAMS)}")
+    return tuple(service for service in PROGRAMS if not asked or service in asked)
 
 
 def workers_of(asked: list[str]) -> dict[str, int]:
@@ -68,7 +73,7 @@ def workers_of(asked: list[str]) -> dict[str, int]:
         service, _, number = text.strip().partition("=")
         if not service:
             continue
-        if service not in SERVICES or not number.isdigit() or not 1 <= int(number) <= MAX_WORKERS:
+        if service not in PROGRAMS or not number.isdigit() or not 1 <= int(number) <= MAX_WORKERS:
             raise InvalidSettings(f"--workers: {text!r}; write a service and a number up to {MAX_WORKERS}: ingest=2")
         found[service] = int(number)
     return found

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
-from services.actions import api
+from services.actions import api, users_api
 from services.actions.contacts import take_contacts
 from services.actions.exports import api as exports_api
 from services.actions.exports.maker import make_next
@@ -90,6 +90,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(operations_api.router)
     service.routes(exports_api.router)
     service.routes(api.router)
+    service.routes(users_api.router)
     return service
 
 

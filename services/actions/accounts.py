@@ -1,0 +1,55 @@
+"""Users: their names, their passwords (argon2id, RFC 9106), and how long a guesser has to wait."""
+
+import re
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from shared.errors import InvalidMessage
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}\Z")
+MIN_PASSWORD, MAX_PASSWORD = 12, 200
+"""NIST SP 800-63B section 5.1.1.2 wants 8 at least; nothing else is asked of it."""
+FREE_TRIES = 5
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
+
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash("nobody has this password")
+"""What a name that does not exist is checked against, so that the answer takes as long."""
+
+
+def name_of(text: str) -> str:
+    """Return a user's name as it is stored. Raises `InvalidMessage`."""
+    name = text.strip().lower()
+    if not NAME.match(name):
+        raise InvalidMessage("name: letters a to z, digits and . _ @ + -, up to 100, beginning with a letter or digit")
+    return name
+
+
+def hashed(password: str) -> str:
+    """Return the hash of a new password; takes about 50 ms. Raises `InvalidMessage` when it is too short or long."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise InvalidMessage(f"password: {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    return _hasher.hash(password)
+
+
+def is_right(password: str, password_hash: str | None) -> bool:
+    """Tell whether the password is the user's; takes as long when there is none."""
+    try:
+        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def rehashed(password: str, password_hash: str) -> str | None:
+    """Return a new hash when the old one was made with weaker parameters."""
+    return _hasher.hash(password) if _hasher.check_needs_rehash(password_hash) else None
+
+
+def wait(failures: int, failed_at: datetime | None, now: datetime) -> timedelta:
+    """Return how long no further password is taken: five are free, then the wait doubles up to 15 minutes."""
+    if failed_at is None or failures < FREE_TRIES:
+        return timedelta(0)
+    pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 12))
+    return max(timedelta(0), failed_at + pause - now)

@@ -1,0 +1,122 @@
+"""The services' HTTP APIs, asked with the token of who looks at the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+TIMEOUT = httpx.Timeout(30.0, connect=3.0)
+AWAY = (502, 503, 504)
+
+
+class Trouble(Exception):
+    """An answer that is none."""
+
+
+class Away(Trouble):
+    """A service does not answer. Nothing was changed, or the same may safely be asked again."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+
+class Refused(Trouble):
+    """A service says no, in its own words."""
+
+    def __init__(self, status: int, title: str, errors: list[dict[str, str]]) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.errors = errors
+
+
+class SignedOut(Trouble):
+    """The token is no longer good."""
+
+
+class Services:
+    """Connections to all services, shared by all who look."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._clients = {name: httpx.AsyncClient(base_url=url, timeout=TIMEOUT) for name, url in urls.items()}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def ask(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        token: str | None,
+        parameters: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Return the answer. Raises `Away`, `SignedOut` or `Refused`."""
+        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        content = None if body is None else orjson.dumps(body)
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        try:
+            answer = await self._clients[service].request(method, path, params=given, content=content, headers=sent)
+        except httpx.TransportError:
+            raise Away(service) from None
+        if answer.status_code in AWAY:
+            raise Away(service)
+        if answer.status_code == 401 and token:
+            raise SignedOut
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer
+
+    def stream(self, service: str, path: str, *, token: str, parameters: Mapping[str, Any]) -> Any:
+        """Return an answer that is read as it comes, for `async with`."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._clients[service].stream("GET", path, params=parameters, headers=headers, timeout=None)
+
+
+class Api:
+    """The services as one visitor may use them: always with this token, always for this tenant."""
+
+    def __init__(self, services: Services, token: str, tenant: str) -> None:
+        self.services = services
+        self.token = token
+        self.tenant = tenant
+
+    async def get(self, service: str, path: str, **parameters: Any) -> Any:
+        """Return what a service knows. Raises as `Services.ask` does."""
+        return await self.call(service, "GET", path, **parameters)
+
+    async def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> Any:
+        """Return the answer's JSON, nothing when it is empty. Raises as `Services.ask` does."""
+        given = {"tenant": self.tenant} | parameters
+        answer = await self.services.ask(
+            service, method, path, token=self.token, parameters=given, body=body, headers=headers
+        )
+        return orjson.loads(answer.content) if answer.content else None
+
+
+def _refusal(answer: httpx.Response) -> Refused:
+    try:
+        told = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        told = {}
+    if not isinstance(told, dict):
+        told = {}
+    return Refused(answer.status_code, str(told.get("title", answer.reason_phrase)), list(told.get("errors", [])))

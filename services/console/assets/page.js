@@ -1,0 +1,34 @@
+// What every page does in the browser: tell the time zone, keep the session while somebody works, close what is open.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+}
+
+const KEEP_EVERY = 5 * 60 * 1000;
+let worked = false;
+for (const name of ["pointerdown", "keydown"]) {
+  addEventListener(name, () => (worked = true), { passive: true });
+}
+
+async function keep() {
+  if (!worked || location.pathname === "/sign-in") return;
+  worked = false;
+  const answer = await fetch("/session/keep", { method: "POST" }).catch(() => null);
+  if (answer?.status === 401) location.reload();
+}
+setInterval(keep, KEEP_EVERY);
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(except)) menu.open = false;
+  }
+}
+addEventListener("click", (event) => closeMenus(event.target));
+addEventListener("keydown", (event) => {
+  const open = document.querySelector("details.menu[open]");
+  if (event.key === "Escape" && open) {
+    open.open = false;
+    open.querySelector("summary").focus();
+    event.stopPropagation();
+  }
+}, true);

@@ -1,0 +1,70 @@
+// What the table is drawn of: plain functions that return nodes.
+import { h } from "vue";
+
+export function icon(name, classes = "") {
+  return h("svg", { class: `icon ${classes}`, "aria-hidden": "true" }, h("use", { href: `/assets/icons.svg#${name}` }));
+}
+
+export function menu(title, picture, items, classes = "") {
+  return h("details", { class: `menu ${classes}` }, [
+    h("summary", [icon(picture), title]), h("div", { class: "menu-box menu-list" }, items),
+  ]);
+}
+
+function close(event) {
+  event.target.closest("details").open = false;
+}
+
+function item(text, picture, act) {
+  const onClick = (event) => { close(event); act(); };
+  return h("button", { class: "menu-item", onClick }, [icon(picture), text]);
+}
+
+export function headCell(column, view, words, sort, wish) {
+  const sorted = view.sort === column.name;
+  const items = [
+    column.sort && item(words.ascending, "up", () => wish({ sort: column.name, descending: false })),
+    column.sort && item(words.descending, "down", () => wish({ sort: column.name, descending: true })),
+    column.group && item(words.groupBy, "group", () => wish({ group: column.name })),
+    item(words.hide, "close", () => wish({ hidden: [...view.hidden, column.name] })),
+  ];
+  const title = column.sort
+    ? h("button", { onClick: () => sort(column.name) }, [column.title, sorted && icon(view.descending ? "down" : "up")])
+    : h("span", { class: "plain-head" }, column.title);
+  const more = h("details", { class: "menu" }, [
+    h("summary", { "aria-label": words.columnMenu.replace("{column}", column.title) }, icon("down")),
+    h("div", { class: "menu-box menu-list" }, items),
+  ]);
+  const order = sorted ? (view.descending ? "descending" : "ascending") : undefined;
+  return h("th", { key: column.name, scope: "col", role: "columnheader", "aria-sort": order, class: column.kind }, h("div", { class: "head" }, [title, more]));
+}
+
+function bar(content) {
+  const parts = content.parts.filter((part) => part.share > 0);
+  const pieces = parts.map((part) => h("i", { class: part.kind, style: { width: `${part.share * 100}%` } }));
+  return h("span", { class: "bar", role: "img", "aria-label": content.title, title: content.title }, pieces);
+}
+
+function content(value) {
+  const text = value.tone ? h("span", { class: `badge ${value.tone}` }, value.text) : value.text;
+  const shown = value.href ? h("a", { href: value.href }, text) : text;
+  const warning = value.warning && h("span", { title: value.warning }, [icon("warning", "warn-icon"), h("span", { class: "sr" }, value.warning)]);
+  return [warning, shown, value.sub && h("span", { class: "sub" }, value.sub)];
+}
+
+export function cell(column, value, at) {
+  const classes = [column.kind, { first: at === 0, blank: !value?.text && !value?.parts }];
+  const props = { key: column.name, role: "cell", class: classes, "data-label": column.title, title: value?.title };
+  if (!value) return h("td", props);
+  if (value.parts) return h("td", { ...props, title: undefined }, bar(value));
+  if (value.rate) return h("td", props, h("span", { class: `rate ${value.rate}` }, value.text));
+  return h("td", props, content(value));
+}
+
+export function pager(count, words, wish) {
+  return h("nav", { class: "pager", "aria-label": words.pages }, [
+    h("span", { class: "small quiet", role: "status" }, count.text),
+    h("button", { class: "button plain", disabled: !count.back, "aria-label": words.previous, title: words.previous, onClick: () => wish({ page: -1 }) }, icon("left")),
+    h("button", { class: "button plain", disabled: !count.more, "aria-label": words.next, title: words.next, onClick: () => wish({ page: 1 }) }, icon("right")),
+  ]);
+}

@@ -1,0 +1,44 @@
+// A chart drawn by Apache ECharts, in the page's own colours; what is clicked is told to the server.
+import { h } from "vue";
+import { echarts } from "nicegui-echart";
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+// Colours are written as `--name` in the options, so that they follow the theme.
+function painted(value) {
+  if (typeof value === "string" && value.startsWith("--")) return token(value.slice(2));
+  if (Array.isArray(value)) return value.map(painted);
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, painted(inner)]));
+  }
+  return value;
+}
+
+export default {
+  props: { options: Object, label: String },
+  emits: ["picked"],
+  mounted() {
+    this.chart = echarts.init(this.$el, null, { renderer: "svg" });
+    this.chart.on("click", (event) => this.$emit("picked", { series: event.seriesId, name: event.name, at: event.dataIndex }));
+    this.watcher = new ResizeObserver(() => this.chart.resize());
+    this.watcher.observe(this.$el);
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.scheme.addEventListener("change", this.draw);
+    this.draw();
+  },
+  beforeUnmount() {
+    this.scheme.removeEventListener("change", this.draw);
+    this.watcher.disconnect();
+    this.chart.dispose();
+  },
+  watch: { options: "draw" },
+  methods: {
+    draw() {
+      const text = { color: token("quiet"), fontFamily: getComputedStyle(document.body).fontFamily };
+      this.chart.setOption({ animation: false, textStyle: text, ...painted(this.options) }, true);
+    },
+  },
+  render() {
+    return h("div", { class: "chart", role: "img", "aria-label": this.label });
+  },
+};

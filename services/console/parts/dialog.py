@@ -1,0 +1,38 @@
+"""A dialog over the page."""
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from services.console.parts.markup import Tag, button
+from services.console.parts.shell import Visitor
+
+
+class _Dialog(Element, component="dialog.js"):
+    """The dialog in the browser."""
+
+
+class Dialog:
+    """A dialog that is open from when it is made until `close`; `with dialog.body:` fills it, `with dialog.foot:` too."""
+
+    def __init__(self, visitor: Visitor, title: str) -> None:
+        self._place = Tag("div")
+        with self._place:
+            self._dialog = _Dialog()
+        self._dialog.props["title"] = title
+        self._dialog.on("shut", self._shut)
+        with self._dialog:
+            self.body = Tag("div", "stack")
+        self.foot = self._dialog.add_slot("foot")
+        self._visitor = visitor
+
+    def cancel_button(self, text: str | None = None) -> None:
+        """The way out that changes nothing."""
+        button(text or self._visitor.t("Cancel"), self.close)
+
+    def close(self) -> None:
+        """Close it."""
+        if not self._place.is_deleted:
+            self._place.delete()
+
+    def _shut(self, _: GenericEventArguments) -> None:
+        self.close()

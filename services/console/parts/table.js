@@ -1,0 +1,192 @@
+// The table of every page: columns that sort, group and hide; rows that are ticked and opened; pages by key. It holds
+// no rows but those of the page in sight, and tells the server what is wanted (`wish`, `tick`, `show`).
+import { h } from "vue";
+import { icon, cell, headCell, menu, pager } from "/assets/table_parts.js";
+
+export default {
+  props: {
+    columns: Array, rows: Array, groups: Array, view: Object, count: Object, ticked: Array, everything: Boolean,
+    selectable: Boolean, url: String, words: Object, busy: Boolean, caption: String, hint: String,
+  },
+  emits: ["wish", "tick", "show", "group"],
+  data: () => ({ current: 0, search: "", marked: new Set(), anchor: null }),
+  created() {
+    this.search = this.view.search;
+    this.marked = new Set(this.ticked);
+  },
+  watch: {
+    url(address) {
+      if (location.pathname + location.search !== address) history.replaceState(null, "", address);
+    },
+    ticked(ids) {
+      this.marked = new Set(ids);
+    },
+    "view.search"(text) {
+      if (document.activeElement !== this.$refs.search) this.search = text;
+    },
+    rows() {
+      this.current = Math.min(this.current, Math.max(0, this.items.length - 1));
+    },
+  },
+  computed: {
+    visible() {
+      return this.columns.filter((column) => !this.view.hidden.includes(column.name));
+    },
+    items() {
+      return this.groups ? this.groups.flatMap((group) => group.rows ?? []) : this.rows;
+    },
+    pageTicked() {
+      return this.items.length > 0 && this.items.every((row) => this.marked.has(row.id));
+    },
+    howMany() {
+      return this.everything ? this.count.total : this.marked.size;
+    },
+  },
+  methods: {
+    wish(change) {
+      this.$emit("wish", change);
+    },
+    type(event) {
+      this.search = event.target.value;
+      clearTimeout(this.waiting);
+      this.waiting = setTimeout(() => this.wish({ search: this.search }), 200);
+    },
+    tick(row, event) {
+      const on = !this.marked.has(row.id);
+      const ids = event?.shiftKey && this.anchor ? this.between(this.anchor, row.id) : [row.id];
+      for (const id of ids) on ? this.marked.add(id) : this.marked.delete(id);
+      this.anchor = row.id;
+      this.told(false);
+    },
+    between(one, other) {
+      const places = [one, other].map((id) => this.items.findIndex((row) => row.id === id)).sort((a, b) => a - b);
+      return places[0] < 0 ? [other] : this.items.slice(places[0], places[1] + 1).map((row) => row.id);
+    },
+    tickPage() {
+      const on = !this.pageTicked;
+      for (const row of this.items) on ? this.marked.add(row.id) : this.marked.delete(row.id);
+      this.told(false);
+    },
+    told(everything) {
+      this.marked = new Set(this.marked);
+      this.$emit("tick", { ids: [...this.marked], everything });
+    },
+    clear() {
+      this.marked = new Set();
+      this.told(false);
+    },
+    sort(name) {
+      const again = this.view.sort === name;
+      this.wish({ sort: name, descending: again ? !this.view.descending : false });
+    },
+    open(row) {
+      this.current = this.items.indexOf(row);
+      this.$emit("show", row.id);
+    },
+    focusRow(place) {
+      this.current = Math.max(0, Math.min(this.items.length - 1, place));
+      this.$nextTick(() => this.$el.querySelector("tr.item[tabindex='0']")?.focus());
+    },
+    keys(event, row) {
+      if (event.target.closest("button, input, a, summary")) return;
+      const step = { ArrowDown: 1, ArrowUp: -1, Home: -1e9, End: 1e9 }[event.key];
+      if (step) this.focusRow(this.items.indexOf(row) + step);
+      else if (event.key === " " && this.selectable) this.tick(row, event);
+      else if (event.key === "Enter") this.open(row);
+      else if (event.key === "Escape") this.$emit("show", "");
+      else if (event.key === "a" && (event.ctrlKey || event.metaKey) && this.selectable) this.tickPage();
+      else return;
+      event.preventDefault();
+    },
+    toolRow() {
+      const { words } = this;
+      const columns = this.columns.map((column) => {
+        const on = !this.view.hidden.includes(column.name);
+        const act = () => this.wish({ hidden: [...this.view.hidden.filter((n) => n !== column.name), ...(on ? [column.name] : [])] });
+        const mark = h("input", { type: "checkbox", checked: on, onChange: act, "aria-label": column.title });
+        return h("label", { class: "menu-item", key: column.name }, [mark, column.title]);
+      });
+      return h("div", { class: "tools" }, [
+        h("div", { class: "search", role: "search" }, [
+          icon("search"),
+          h("input", {
+            ref: "search", type: "search", value: this.search, placeholder: words.search, "aria-label": words.search,
+            onInput: this.type,
+          }),
+        ]),
+        this.$slots.filters?.(),
+        h("span", { class: "grow" }),
+        this.view.group &&
+          h("button", { class: "button", onClick: () => this.wish({ group: "" }) }, [icon("group"), words.ungroup]),
+        menu(words.columns, "columns", columns),
+      ]);
+    },
+    tickedRow() {
+      if (!this.selectable || this.howMany === 0) return null;
+      const more = !this.everything && this.pageTicked && this.count.total > this.marked.size;
+      return h("div", { class: "ticked-bar", role: "status" }, [
+        h("span", this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
+        more && h("button", { class: "link", onClick: () => this.told(true) }, this.words.everything),
+        h("button", { class: "link", onClick: this.clear }, this.words.none),
+      ]);
+    },
+    head() {
+      const all = h("th", { class: "tick", scope: "col", role: "columnheader" }, [
+        h("input", {
+          type: "checkbox", checked: this.everything || this.pageTicked, "aria-label": this.words.tickPage,
+          onChange: this.tickPage,
+        }),
+      ]);
+      const heads = this.visible.map((column) => headCell(column, this.view, this.words, this.sort, this.wish));
+      return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, [this.selectable && all, ...heads]));
+    },
+    row(row) {
+      const on = this.everything || this.marked.has(row.id);
+      const place = this.items.indexOf(row);
+      const mark = h("td", { class: "tick", role: "cell", onClick: (event) => event.stopPropagation() }, [
+        h("input", {
+          type: "checkbox", checked: on, disabled: this.everything, "aria-label": `${this.words.tick} ${row.name}`,
+          onClick: (event) => this.tick(row, event),
+        }),
+      ]);
+      const cells = this.visible.map((column, at) => cell(column, row.cells[column.name], at));
+      const props = {
+        key: row.id, role: "row", "data-id": row.id, tabindex: place === this.current ? 0 : -1,
+        "aria-selected": this.selectable ? String(on) : undefined,
+        class: ["item", { current: row.id === this.view.opened }],
+        onClick: (event) => event.target.closest("a, input, button") || this.open(row),
+        onKeydown: (event) => this.keys(event, row), onFocus: () => (this.current = place),
+      };
+      return h("tr", props, [this.selectable && mark, ...cells]);
+    },
+    group(group) {
+      const width = this.visible.length + (this.selectable ? 1 : 0);
+      const open = group.rows !== null;
+      const button = h("button", { "aria-expanded": String(open), onClick: () => this.$emit("group", group.value) }, [
+        icon(open ? "down" : "right"), h("span", group.title), h("b", group.count),
+      ]);
+      const first = h("tr", { class: "group-row", role: "row", key: `g:${group.value}` }, h("td", { colspan: width, role: "cell" }, button));
+      const rest = group.more && h("tr", { class: "more-row", role: "row", key: `m:${group.value}` }, h("td", { colspan: width, role: "cell" }, [
+        h("button", { class: "link", onClick: () => this.wish({ only: group.value }) }, this.words.wholeGroup),
+      ]));
+      return [first, ...(group.rows ?? []).map(this.row), rest];
+    },
+    body() {
+      const rows = this.groups ? this.groups.flatMap(this.group) : this.rows.map(this.row);
+      return h("tbody", { role: "rowgroup" }, rows);
+    },
+  },
+  render() {
+    const nothing = (this.groups ?? this.rows).length === 0;
+    const table = h("table", { role: "table", "aria-busy": String(this.busy), class: { busy: this.busy } }, [
+      h("caption", { class: "sr" }, this.caption), this.head(), this.body(),
+    ]);
+    const foot = h("div", { class: "foot" }, [
+      this.$slots.actions?.(), h("span", { class: "grow" }), pager(this.count, this.words, this.wish),
+    ]);
+    return h("div", { class: ["sheet", { "no-ticks": !this.selectable }] }, [
+      this.toolRow(), this.tickedRow(),
+      h("div", { class: "scroller" }, nothing && !this.busy ? this.$slots.empty?.() : table), foot,
+    ]);
+  },
+};

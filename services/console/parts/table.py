@@ -1,0 +1,351 @@
+"""The table that every page uses: rows come from a service page by page, and the browser gets one page at a time."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from services.console.api_client import Trouble
+from services.console.parts.markup import Tag, empty, icon, notice
+from services.console.parts.shell import Visitor
+from services.console.parts.view import View, from_query, to_query
+
+PAGE = 100
+GROUP_PAGE = 25
+Cells = dict[str, dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `kind` says how it is drawn: text, number or wraps."""
+
+    name: str
+    title: str
+    kind: str = "text"
+    sort: bool = True
+    group: bool = False
+    shown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of rows."""
+
+    rows: Sequence[Mapping[str, Any]]
+    following: str | None = None
+    """Mark of the next page."""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: the value that its rows share, what it is called, and how many they are."""
+
+    value: str
+    title: str
+    count: int
+
+
+class Source(Protocol):
+    """Where the rows come from, and how they look."""
+
+    columns: Sequence[Column]
+    sort: str
+    descending: bool
+    caption: str
+    empty: tuple[str, str, str]
+    """Icon, title and what to do when there are no rows at all."""
+
+    async def page(self, view: View, mark: str, limit: int) -> Found:
+        """Return the page after a mark."""
+
+    async def groups(self, view: View) -> Sequence[Group]:
+        """Return the groups of a view, by the column that it names."""
+
+    def identity(self, row: Mapping[str, Any]) -> str:
+        """Return the id of a row."""
+
+    def name(self, row: Mapping[str, Any]) -> str:
+        """Return what a row is called for those who do not see it."""
+
+    def cells(self, row: Mapping[str, Any]) -> Cells:
+        """Return what is shown of a row, by column."""
+
+
+class _Sheet(Element, component="table.js"):
+    """The table in the browser."""
+
+
+Detail = Callable[[Mapping[str, Any]], Awaitable[None]]
+Changed = Callable[["Table"], Awaitable[None] | None]
+
+
+class Table:
+    """A table on a page, with its view, its ticks and its side panel; all of them of one visitor's page alone."""
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        source: Source,
+        *,
+        detail: Detail | None = None,
+        selectable: bool = False,
+        also: Mapping[str, str] | None = None,
+        on_change: Changed | None = None,
+    ) -> None:
+        self.visitor, self.source = visitor, source
+        self.hidden = frozenset(column.name for column in source.columns if not column.shown)
+        self.view = from_query(visitor.query, sort=source.sort, descending=source.descending, hidden=self.hidden)
+        self.ticked: dict[str, Mapping[str, Any]] = {}
+        self.everything = False
+        self.total: int | None = None
+        self._also = dict(also or {})
+        self._detail, self._on_change = detail, on_change
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._marks = ["", self.view.after] if self.view.after else [""]
+        self._following: str | None = None
+        self._open_groups: set[str] = set()
+        self._wanted = 0
+        self._board = Tag("div", "board")
+        with self._board:
+            self._sheet = _Sheet()
+            self._panel = Tag("aside", "panel", aria_label=visitor.t("Details"))
+            self._panel.set_visibility(False)
+        self._prepare(selectable)
+        self.actions = self._sheet.add_slot("actions")
+        self.filters = self._sheet.add_slot("filters")
+        with self._sheet.add_slot("empty"):
+            self._empty = Tag("div")
+
+    def _prepare(self, selectable: bool) -> None:
+        t = self.visitor.t
+        columns = [
+            {"name": c.name, "title": t(c.title), "kind": c.kind, "sort": c.sort, "group": c.group}
+            for c in self.source.columns
+        ]
+        self._sheet.props["columns"] = columns
+        self._sheet.props["selectable"] = selectable
+        self._sheet.props["caption"] = t(self.source.caption)
+        self._sheet.props["words"] = words(self.visitor)
+        for name, value in {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}.items():
+            self._sheet.props[name] = value
+        self._sheet.props["count"] = {"text": "", "total": 0, "back": False, "more": False}
+        self._sheet.props["view"] = self._shown_view()
+        self._sheet.on("wish", self._wish)
+        self._sheet.on("tick", self._tick)
+        self._sheet.on("show", self._show)
+        self._sheet.on("group", self._toggle_group)
+
+    async def load(self) -> None:
+        """Fetch what the view shows, and show it. What a service refuses is said in the table's place."""
+        self._wanted += 1
+        mine = self._wanted
+        try:
+            groups, found = await self._fetch()
+        except Trouble as trouble:
+            self._say(trouble)
+            return
+        if mine != self._wanted:  # the visitor has asked for something else meanwhile
+            return
+        self._take(groups, found)
+        if self.view.opened:
+            await self._open(self.view.opened)
+
+    async def change(self, view: View) -> None:
+        """Show another view. Ticks belong to the rows that were found by the old one: they go with its filters."""
+        if (view.filters, view.search) != (self.view.filters, self.view.search):
+            self.untick()
+            self._open_groups.clear()
+        if view.after == "":
+            self._marks = [""]
+        self.view = view
+        if not view.opened:
+            self._panel.set_visibility(False)
+            self._board.classes(remove="opened")
+        await self.load()
+        await self._tell()
+
+    def untick(self) -> None:
+        """Tick nothing."""
+        self.ticked, self.everything = {}, False
+        self._sheet.props["ticked"] = []
+        self._sheet.props["everything"] = False
+        self._sheet.update()
+
+    @property
+    def how_many(self) -> int:
+        """How many rows are ticked."""
+        return (self.total or 0) if self.everything else len(self.ticked)
+
+    async def _fetch(self) -> tuple[list[dict[str, Any]] | None, Found]:
+        if not self.view.group:
+            return None, await self.source.page(self.view, self._marks[-1], PAGE)
+        made: list[dict[str, Any]] = []
+        self._rows = {}
+        for group in await self.source.groups(self.view):
+            shown: dict[str, Any] = {"value": group.value, "title": group.title, "rows": None, "more": False}
+            if group.value in self._open_groups:
+                inside = self.view.only(self.view.group, group.value).changed(group="")
+                found = await self.source.page(inside, "", GROUP_PAGE)
+                shown |= {"rows": [self._row(row) for row in found.rows], "more": bool(found.following)}
+            made.append(shown | {"count": self.visitor.texts.number(group.count), "size": group.count})
+        return made, Found([], None, sum(group["size"] for group in made))
+
+    def _take(self, groups: list[dict[str, Any]] | None, found: Found) -> None:
+        if groups is None:
+            self._rows = {}
+        self._following, self.total = found.following, found.total
+        props = self._sheet.props
+        props["rows"] = [self._row(row) for row in found.rows]
+        props["groups"] = groups
+        props["count"] = self._count(found, groups)
+        props["view"] = self._shown_view()
+        props["url"] = self._url()
+        props["busy"] = False
+        self._show_empty()
+        self._sheet.update()
+
+    def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        identity = self.source.identity(row)
+        self._rows[identity] = row
+        return {"id": identity, "name": self.source.name(row), "cells": self.source.cells(row)}
+
+    def _count(self, found: Found, groups: list[dict[str, Any]] | None) -> dict[str, Any]:
+        texts, first = self.visitor.texts, (len(self._marks) - 1) * PAGE + 1
+        if groups is not None:
+            text = texts.tn("{n} group", "{n} groups", len(groups))
+        elif not found.rows:
+            text = ""
+        else:
+            span = f"{texts.number(first)}–{texts.number(first + len(found.rows) - 1)}"
+            text = (
+                span
+                if found.total is None
+                else texts.t("{span} of {total}", span=span, total=texts.number(found.total))
+            )
+        return {
+            "text": text,
+            "total": found.total or len(found.rows),
+            "back": groups is None and len(self._marks) > 1,
+            "more": bool(found.following),
+        }
+
+    def _show_empty(self) -> None:
+        self._empty.clear()
+        t, picture_title = self.visitor.t, self.source.empty
+        with self._empty:
+            if self.view.search or self.view.filters:
+                empty(
+                    "search", t("Nothing fits"), t("Nothing fits the search and the filters. Take some of them away.")
+                )
+            else:
+                empty(picture_title[0], t(picture_title[1]), t(picture_title[2]))
+
+    def _say(self, trouble: Trouble) -> None:
+        self._empty.clear()
+        with self._empty:
+            notice("warn", *self.visitor.trouble(trouble))
+        self._sheet.props["rows"] = []
+        self._sheet.props["groups"] = None
+        self._sheet.update()
+
+    def _shown_view(self) -> dict[str, Any]:
+        view = self.view
+        return {
+            "sort": view.sort, "descending": view.descending, "group": view.group, "search": view.search,
+            "hidden": sorted(view.hidden), "opened": view.opened,
+        }  # fmt: skip
+
+    def _url(self) -> str:
+        query = to_query(
+            self.view, sort=self.source.sort, descending=self.source.descending, hidden=self.hidden, also=self._also
+        )
+        return f"{self.visitor.path}?{query}" if query else self.visitor.path
+
+    async def _wish(self, event: GenericEventArguments) -> None:
+        wanted: dict[str, Any] = event.args
+        view = self.view
+        if "page" in wanted:
+            await self._turn(int(wanted["page"]))
+            return
+        if "only" in wanted:
+            view = view.only(view.group, str(wanted["only"])).changed(group="")
+        if "sort" in wanted and wanted["sort"] in {column.name for column in self.source.columns if column.sort}:
+            view = view.changed(sort=wanted["sort"], descending=bool(wanted["descending"]))
+        if "group" in wanted:
+            groupable = {column.name for column in self.source.columns if column.group}
+            view = view.changed(group=wanted["group"] if wanted["group"] in groupable else "")
+            self._open_groups.clear()
+        if "search" in wanted:
+            view = view.changed(search=str(wanted["search"])[:200])
+        if "hidden" in wanted:
+            names = {column.name for column in self.source.columns}
+            view = replace(view, hidden=frozenset(wanted["hidden"]) & names)
+        await self.change(view)
+
+    async def _turn(self, step: int) -> None:
+        if step > 0 and self._following:
+            self._marks.append(self._following)
+        elif step < 0 and len(self._marks) > 1:
+            self._marks.pop()
+        self.view = replace(self.view, after=self._marks[-1], opened="")
+        await self.load()
+
+    async def _tick(self, event: GenericEventArguments) -> None:
+        known = self.ticked | self._rows
+        self.ticked = {identity: known[identity] for identity in event.args["ids"] if identity in known}
+        self.everything = bool(event.args["everything"])
+        self._sheet.props["everything"] = self.everything
+        self._sheet.props["ticked"] = list(self.ticked)
+        self._sheet.update()
+        await self._tell()
+
+    async def _toggle_group(self, event: GenericEventArguments) -> None:
+        self._open_groups ^= {str(event.args)}
+        await self.load()
+
+    async def _show(self, event: GenericEventArguments) -> None:
+        await self._open(str(event.args))
+
+    async def _open(self, identity: str) -> None:
+        row = self._rows.get(identity)
+        self.view = replace(self.view, opened=identity if row else "")
+        self._sheet.props["view"] = self._shown_view()
+        self._sheet.props["url"] = self._url()
+        self._sheet.update()
+        if self._detail is None or row is None:
+            self._panel.set_visibility(False)
+            self._board.classes(remove="opened")
+            return
+        self._board.classes("opened")
+        self._panel.set_visibility(True)
+        self._panel.clear()
+        with self._panel:
+            with Tag("div", "panel-head"):
+                Tag("h2", text=self.source.name(row))
+                with Tag("button", "button plain", type="button", aria_label=self.visitor.t("Close")) as shut:
+                    icon("close")
+                shut.on("click", lambda: self._open(""))
+            with Tag("div", "panel-body"), self.visitor.guarding():
+                await self._detail(row)
+
+    async def _tell(self) -> None:
+        if self._on_change is not None:
+            waiting = self._on_change(self)
+            if waiting is not None:
+                await waiting
+
+
+def words(visitor: Visitor) -> dict[str, str]:
+    """Return what the table says in the browser."""
+    t = visitor.t
+    return {
+        "search": t("Search"), "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
+        "descending": t("Sort descending"), "groupBy": t("Group by this column"), "hide": t("Hide this column"),
+        "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
+        "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
+        "everything": t("Tick all that match"), "pages": t("Pages of the table"), "next": t("Next page"),
+        "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
+    }  # fmt: skip

@@ -1,0 +1,169 @@
+"""Signing in and out, keeping a session, and what a visitor prefers: plain forms that work without scripts."""
+
+from html import escape
+from typing import Annotated, Any
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from services.console import session, texts
+from services.console.api_client import Away, Refused, SignedOut
+from services.console.parts.brand import MARK, STYLE_SHEET
+
+YEAR = 365 * 24 * 3600
+DOCUMENT = """<!doctype html>
+<html><head><meta charset="utf-8"><title>{title} · Returpost</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/assets/favicon.svg"><link rel="stylesheet" href="{style}">
+<script src="/assets/page.js" defer></script></head>
+<body class="entrance"><main class="entrance-card">
+<div class="brand">{mark}<span>Returpost</span></div>
+<h1>{title}</h1>
+{notice}
+<form method="post" action="/sign-in">
+<input type="hidden" name="next" value="{next}">
+<label class="field"><span>{name_label}</span>
+<input name="name" value="{name}" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+</label>
+<label class="field"><span>{password_label}</span>
+<input name="password" type="password" autocomplete="current-password" required></label>
+<button class="button primary wide" type="submit">{submit}</button>
+</form>
+{single}
+<form method="post" action="/preferences" class="languages">
+<input type="hidden" name="next" value="/sign-in?{query}">{languages}</form>
+</main></body></html>"""
+
+router = APIRouter()
+
+
+def _page(request: Request, *, following: str, name: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
+    say = texts.Texts(session.language_of(request))
+    notice = f'<p class="notice bad" role="alert">{escape(problem)}</p>' if problem else ""
+    others = [
+        f'<button class="link" name="language" value="{code}" lang="{code}">{title}</button>'
+        for code, title in texts.LANGUAGES.items()
+        if code != say.language
+    ]
+    return HTMLResponse(
+        DOCUMENT.format(
+            title=say.t("Sign in"),
+            style=STYLE_SHEET,
+            mark=MARK,
+            notice=notice,
+            next=escape(following),
+            name=escape(name),
+            name_label=say.t("User name"),
+            password_label=say.t("Password"),
+            submit=say.t("Sign in"),
+            single="",
+            query=escape(urlencode({"next": following})),
+            languages="".join(others),
+        ),
+        status,
+    )
+
+
+@router.get("/sign-in")
+async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's name in the URL
+    """The page on which one signs in."""
+    return _page(request, following=own_path(next))
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+) -> Response:
+    """Begin a session, and go on to where the visitor wanted to be."""
+    say, following = texts.Texts(session.language_of(request)), own_path(next)
+    try:
+        answer = await request.app.state.services.ask(
+            "actions", "POST", "/v1/sign-in", token=None, body={"name": name, "password": password}
+        )
+    except Away:
+        problem = say.t("Signing in is not possible just now: the service that knows the users does not answer.")
+        return _page(request, following=following, name=name, problem=problem, status=503)
+    except Refused as refused:
+        problem = (
+            say.t("Too many wrong passwords. Wait a while, then try again.")
+            if refused.status == 429
+            else say.t("The name or the password is wrong.")
+        )
+        return _page(request, following=following, name=name, problem=problem, status=refused.status)
+    told: dict[str, Any] = answer.json()
+    response = RedirectResponse(following, 303)
+    _remember(request, response, told["token"])
+    _prefer(response, "tenant", told["home"])
+    if told["language"] and "language" not in request.cookies:
+        _prefer(response, "language", told["language"])
+    return response
+
+
+@router.post("/session/keep", status_code=204)
+async def keep(request: Request) -> Response:
+    """Go on with the session: a page asks for it while somebody works with it. 401 when it has ended."""
+    held = session.read(request.cookies.get(session.COOKIE))
+    if held is None:
+        return Response(status_code=401)
+    try:
+        answer = await request.app.state.services.ask("actions", "POST", "/v1/sign-in/renewal", token=held.token)
+    except (SignedOut, Refused):
+        return Response(status_code=401)
+    except Away:
+        return Response(status_code=503)
+    response = Response(status_code=204)
+    _remember(request, response, answer.json()["token"])
+    request.app.state.keeper.renewed(held.token, answer.json()["token"])
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End the session, here and in the service."""
+    held = session.read(request.cookies.get(session.COOKIE))
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(session.COOKIE, path="/")
+    if held is not None:
+        try:
+            await request.app.state.services.ask("actions", "POST", "/v1/sign-out", token=held.token)
+        except (Away, Refused, SignedOut):
+            return response  # the token ends by itself, and the browser has it no more
+    return response
+
+
+@router.post("/preferences")
+async def prefer(
+    request: Request,
+    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+    language: Annotated[str | None, Form()] = None,
+    theme: Annotated[str | None, Form()] = None,
+    tenant: Annotated[str | None, Form(max_length=100)] = None,
+) -> Response:
+    """Choose language, theme or, with a session for all of them, the tenant."""
+    response = RedirectResponse(own_path(next), 303)
+    if language in texts.LANGUAGES:
+        _prefer(response, "language", str(language))
+    if theme in session.THEMES:
+        _prefer(response, "theme", str(theme))
+    if tenant:
+        _prefer(response, "tenant", tenant.strip().lower())
+    return response
+
+
+def own_path(target: str) -> str:
+    """Return a place of this console; what leads elsewhere becomes the first page."""
+    parts = urlsplit(target)
+    inside = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    return target if inside else "/"
+
+
+def _remember(request: Request, response: Response, token: str) -> None:
+    session.remember(response, token, secure=not request.app.state.settings.insecure_cookies)
+
+
+def _prefer(response: Response, name: str, value: str) -> None:
+    response.set_cookie(name, value, max_age=YEAR, samesite="lax", httponly=True, path="/")
