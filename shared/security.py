@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, HTTPException, Request
@@ -45,6 +45,8 @@ class Caller:
     name: str
     tenant: str
     scopes: frozenset[str]
+    token: str | None = None
+    """Id of the token, of those that the actions service has issued."""
 
     def tenant_for(self, asked: str | None) -> str:
         """Return the tenant to work for. Raises HTTP 403 for another's, 400 when a caller for all names none."""
@@ -65,14 +67,21 @@ def keys_of(setting: str) -> list[str]:
     return keys
 
 
-def issue(key: str, *, name: str, tenant: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
-    """Return a token. Raises `InvalidSettings` for a scope that does not exist, or a name that cannot be shown."""
+def issue(
+    key: str, *, name: str, tenant: str, scopes: tuple[str, ...], lifetime: timedelta, identity: str | None = None
+) -> str:
+    """Return a token, with an id where it is to be revoked by it.
+
+    Raises `InvalidSettings` for a scope that does not exist, or a name that cannot be shown.
+    """
     if not NAME.match(name):
         raise InvalidSettings("--name: 1 to 100 characters, no control characters")
     unknown = set(scopes) - set(SCOPES)
     if unknown:
         raise InvalidSettings(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}")
-    claims = {"sub": name, "tenant": tenant, "scopes": list(scopes), "aud": AUDIENCE}
+    claims: dict[str, Any] = {"sub": name, "tenant": tenant, "scopes": list(scopes), "aud": AUDIENCE}
+    if identity is not None:
+        claims["jti"] = identity
     return jwt.encode(claims | {"exp": datetime.now(UTC) + lifetime}, key, ALGORITHM)
 
 
@@ -81,7 +90,7 @@ def verify(token: str, keys: list[str]) -> Caller | None:
     for key in keys:
         try:
             claims = jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "sub"]})
-            return Caller(str(claims["sub"]), str(claims["tenant"]), frozenset(claims["scopes"]))
+            return Caller(str(claims["sub"]), str(claims["tenant"]), frozenset(claims["scopes"]), claims.get("jti"))
         except (jwt.InvalidTokenError, KeyError, TypeError):
             continue
     return None

@@ -41,7 +41,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def load(kind: type[S], service: str, **overrides: Any) -> S:
     """Read the settings of a service. Raises `InvalidSettings` that names the variables, never their values."""
-    secrets = os.environ.get("RETURPOST_SECRETS_DIR")
+    secrets = os.environ.get("RETURPOST_SECRETS_DIR") or None
     if secrets and not Path(secrets).is_dir():
         raise InvalidSettings(f"RETURPOST_SECRETS_DIR: {secrets} is not a folder")
     own = f"RETURPOST_{service.upper()}_"

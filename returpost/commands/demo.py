@@ -41,6 +41,7 @@ def demo(
     from returpost.api import Api
     from returpost.commands.options import own_token
     from returpost.commands.terminal import err, print_json, say, to_files
+    from returpost.commands.user import drawn, make
     from returpost.demo import SENDER, SETTINGS, Demo
     from returpost.samples import expectations, paths
     from returpost.system import Options, operate, system
@@ -65,7 +66,9 @@ def demo(
                 _tell(outcome)
             shown = True
             if not once:
-                _where_next(outcome, running.urls)
+                password = drawn()
+                make(api, outcome.tenant, password, tenant="*", home=outcome.tenant, role="administrator")
+                _where_next(outcome, running.urls, password)
                 await asyncio.Event().wait()
             return 0 if outcome.adds_up else 1
 
@@ -127,10 +130,11 @@ def _tell(outcome: "Outcome") -> None:
         out.print(f"All {len(outcome.findings)} figures are what the simulation expects.")
 
 
-def _where_next(outcome: "Outcome", urls: Mapping[str, str]) -> None:
+def _where_next(outcome: "Outcome", urls: Mapping[str, str], password: str) -> None:
     from returpost.commands.terminal import err
 
     err.print(
+        f"\nThe web page: {urls['console']}  user: {outcome.tenant}  password: {password}\n"
         f"\nIt keeps running until Ctrl-C. In another terminal:\n"
         f"  returpost status\n"
         f"  returpost blocked list --tenant {outcome.tenant}\n"

@@ -52,4 +52,5 @@ def wait(failures: int, failed_at: datetime | None, now: datetime) -> timedelta:
     if failed_at is None or failures < FREE_TRIES:
         return timedelta(0)
     pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 12))
-    return max(timedelta(0), failed_at + pause - now)
+    left: timedelta = failed_at + pause - now
+    return max(timedelta(0), left)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.actions import accounts
 from shared.contracts import Name
 from shared.database import queries
-from shared.security import ALL_TENANTS, ROLES, Caller, issue, requires
+from shared.security import ADMINISTER, ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
+from shared.vocabulary import Role
 
 Q = queries(Path(__file__).with_name("users.sql"))
 SESSION_LIFE = timedelta(minutes=30)
@@ -24,9 +25,8 @@ HASHES_AT_ONCE = 2
 
 router = APIRouter(prefix="/v1", tags=["users"])
 Anybody = Annotated[Caller, Depends(requires("read"))]
-Administrator = Annotated[Caller, Depends(requires("administer"))]
+Administrator = Annotated[Caller, Depends(requires(ADMINISTER))]
 Tenant = Annotated[Name | Literal["*"] | None, Query()]
-Role = Literal["viewer", "marketer", "operator", "administrator"]
 _hashing = asyncio.Semaphore(HASHES_AT_ONCE)
 
 
@@ -81,13 +81,13 @@ async def sign_in(request: Request, body: SignIn) -> dict[str, Any]:
     if not right or user is None or user["disabled"]:
         await pool.execute(Q["note_failure"], name, now)
         raise HTTPException(401, "name or password is wrong")
-    await pool.execute(Q["note_success"], name, await asyncio.to_thread(accounts.rehashed, body.password, known))
+    await pool.execute(Q["note_success"], name, await asyncio.to_thread(accounts.rehashed, body.password, str(known)))
     return await open_session(request, user, now)
 
 
 async def open_session(request: Request, user: Any, now: datetime) -> dict[str, Any]:
     """Begin a session of a user who has proved who it is, and return its token."""
-    identity, scopes = uuid4(), ROLES[user["role"]]
+    identity, scopes = uuid4(), SCOPES_OF_ROLE[Role(user["role"])]
     values = (identity, "session", user["tenant"], user["name"], list(scopes), user["name"], now, now + SESSION_LIFE)
     pool = request.app.state.service.pool
     await pool.execute(Q["add_token"], *values)
@@ -106,7 +106,7 @@ async def renew(request: Request, caller: Anybody) -> dict[str, Any]:
     end = min(now + SESSION_LIFE, held["issued_at"] + LONGEST_SESSION)
     if end <= now:
         raise HTTPException(401, "the session has ended; sign in again")
-    await pool.execute(Q["extend_token"], held["id"], end, list(ROLES[user["role"]]))
+    await pool.execute(Q["extend_token"], held["id"], end, list(SCOPES_OF_ROLE[Role(user["role"])]))
     return _session(request, user, held["id"], end)
 
 
@@ -168,7 +168,7 @@ async def change_user(
     request: Request, caller: Administrator, name: str, body: UserChange, tenant: Tenant = None
 ) -> None:
     """Change a user's role or password, or shut the user out; open sessions end with either."""
-    if name == caller.name and (body.disabled or body.role not in (None, "administrator")):
+    if name == caller.name and (body.disabled or body.role not in (None, Role.ADMINISTRATOR)):
         raise HTTPException(409, "you would shut yourself out; let another administrator do it")
     pool, now = request.app.state.service.pool, datetime.now(UTC)
     values = (name, _whose(caller, tenant), body.role, body.disabled, await _hash(body.password), None)
@@ -227,7 +227,7 @@ def _whose(caller: Caller, tenant: str | None) -> str | None:
 
 
 def _session(request: Request, user: Any, identity: UUID, end: datetime) -> dict[str, Any]:
-    scopes, life = ROLES[user["role"]], end - datetime.now(UTC)
+    scopes, life = SCOPES_OF_ROLE[Role(user["role"])], end - datetime.now(UTC)
     token = issue(
         _key(request), name=user["name"], tenant=user["tenant"], scopes=scopes, lifetime=life, identity=str(identity)
     )

@@ -1,8 +1,8 @@
 """The HTML document as NiceGUI writes it, made to fit a strict content policy.
 
 NiceGUI 3.18 writes inline scripts and styles, and evaluates text as code for string templates, for properties whose
-name begins with a colon, for handlers written in JavaScript and for `run_javascript`. The console uses none of these: its
-components are modules with render functions. So a nonce for each inline script and style is enough, and
+name begins with a colon, for handlers written in JavaScript and for `run_javascript`. The console uses none of these:
+its components are modules with render functions. So a nonce for each inline script and style is enough, and
 `unsafe-eval` and `unsafe-inline` can stay out.
 """
 

@@ -18,6 +18,7 @@ import yaml
 
 from deploy import draw_secrets, generate
 from returpost.commands.root import COMMANDS
+from services.console.settings import Settings as Console
 from shared.settings import ServiceSettings
 from shared.topology import SERVICES, service_users
 from tests.conftest import PASSWORDS
@@ -60,10 +61,10 @@ def test_every_service_runs_its_module_and_is_asked_for_its_health(compose: dict
 
 
 def test_commands_are_those_of_the_command_line(compose: dict[str, Any]) -> None:
-    words = [entry for service in ("setup", "token") for key in ("entrypoint", "command")
+    words = [entry for service in ("setup", "user", "token") for key in ("entrypoint", "command")
              for part in compose["services"][service].get(key, ()) for entry in [part]]  # fmt: skip
     commands = re.findall(r"returpost ([a-z]+(?: [a-z]+)?)", " ".join(words))
-    assert commands == ["migrate", "topology apply", "token"]
+    assert commands == ["migrate", "topology apply", "user", "token"]
     assert {command.split()[0] for command in commands} <= set(COMMANDS)
     comments = re.findall(r"^#   (\S.*)$", COMPOSE.read_text(), re.MULTILINE)
     assert any("deploy.draw_secrets" in line for line in comments)
@@ -71,8 +72,20 @@ def test_commands_are_those_of_the_command_line(compose: dict[str, Any]) -> None
     assert all(line[3] == str(COMPOSE.relative_to(generate.ROOT)) for line in used)
 
 
+def test_the_console_runs_its_module_without_a_secret_and_knows_where_the_services_are(compose: dict[str, Any]) -> None:
+    entry = compose["services"]["console"]
+    assert callable(import_module(entry["command"][0]).main)
+    port = Console.model_fields["http_port"].default
+    assert entry["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"http://127.0.0.1:{port}/health/ready" in entry["healthcheck"]["test"][-1]
+    assert "secrets" not in entry
+    for service in SERVICES:
+        own = import_module(f"services.{service}.settings").Settings.model_fields["http_port"].default
+        assert entry["environment"][f"RETURPOST_{service.upper()}_URL"] == f"http://{service}:{own}"
+
+
 def test_variables_are_settings(compose: dict[str, Any]) -> None:
-    known = SETTINGS_OF_THE_COMMAND | {name.upper() for name in ServiceSettings.model_fields}
+    known = SETTINGS_OF_THE_COMMAND | {name.upper() for name in (*ServiceSettings.model_fields, *Console.model_fields)}
     image = re.findall(r"RETURPOST_([A-Z_]+)=", DOCKERFILE.read_text())
     assert image
     assert set(image) <= known

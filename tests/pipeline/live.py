@@ -18,8 +18,8 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 
 from deploy.local.backing import rabbit_in
 from deploy.local.postgres import EmbeddedPostgres
-from returpost.home import Home, Running
-from shared.topology import COMMANDS, SERVICES, queues
+from returpost.home import PROGRAMS, Home, Running
+from shared.topology import COMMANDS, queues
 
 SENDER = "bench"
 START_SECONDS = 120.0
@@ -119,7 +119,7 @@ def _started(folder: Path, up: "subprocess.Popen[bytes]", log: Path) -> Running:
     deadline = time.monotonic() + START_SECONDS
     while True:
         running = Home(folder).running()
-        if running is not None and all(map(_answers, running.urls.values())) and set(running.urls) == set(SERVICES):
+        if running is not None and all(map(_answers, running.urls.values())) and set(running.urls) == set(PROGRAMS):
             return running
         assert up.poll() is None, log.read_text()[-4000:]
         assert time.monotonic() < deadline, f"not ready after {START_SECONDS} s: {log.read_text()[-4000:]}"

@@ -14,12 +14,13 @@ from returpost.commands.root import COMMANDS, app, load
 from returpost.commands.simulate import receivers_of
 from returpost.commands.token import lifetime_of
 from returpost.commands.up import services_of, workers_of
+from returpost.home import PROGRAMS
 from shared.errors import InvalidSettings
 from shared.security import ALL_TENANTS, verify
-from shared.topology import SERVICES, queues
+from shared.topology import queues
 
 KEY = "a-key-for-tests-of-sufficient-length"
-AWAY = {f"RETURPOST_{service.upper()}_URL": "http://127.0.0.1:1" for service in SERVICES}
+AWAY = {f"RETURPOST_{service.upper()}_URL": "http://127.0.0.1:1" for service in PROGRAMS}
 
 runner = CliRunner()
 
@@ -171,7 +172,7 @@ def test_lifetimes_that_are_none(text: str) -> None:
 
 
 def test_only_and_workers() -> None:
-    assert services_of("") == SERVICES
+    assert services_of("") == PROGRAMS
     assert services_of("classifier, ingest") == ("ingest", "classifier")
     assert workers_of(["ingest=2", "actions=3,replay=1"]) == {"ingest": 2, "actions": 3, "replay": 1}
     for wrong in (["ingest=0"], ["ingest=x"], ["nobody=1"], ["ingest=65"]):

@@ -16,9 +16,8 @@ import psutil
 import pytest
 
 from returpost.api import Api
-from returpost.home import Home
+from returpost.home import PROGRAMS, Home
 from shared.errors import ReturpostError
-from shared.topology import SERVICES
 from tests.conftest import PASSWORDS
 from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
 
@@ -117,7 +116,7 @@ def test_from_up_over_send_to_blocked_and_down(installation: Installation, tmp_p
     installation.up()
     status = installation.json("status")
     assert status["ok"], status
-    assert set(status["services"]) == set(SERVICES)
+    assert set(status["services"]) == set(PROGRAMS)
     assert all(queue["exists"] for queue in status["queues"]["queues"])
     assert status["database"]["bytes"] > 0
 
@@ -168,7 +167,7 @@ def test_a_killed_service_comes_back_and_a_simulated_mailing_comes_through(insta
 
     installation.wait_for(judged)
     installation.wait_for(lambda: _is_well(installation))
-    assert installation.log().count("starts again in") >= len(SERVICES)
+    assert installation.log().count("starts again in") >= len(PROGRAMS)
 
 
 def test_each_service_has_its_own_secrets_alone(installation: Installation) -> None:

@@ -12,7 +12,7 @@ class _Dialog(Element, component="dialog.js"):
 
 
 class Dialog:
-    """A dialog that is open from when it is made until `close`; `with dialog.body:` fills it, `with dialog.foot:` too."""
+    """A dialog, open from when it is made until `close`; `with dialog.body:` fills it, and `with dialog.foot:`."""
 
     def __init__(self, visitor: Visitor, title: str) -> None:
         self._place = Tag("div")

@@ -51,12 +51,15 @@ class Group:
 class Source(Protocol):
     """Where the rows come from, and how they look."""
 
-    columns: Sequence[Column]
     sort: str
     descending: bool
     caption: str
     empty: tuple[str, str, str]
     """Icon, title and what to do when there are no rows at all."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """All columns, in their order."""
 
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return the page after a mark."""
@@ -129,8 +132,8 @@ class Table:
         self._sheet.props["selectable"] = selectable
         self._sheet.props["caption"] = t(self.source.caption)
         self._sheet.props["words"] = words(self.visitor)
-        for name, value in {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}.items():
-            self._sheet.props[name] = value
+        start: dict[str, Any] = {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}
+        self._sheet.props.update(start)
         self._sheet.props["count"] = {"text": "", "total": 0, "back": False, "more": False}
         self._sheet.props["view"] = self._shown_view()
         self._sheet.on("wish", self._wish)
