@@ -76,6 +76,14 @@ class Services:
             raise _refusal(answer)
         return answer
 
+    async def look(self, service: str, path: str) -> Any:
+        """Return what an open route says, be it good or bad. Raises `Away`."""
+        try:
+            answer = await self._clients[service].get(path)
+            return orjson.loads(answer.content)
+        except (httpx.TransportError, orjson.JSONDecodeError):
+            raise Away(service) from None
+
     def stream(self, service: str, path: str, *, token: str, parameters: Mapping[str, Any]) -> Any:
         """Return an answer that is read as it comes, for `async with`."""
         headers = {"Authorization": f"Bearer {token}"}

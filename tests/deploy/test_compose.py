@@ -61,9 +61,11 @@ def test_every_service_runs_its_module_and_is_asked_for_its_health(compose: dict
 
 
 def test_commands_are_those_of_the_command_line(compose: dict[str, Any]) -> None:
-    words = [entry for service in ("setup", "user", "token") for key in ("entrypoint", "command")
-             for part in compose["services"][service].get(key, ()) for entry in [part]]  # fmt: skip
-    commands = re.findall(r"returpost ([a-z]+(?: [a-z]+)?)", " ".join(words))
+    lines = []
+    for service in ("setup", "user", "token"):
+        entry = compose["services"][service]
+        lines.append(" ".join([*entry["entrypoint"], *entry.get("command", ())]))
+    commands = re.findall(r"returpost ([a-z]+(?: [a-z]+)?)", "; ".join(lines))
     assert commands == ["migrate", "topology apply", "user", "token"]
     assert {command.split()[0] for command in commands} <= set(COMMANDS)
     comments = re.findall(r"^#   (\S.*)$", COMPOSE.read_text(), re.MULTILINE)

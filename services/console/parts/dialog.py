@@ -29,6 +29,11 @@ class Dialog:
         """The way out that changes nothing."""
         button(text or self._visitor.t("Cancel"), self.close)
 
+    def empty_foot(self) -> None:
+        """Take the buttons away, for others."""
+        for child in list(self.foot.children):
+            child.delete()
+
     def close(self) -> None:
         """Close it."""
         if not self._place.is_deleted:

@@ -168,7 +168,7 @@ class Table:
             self._panel.set_visibility(False)
             self._board.classes(remove="opened")
         await self.load()
-        await self._tell()
+        await self.tell()
 
     def untick(self) -> None:
         """Tick nothing."""
@@ -303,7 +303,7 @@ class Table:
         self._sheet.props["everything"] = self.everything
         self._sheet.props["ticked"] = list(self.ticked)
         self._sheet.update()
-        await self._tell()
+        await self.tell()
 
     async def _toggle_group(self, event: GenericEventArguments) -> None:
         self._open_groups ^= {str(event.args)}
@@ -334,7 +334,8 @@ class Table:
             with Tag("div", "panel-body"), self.visitor.guarding():
                 await self._detail(row)
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Tell the page that view or ticks have changed."""
         if self._on_change is not None:
             waiting = self._on_change(self)
             if waiting is not None:

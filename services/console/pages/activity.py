@@ -1,0 +1,64 @@
+"""What was done: operations with how far they are, undo and files; the audit beside them."""
+
+from typing import Any
+
+from services.console.parts.markup import Tag, empty, link
+from services.console.parts.progress import Progress
+from services.console.parts.shell import Pages, Visitor, heading, trail
+from services.console.texts import marked as _, operations as words
+
+MOST = 50
+
+
+def add(pages: Pages) -> None:
+    """Serve the pages."""
+    pages.add("/activity", _("Activity"), activity)
+    pages.add("/activity/{operation}", _("Operation"), operation)
+
+
+async def activity(visitor: Visitor) -> None:
+    """The list of operations."""
+    t = visitor.t
+    heading(t("Activity"), t("What was done with many addresses at once, by whom, and what came of it."))
+    found = await visitor.api.get("actions", "/v1/operations", limit=MOST)
+    rows: list[dict[str, Any]] = found["operations"] if isinstance(found, dict) else found
+    with Tag("div", "sheet no-ticks"):
+        if not rows:
+            what = t("Tick addresses under Mailings or Blocked addresses, then choose from the Actions menu.")
+            empty("bolt", t("Nothing was done yet"), what)
+            return
+        with Tag("div", "scroller"), Tag("table"):
+            with Tag("thead"), Tag("tr"):
+                for title in (t("What"), t("By"), t("When"), t("State"), t("Addresses")):
+                    with Tag("th", scope="col"):
+                        Tag("span", "plain-head", title)
+            with Tag("tbody"):
+                for row in rows:
+                    _row(visitor, row)
+
+
+def _row(visitor: Visitor, row: dict[str, Any]) -> None:
+    texts, t = visitor.texts, visitor.t
+    identity = row.get("id") or row["operation_id"]
+    with Tag("tr"):
+        with Tag("td", "first"):
+            link(t(words.NAMES.get(row["operation"], row["operation"])), f"/activity/{identity}")
+        Tag("td", text=row["requested_by"], data_label=t("By"))
+        Tag("td", text=texts.time(row["requested_at"]), data_label=t("When"))
+        with Tag("td", data_label=t("State")):
+            Tag("span", f"badge {words.TONES.get(row['state'], 'calm')}", t(words.STATES[row["state"]]))
+        total = row["rows"] if "rows" in row else row["total"]
+        Tag("td", "number", texts.number(total), data_label=t("Addresses"))
+
+
+async def operation(visitor: Visitor) -> None:
+    """One operation."""
+    t, identity = visitor.t, visitor.parameters["operation"]
+    trail((t("Activity"), "/activity"))
+    known = await visitor.api.get("actions", f"/v1/operations/{identity}")
+    heading(
+        t(words.NAMES.get(known["operation"], known["operation"])),
+        t("By {who}, {when}", who=known["requested_by"], when=visitor.texts.full_time(known["requested_at"])),
+    )
+    with Tag("div", "card"):
+        Progress(visitor, identity, known["operation"]).begin()

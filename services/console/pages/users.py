@@ -1,0 +1,160 @@
+"""Users and tokens: who may sign in, which systems may call the APIs. For administrators."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from services.console.api_client import Trouble
+from services.console.pages.operations import table
+from services.console.parts.dialog import Dialog
+from services.console.parts.field import Field
+from services.console.parts.markup import Tag, button, notice
+from services.console.parts.shell import Pages, Visitor, heading
+from services.console.texts import marked as _, reasons
+
+SCOPES = {
+    "send": _("Hand in delivery results"),
+    "check": _("Ask whom to skip"),
+    "read": _("Read"),
+    "write": _("Change addresses and persons"),
+}
+DAYS = {"30": _("30 days"), "90": _("90 days"), "365": _("A year")}
+
+
+def add(pages: Pages) -> None:
+    """Serve the page."""
+    pages.add("/users", _("Users and tokens"), users, "administer")
+
+
+async def users(visitor: Visitor) -> None:
+    """Draw the page."""
+    t = visitor.t
+    heading(t("Users and tokens"), t("People sign in; systems come with a token. Both can be ended at once."))
+    with Tag("div", "cards"):
+        with Tag("section", "card"):
+            Tag("h2", text=t("Users"))
+            await Part(visitor, _users).show()
+        with Tag("section", "card"):
+            Tag("h2", text=t("Tokens and sessions"))
+            await Part(visitor, _tokens).show()
+
+
+class Part:
+    """A part of the page that is drawn anew after a change."""
+
+    def __init__(self, visitor: Visitor, draw: Callable[["Part"], Awaitable[None]]) -> None:
+        self.visitor, self._draw = visitor, draw
+        self.place = Tag("div", "stack")
+
+    async def show(self) -> None:
+        """Draw it."""
+        self.place.clear()
+        with self.place, self.visitor.guarding():
+            await self._draw(self)
+
+    async def change(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask for a change, then draw anew; returns the answer, or nothing when it was refused."""
+        try:
+            told = await self.visitor.api.call("actions", method, path, body=body)
+        except Trouble as trouble:
+            with self.place:
+                notice("bad", *self.visitor.trouble(trouble))
+            return None
+        await self.show()
+        return told or {}
+
+
+async def _users(part: Part) -> None:
+    t, texts = part.visitor.t, part.visitor.texts
+    tenant = None if part.visitor.all_tenants else part.visitor.api.tenant
+    with table(t("Name"), t("Role"), t("Customer"), t("Since"), "", label=t("Users")):
+        for user in await part.visitor.api.get("actions", "/v1/users", tenant=tenant):
+            path = f"/v1/users/{quote(user['name'], safe='')}"
+            with Tag("tr"):
+                Tag("td", "first", user["name"])
+                Tag("td", text=reasons.word(texts, reasons.ROLES, user["role"]).partition(":")[0])
+                Tag("td", text=t("all") if user["tenant"] == "*" else user["tenant"])
+                Tag("td", text=texts.date(user["created_at"]))
+                with Tag("td"):
+                    if user["name"] == part.visitor.name:
+                        Tag("span", "badge calm", t("You"))
+                    elif user["disabled"]:
+                        button(t("Let in again"), partial(part.change, "PATCH", path, {"disabled": False}))
+                    else:
+                        button(t("Shut out"), partial(part.change, "PATCH", path, {"disabled": True}))
+    button(t("New user"), partial(_new_user, part), "primary").style("justify-self: start")
+
+
+def _new_user(part: Part) -> None:
+    visitor, t = part.visitor, part.visitor.t
+    with part.place:
+        dialog = Dialog(visitor, t("New user"))
+    roles = {role: reasons.word(visitor.texts, reasons.ROLES, role) for role in reasons.ROLES}
+    with dialog.body:
+        name = Field(t("User name"), autofocus=True, autocomplete="off", autocapitalize="none")
+        password = Field(t("Password"), "password", help=t("12 characters or more."), autocomplete="new-password")
+        role = Field(t("Role"), "select", "marketer", choices=roles)
+
+    async def save() -> None:
+        body = {"name": name.value, "password": password.value, "role": role.value}
+        try:
+            await visitor.api.call("actions", "POST", "/v1/users", body=body)
+        except Trouble as trouble:
+            with dialog.body:
+                notice("bad", *visitor.trouble(trouble))
+            return
+        dialog.close()
+        await part.show()
+
+    with dialog.foot:
+        dialog.cancel_button()
+        button(t("OK"), save, "primary")
+
+
+async def _tokens(part: Part) -> None:
+    t, texts = part.visitor.t, part.visitor.texts
+    kinds = {"session": t("Session"), "token": t("Token")}
+    with table(t("Name"), t("Kind"), t("May"), t("Made by"), t("Ends"), "", label=t("Tokens and sessions")):
+        for token in await part.visitor.api.get("actions", "/v1/tokens"):
+            with Tag("tr"):
+                Tag("td", "first", token["name"])
+                Tag("td", text=kinds[token["kind"]])
+                Tag("td", text=", ".join(token["scopes"]))
+                Tag("td", text=token["issued_by"])
+                Tag("td", text=texts.time(token["expires_at"]))
+                with Tag("td"):
+                    button(t("Revoke"), partial(part.change, "DELETE", f"/v1/tokens/{token['id']}"))
+    button(t("New token"), partial(_new_token, part), "primary").style("justify-self: start")
+
+
+def _new_token(part: Part) -> None:
+    visitor, t = part.visitor, part.visitor.t
+    with part.place:
+        dialog = Dialog(visitor, t("New token"))
+    with dialog.body:
+        name = Field(t("Which system"), autofocus=True)
+        boxes = {scope: Field(t(text), "checkbox", False) for scope, text in SCOPES.items()}
+        days = Field(t("Good for"), "select", "90", choices={key: t(text) for key, text in DAYS.items()})
+
+    async def make() -> None:
+        scopes = [scope for scope, box in boxes.items() if box.value]
+        body = {"name": name.value, "scopes": scopes, "days": int(days.value)}
+        try:
+            told = await visitor.api.call("actions", "POST", "/v1/tokens", body=body)
+        except Trouble as trouble:
+            with dialog.body:
+                notice("bad", *visitor.trouble(trouble))
+            return
+        dialog.body.clear()
+        with dialog.body:
+            notice("warn", t("Copy it now: it is not shown again."))
+            Tag("pre", "message", told["token"], tabindex="0")
+        dialog.empty_foot()
+        with dialog.foot:
+            dialog.cancel_button(t("Close"))
+        await part.show()
+
+    with dialog.foot:
+        dialog.cancel_button()
+        button(t("OK"), make, "primary")

@@ -1,0 +1,72 @@
+"""The Actions button under a table: what can be done with what is ticked."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from services.console.parts.markup import Tag, icon
+from services.console.parts.operation_dialog import OperationDialog
+from services.console.parts.shell import Visitor
+from services.console.parts.table import Table
+from services.console.texts import operations as words
+
+ORDER: Sequence[str | None] = (
+    "export", None, "copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project", None,
+    "clear_bounce_flag", "set_former_employee", None, "delete_addresses",
+)  # fmt: skip
+Choose = Callable[[Table], dict[str, Any]]
+
+
+class ActionsMenu:
+    """The button and its menu; without rights, or with nothing ticked, it says why it does nothing."""
+
+    def __init__(self, visitor: Visitor, table: Table, chosen: Choose) -> None:
+        self._visitor, self._table, self._chosen = visitor, table, chosen
+        with table.actions:
+            self._menu = Tag("details", "menu primary")
+        with self._menu:
+            with Tag("summary"):
+                icon("bolt")
+                Tag("span", text=visitor.t("Actions"))
+            self._list = Tag("div", "menu-box menu-list")
+        self._shown: bool | None = None
+
+    async def refresh(self) -> None:
+        """Show what can be done with what is ticked now."""
+        ready = self._table.how_many > 0 and self._visitor.may("write")
+        if ready is self._shown:
+            return
+        self._shown = ready
+        self._menu.props["data-off"] = None if ready else ""
+        self._menu.update()
+        self._list.clear()
+        with self._list:
+            if not ready:
+                Tag("p", "quiet", self._why_not())
+                return
+            for name in ORDER:
+                if name is None:
+                    Tag("div", "menu-line")
+                else:
+                    self._item(name)
+
+    def _item(self, name: str) -> None:
+        danger = "danger" if name == "delete_addresses" else ""
+        with Tag("button", f"menu-item {danger}", type="button") as item:
+            icon(words.PICTURES[name])
+            Tag("span", text=self._visitor.t(words.NAMES[name]))
+        item.on("click", partial(self._begin, name))
+
+    async def _begin(self, name: str) -> None:
+        with self._menu:
+            await OperationDialog(self._visitor, name, self._chosen(self._table), self._table).show()
+
+    def _why_not(self) -> str:
+        if not self._visitor.may("write"):
+            return self._visitor.t("You may look, but not change. An administrator can give you the right.")
+        return self._visitor.t("Tick the addresses that it shall be about.")
+
+
+def actions_menu(visitor: Visitor, table: Table, chosen: Choose) -> ActionsMenu:
+    """Put the Actions button under a table."""
+    return ActionsMenu(visitor, table, chosen)

@@ -1,0 +1,189 @@
+"""One operation from the menu to its end: what it needs, what it would do, OK, how far it is, and what came of it."""
+
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from services.console.api_client import Trouble
+from services.console.parts.dialog import Dialog
+from services.console.parts.field import Field
+from services.console.parts.markup import Tag, button, notice
+from services.console.parts.progress import follow
+from services.console.parts.shell import Visitor
+from services.console.parts.table import Table
+from services.console.texts import operations as words
+
+LISTS = {"add_to_selection": "selection", "add_to_project": "project"}
+NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}
+MOST_FOUND = 8
+
+
+class OperationDialog:
+    """The dialog of one operation over what is chosen."""
+
+    def __init__(self, visitor: Visitor, operation: str, chosen: dict[str, Any], table: Table) -> None:
+        self._visitor, self._operation, self._chosen, self._table = visitor, operation, chosen, table
+        self._parameters: dict[str, Any] = {}
+        self._key = str(uuid4())  # asked again, it is the same operation
+        self._token = ""
+        self._id = ""
+
+    async def show(self) -> None:
+        """Open it: ask for what the operation needs, or show at once what it would do."""
+        self._dialog = Dialog(self._visitor, self._visitor.t(words.NAMES[self._operation]))
+        if self._operation in NEW_LISTS:
+            self._ask_name()
+        elif self._operation in LISTS:
+            await self._ask_list()
+        elif self._operation == "export":
+            self._ask_format()
+        else:
+            await self._preview()
+
+    def _steps(self, ok: str, act: Any, tone: str = "primary") -> None:
+        self._dialog.empty_foot()
+        with self._dialog.foot:
+            self._dialog.cancel_button()
+            self._ok = button(ok, act, tone)
+
+    def _ask_name(self) -> None:
+        t = self._visitor.t
+        label = t("Name of the new selection") if "selection" in self._operation else t("Name of the new project")
+
+        def typed(value: str) -> None:
+            self._parameters = {"name": value.strip()}
+
+        with self._dialog.body:
+            Tag("p", "quiet", t(words.MEANING[self._operation]))
+            self._field = Field(label, on_typed=typed, autofocus=True, maxlength=200)
+        self._steps(t("OK"), self._named)
+
+    async def _named(self) -> None:
+        if not self._parameters.get("name"):
+            self._field.wrong(self._visitor.t("Give it a name."))
+            return
+        await self._preview()
+
+    async def _ask_list(self) -> None:
+        t, kind = self._visitor.t, LISTS[self._operation]
+        label = t("Search for the selection") if kind == "selection" else t("Search for the project")
+        with self._dialog.body:
+            Tag("p", "quiet", t(words.MEANING[self._operation]))
+            self._field = Field(label, on_typed=self._find, autofocus=True).finds(self._picked)
+        self._found: dict[str, str] = {}
+        self._steps(t("OK"), self._listed)
+        await self._find("")
+
+    async def _find(self, text: str) -> None:
+        kind = LISTS[self._operation]
+        with self._dialog.body:
+            try:
+                found = await self._visitor.api.get("actions", f"/v1/{kind}s", q=text.strip(), limit=MOST_FOUND)
+            except Trouble as trouble:
+                self._field.wrong(" ".join(self._visitor.trouble(trouble)))
+                return
+        rows = found[f"{kind}s"]
+        self._found = {row["id"]: row["name"] or row["id"] for row in rows}
+        self._field.wrong("" if rows or not text else self._visitor.t("Nothing with this name."))
+        members = self._visitor.texts
+        self._field.offer(
+            [
+                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} persons", row.get("members") or 0))
+                for row in rows
+            ]
+        )
+
+    def _picked(self, identity: str) -> None:
+        self._parameters = {"list": identity}
+        self._field.put(self._found.get(identity, identity))
+        self._field.offer([])
+
+    async def _listed(self) -> None:
+        if not self._parameters.get("list"):
+            self._field.wrong(self._visitor.t("Choose one of those that were found."))
+            return
+        await self._preview()
+
+    def _ask_format(self) -> None:
+        visitor = self._visitor
+        self._parameters = {
+            "format": "xlsx", "language": visitor.texts.language, "time_zone": str(visitor.texts.zone),
+            "separator": ";" if visitor.texts.language == "nb" else ",", "bom": True,
+        }  # fmt: skip
+        formats = {key: visitor.t(text) for key, text in words.FORMATS.items()}
+
+        def typed(value: str) -> None:
+            self._parameters["format"] = value
+
+        with self._dialog.body:
+            Tag("p", "quiet", visitor.t(words.MEANING["export"]))
+            Field(visitor.t("Format"), "select", "xlsx", choices=formats, on_typed=typed, autofocus=True)
+        self._steps(visitor.t("OK"), self._preview)
+
+    async def _preview(self) -> None:
+        body = {"operation": self._operation, "chosen": self._chosen, "parameters": self._parameters}
+        self._dialog.body.clear()
+        with self._dialog.body:
+            try:
+                seen = await self._visitor.api.call(
+                    "actions", "POST", "/v1/operations", body=body, headers={"Idempotency-Key": self._key}
+                )
+            except Trouble as trouble:
+                notice("bad", *self._visitor.trouble(trouble))
+                self._dialog.empty_foot()
+                with self._dialog.foot:
+                    self._dialog.cancel_button(self._visitor.t("Close"))
+                return
+            self._id, self._token = seen["id"], seen["token"]
+            if self._operation == "export":  # nothing is changed by it: no second question
+                await self._confirm()
+                return
+            self._tell(seen)
+
+    def _tell(self, seen: dict[str, Any]) -> None:
+        texts, t = self._visitor.texts, self._visitor.t
+        if self._operation in words.MEANING:
+            Tag("p", text=t(words.MEANING[self._operation]))
+        with Tag("ul", "tally"):
+            self._line(texts.t("Will be done for"), texts.tn("{n} address", "{n} addresses", seen["to_do"]))
+            for skipped in seen["skipped"]:
+                why = t(words.SKIPPED[skipped["why"]]) if skipped["why"] in words.SKIPPED else skipped["why"]
+                self._line(t("Left out, because they {why}", why=why), texts.number(skipped["rows"]))
+        self._sample(seen)
+        if not seen["can_be_undone"]:
+            notice("warn", t("This cannot be undone."))
+        danger = "danger" if self._operation == "delete_addresses" else "primary"
+        self._steps(t("OK"), self._confirm, danger)
+        if seen["to_do"] == 0:
+            self._ok.props["disabled"] = True
+            self._ok.update()
+
+    def _line(self, text: str, value: str) -> None:
+        with Tag("li"):
+            Tag("span", text=text)
+            Tag("b", text=value)
+
+    def _sample(self, seen: dict[str, Any]) -> None:
+        rows = [row["address"] for row in seen["sample"] if not row.get("skipped")][:5]
+        if rows:
+            Tag("p", "small quiet", ", ".join(rows) + (" …" if seen["to_do"] > len(rows) else ""))
+
+    async def _confirm(self) -> None:
+        path = f"/v1/operations/{self._id}/confirm"
+        self._dialog.body.clear()
+        with self._dialog.body:
+            try:
+                await self._visitor.api.call("actions", "POST", path, body={"token": self._token})
+            except Trouble as trouble:
+                notice("bad", *self._visitor.trouble(trouble))
+                return
+            self._dialog.empty_foot()
+            with self._dialog.foot:
+                button(self._visitor.t("Close"), partial(self._close, self._table), "primary")
+            await follow(self._visitor, self._id, self._operation)
+
+    async def _close(self, table: Table) -> None:
+        self._dialog.close()
+        table.untick()
+        await table.load()
+        await table.tell()

@@ -1,0 +1,59 @@
+"""What happened to an address or a person, newest first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.console.parts.markup import Tag
+from services.console.parts.shell import Visitor
+from services.console.texts import marked as _, reasons
+
+WHAT = {
+    "sent": (_("Sent"), "calm"),
+    "delivered": (_("Delivered"), "good"),
+    "opened": (_("Opened"), "good"),
+    "bounced": (_("Returned"), "warn"),
+    "returned": (_("Returned"), "warn"),
+    "hard_bounced": (_("Hard return"), "bad"),
+    "soft_bounced": (_("Soft return"), "warn"),
+    "complained": (_("Spam complaint"), "bad"),
+    "unsubscribed": (_("Unsubscribed"), "calm"),
+    "blocked": (_("Blocked"), "bad"),
+    "unblocked": (_("Block lifted"), "good"),
+    "cleared": (_("Bounce-flag cleared"), "good"),
+    "corrected": (_("Address corrected"), "good"),
+    "imported": (_("Imported"), "calm"),
+    "changed": (_("Changed"), "calm"),
+    "former_employee": (_("Set as former employee"), "calm"),
+}
+
+
+def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the lines: each has a time, what happened, and as far as known who, why and in which mailing."""
+    texts, t = visitor.texts, visitor.t
+    if not lines:
+        Tag("p", "quiet", t("Nothing is known yet."))
+        return
+    with Tag("ol", "timeline"):
+        for line in lines:
+            kind = str(line.get("what") or line.get("kind") or "")
+            title, tone = WHAT.get(kind, (kind, "calm"))
+            with Tag("li", tone):
+                Tag("time", text=texts.time(line["time"]), title=texts.full_time(line["time"]))
+                Tag("strong", text=t(title))
+                for part in _parts(visitor, line):
+                    Tag("p", text=part)
+
+
+def _parts(visitor: Visitor, line: Mapping[str, Any]) -> list[str]:
+    texts, t = visitor.texts, visitor.t
+    reason, about = line.get("reason"), str(line.get("address") or "")
+    found = [reasons.title(texts, reason) if reason else "", reasons.word(texts, reasons.CAUSES, line.get("cause"))]
+    if line.get("mailing"):
+        found.append(t("Mailing {mailing}", mailing=line["mailing"]))
+    if who := line.get("by") or line.get("who"):
+        found.append(t("By {who}", who=who))
+    if line.get("rule"):
+        found.append(t("Rule {rule}", rule=line["rule"]))
+    if line.get("note"):
+        found.append(str(line["note"]))
+    return [about, *filter(None, found)] if about else list(filter(None, found))
