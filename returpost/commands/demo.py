@@ -134,7 +134,7 @@ def _where_next(outcome: "Outcome", urls: Mapping[str, str], password: str) -> N
     from returpost.commands.terminal import err
 
     err.print(
-        f"\nThe web page: {urls['console']}  user: {outcome.tenant}  password: {password}\n"
+        f"\nThe web page: {urls['console']}\n  user:     {outcome.tenant}\n  password: {password}\n"
         f"\nIt keeps running until Ctrl-C. In another terminal:\n"
         f"  returpost status\n"
         f"  returpost blocked list --tenant {outcome.tenant}\n"

@@ -1,5 +1,6 @@
 """All blocked addresses over all mailings: the archive from which addresses are cleaned; spam complaints beside it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,14 +50,17 @@ class Blocked:
 
     async def groups(self, view: View) -> Sequence[Group]:
         """Return the blocks by cause or by reason."""
-        texts, counted = self._visitor.texts, {}
+        texts, counted = self._visitor.texts, Counter[str]()
         for row in await self._visitor.api.get("blocklist", "/v1/counts"):
             if not self._complaints or row["cause"] == "complaint":
-                counted[row[view.group] or ""] = counted.get(row[view.group] or "", 0) + row["blocked"]
-        names = {"cause": lambda value: reasons.word(texts, reasons.CAUSES, value)}
-        name = names.get(view.group, lambda value: reasons.title(texts, value) or texts.t("No reason"))
-        ordered = sorted(counted.items(), key=lambda pair: -pair[1])
-        return [Group(value, name(value), count) for value, count in ordered]
+                counted[row[view.group] or ""] += row["blocked"]
+
+        def name(value: str) -> str:
+            if view.group == "cause":
+                return reasons.word(texts, reasons.CAUSES, value)
+            return reasons.title(texts, value) or texts.t("No reason")
+
+        return [Group(value, name(value), count) for value, count in counted.most_common()]
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the address."""

@@ -1,4 +1,4 @@
-"""Overview: how the last mailings fared against what mailbox providers accept, why e-mails came back, what is blocked."""
+"""Overview: how mailings fared against what mailbox providers accept, why e-mails came back, what is blocked."""
 
 import asyncio
 from collections import Counter
@@ -118,11 +118,13 @@ def _rates(visitor: Visitor, mailings: Rows) -> None:
         options = {
             "grid": {"left": 44, "right": 44, "top": 16, "bottom": 28},
             "tooltip": {"trigger": "item", "renderMode": "richText"},
-            "xAxis": {"type": "category", "data": [row["mailing"] for row in shown], "axisLine": {"lineStyle": {"color": "--line"}},
+            "xAxis": {"type": "category", "data": [row["mailing"] for row in shown],
+                      "axisLine": {"lineStyle": {"color": "--line"}},
                       "axisLabel": {"color": "--quiet", "overflow": "truncate", "width": 110}},
             "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value} %", "color": "--quiet"},
                       "max": max(6, *values) * 1.1 // 1 + 1, "splitLine": {"lineStyle": {"color": "--line"}}},
-            "series": [{"type": "bar", "id": "rate", "data": values, "barMaxWidth": 42, "itemStyle": {"color": "--bar-open", "borderRadius": [4, 4, 0, 0]},
+            "series": [{"type": "bar", "id": "rate", "data": values, "barMaxWidth": 42,
+                        "itemStyle": {"color": "--bar-open", "borderRadius": [4, 4, 0, 0]},
                         "markLine": {"symbol": "none", "silent": True, "data": lines, "label": {"color": "--quiet"}}}],
         }  # fmt: skip
         told = ", ".join(f"{row['mailing']} {texts.number(value)} %" for row, value in zip(shown, values, strict=True))
@@ -155,7 +157,7 @@ def _blocks(visitor: Visitor, blocks: Rows) -> None:
         Tag("h2", text=t("Why addresses are blocked"))
         if not blocks:
             empty("ok", t("No address is blocked"), t("Addresses that cannot be reached show up here by themselves."))
-        lines = []
+        lines: list[tuple[str, int, str | None]] = []
         for row in blocks[:MOST_REASONS]:
             cause, reason = reasons.word(texts, reasons.CAUSES, row["cause"]), reasons.title(texts, row["reason"])
             target = f"/blocked?f.cause={row['cause']}" + (f"&f.reason={row['reason']}" if row["reason"] else "")

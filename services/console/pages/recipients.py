@@ -42,7 +42,7 @@ class Recipients:
 
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return a page of recipients; of several kinds at once, the first of each put in order."""
-        wanted = [status for choice in view.chosen("status") for status in STATUSES.get(choice, ())]
+        wanted: list[str | None] = [status for choice in view.chosen("status") for status in STATUSES.get(choice, ())]
         parts = await asyncio.gather(*(self._part(status, mark, limit) for status in wanted or [None]))
         rows = sorted((row for part in parts for row in part), key=lambda row: row["address"])
         return Found(rows[:limit], rows[limit - 1]["address"] if len(rows) >= limit else None)

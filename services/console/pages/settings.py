@@ -1,4 +1,4 @@
-"""The tenant's settings: how many returns are accepted, what each reason does; what a change would do is shown first."""
+"""Settings: how many returns are accepted, what each reason does; what a change would do is shown first."""
 
 import asyncio
 from functools import partial
@@ -84,7 +84,8 @@ class Form:
                         Tag("strong", text=reasons.title(texts, reason))
                         Tag("p", "quiet small", reasons.sentence(texts, reason, ""))
                     told = partial(self._chose, reason.value)
-                    label, off = reasons.title(texts, reason), {"disabled": not self._may}
+                    label = reasons.title(texts, reason)
+                    off: dict[str, Any] = {"disabled": not self._may}
                     Field(label, "select", effect, choices=choices, on_typed=told, unlabelled=True, **off)
 
     def _chose(self, reason: str, effect: str) -> None:

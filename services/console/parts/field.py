@@ -6,7 +6,7 @@ from typing import Any
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-Told = Callable[[Any], Awaitable[None] | None]
+Told = Callable[[Any], Awaitable[object] | None]
 
 
 class Field(Element, component="field.js"):
