@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.actions.contacts import SOURCE
+from services.actions.operations import store
 from services.actions.operations.model import Answer, Kind, Parameters, Part, Refused, Running
 from shared import ids
 from shared.cloudevents import event
@@ -75,23 +76,23 @@ async def _undone(work: Work, operation: Running, *, kind: ListKind) -> dict[str
 
 async def _apply(work: Work, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
     place = await _hold(work, operation, kind)
-    connection, rows = work.connection, (part.first, part.last)
-    await connection.execute(_SKIP_ROWS, operation.no, operation.tenant, *rows)
-    common = (operation.no, operation.tenant, *rows)
-    await connection.execute(Q["keep_members"], *common, part.part, kind.value, place[2], operation.time)
-    added = await connection.fetch(Q["add_members"], *common, kind.value, place[2], operation.time)
-    members = sorted(row["contact"] for row in added)
-    if members:
-        await connection.execute(Q["count_members"], *place, len(members))
-        _tell(work, operation, kind, f"add {part.part}", added=members)
+    connection, of_part = work.connection, (operation.no, operation.tenant, part.first, part.last)
+    gone = await connection.fetch(_SKIP_ROWS, *of_part)
+    await store.skip(connection, operation.no, [(row["seq"], row["why"]) for row in gone])
+    contacts = sorted(row["contact"] for row in await connection.fetch(Q["contacts"], *of_part, False))
+    await connection.execute(Q["keep_members"], operation.no, part.part, *place, contacts, operation.time)
+    added = await connection.fetch(Q["add_members"], *place, contacts, operation.time, operation.no)
+    if added:
+        await connection.execute(Q["count_members"], *place, len(added))
+        _tell(work, operation, kind, f"add {part.part}", added=sorted(row["contact"] for row in added))
     return None
 
 
 async def _undo(work: Work, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
     place = await _hold(work, operation, kind, undo=True)
-    removed = await work.connection.fetch(
-        Q["remove_members"], operation.no, operation.tenant, part.first, part.last, kind.value, place[2], operation.time
-    )
+    of_part = (operation.no, operation.tenant, part.first, part.last)
+    contacts = sorted(row["contact"] for row in await work.connection.fetch(Q["contacts"], *of_part, True))
+    removed = await work.connection.fetch(Q["remove_members"], *place, contacts, operation.time, operation.no)
     await _took_out(work, operation, kind, f"remove {part.part}", removed)
     await work.connection.execute(Q["put_back"], operation.no, operation.tenant, part.part, kind.value, place[2])
     return None

@@ -18,41 +18,41 @@ SELECT name, deleted FROM lists WHERE tenant = $1 AND kind = $2 AND list = $3
 SELECT name, deleted FROM lists WHERE tenant = $1 AND kind = $2 AND list = $3 FOR UPDATE
 
 -- name: skip_rows
--- Rows of a part whose contact has gone since the preview.
-UPDATE operation_rows AS r SET outcome = 'skipped', why = w.why
-FROM (SELECT c.seq, {skip} AS why FROM operation_rows AS c
-      WHERE c.operation = $1 AND c.seq BETWEEN $3 AND $4 AND c.outcome IS NULL) AS w
-WHERE r.operation = $1 AND r.seq = w.seq AND w.why IS NOT NULL
+-- Rows of a part whose contact has gone since the preview, and why that is.
+SELECT seq, why FROM (SELECT c.seq, {skip} AS why FROM operation_rows AS c
+                      WHERE c.operation = $1 AND c.seq BETWEEN $3 AND $4 AND c.outcome IS NULL) AS w
+WHERE why IS NOT NULL
+
+-- name: contacts
+-- Whose the addresses of the open rows of a part are. OFFSET 0 keeps the planner to look-ups by key.
+SELECT DISTINCT o.contact
+FROM operation_rows AS r
+CROSS JOIN LATERAL (
+    SELECT a.contact FROM contact_addresses AS a JOIN contacts AS c ON c.tenant = a.tenant AND c.contact = a.contact
+    WHERE a.tenant = $2 AND a.address = r.address AND ($5 OR NOT c.former_employee) OFFSET 0) AS o
+WHERE r.operation = $1 AND r.seq BETWEEN $3 AND $4 AND r.outcome IS NULL
 
 -- name: keep_members
 -- Whom it was told of that they are no members, before they are made members.
 INSERT INTO operation_before (operation, part, id, value)
-SELECT $1, $5, m.contact, jsonb_build_object('told_at', m.told_at, 'operation', m.operation)
+SELECT $1, $2, m.contact, jsonb_build_object('told_at', m.told_at, 'operation', m.operation)
 FROM list_members AS m
-WHERE m.tenant = $2 AND m.kind = $6 AND m.list = $7 AND NOT m.member AND m.told_at < $8
-  AND m.contact IN (SELECT a.contact FROM operation_rows AS r JOIN contact_addresses AS a ON a.address = r.address
-                    WHERE r.operation = $1 AND r.seq BETWEEN $3 AND $4 AND r.outcome IS NULL AND a.tenant = $2)
+WHERE m.tenant = $3 AND m.kind = $4 AND m.list = $5 AND m.contact = ANY ($6::text[]) AND NOT m.member AND m.told_at < $7
 
 -- name: add_members
--- Make the contacts of the rows of a part members; returns those that were none.
+-- Make contacts members, in one order; returns those that were none.
 INSERT INTO list_members AS m (tenant, kind, list, contact, member, told_at, operation)
-SELECT DISTINCT $2, $5, $6, a.contact, true, $7::timestamptz, $1::bigint
-FROM operation_rows AS r
-JOIN contact_addresses AS a ON a.tenant = $2 AND a.address = r.address
-JOIN contacts AS c ON c.tenant = a.tenant AND c.contact = a.contact
-WHERE r.operation = $1 AND r.seq BETWEEN $3 AND $4 AND r.outcome IS NULL AND NOT c.former_employee
-ORDER BY a.contact
+SELECT $1, $2, $3, unnest($4::text[]), true, $5::timestamptz, $6::bigint
 ON CONFLICT (tenant, kind, list, contact) DO UPDATE
 SET member = true, told_at = excluded.told_at, operation = excluded.operation
 WHERE NOT m.member AND m.told_at < excluded.told_at
 RETURNING m.contact
 
 -- name: remove_members
--- Take out whom an operation made members by the rows of a part; returns them.
+-- Take out of these contacts those that an operation made members; returns them.
 DELETE FROM list_members AS m
-WHERE m.tenant = $2 AND m.kind = $5 AND m.list = $6 AND m.operation = $1 AND m.told_at = $7 AND m.member
-  AND m.contact IN (SELECT a.contact FROM operation_rows AS r JOIN contact_addresses AS a ON a.address = r.address
-                    WHERE r.operation = $1 AND r.seq BETWEEN $3 AND $4 AND r.outcome IS NULL AND a.tenant = $2)
+WHERE m.tenant = $1 AND m.kind = $2 AND m.list = $3 AND m.contact = ANY ($4::text[]) AND m.told_at = $5
+  AND m.operation = $6 AND m.member
 RETURNING m.contact
 
 -- name: remove_rest

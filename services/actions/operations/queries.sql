@@ -100,6 +100,11 @@ WHERE operation = $1 AND part = $2
 UPDATE operation_rows SET outcome = 'failed', why = $4
 WHERE operation = $1 AND seq BETWEEN $2 AND $3 AND outcome IS NULL
 
+-- name: skip
+-- Rows are skipped, and why.
+UPDATE operation_rows AS r SET outcome = 'skipped', why = w.why
+FROM unnest($2::integer[], $3::text[]) AS w (seq, why) WHERE r.operation = $1 AND r.seq = w.seq
+
 -- name: answered
 -- Settle the parts that these events answer; returns each one's operation and event.
 UPDATE operation_parts AS p SET

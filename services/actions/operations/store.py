@@ -88,6 +88,12 @@ async def addresses(connection: Connection, part: Part) -> list[str]:
     return [row["address"] for row in await connection.fetch(Q["addresses"], *part.rows)]
 
 
+async def skip(connection: Connection, no: int, rows: Sequence[tuple[int, str]]) -> None:
+    """Note that rows are skipped, and why."""
+    if rows:
+        await connection.execute(Q["skip"], no, [seq for seq, _ in rows], [why for _, why in rows])
+
+
 async def progress(connection: Connection, no: int) -> Row:
     """Count how far an operation is: rows `total`, `settled`, `done`; parts `open`, `waiting`, `done_parts`."""
     return await one(connection, "progress", no)
