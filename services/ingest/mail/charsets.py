@@ -12,6 +12,8 @@ _KNOWN = re2.compile(
     r"|gb2312|gbk|gb18030|hz|big5\w*|johab|tis-620|mac-\w+)"
 )
 _JAPANESE = ("iso2022_jp", "euc_jp", "shift_jis", "cp932")
+_OTHERWISE = ("utf-7", "hz", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+"""Charsets in which the octets of ASCII mean something else."""
 _WORD = re2.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re2.compile(r"\?=\s+=\?")
 
@@ -30,9 +32,11 @@ def _codec(charset: str) -> str | None:
 
 def decode(data: bytes, charset: str = "") -> str:
     """Return the text of the bytes: by the declared charset when it fits, else by what they look like."""
+    declared = _codec(charset) if charset else None
+    if data.isascii() and declared not in _OTHERWISE and b"\x1b" not in data:
+        return data.decode("ascii").replace("\x00", "")
     if b"\x1b$" in data or b"\x1b(" in data:
         return data.decode("iso2022_jp_ext", "replace").replace("\x00", "")
-    declared = _codec(charset) if charset else None
     candidates = [declared] if declared and declared not in ("ascii", "utf-8") else []
     candidates.append("utf-8")
     if declared and declared.startswith(_JAPANESE):

@@ -4,7 +4,8 @@ Made for mail that may be broken or hostile: it never raises, looks at a bounded
 and reads a returned message only when it is asked for. A part keeps its bytes; text is made when it is looked at.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,16 +23,22 @@ MAX_DELIMITERS = 4_096
 MAX_TEXT = 64 * 1024
 """Bytes of a text part that are read."""
 
-Headers = Mapping[str, tuple[str, ...]]
+MAX_VALUES = 64
+"""Of fields of one name."""
+
+Headers = Mapping[str, Sequence[str]]
 """By lower-case name, each the values in order, unfolded, not yet decoded."""
 
-_PARAMETER = re2.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]+))""")
+# Of one class and bounded: these take time in proportion to the text though they are not RE2, which costs more a call.
+_FIELD = re.compile(r"^([!-9;-~]{1,100})[ \t]*:(.*)$", re.MULTILINE)
+_IS_FIELD = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
+_PARAMETER = re.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]+))""")
 _SNIFFED_BOUNDARY = re2.compile(rb"(?im)^--(\S[^\n]{0,199})\n(?:content-[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Part:
-    """One part of a mail: `body` in its transfer encoding, `parts` of a multipart."""
+    """One part of a mail: `body` in its transfer encoding, `parts` of a multipart. Nothing changes it."""
 
     headers: Headers
     body: bytes
@@ -55,7 +62,8 @@ class Part:
     @cached_property
     def text(self) -> str:
         """The body as text, at most `MAX_TEXT` bytes of it."""
-        charset = parameters(self.headers.get("content-type", ("",))[0]).get("charset", "")
+        declared = self.headers.get("content-type", ("",))[0]
+        charset = parameters(declared).get("charset", "") if "charset" in declared.lower() else ""
         return charsets.decode(lines(self.data[:MAX_TEXT]), charset)
 
     @cached_property
@@ -85,27 +93,14 @@ def lines(data: bytes) -> bytes:
 
 
 def headers(head: str) -> Headers:
-    """Return the fields of a header block; lines that are no field are skipped."""
-    found: dict[str, tuple[str, ...]] = {}
-    name, values = "", list[str]()
-    for line in head[:MAX_HEAD].split("\n"):
-        if line[:1] in (" ", "\t"):
-            values.append(line.strip())
-            continue
-        if name:
-            found[name] = (*found.get(name, ()), " ".join(values)) if len(found.get(name, ())) < 64 else found[name]
-        name, values = _field(line)
-    if name:
-        found[name] = (*found.get(name, ()), " ".join(values))
+    """Return the fields of a header block, unfolded; lines that are no field are skipped (RFC 5322 section 2.2)."""
+    found: dict[str, list[str]] = {}
+    unfolded = head[:MAX_HEAD].replace("\n ", " ").replace("\n\t", " ")
+    for name, value in _FIELD.findall(unfolded):
+        values = found.setdefault(name.lower(), [])
+        if len(values) < MAX_VALUES:
+            values.append(value.strip())
     return found
-
-
-def _field(line: str) -> tuple[str, list[str]]:
-    """Return name and value of a header's first line; the name is empty when it is none (RFC 5322 section 2.2)."""
-    name, colon, value = line.partition(":")
-    name = name.rstrip()
-    valid = colon and 0 < len(name) <= 100 and name.isascii() and name.isprintable() and " " not in name
-    return (name.lower(), [value.strip()]) if valid else ("", [])
 
 
 def parameters(value: str) -> dict[str, str]:
@@ -113,8 +108,8 @@ def parameters(value: str) -> dict[str, str]:
     if ";" not in value:
         return {}
     return {
-        found[1].lower().rstrip("*"): (found[2] if found[2] is not None else found[3] or "").replace("\\", "")
-        for found in _PARAMETER.finditer(value[:4096])
+        name.lower().rstrip("*"): (quoted or bare).replace("\\", "")
+        for name, quoted, bare in _PARAMETER.findall(value[:4096])
     }
 
 
@@ -123,7 +118,7 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
     if data.startswith(b"\n"):
         return b"", data[1:]
     head, _, body = data.partition(b"\n\n")
-    if not _field(charsets.decode(head.partition(b"\n")[0][:200]))[0]:
+    if not _IS_FIELD.match(head):
         return b"", data
     return head[:MAX_HEAD], body
 
@@ -134,14 +129,21 @@ def _part(data: bytes, depth: int, left: list[int]) -> Part:
     declared = fields.get("content-type", ("",))[0]
     content_type = declared.partition(";")[0].strip().lower() or "text/plain"
     parts: tuple[Part, ...] = ()
-    boundary = parameters(declared).get("boundary", "").encode() if content_type.startswith("multipart/") else b""
     if depth < MAX_DEPTH:
+        multipart = content_type.startswith("multipart/")
+        boundary = parameters(declared).get("boundary", "").encode() if multipart else b""
         parts = _split(body, boundary, depth, left) if boundary else ()
-        undeclared = content_type == "text/plain" and b"message/delivery-status" in body[:MAX_TEXT].lower()
-        if not parts and (content_type.startswith("multipart/") or undeclared or (not depth and b"\n--" in body)):
+        if not parts and (multipart or _may_have_parts(body, content_type, depth)):
             sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_TEXT])
             parts = _split(body, sniffed[1].strip(), depth, left) if sniffed else ()
     return Part(fields, body, parts, depth, content_type)
+
+
+def _may_have_parts(body: bytes, content_type: str, depth: int) -> bool:
+    """Say whether the body of what is declared as no multipart may be one."""
+    if not depth and b"\n--" in body:
+        return True
+    return content_type == "text/plain" and b"message/delivery-status" in body[:MAX_TEXT].lower()
 
 
 def _split(body: bytes, boundary: bytes, depth: int, left: list[int]) -> tuple[Part, ...]:

@@ -69,14 +69,16 @@ _BEGIN = re2.compile(
     r"|получател|下記|以下"
     r"|failure reasons|could not be (?:delivered|sent)|couldn[’']t be delivered"
 )
-_BOILERPLATE = re2.compile(
-    r"(?i)^\s*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
+_BOILERPLATE = re.compile(
+    r"[ \t]*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
     r"|no action is|please do not reply"
     r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting"
     r"|received-from)-mta:"
     r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own"
     r"|message details|from: |cc: |size \(|number of|mail from:"
-    r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on)"
+    r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on"
+    r"|-{4,}[ \w]*-*$)",
+    re.IGNORECASE,
 )
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _GENERIC_WORDS = """
@@ -123,8 +125,9 @@ def telling(text: str) -> bool:
 def blocks(notice: str) -> list[Block]:
     """Return the recipients that stand on lines of their own, each with what is said of it."""
     lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LINES]]
-    start = next((number for number, line in enumerate(lines) if _BEGIN.search(line)), None)
-    found = _blocks(lines[start:]) if start is not None else {}
+    text = "\n".join(lines)
+    begin = _BEGIN.search(text)
+    found = _blocks(lines[text.count("\n", 0, begin.start()) :]) if begin else {}
     if not found:
         found = _blocks(lines)
     for block in found.values():
@@ -146,7 +149,7 @@ def remainder(notice: str) -> str:
     kept = [
         line.strip()
         for line in notice.split("\n")[:MAX_LINES]
-        if line.strip() and not _BOILERPLATE.search(line[:MAX_LINE]) and not ("@" in line and not telling(line))
+        if line.strip() and not _BOILERPLATE.match(line[:MAX_LINE]) and not ("@" in line and not telling(line))
     ]
     return "\n".join(kept)[:MAX_DETAIL]
 
@@ -174,7 +177,7 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
             continue
         if "@" in line and (origin := _GENERATED.search(line)):
             block.generated_from = address(origin[1])
-        elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.search(line):
+        elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
             block.details.append(line.strip())
     return found
 

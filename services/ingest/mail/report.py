@@ -1,15 +1,14 @@
 """What a mail told: its reports, one for each recipient, and what is known of the message that was mailed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-import re2
-
-from services.ingest.smtp_reply import parse_reply
+from services.ingest.smtp_reply import codes_of, command_of
 from shared.addresses import normalise
-from shared.contracts import Evidence
+from shared.contracts import Evidence, made
 from shared.errors import InvalidAddress
 from shared.vocabulary import Kind
 
@@ -19,8 +18,8 @@ MAX_DIAGNOSTIC = 2_000
 """Characters of a diagnostic."""
 
 _CONTROLS = dict.fromkeys((*range(32), 127, *range(128, 160)), " ")
-_XTEXT = re2.compile(r"\+([0-9A-F]{2})|\\x\{([0-9A-Fa-f]{1,6})\}")
-_FEEDBACK_TYPE = re2.compile(r"^[a-z0-9-]{1,40}$")
+_XTEXT = re.compile(r"\+([0-9A-F]{2})|\\x\{([0-9A-Fa-f]{1,6})\}")
+_FEEDBACK_TYPE = re.compile(r"^[a-z0-9-]{1,40}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +77,21 @@ def report_of(finding: Finding, format_: str, mailed: str | None = None) -> Repo
     if not recipient:
         return None
     original = recipient if finding.final and finding.final.lower() != recipient.lower() else None
-    reply = parse_reply(finding.diagnostic)
+    code, status = codes_of(finding.diagnostic)
     feedback = str(finding.feedback_type or "").lower()
-    evidence = Evidence.model_construct(
+    evidence = made(
+        Evidence,
         kind=finding.kind,
-        reply_code=reply.reply_code,
-        status=_better(finding.status, reply.status),
+        reply_code=code if code and (code >= 400 or finding.kind is not Kind.FAILURE) else None,
+        status=_better(finding.status, status),
         diagnostic=clean(finding.diagnostic),
         remote_mta=clean(finding.remote_mta, 300) if finding.remote_mta else None,
         reporting_mta=clean(finding.reporting_mta, 300) if finding.reporting_mta else None,
         format=format_,
-        feedback_type=feedback if _FEEDBACK_TYPE.search(feedback) else None,
+        feedback_type=feedback if _FEEDBACK_TYPE.match(feedback) else None,
         original_recipient=original,
         final_recipient=finding.final,
+        command=command_of(finding.diagnostic),
     )
     return Report(recipient, original, evidence)
 
@@ -98,7 +99,9 @@ def report_of(finding: Finding, format_: str, mailed: str | None = None) -> Repo
 def clean(text: str, limit: int = MAX_DIAGNOSTIC) -> str:
     """Return the text on one line, without control characters, in at most `limit` characters."""
     cut = text[: limit * 2]
-    return " ".join(cut.translate(_CONTROLS).split())[:limit].encode("utf-8", "replace").decode()
+    if not cut.isprintable():
+        cut = cut.translate(_CONTROLS).encode("utf-8", "replace").decode()
+    return " ".join(cut.split())[:limit]
 
 
 @lru_cache(maxsize=8192)

@@ -5,6 +5,7 @@ the part before the @, with the groups `local` and `domain`, and `mailing` where
 counts.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +24,8 @@ VERP = (
     r"[a-z0-9._-]*(?:bounces?|returns?|verp|owner|errors?)[a-z0-9._]*-(?:(?P<mailing>[0-9][^-+=]{0,100})-)?(?P<local>[^=]+)=(?P<domain>[a-z0-9.-]+\.[a-z0-9-]{2,})",
 )
 _GROUPS = {"local", "domain"}
-_LOOKS_SIGNED = re2.compile(r"(?i)^[^+]*[+-](?:a[a-z2-7]{16}\+|h[a-z2-7]{29}\+|x[a-z2-7]{42}$)")
-_BATV = re2.compile(r"(?i)^prvs=[0-9a-z]{10}=")
+_LOOKS_SIGNED = re.compile(r"(?i)[^+]*[+-](?:a[a-z2-7]{16}\+|h[a-z2-7]{29}\+|x[a-z2-7]{42}\Z)")
+_BATV = re.compile(r"(?i)\Aprvs=[0-9a-z]{10}=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class ReturnPaths:
     def read(self, path: str) -> Envelope:
         """Return what the address tells; nothing when it is signed and the signature is none of ours."""
         local = _BATV.sub("", path.rpartition("@")[0])
-        if _LOOKS_SIGNED.search(local):
+        if _LOOKS_SIGNED.match(local):
             claim = return_path.prove(f"{local}@", tenant=self.tenant, keys=self.keys)
             return Envelope(claim.mailing, claim.recipient, claim) if claim else Envelope()
         if "=" not in local and self.patterns == VERP:

@@ -1,8 +1,7 @@
 """Delivery status notifications: RFC 3464, RFC 6533 (internationalised), and what calls itself one."""
 
-from collections.abc import Iterator
-
-import re2
+import re
+from collections.abc import Iterator, Sequence
 
 from services.ingest.mail import mime
 from services.ingest.mail.report import MAX_RECIPIENTS, Finding, address, clean
@@ -11,8 +10,8 @@ from shared.vocabulary import Kind
 TYPES = ("message/delivery-status", "message/global-delivery-status")
 
 _RECIPIENT_FIELDS = frozenset(("final-recipient", "original-recipient", "action", "status", "diagnostic-code"))
-_STATUS = re2.compile(r"([245]\.\d{1,3}\.\d{1,3})")
-_DIAGNOSTIC_TYPE = re2.compile(r"(?i)^\s*(?:smtp|dns|x-?[a-z0-9._-]*|unknown|lmtp|local|system|rfc822|mts)\s*;\s*")
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})")
+_DIAGNOSTIC_TYPE = re.compile(r"(?i)^\s{0,9}(?:smtp|dns|x-?[a-z0-9._-]*|unknown|lmtp|local|system|rfc822|mts)\s*;\s*")
 _ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
 _DELIVERED = ("delivered", "relayed", "expanded")
 
@@ -52,7 +51,7 @@ def _content(part: mime.Part) -> str:
 
 def _groups(text: str) -> Iterator[mime.Headers]:
     """Yield the fields of the message and of each recipient; stray empty lines do not part a recipient's fields."""
-    pending: dict[str, tuple[str, ...]] = {}
+    pending: dict[str, Sequence[str]] = {}
     for block in text.split("\n\n"):
         fields = mime.headers(block)
         if not fields:
