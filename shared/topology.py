@@ -103,6 +103,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
     return (
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
+        _quorum("ingest.kumomta-log", Binding(COMMANDS, "kumomta.log.*.*")),
         _quorum("ingest.raw-report-keep", Binding(COMMANDS, "raw-report.keep.*")),
         _quorum("ingest.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
@@ -184,7 +185,7 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     name = f"sender-{sender}"
     read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
     told = r"contact\.upserted|mailing\.upserted|address\.validate|address\.check"
-    key = rf"^(delivery\.result\.{tenant}\.{sender}|({told})\.{tenant})$"
+    key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({told})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from services.ingest import api, webhook_api
 from services.ingest.mailroom import Mailroom
 from services.ingest.normalise import check_time, events_of
+from services.ingest.provider_events import KumoLog, read_log, take_logs
 from services.ingest.raw_reports import api as raw_reports_api
 from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
 from services.ingest.raw_reports.store import Store
@@ -59,6 +60,7 @@ def create(settings: Settings) -> Service[Settings]:
 
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
+    service.consume_raw("ingest.kumomta-log", KumoLog, partial(take_logs, service=service), read_log, exchange=COMMANDS)
     service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
     service.publishes(BounceReceived, "bounce.received.{tenant}")
     service.publishes(AddressValidated, "address.validated.{tenant}")

@@ -1,38 +1,27 @@
 """HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Annotated, Any
 
 import aiohttp
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
 from prometheus_client import Counter
 
-from services.ingest.mailroom import emit_all
-from services.ingest.normalise import check_time
-from services.ingest.raw_reports.report import Arrived, keeping, telling
-from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
+from services.ingest.provider_events import Told, take
+from services.ingest.webhooks import PROVIDERS
 from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop, subscription
 from services.ingest.webhooks.azure import validation_code
-from services.ingest.webhooks.events import events_of_found
 from services.ingest.webhooks.settings import WebhookSettings, load
 from services.ingest.webhooks.signatures import Refused, Tokens
-from shared.cloudevents import Event
-from shared.contracts import Name, RawOutcome
-from shared.deadletters import dead_letter
+from shared.contracts import Name
 from shared.errors import Unavailable
-from shared.outbox import publish_or_bury
-from shared.publisher import Message
 
-EVENTS = Counter("returpost_webhook_events_total", "Events that providers posted", ["provider", "outcome"])
-"""outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MAX_FETCHED = 64 * 1024
-JSON = "application/json"
 MAX_CERTIFICATES = 50
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
 """SNS sends its credentials only when it is asked for them."""
@@ -129,58 +118,8 @@ async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: st
     if asked.provider == "ses" and (url := subscription(asked)):
         await webhooks.fetch(url)
         return {"confirmed": True}
-    return await _taken(asked, service, sender)
-
-
-async def _taken(asked: Request, service: Any, sender: str | None) -> dict[str, Any]:
-    settings, now = service.settings, datetime.now(UTC)
-
-    def check(found: Found) -> None:
-        check_time(found.result.time, now, settings.clock_tolerance)
-
-    items = list(read(PROVIDERS[asked.provider], asked.body, check))
-    found = [item for item in items if isinstance(item, Found)]
-    kept = [item for item in items if isinstance(item, Kept)]
     async with service.effects.begin() as work:
-        for original, followers in _by_original(found, asked, sender):
-            emit_all(work, followers)
-            if settings.keeps_raw_reports and (settings.raw_reports_of_all or telling(followers)):
-                work.command(keeping(Arrived(original, asked.tenant, asked.provider, JSON), followers))
-        for one in kept if settings.keeps_raw_reports else ():
-            outcome = RawOutcome(one.outcome)
-            work.command(keeping(Arrived(one.body, asked.tenant, asked.provider, JSON, outcome, one.error)))
-    await publish_or_bury(service.publisher, [_letter(item, asked) for item in kept])
-    for item in items:
-        EVENTS.labels(asked.provider, _outcome(item)).inc()
-    return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
-
-
-def _by_original(found: list[Found], asked: Request, sender: str | None) -> Iterator[tuple[bytes, list[Event[Any]]]]:
-    """Yield each event as it arrived, with all that follows from it."""
-    for _, group in groupby(found, key=lambda one: id(one.original)):
-        several = list(group)
-        followers = [
-            follower
-            for one in several
-            for follower in events_of_found(one, tenant=asked.tenant, provider=asked.provider, sender=sender)
-        ]
-        yield several[0].original, followers
-
-
-def _outcome(item: Found | Ignored | Kept) -> str:
-    return item.outcome if isinstance(item, Kept) else "accepted" if isinstance(item, Found) else "ignored"
-
-
-def _letter(item: Kept, asked: Request) -> Message:
-    return dead_letter(
-        item.body,
-        queue="",
-        exchange="",
-        routing_key=f"webhook.{asked.provider}.{asked.tenant}",
-        content_type=JSON,
-        headers={},
-        error=item.error,
-    )
+        return dict(await take(Told(asked.provider, asked.tenant, sender, asked.body), work, service))
 
 
 async def _presented(provider: str, tenant: str, request: HttpRequest) -> Request:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html (the envel
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from services.ingest.webhooks.found import (
@@ -211,4 +211,30 @@ def _found(event: Event, address: Any, result: Result, time: Any, feedback_id: A
     )
 
 
-PROVIDER = Provider("ses", read, elements)
+def messages(body: bytes) -> Iterable[bytes]:
+    """Cut a request into notifications: what SNS posts, or the form of SQS, as it is received or as Lambda hands it on.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Message.html
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and with-sns.html
+    """
+    if b'"Messages"' not in body and b'"Records"' not in body and b'"ReceiptHandle"' not in body:
+        return elements(body)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return [body]
+    if isinstance(value, dict):
+        if "TopicArn" in value:  # of SNS: what it has signed is all that counts of it
+            return [body]
+        value = value.get("Messages") or value.get("Records") or [value]
+    return [_body_of(entry) for entry in value] if isinstance(value, list) else [body]
+
+
+def _body_of(entry: Any) -> bytes:
+    """Return the notification that a message of SQS or a record of Lambda carries."""
+    inside = inner(entry, "Body") or inner(entry, "body") or inner(entry, "Sns")
+    text = inside if isinstance(inside, str) else json.dumps(inside or entry)
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+
+
+PROVIDER = Provider("ses", read, messages)

@@ -135,3 +135,47 @@ def test_without_tags_the_message_is_the_mailing_as_for_returned_mails() -> None
     for mail, mailing in ((untagged, same), (named, "summer")):
         ((_, _, seen, _),) = told("ses", bounce("Permanent", "General") | {"mail": mail})
         assert seen == mailing
+
+
+def enveloped(notification: dict[str, Any]) -> dict[str, Any]:
+    return {"Type": "Notification", "TopicArn": "arn:aws:sns:eu-north-1:1:t", "Message": json.dumps(notification)}
+
+
+ONE, TWO = bounce("Permanent", "General"), event("Delivery", delivery={"timestamp": STAMP, "recipients": [ANN]})
+TOLD_ONE = [("bounced", ANN, "spring", "smtp; 550 5.1.1 unknown [ses: Permanent/General]")]
+TOLD_TWO = [("delivered", ANN, "spring", "")]
+SQS = {"MessageId": "1", "ReceiptHandle": "r", "MD5OfBody": "m"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"Messages": [SQS | {"Body": json.dumps(enveloped(ONE))}, SQS | {"Body": json.dumps(TWO)}]},
+        {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(one)} for one in (enveloped(ONE), TWO)]},
+        {"Records": [{"EventSource": "aws:sns", "Sns": enveloped(one)} for one in (ONE, TWO)]},
+        [SQS | {"Body": json.dumps(one)} for one in (ONE, enveloped(TWO))],
+    ],
+    ids=["sqs", "lambda-sqs", "lambda-sns", "list"],
+)
+def test_the_forms_of_sqs_and_lambda(form: Any) -> None:
+    assert told("ses", form) == TOLD_ONE + TOLD_TWO
+    first = items("ses", form)[0]
+    assert isinstance(first, Found)
+    assert json.loads(first.original) in (ONE, enveloped(ONE))
+
+
+def test_one_message_of_a_queue() -> None:
+    assert told("ses", SQS | {"Body": json.dumps(ONE)}) == TOLD_ONE
+
+
+def test_what_stands_beside_a_signed_notification_counts_for_nothing() -> None:
+    forged = enveloped(TWO) | {"Messages": [SQS | {"Body": json.dumps(ONE)}], "Records": [{"body": json.dumps(ONE)}]}
+    assert told("ses", forged) == TOLD_TWO
+
+
+@pytest.mark.parametrize(
+    "form", [{"Messages": [1, None, {}]}, {"Messages": {}}, {"Records": "x"}, {"Records": [{"body": "\ud800"}]}]
+)
+def test_a_form_that_is_broken_is_kept(form: Any) -> None:
+    assert {row[0] for row in told("ses", form)} <= {"broken", "unknown"}
+    assert told("ses", form)

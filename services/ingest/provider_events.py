@@ -1,0 +1,120 @@
+"""What a provider told becomes events, whichever way it came; nothing of it is lost without a trace."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, ClassVar
+
+from aio_pika.abc import AbstractIncomingMessage
+from prometheus_client import Counter
+
+from services.ingest.mailroom import emit_all
+from services.ingest.normalise import SOURCE, check_time
+from services.ingest.raw_reports.report import Arrived, keeping, telling
+from services.ingest.settings import Settings
+from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
+from services.ingest.webhooks.events import events_of_found
+from shared import ids
+from shared.cloudevents import Event, event
+from shared.contracts import Contract, RawOutcome, made
+from shared.deadletters import dead_letter
+from shared.outbox import Work, publish_or_bury
+from shared.publisher import Message
+from shared.service import Service
+
+EVENTS = Counter("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
+"""outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
+JSON = "application/json"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a provider told of one tenant's mails. `sender` is the system that sent them, unless their metadata tell."""
+
+    provider: str
+    tenant: str
+    sender: str | None
+    body: bytes
+
+
+class KumoLog(Contract):
+    """A log record of KumoMTA, or several, as its AMQP log hook publishes them: the record itself, no CloudEvent."""
+
+    TYPE: ClassVar[str] = "returpost.kumomta.log.v1"
+
+    body: bytes
+    tenant: str
+    sender: str
+    """Both out of the routing key, which the broker has checked."""
+
+
+def read_log(message: AbstractIncomingMessage) -> Event[KumoLog]:
+    """Make an event of a message of KumoMTA, with the routing key `kumomta.log.<tenant>.<sender>`."""
+    tenant, sender = [*(message.routing_key or "").split(".")[2:4], "", ""][:2]
+    data = made(KumoLog, body=message.body, tenant=tenant, sender=sender)
+    return event(data, id=ids.of_bytes(tenant, message.body), source=SOURCE, tenant=tenant)
+
+
+async def take_logs(events: Sequence[Event[KumoLog]], work: Work, *, service: Service[Settings]) -> None:
+    """Take what KumoMTA publishes."""
+    for item in events:
+        data = item.data
+        if _NAME.match(data.tenant) and _NAME.match(data.sender):
+            await take(Told("kumomta", data.tenant, data.sender, data.body), work, service)
+        else:
+            work.refuse(item, "routing key: expected kumomta.log.<tenant>.<sender>")
+
+
+async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, int]:
+    """Take what was told and count it: `accepted`, `ignored`, and `kept` for a person to look at."""
+    settings, now = service.settings, datetime.now(UTC)
+
+    def check(found: Found) -> None:
+        check_time(found.result.time, now, settings.clock_tolerance)
+
+    items = list(read(PROVIDERS[told.provider], told.body, check))
+    found = [item for item in items if isinstance(item, Found)]
+    kept = [item for item in items if isinstance(item, Kept)]
+    await publish_or_bury(service.publisher, [_letter(item, told) for item in kept])
+    for original, followers in _by_original(found, told):
+        emit_all(work, followers)
+        if settings.keeps_raw_reports and (settings.raw_reports_of_all or telling(followers)):
+            work.command(keeping(Arrived(original, told.tenant, told.provider, JSON), followers))
+    for one in kept if settings.keeps_raw_reports else ():
+        arrived = Arrived(one.body, told.tenant, told.provider, JSON, RawOutcome(one.outcome), one.error)
+        work.command(keeping(arrived))
+    for item in items:
+        EVENTS.labels(told.provider, _outcome(item)).inc()
+    return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
+
+
+def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[Event[Any]]]]:
+    """Yield each event as it arrived, with all that follows from it."""
+    for _, group in groupby(found, key=lambda one: id(one.original)):
+        several = list(group)
+        followers = [
+            follower
+            for one in several
+            for follower in events_of_found(one, tenant=told.tenant, provider=told.provider, sender=told.sender)
+        ]
+        yield several[0].original, followers
+
+
+def _outcome(item: Found | Ignored | Kept) -> str:
+    return item.outcome if isinstance(item, Kept) else "accepted" if isinstance(item, Found) else "ignored"
+
+
+def _letter(item: Kept, told: Told) -> Message:
+    return dead_letter(
+        item.body,
+        queue="",
+        exchange="",
+        routing_key=f"webhook.{told.provider}.{told.tenant}",
+        content_type=JSON,
+        headers={},
+        error=item.error,
+    )

@@ -1,0 +1,57 @@
+"""KumoMTA's AMQP log hook: records in the queue become the same events as by HTTP."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.ingest.app import create
+from services.ingest.settings import Settings
+from shared.topology import COMMANDS, DEAD_LETTERS, sender_user
+from tests.ingest.hearing import BOUNCED, RECORDED, heard
+from tests.ingest.webhooks.saying import ANN, BOB
+from tests.world import Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+RECORD = {
+    "type": "Bounce", "id": "m-1", "nodeid": "n", "recipient": ANN, "timestamp": 1_772_359_200, "num_attempts": 1,
+    "queue": "spring:acme@example.com", "response": {"code": 550, "content": "no such user"},
+}  # fmt: skip
+
+
+@pytest.fixture
+async def ingest(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "ingest") as running:
+        yield running
+
+
+async def test_a_record_becomes_events_of_the_sender_in_its_key(world: World, ingest: Running) -> None:
+    await world.publish(COMMANDS, "kumomta.log.acme.news", json.dumps(RECORD).encode(), "application/json")
+    lines = b"\n".join(json.dumps(RECORD | {"recipient": who}).encode() for who in (ANN, BOB))
+    await world.publish(COMMANDS, "kumomta.log.acme.news", lines, "text/plain")
+    bounces = await heard(world, BOUNCED, 3)
+    await heard(world, RECORDED, 3)
+    assert len({one["id"] for one in bounces}) == 2, "what comes twice has the same id"
+    for one in bounces:
+        assert (one["tenant"], one["data"]["sender"], one["data"]["mailing"]) == ("acme", "news", "spring")
+        assert one["data"]["evidence"]["diagnostic"] == "550 no such user [kumomta: Bounce]"
+
+
+async def test_what_is_strange_is_kept_and_stops_nothing(world: World, ingest: Running) -> None:
+    strange = json.dumps(RECORD | {"type": "Levitation"}).encode()
+    for key, body in (
+        ("kumomta.log.acme.news", strange),
+        ("kumomta.log.No_Tenant.news", json.dumps(RECORD).encode()),
+        ("kumomta.log.acme.news", b"\x00 no record"),
+        ("kumomta.log.acme.news", json.dumps(RECORD).encode()),
+    ):
+        await world.publish(COMMANDS, key, body, "application/json")
+    await heard(world, BOUNCED, 1)
+    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 3)
+    assert strange in {letter.body for letter in await world.take(DEAD_LETTERS)}
+
+
+def test_a_sender_may_publish_its_own_log_for_its_own_tenants() -> None:
+    ((_, pattern, _),) = sender_user("news", ("acme",)).topics
+    assert r"kumomta\.log" in pattern
