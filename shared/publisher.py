@@ -41,6 +41,8 @@ class Message:
     body: bytes
     content_type: str
     headers: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: str | None = None
+    """Of an answer: which question it is to."""
 
 
 class Publishes(Protocol):
@@ -109,6 +111,7 @@ class Publisher:
                 content_type=message.content_type,
                 delivery_mode=DeliveryMode.PERSISTENT,
                 headers=dict(message.headers),
+                correlation_id=message.correlation_id,
             ),
             message.routing_key,
             mandatory=True,

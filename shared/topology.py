@@ -18,6 +18,8 @@ DEAD = "returpost.dead"
 REPLAY = "returpost.replay"
 """Direct exchange: into one service's queue, by the queue's name."""
 
+ANSWERS = "amq.default"
+"""What RabbitMQ calls its nameless exchange where it asks who may write to it: answers go by it to whoever asked."""
 ARCHIVE = "returpost.archive"
 BLOCKS = "returpost.blocks"
 DEAD_LETTERS = "replay.dead-letters"
@@ -121,6 +123,8 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("blocklist.block-clear", Binding(COMMANDS, "block.clear.*")),
         _quorum("blocklist.block-undo", Binding(COMMANDS, "block.undo.*")),
         _quorum("blocklist.address-erase", Binding(COMMANDS, "address.erase.*")),
+        _quorum("blocklist.address-correct", Binding(COMMANDS, "address.correct.*")),
+        _quorum("blocklist.address-check", Binding(COMMANDS, "address.check.*")),
         _quorum("actions.delivery-recorded", Binding(EVENTS, "delivery.recorded.#")),
         _quorum("actions.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
         _quorum("actions.address-blocked", Binding(EVENTS, "address.blocked.*")),
@@ -161,8 +165,13 @@ def service_users() -> tuple[User, ...]:
         ),
         _service(
             "blocklist",
-            write=(EVENTS,),
-            topics=((EVENTS, r"^(address\.(blocked|unblocked|erased)|block\.(cleared|applied)|settings\.changed)\."),),
+            write=(EVENTS, ANSWERS),
+            topics=(
+                (
+                    EVENTS,
+                    r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed)\.",
+                ),
+            ),
         ),
         _service(
             "actions",
@@ -192,7 +201,8 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
 def crm_user(name: str) -> User:
     """A CRM reads the stream of blocks and tells of its contacts, selections, projects and mailings."""
     told = r"(contact|selection|project|mailing)\.upserted"
-    topics = ((COMMANDS, rf"^({told}|address\.validate|block\.(set|clear)|operation\.requested)\.", "^$"),)
+    asked = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
+    topics = ((COMMANDS, rf"^({told}|{asked})\.", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS), topics)
 
 

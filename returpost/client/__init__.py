@@ -1,5 +1,6 @@
 """The client library: what sending systems and CRMs import. It needs aio-pika, idna and pydantic, and nothing else."""
 
+from returpost.client.checks import Checks as Checks
 from returpost.client.mirror import Blocked as Blocked, Mirror as Mirror, SyncMirror as SyncMirror
 from returpost.client.publisher import Publisher as Publisher, SyncPublisher as SyncPublisher
 from returpost.client.retries import RetryConsumer as RetryConsumer

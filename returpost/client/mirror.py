@@ -41,6 +41,8 @@ class Blocked:
 
     cause: BlockCause
     reason: Reason | None
+    spares: frozenset[str] = frozenset()
+    """Streams that may be mailed all the same."""
 
 
 class Mirror:
@@ -61,7 +63,7 @@ class Mirror:
         self._journal = Journal(folder, tenant) if folder is not None else None
         self._table: AddressTable | None = None
         self._kinds: list[Blocked | None] = [None]
-        self._codes: dict[tuple[str, str | None], int] = {}
+        self._codes: dict[tuple[str, str | None, tuple[str, ...]], int] = {}
         self._floor = 0
         self._position: Position | None = None
         self._known_at = 0.0
@@ -105,12 +107,15 @@ class Mirror:
         """Say whether an address is blocked, however it is written. Raises `Unavailable` before there is a snapshot."""
         return self._code(address) != FREE
 
-    def look_up(self, address: str) -> Blocked | None:
-        """Return why an address is skipped; nothing when it may be mailed. Raises `Unavailable`."""
-        return self._kinds[self._code(address)]
+    def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
+        """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
+        found = self._kinds[self._code(address)]
+        return None if found is None or stream in found.spares else found
 
-    def skip(self, addresses: Iterable[str]) -> list[str]:
-        """Return those of the addresses that are blocked, as they are written; the fastest way to ask for many."""
+    def skip(self, addresses: Iterable[str], stream: str | None = None) -> list[str]:
+        """Return those that a stream skips, as they are written; the fastest way to ask for many."""
+        if stream is not None:
+            return [address for address in self.skip(addresses) if self.look_up(address, stream)]
         table, written = self._held(), list(addresses)
         joined = "\n".join(written).lower() + "\n"
         keys = joined.split("\n")[:-1]
@@ -238,14 +243,15 @@ class Mirror:
         self._floor = first.version - IN_FLIGHT
 
     def _put(self, table: AddressTable, row: Row, floor: int) -> None:
-        address, version, cause, reason = row
+        address, version, cause, reason, spares = row
         if cause is None:
             table.put(address, version, FREE, floor)
             return
-        code = self._codes.get((cause, reason))
+        kind = (cause, reason, tuple(spares or ()))
+        code = self._codes.get(kind)
         if code is None:
-            self._kinds.append(Blocked(BlockCause(cause), Reason(reason) if reason else None))
-            code = self._codes[cause, reason] = len(self._kinds) - 1
+            self._kinds.append(Blocked(BlockCause(cause), Reason(reason) if reason else None, frozenset(kind[2])))
+            code = self._codes[kind] = len(self._kinds) - 1
         table.put(address, version, code, floor)
 
     def _recall(self, journal: Journal) -> None:
@@ -256,8 +262,8 @@ class Mirror:
                 lines += len(values)
                 for value in values:
                     if isinstance(value, list):
-                        address, version, cause, reason = value
-                        self._put(table, (address, version, cause, reason), 0)
+                        address, version, cause, reason, spares = value
+                        self._put(table, (address, version, cause, reason, spares), 0)
                     elif first is None:
                         first = begun(value)
                     else:
@@ -275,9 +281,9 @@ class Mirror:
 def _row(item: BlockEvent) -> Row | None:
     data = item.data
     if isinstance(data, AddressBlocked):
-        return key(data.address), data.version, data.cause, data.reason
+        return key(data.address), data.version, data.cause, data.reason, data.spares
     if isinstance(data, AddressUnblocked):
-        return key(data.address), data.version, None, None
+        return key(data.address), data.version, None, None, None
     return None  # an erased address that was blocked has been lifted before
 
 
@@ -318,13 +324,13 @@ class SyncMirror:
         """Say whether an address is blocked. Raises `Unavailable` before there is a snapshot."""
         return address in self._mirror
 
-    def look_up(self, address: str) -> Blocked | None:
-        """Return why an address is skipped; nothing when it may be mailed. Raises `Unavailable`."""
-        return self._mirror.look_up(address)
+    def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
+        """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
+        return self._mirror.look_up(address, stream)
 
-    def skip(self, addresses: Iterable[str]) -> list[str]:
-        """Return those of the addresses that are blocked, as they are written."""
-        return self._mirror.skip(addresses)
+    def skip(self, addresses: Iterable[str], stream: str | None = None) -> list[str]:
+        """Return those that a stream skips, as they are written."""
+        return self._mirror.skip(addresses, stream)
 
     def __len__(self) -> int:
         """Return how many addresses are blocked."""

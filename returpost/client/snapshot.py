@@ -1,13 +1,13 @@
 """The snapshot of a tenant's blocks, as the blocklist sends it, and the journal that keeps it between two runs.
 
 Both are lines of JSON. The first says when the snapshot was begun; then comes a line an address, a list of address,
-version, cause and reason; in the journal these go on with what the stream told since, where an address that is free has
-no cause, and with positions in the stream. The last line of a snapshot counts the addresses.
+version, cause, reason and spared streams; in the journal these go on with what the stream told since, where an address
+that is free has no cause, and with positions in the stream. The last line of a snapshot counts the addresses.
 """
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,8 +21,8 @@ LINES_AT_ONCE: Final = 2_000
 TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)
 MEDIA_TYPE: Final = "application/x-ndjson"
 
-Row: TypeAlias = tuple[str, int, str | None, str | None]
-"""Key of the address, version, cause (none: not blocked) and reason."""
+Row: TypeAlias = tuple[str, int, str | None, str | None, Sequence[str] | None]
+"""Key of the address, version, cause (none: not blocked), reason, and the streams that are spared."""
 
 
 @dataclass(frozen=True, slots=True)

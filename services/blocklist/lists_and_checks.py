@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
+from services.blocklist.asked import read_question, take_questions
+from services.blocklist.corrections import take_corrections
 from services.blocklist.imports.working import work_off_next
 from services.blocklist.prefilter import Prefilters
 from services.blocklist.settings import Settings
+from shared.contracts import AddressCheck, AddressCorrect, AddressCorrected
+from shared.publisher import Message
 from shared.service import Service
+from shared.topology import COMMANDS
 
 
 def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:
@@ -24,4 +30,19 @@ def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:
     service.background("imports", imports)
     service.app.state.list_received = list_received
     service.app.state.prefilters = Prefilters(lambda: service.pool)
+    publish = partial(_publish, service)
+    service.consume_raw(
+        "blocklist.address-check",
+        AddressCheck,
+        partial(take_questions, publish=publish, clock=clock),
+        read_question,
+        exchange=COMMANDS,
+    )
+    corrections = partial(take_corrections, clock=clock)
+    service.consume("blocklist.address-correct", AddressCorrect, corrections, exchange=COMMANDS)
+    service.publishes(AddressCorrected, "address.corrected.{tenant}")
     service.streams("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
+
+
+async def _publish(service: Service[Settings], messages: Sequence[Message]) -> None:
+    await service.publisher.publish(messages)  # whoever asked and is gone needs no answer

@@ -6,11 +6,15 @@ UTC. An `address` is normalised as `shared.addresses` says: as written, its doma
 
 from shared.contracts.address import (
     AddressBlocked as AddressBlocked,
+    AddressCheck as AddressCheck,
+    AddressCorrect as AddressCorrect,
+    AddressCorrected as AddressCorrected,
     AddressErase as AddressErase,
     AddressErased as AddressErased,
     AddressUnblocked as AddressUnblocked,
     AddressValidate as AddressValidate,
     AddressValidated as AddressValidated,
+    Correction as Correction,
 )
 from shared.contracts.block import (
     BlockApplied as BlockApplied,

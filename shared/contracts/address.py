@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.fields import Address, Contract, Id, Name, Text, Time
 from shared.vocabulary import BlockCause, Reason, UnblockCause, Validity
@@ -49,6 +49,52 @@ class AddressErased(Contract):
     address: Address
     time: Time
     by: Text
+
+
+class AddressCheck(Contract):
+    """Question before a mailing: whom to skip of these. The answer goes to the message's `reply_to`, with its
+    `correlation_id`: JSON, as `POST /v1/check` answers."""
+
+    TYPE: ClassVar[str] = "returpost.address.check.v1"
+
+    addresses: Annotated[
+        list[Annotated[Text, StringConstraints(max_length=1_000)]], Field(min_length=1, max_length=10_000)
+    ]
+    """As anybody writes them."""
+    stream: Name | None = None
+    """What kind of mail it will be; a tenant may spare a stream from some blocks."""
+
+
+class Correction(BaseModel):
+    """An address that was wrong, and the right one."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    old: Address
+    new: Address
+
+
+class AddressCorrect(Contract):
+    """Command: these addresses are written otherwise; the new ones start clean, the old ones stay as they are."""
+
+    TYPE: ClassVar[str] = "returpost.address.correct.v1"
+
+    corrections: Annotated[list[Correction], Field(min_length=1, max_length=10_000)]
+    time: Time
+    by: Text
+    note: Text = ""
+
+
+class AddressCorrected(Contract):
+    """An address is written otherwise from now on; whoever keeps the old one takes the new one."""
+
+    TYPE: ClassVar[str] = "returpost.address.corrected.v1"
+
+    old: Address
+    new: Address
+    time: Time
+    by: Text
+    note: Text = ""
 
 
 class AddressErase(Contract):

@@ -2,8 +2,21 @@
 
 from fastapi import APIRouter
 
-from services.blocklist.api import addresses, blocks, check, commands, lists, operations, snapshot, tenant_settings
+from services.blocklist.api import (
+    addresses,
+    blocks,
+    check,
+    commands,
+    corrections,
+    lists,
+    operations,
+    reconciliation,
+    snapshot,
+    tenant_settings,
+)
 
 router = APIRouter(prefix="/v1", tags=["blocklist"])
-for part in (check, snapshot, lists, blocks, commands, addresses, tenant_settings, operations):
+for part in (check, snapshot, lists, corrections, reconciliation, blocks, commands):
+    router.include_router(part.router)
+for part in (addresses, tenant_settings, operations):
     router.include_router(part.router)

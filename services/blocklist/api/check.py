@@ -76,10 +76,11 @@ async def check(
         raise
     kept.write(json.dumps(asdict(summary)).encode() + b"\n")
     kept.seek(0)
-    return StreamingResponse(_sent(kept), media_type=NDJSON)
+    return StreamingResponse(sent(kept), media_type=NDJSON)
 
 
-async def _sent(kept: Any) -> AsyncIterator[bytes]:
+async def sent(kept: Any) -> AsyncIterator[bytes]:
+    """Yield a file piece by piece, and close it."""
     with kept:
         while piece := kept.read(PIECE):
             yield piece

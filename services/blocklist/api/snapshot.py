@@ -22,7 +22,7 @@ router = APIRouter()
 
 @router.get("/blocks/snapshot", response_class=StreamingResponse)
 async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> StreamingResponse:
-    """Every blocked address, a line of JSON each: address, version, cause, reason.
+    """Every blocked address, a line of JSON each: address, version, cause, reason, spared streams.
 
     It is read in pages, not in one moment: who reads the stream of blocks from before the request on, and keeps the
     highest version of each address, has exactly what is blocked. The first line says when it was begun, as versions

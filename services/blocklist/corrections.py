@@ -1,0 +1,40 @@
+"""Correcting an address: the new one starts clean, the old one stays as it is, and whoever keeps it is told."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from services.blocklist import store
+from services.blocklist.reassess import SOURCE, Trigger, reassess
+from services.blocklist.store import Key, Said
+from shared import ids
+from shared.addresses import key
+from shared.cloudevents import Event, event
+from shared.contracts import AddressCorrect, AddressCorrected
+from shared.outbox import Work
+from shared.telemetry import traceparent
+from shared.vocabulary import UnblockCause
+
+
+async def take_corrections(events: Sequence[Event[AddressCorrect]], work: Work, clock: Callable[[], datetime]) -> None:
+    """Clear the new addresses as of the time of the command, and tell of each correction.
+
+    A correction that only changes how an address is written clears nothing: it is the same address.
+    """
+    said: dict[Key, Said] = {}
+    triggers: dict[Key, Trigger] = {}
+    for command in events:
+        data = command.data
+        for n, correction in enumerate(data.corrections):
+            place = (command.tenant, key(correction.new))
+            words = (min(data.time, clock()), data.by, data.note)
+            if key(correction.old) != place[1] and (place not in said or said[place] <= words):
+                said[place] = words
+                triggers[place] = Trigger(command.id, words[0], data.by, None, data.note)
+            corrected = AddressCorrected(
+                old=correction.old, new=correction.new, time=data.time, by=data.by, note=data.note
+            )
+            identity = ids.derived(command.id, AddressCorrected.TYPE, n)
+            work.emit(event(corrected, id=identity, source=SOURCE, tenant=command.tenant, traceparent=traceparent()))
+    if said:
+        await store.clear(work.connection, said)
+        await reassess(work, triggers, UnblockCause.CLEARED, clock())
