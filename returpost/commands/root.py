@@ -36,6 +36,7 @@ COMMANDS = {
     "classify": Entry("classify:classify", "Judge bounce mails or SMTP replies here and now; needs no service.", _ASK),
     "normalise": Entry("normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _ASK),
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
+    "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
     "dead": Entry("dead:app", "Look at dead letters, replay or discard them.", _OPERATE),
     "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),
     "topology": Entry("topology:app", "Declare or show exchanges, queues and users of the broker.", _OPERATE),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.ingest import simulator
 from services.ingest.smtp_reply import codes_of
 from shared import ids
 from shared.cloudevents import Event, event
@@ -32,13 +33,23 @@ def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
 
 
 def events_of(cause: Event[DeliveryResult]) -> Iterator[Event[Any]]:
-    """Yield `delivery.recorded`, and `bounce.received` with all evidence when the delivery failed."""
+    """Yield `delivery.recorded`, and `bounce.received` with all evidence when the delivery failed.
+
+    After a sending to a simulator address, also what is simulated to have become of it.
+    """
     result = cause.data
     # Senders number their events as they like: only source and id together are unique (CloudEvents 1.0, `id`).
     identity = ids.of_input(cause.tenant, cause.source, cause.id)
     yield recorded(identity, cause.tenant, result)
     if result.result is Result.BOUNCED:
         yield received(identity, cause.tenant, result, evidence_of(result))
+    for n, (simulated, kind) in enumerate(simulator.answers(result)):
+        own = ids.derived(identity, "simulated", n)
+        if kind is Kind.FAILURE:
+            yield recorded(own, cause.tenant, simulated)
+        if simulated.result is Result.BOUNCED:
+            evidence = evidence_of(simulated).model_copy(update={"kind": kind})
+            yield received(own, cause.tenant, simulated, evidence)
 
 
 def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[DeliveryRecorded]:
