@@ -21,7 +21,7 @@ def add(pages: Pages) -> None:
 class Blocked:
     """Blocked addresses."""
 
-    sort, descending = "since", True
+    sort, descending, search, takes_all = "since", True, _("Receiving domain"), False
     caption = _("Blocked addresses")
     empty = ("ok", _("No address is blocked"), _("Addresses that cannot be reached show up here by themselves."))
     columns: Sequence[Column] = (

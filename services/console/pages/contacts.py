@@ -26,7 +26,7 @@ def add(pages: Pages) -> None:
 class Contacts:
     """All persons."""
 
-    sort, descending = "contact", False
+    sort, descending, search, takes_all = "contact", False, _("Search"), False
     caption = _("Persons and their addresses")
     empty = ("people", _("No persons yet"), _("Import them from your CRM: a CSV file, or events; the manual says how."))
     columns: Sequence[Column] = (

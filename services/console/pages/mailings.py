@@ -42,7 +42,7 @@ class Mailings:
     """All mailings."""
 
     caption = _("Mailings with what became of their recipients")
-    sort, descending = "first_seen", True
+    sort, descending, search, takes_all = "first_seen", True, "", False
     empty = ("mail", _("No mailings yet"), _("A mailing shows up here as soon as its first results are handed in."))
     columns: Sequence[Column] = (
         Column("mailing", _("Mailing"), sort=False),

@@ -15,6 +15,8 @@ from services.console.parts.shell import Pages, Visitor, heading
 from services.console.texts import marked as _, reasons
 
 MAILINGS = 24
+TOP = 12
+"""Per cent at which the axis ends, so that the limits can be told apart; higher bars are cut off."""
 MOST_REASONS = 10
 COMPLAINT_WARN, COMPLAINT_BAD = 0.001, 0.003
 """Gmail and Yahoo: keep complaints under 0.1%, never reach 0.3%."""
@@ -122,7 +124,7 @@ def _rates(visitor: Visitor, mailings: Rows) -> None:
                       "axisLine": {"lineStyle": {"color": "--line"}},
                       "axisLabel": {"color": "--quiet", "overflow": "truncate", "width": 110}},
             "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value} %", "color": "--quiet"},
-                      "max": max(6, *values) * 1.1 // 1 + 1, "splitLine": {"lineStyle": {"color": "--line"}}},
+                      "max": min(TOP, max(6, *values) * 1.1 // 1 + 1), "splitLine": {"lineStyle": {"color": "--line"}}},
             "series": [{"type": "bar", "id": "rate", "data": values, "barMaxWidth": 42,
                         "itemStyle": {"color": "--bar-open", "borderRadius": [4, 4, 0, 0]},
                         "markLine": {"symbol": "none", "silent": True, "data": lines, "label": {"color": "--quiet"}}}],

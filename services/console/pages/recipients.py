@@ -26,7 +26,7 @@ STATUSES = {
 class Recipients:
     """All recipients of one mailing."""
 
-    sort, descending = "address", False
+    sort, descending, search, takes_all = "address", False, "", False
     caption = _("Recipients and what became of each")
     empty = ("people", _("Nobody here"), _("Recipients show up here as soon as results of this mailing come in."))
     columns: Sequence[Column] = (
@@ -88,7 +88,7 @@ class Recipients:
 class Returned(Recipients):
     """What was returned of one mailing: the tab *Manage bounces*."""
 
-    sort, descending = "returned_at", True
+    sort, descending, takes_all = "returned_at", True, True
     caption = _("Returned e-mails")
     empty = ("ok", _("Nothing was returned"), _("Every e-mail of this mailing arrived, as far as is known."))
     columns: Sequence[Column] = (

@@ -6,7 +6,7 @@ import { icon, cell, headCell, menu, pager } from "/assets/table_parts.js";
 export default {
   props: {
     columns: Array, rows: Array, groups: Array, view: Object, count: Object, ticked: Array, everything: Boolean,
-    selectable: Boolean, url: String, words: Object, busy: Boolean, caption: String, hint: String,
+    selectable: Boolean, takesAll: Boolean, url: String, words: Object, busy: Boolean, caption: String, hint: String,
   },
   emits: ["wish", "tick", "show", "group"],
   data: () => ({ current: 0, search: "", marked: new Set(), anchor: null }),
@@ -39,7 +39,7 @@ export default {
       return this.items.length > 0 && this.items.every((row) => this.marked.has(row.id));
     },
     howMany() {
-      return this.everything ? this.count.total : this.marked.size;
+      return this.everything ? Math.max(this.count.total, this.marked.size) : this.marked.size;
     },
   },
   methods: {
@@ -107,7 +107,7 @@ export default {
         return h("label", { class: "menu-item", key: column.name }, [mark, column.title]);
       });
       return h("div", { class: "tools" }, [
-        h("div", { class: "search", role: "search" }, [
+        words.search && h("div", { class: "search", role: "search" }, [
           icon("search"),
           h("input", {
             ref: "search", type: "search", value: this.search, placeholder: words.search, "aria-label": words.search,
@@ -123,9 +123,9 @@ export default {
     },
     tickedRow() {
       if (!this.selectable || this.howMany === 0) return null;
-      const more = !this.everything && this.pageTicked && this.count.total > this.marked.size;
+      const more = this.takesAll && !this.everything && this.pageTicked && (this.count.more || this.count.back);
       return h("div", { class: "ticked-bar", role: "status" }, [
-        h("span", this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
+        h("span", this.everything ? this.words.allTicked : this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
         more && h("button", { class: "link", onClick: () => this.told(true) }, this.words.everything),
         h("button", { class: "link", onClick: this.clear }, this.words.none),
       ]);

@@ -54,6 +54,10 @@ class Source(Protocol):
     sort: str
     descending: bool
     caption: str
+    search: str
+    """What the search finds; nothing: the service cannot search here, and the field is left out."""
+    takes_all: bool
+    """Whether operations can be told to take all that match, without a list of them."""
     empty: tuple[str, str, str]
     """Icon, title and what to do when there are no rows at all."""
 
@@ -131,7 +135,8 @@ class Table:
         self._sheet.props["columns"] = columns
         self._sheet.props["selectable"] = selectable
         self._sheet.props["caption"] = t(self.source.caption)
-        self._sheet.props["words"] = words(self.visitor)
+        self._sheet.props["words"] = words(self.visitor, t(self.source.search) if self.source.search else "")
+        self._sheet.props["takesAll"] = self.source.takes_all
         start: dict[str, Any] = {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}
         self._sheet.props.update(start)
         self._sheet.props["count"] = {"text": "", "total": 0, "back": False, "more": False}
@@ -180,7 +185,7 @@ class Table:
     @property
     def how_many(self) -> int:
         """How many rows are ticked."""
-        return (self.total or 0) if self.everything else len(self.ticked)
+        return max(self.total or 0, len(self.ticked)) if self.everything else len(self.ticked)
 
     async def _fetch(self) -> tuple[list[dict[str, Any]] | None, Found]:
         if not self.view.group:
@@ -299,7 +304,7 @@ class Table:
     async def _tick(self, event: GenericEventArguments) -> None:
         known = self.ticked | self._rows
         self.ticked = {identity: known[identity] for identity in event.args["ids"] if identity in known}
-        self.everything = bool(event.args["everything"])
+        self.everything = bool(event.args["everything"]) and self.source.takes_all
         self._sheet.props["everything"] = self.everything
         self._sheet.props["ticked"] = list(self.ticked)
         self._sheet.update()
@@ -342,14 +347,14 @@ class Table:
                 await waiting
 
 
-def words(visitor: Visitor) -> dict[str, str]:
+def words(visitor: Visitor, search: str) -> dict[str, str]:
     """Return what the table says in the browser."""
     t = visitor.t
     return {
-        "search": t("Search"), "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
+        "search": search, "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
         "descending": t("Sort descending"), "groupBy": t("Group by this column"), "hide": t("Hide this column"),
         "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
         "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
-        "everything": t("Tick all that match"), "pages": t("Pages of the table"), "next": t("Next page"),
+        "everything": t("Tick all that match"), "allTicked": t("All that match are ticked"), "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
     }  # fmt: skip
