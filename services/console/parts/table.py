@@ -355,6 +355,7 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
         "descending": t("Sort descending"), "groupBy": t("Group by this column"), "hide": t("Hide this column"),
         "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
         "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
-        "everything": t("Tick all that match"), "allTicked": t("All that match are ticked"), "pages": t("Pages of the table"), "next": t("Next page"),
+        "everything": t("Tick all that match"), "allTicked": t("All that match are ticked"),
+        "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
     }  # fmt: skip
