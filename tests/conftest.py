@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -86,6 +87,13 @@ def template(backing: Any, run_folder: Path) -> str:
 @pytest.fixture
 def vhost(backing: Any) -> Iterator[str]:
     """A vhost of the test's own."""
+    with made_vhost(backing) as name:
+        yield name
+
+
+@contextmanager
+def made_vhost(backing: Any) -> Iterator[str]:
+    """Make a vhost for as long as the block lasts."""
     name = f"test-{uuid4().hex[:12]}"
     with httpx.Client(base_url=backing.management_url) as http:
         user = urlsplit(backing.amqp_url).username
@@ -99,6 +107,13 @@ def vhost(backing: Any) -> Iterator[str]:
 @pytest.fixture
 def database(backing: Any, template: str) -> Iterator[str]:
     """A migrated database of the test's own, by its administrator's URL."""
+    with made_database(backing, template) as url:
+        yield url
+
+
+@contextmanager
+def made_database(backing: Any, template: str) -> Iterator[str]:
+    """Make a migrated database for as long as the block lasts."""
     name = f"test_{uuid4().hex[:12]}"
     _execute(backing.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _database(backing.database_url, name)

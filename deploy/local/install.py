@@ -1,4 +1,7 @@
-"""Where RabbitMQ comes from when it is not installed: apt, else a container, else a message that says what to type."""
+"""Where RabbitMQ comes from when it is not installed: apt, else a container, else a message that says what to type.
+
+The tests of the web page get their Chromium here as well.
+"""
 
 import fcntl
 import os
@@ -98,6 +101,19 @@ def install_package(package: str, find: Callable[[], F | None], how_to: str = ""
     if (found := find()) is None:
         raise Unavailable(f"apt-get installed {package}, but what it is for was not found")
     return found
+
+
+def chromium() -> Path | None:
+    """Return a Chromium for tests: what is there, else Debian's package where it can be installed, else nothing."""
+    try:
+        return install_package("chromium", _find_chromium)
+    except Unavailable:
+        return None
+
+
+def _find_chromium() -> Path | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((Path(path) for name in names if (path := shutil.which(name))), None)
 
 
 class _without_services:  # noqa: N801 - reads as what it is

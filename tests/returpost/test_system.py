@@ -93,6 +93,13 @@ class Installation:
 @pytest.fixture
 def installation(tmp_path: Path, backing: Any, vhost: str, database: str) -> Iterator[Installation]:
     """An installation over a virtual host and a database of its own."""
+    made = Installation(tmp_path, environment_of(backing, vhost, database))
+    yield made
+    made.end()
+
+
+def environment_of(backing: Any, vhost: str, database: str) -> dict[str, str]:
+    """Return what an installation over them is told."""
     amqp_url = urlunsplit(urlsplit(backing.amqp_url)._replace(path=f"/{quote(vhost, safe='')}"))
     outer = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")}
     environment = outer | {
@@ -107,9 +114,7 @@ def installation(tmp_path: Path, backing: Any, vhost: str, database: str) -> Ite
     environment |= {f"RETURPOST_{name.upper()}_DATABASE_PASSWORD": word for name, word in PASSWORDS.items()}
     environment |= {_variable(name): word for name, word in BROKER_PASSWORDS.items()}
     environment["RETURPOST_AMQP_MANAGEMENT_URL"] = backing.management_url
-    made = Installation(tmp_path, environment)
-    yield made
-    made.end()
+    return environment
 
 
 def test_from_up_over_send_to_blocked_and_down(installation: Installation, tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ export default {
       event.preventDefault();
       this.$emit("shut");
     };
-    return h("dialog", { class: "dialog", "aria-label": this.title, onCancel: shut }, [
+    const enter = (event) => {
+      if (event.key !== "Enter" || event.target.tagName !== "INPUT" || event.defaultPrevented) return;
+      event.preventDefault();
+      event.target.blur(); // what was typed is told first
+      this.$el.querySelector(".dialog-foot button:last-child")?.click();
+    };
+    return h("dialog", { class: "dialog", "aria-label": this.title, onCancel: shut, onKeydown: enter }, [
       h("div", { class: "dialog-head" }, h("h2", this.title)),
       h("div", { class: "dialog-body" }, this.$slots.default?.()),
       h("div", { class: "dialog-foot" }, this.$slots.foot?.()),

@@ -10,7 +10,7 @@ export default {
     attributes: Object, options: Array, unlabelled: Boolean,
   },
   emits: ["typed", "picked"],
-  data: () => ({ text: "", place: -1 }),
+  data: () => ({ text: "", place: -1, waiting: null }),
   created() {
     this.text = this.value;
   },
@@ -26,7 +26,13 @@ export default {
     said(value, wait) {
       this.text = value;
       clearTimeout(this.waiting);
-      this.waiting = setTimeout(() => this.$emit("typed", value), wait);
+      this.waiting = setTimeout(this.left, wait);
+    },
+    left() {
+      if (this.waiting === null) return; // the server has heard of it
+      clearTimeout(this.waiting);
+      this.waiting = null;
+      this.$emit("typed", this.text);
     },
     pick(option) {
       this.text = option.text;
@@ -50,14 +56,14 @@ export default {
         return h("select", { ...common, value: this.text, onChange: (event) => this.said(event.target.value, 0) }, choices);
       }
       if (kind === "textarea") {
-        return h("textarea", { ...common, value: this.text, onInput: (event) => this.said(event.target.value, ANOTHER) });
+        return h("textarea", { ...common, value: this.text, onChange: this.left, onInput: (event) => this.said(event.target.value, ANOTHER) });
       }
       const finder = this.options && {
         role: "combobox", "aria-expanded": String(this.options.length > 0), "aria-controls": `${id}-options`,
         "aria-autocomplete": "list", autocomplete: "off", onKeydown: this.keys,
         "aria-activedescendant": this.place >= 0 ? `${id}-${this.place}` : undefined,
       };
-      return h("input", { ...common, ...finder, type: kind, value: this.text, onInput: (event) => this.said(event.target.value, ANOTHER) });
+      return h("input", { ...common, ...finder, type: kind, value: this.text, onChange: this.left, onInput: (event) => this.said(event.target.value, ANOTHER) });
     },
     found(id) {
       if (!this.options?.length) return null;

@@ -65,5 +65,5 @@ FORMATS = {
     "xlsx": _("Excel (.xlsx)"),
     "txt": _("Text, one address a line"),
     "html": _("HTML: a table for the browser"),
-    "json": _("JSON lines: for developers"),
+    "jsonl": _("JSON lines: for developers"),
 }

@@ -1,0 +1,146 @@
+"""A system as `returpost up` runs it, for all tests of a module, and a real Chromium that looks at it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from deploy.local import install
+from tests.conftest import made_database, made_vhost
+from tests.returpost.test_system import TENANT, Installation, environment_of
+
+PASSWORD = "correct horse battery"
+ARGUMENTS = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+)  # fmt: skip
+PATIENCE_MS = 30_000
+MAILING = "autumn"
+DEAD, FULL, COMPLAINED = "anna@nowhere.example", "full@busy.example", "angry@fine.example"
+RESULTS: tuple[dict[str, Any], ...] = (
+    {"address": DEAD, "result": "bounced", "diagnostic": "550 5.1.2 Domain not found"},
+    {"address": "gone@known.example", "result": "bounced", "diagnostic": "550 5.1.1 User unknown"},
+    {"address": "left@known.example", "result": "bounced", "diagnostic": "550 5.1.1 User unknown"},
+    {"address": "ok@fine.example", "result": "delivered"},
+    {"address": COMPLAINED, "result": "complained"},
+    {"address": "reader@fine.example", "result": "opened"},
+)
+CONTACTS = {
+    "c1": {"name": "Anna Berg", "company": "Nordlys", "addresses": [DEAD]},
+    "c2": {"name": "Gunnar Gone", "company": "Known", "addresses": ["gone@known.example"]},
+    "c3": {"name": "Leif Left", "company": "Known", "addresses": ["left@known.example"]},
+}
+
+
+class System:
+    """The running system, with a mailing, persons and users in it."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        running = installation.home.running()
+        assert running is not None
+        self.urls = running.urls
+        token = installation.run("token", "--scopes", "send,check,read,write,administer", "--tenant", TENANT).strip()
+        self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    @property
+    def url(self) -> str:
+        """Where the console is."""
+        return self.urls["console"]
+
+    def ask(self, service: str, method: str, path: str, body: Any = None) -> Any:
+        """Ask a service."""
+        answer = self._http.request(method, self.urls[service] + path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def is_blocked(self, address: str) -> bool:
+        """Tell whether mailings skip an address."""
+        return bool(self.ask("blocklist", "GET", f"/v1/addresses/{address}")["blocked"])
+
+    def fill(self, folder: Path) -> None:
+        """Hand in a mailing, tell of the persons, make a user of each kind; wait until all of it is known."""
+        lines = [{"mailing": MAILING, "time": f"2026-11-24T08:00:0{n}Z"} | row for n, row in enumerate(RESULTS)]
+        file = folder / "results.jsonl"
+        file.write_text("\n".join(json.dumps(line) for line in lines))
+        for contact, body in CONTACTS.items():
+            self.ask("actions", "PUT", f"/v1/contacts/{contact}", body)
+        self.installation.run("send", str(file))
+        for role in ("viewer", "marketer", "administrator"):
+            self.ask("actions", "POST", "/v1/users", {"name": role, "role": role, "password": PASSWORD})
+        self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
+        self.installation.wait_for(self._three_returned)
+
+    def _three_returned(self) -> bool:
+        rows = self.ask("actions", "GET", "/v1/returns")["returns"]
+        return len(rows) == 3 and all(row["blocked"] and row["contact"] for row in rows)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+@pytest.fixture(scope="module")
+def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system a module."""
+    folder = tmp_path_factory.mktemp("console")
+    with made_vhost(backing) as vhost, made_database(backing, template) as database:
+        environment = environment_of(backing, vhost, database) | {"RETURPOST_ACTIONS_DELETE_GRACE": "PT0S"}
+        installation = Installation(folder, environment)
+        try:
+            installation.up()
+            with contextlib.closing(System(installation)) as made:
+                made.fill(folder)
+                yield made
+        finally:
+            installation.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    found = install.chromium()
+    if found is None:
+        pytest.skip("Chromium is not installed, and cannot be installed from here")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        arguments = ["--headless=new", *sandbox, *ARGUMENTS]
+        started = playwright.chromium.launch(executable_path=str(found), args=arguments)
+        yield started
+        started.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, system: System) -> Iterator[Visit]:
+    """Sign in as a user, in a language, in a window of one's own; whatever the browser complains of fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def sign_in(user: str = "marketer", language: str = "en", **window: Any) -> Page:
+        locale = "nb-NO" if language == "nb" else "en-GB"
+        context = browser.new_context(locale=locale, timezone_id="Europe/Oslo", accept_downloads=True, **window)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{system.url}/sign-in")
+        page.fill("input[name=name]", user)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button.primary")
+        page.wait_for_url(f"{system.url}/")
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -1,0 +1,102 @@
+"""Every page by axe (WCAG 2.2 AA), light and dark; and what those see who come without a session or a service."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.console.conftest import MAILING, System, Visit
+
+pytestmark = pytest.mark.services
+AXE = "axe-core@4.14.1"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PATHS = (
+    "/", "/mailings", f"/mailings/{MAILING}", f"/mailings/{MAILING}?tab=bounces&open=anna@nowhere.example", "/blocked",
+    "/blocked?group=reason", "/contacts", "/contacts/c1", "/activity", "/settings", "/users",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core, from the npm registry, kept outside the project."""
+    folder = Path(tempfile.gettempdir()) / "returpost-axe"
+    folder.mkdir(exist_ok=True)
+    kept = folder / f"{AXE.replace('@', '-')}.js"
+    if not kept.exists():
+        try:
+            done = subprocess.run(
+                ["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True, timeout=60
+            )
+            with tarfile.open(folder / done.stdout.strip()) as package:
+                file = package.extractfile("package/axe.min.js")
+                assert file is not None
+                kept.write_bytes(file.read())
+        except (OSError, subprocess.TimeoutExpired, tarfile.TarError):
+            pytest.skip("axe-core cannot be had from the npm registry here")
+    return kept.read_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_by_axe(system: System, visit: Visit, axe: str, theme: str) -> None:
+    page = visit("administrator", "nb" if theme == "dark" else "en")
+    page.context.add_cookies([{"name": "theme", "value": theme, "url": system.url}])
+    found = {}
+    for path in PATHS:
+        page.goto(system.url + path)
+        page.wait_for_selector("h1")
+        page.evaluate(axe)
+        told = page.evaluate("rules => axe.run({runOnly: {type: 'tag', values: rules}})", RULES)
+        faults = [f"{fault['id']}: {fault['nodes'][0]['html'][:150]}" for fault in told["violations"]]
+        if faults:
+            found[path] = faults
+    assert found == {}
+
+
+def test_without_a_session_every_page_leads_to_sign_in_and_back(system: System) -> None:
+    answer = httpx.get(f"{system.url}/blocked?tab=complaints")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/sign-in?next=%2Fblocked%3Ftab%3Dcomplaints"
+    page = httpx.get(f"{system.url}/sign-in")
+    assert page.headers["x-frame-options"] == "DENY"
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_request_from_another_page_is_refused_and_a_wrong_password_said_plainly(system: System) -> None:
+    form = {"name": "marketer", "password": "wrong"}
+    forged = httpx.post(f"{system.url}/sign-in", data=form, headers={"Origin": "https://evil.example"})
+    assert forged.status_code == 403
+    wrong = httpx.post(f"{system.url}/sign-in", data=form, headers={"Accept-Language": "nb"})
+    assert wrong.status_code == 401
+    assert "Navnet eller passordet er feil." in wrong.text
+
+
+@pytest.fixture
+def alone() -> Iterator[str]:
+    """A console of which no service answers, by its URL."""
+    nowhere = {
+        f"RETURPOST_{name}_URL": "http://127.0.0.1:1" for name in ("INGEST", "CLASSIFIER", "BLOCKLIST", "ACTIONS")
+    }
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")}
+    given = plain | nowhere | {"RETURPOST_HTTP_PORT": "0", "RETURPOST_LOG_CONSOLE": "true"}
+    command = [sys.executable, "-m", "services.console.app"]
+    process = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = next(line for line in process.stderr if "running on" in line)
+        yield line.split("running on ")[1].split()[0]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_signing_in_says_which_part_is_missing(alone: str) -> None:
+    answer = httpx.post(f"{alone}/sign-in", data={"name": "x", "password": "y"})
+    assert answer.status_code == 503
+    assert "does not answer" in answer.text

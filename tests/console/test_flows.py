@@ -1,0 +1,171 @@
+"""What people do with returned addresses, step by step, in a real browser against real services, in both languages."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from playwright.sync_api import Page, expect
+
+from services.console.texts import Texts
+from tests.console.conftest import COMPLAINED, DEAD, MAILING, System, Visit
+
+pytestmark = pytest.mark.services
+LANGUAGES = ("nb", "en")
+
+
+def begin(page: Page, language: str, operation: str) -> None:
+    """Choose an operation from the menu under the table."""
+    t = Texts(language).t
+    page.locator(".foot summary").click()
+    page.get_by_role("button", name=t(operation), exact=True).click()
+
+
+def tick(page: Page, *addresses: str) -> None:
+    for address in addresses:
+        page.locator(f"tr[data-id='{address}'] input[type=checkbox]").check()
+
+
+def confirm(page: Page) -> None:
+    page.get_by_role("dialog").get_by_role("button", name="OK").click()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
+    system: System, visit: Visit, language: str
+) -> None:
+    t, page = Texts(language).t, visit(language=language)
+    page.get_by_role("navigation").get_by_role("link", name=t("Mailings")).first.click()
+    page.get_by_role("link", name=MAILING).click()
+    expect(page.locator("tr.item")).to_have_count(6)
+    page.get_by_role("button", name=t("Returned"), exact=True).click()
+    expect(page.locator("tr.item")).to_have_count(3)
+    page.get_by_role("button", name=t("Opened"), exact=True).click()
+    expect(page.locator("tr.item")).to_have_count(4)
+    assert "f.status=returned,opened" in page.url
+    page.reload()  # a link shows the same
+    expect(page.locator("tr.item")).to_have_count(4)
+    page.get_by_role("button", name=t("Opened"), exact=True).click()
+    expect(page.locator("tr.item")).to_have_count(3)
+    page.get_by_role("checkbox", name=t("Tick all on this page")).check()
+    begin(page, language, "Copy to a new selection")
+    confirm(page)  # without a name nothing happens
+    expect(page.get_by_text(t("Give it a name."))).to_be_visible()
+    page.get_by_label(t("Name of the new selection")).fill(f"Returned {language}")
+    confirm(page)
+    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_contain_text("3")
+    operations = system.ask("actions", "GET", "/v1/operations")["operations"]
+    assert (operations[0]["operation"], operations[0]["done"]) == ("copy_to_selection", 3)
+    assert operations[0]["parameters"]["name"] == f"Returned {language}"
+    page.get_by_role("dialog").get_by_role("button", name=t("Undo")).click()
+    expect(page.locator("dialog .notice")).to_contain_text(t("Undone"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_export_in_each_format_and_open_the_file(visit: Visit, tmp_path: Path, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
+    tick(page, DEAD)
+    for kind in ("csv", "xlsx", "txt", "html", "jsonl"):
+        begin(page, language, "Export")
+        page.get_by_label(t("Format")).select_option(kind)
+        confirm(page)
+        with page.expect_download() as download:
+            page.get_by_role("link", name=t("Download the file")).click()
+        file = tmp_path / f"export.{kind}"
+        download.value.save_as(file)
+        assert download.value.suggested_filename.endswith(f".{kind}")
+        assert DEAD in read(file)
+        page.keyboard.press("Escape")
+
+
+def read(file: Path) -> str:
+    if file.suffix != ".xlsx":
+        return file.read_text("utf-8-sig")
+    book = openpyxl.load_workbook(file)
+    try:
+        sheet: Any = book.active
+        return " ".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row)
+    finally:
+        book.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_cause_is_said_in_plain_words_when_the_pointer_rests_on_the_warning(visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
+    page.locator(f"tr[data-id='{DEAD}'] td.first").click()
+    panel = page.get_by_role("complementary")
+    expect(panel).to_contain_text(t("The domain {domain} does not exist.", domain="nowhere.example"))
+    expect(panel.locator("pre")).to_contain_text("Domain not found")
+    panel.get_by_role("link", name=t("Open"), exact=True).click()
+    page.wait_for_url("**/contacts/c1")
+    page.locator(".hint button").hover()
+    expect(page.get_by_role("tooltip")).to_contain_text(
+        t("The domain {domain} does not exist.", domain="nowhere.example")
+    )
+
+
+def test_clear_the_bounce_flag(system: System, visit: Visit) -> None:
+    page = visit()
+    page.goto(f"{page.url}blocked?tab=complaints")
+    expect(page.locator("tr.item")).to_have_count(1)
+    tick(page, COMPLAINED)
+    begin(page, "en", "Clear bounce-flag")
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_be_visible()
+    system.installation.wait_for(lambda: not system.is_blocked(COMPLAINED))
+
+
+def test_groups_open_on_click_and_the_address_of_the_page_says_so(visit: Visit) -> None:
+    page = visit()
+    page.goto(f"{page.url}blocked")
+    page.get_by_label("Reason: sort, group, hide").click()
+    page.get_by_role("button", name="Group by this column").last.click()
+    page.get_by_role("button", name=re.compile("Address does not exist")).click()
+    expect(page.locator("tr.item")).to_have_count(2)
+    assert "group=reason" in page.url
+
+
+def test_two_users_do_not_see_each_others_ticks(visit: Visit) -> None:
+    one, other = visit("marketer"), visit("administrator")
+    for page in (one, other):
+        page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
+    tick(one, DEAD)
+    expect(one.locator(".ticked-bar")).to_contain_text("1")
+    expect(other.locator("tr.item")).to_have_count(3)
+    expect(other.locator(".ticked-bar")).to_have_count(0)
+
+
+def test_the_table_is_worked_with_the_keyboard_alone(visit: Visit) -> None:
+    page = visit()
+    page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
+    page.locator("tr.item").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    expect(page.locator(".ticked-bar")).to_contain_text("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_be_hidden()
+
+
+def test_a_viewer_looks_and_changes_nothing(visit: Visit) -> None:
+    page = visit("viewer")
+    page.goto(f"{page.url}blocked")
+    expect(page.locator("tr.item").first).to_be_visible()
+    expect(page.locator("tr.item input[type=checkbox]")).to_have_count(0)
+    page.locator(".foot summary").click()
+    expect(page.locator(".foot .menu-box")).to_contain_text("You may look, but not change")
+
+
+def test_every_page_can_be_drawn_by_an_administrator(system: System, visit: Visit) -> None:
+    page = visit("administrator", viewport={"width": 360, "height": 740})
+    for path in ("/", "/mailings", "/blocked", "/contacts", "/activity", "/settings", "/users", "/contacts/c1"):
+        page.goto(system.url + path)
+        expect(page.locator("h1")).to_be_visible()
+        expect(page.locator(".notice.bad")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path

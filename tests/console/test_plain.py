@@ -1,0 +1,139 @@
+"""The parts of the console that need neither browser nor services."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from hypothesis import given, strategies as st
+
+import services.console
+from services.console import texts
+from services.console.document import hardened, policy
+from services.console.parts.view import View, from_query, to_query
+from services.console.session import is_own, read
+from services.console.sign_in import own_path
+from services.console.texts.reasons import REASONS
+from shared.security import issue
+from shared.vocabulary import Reason
+
+WORDS = {"t": None, "tn": (1, 2), "_": None, "marked": None}
+NO_TEXTS = {"export", "state", "why"}
+"""Keys of tables, which the reader of the sources takes for texts."""
+NAMES = st.text("abcdefg.-_", min_size=1, max_size=8)
+
+
+def test_every_text_of_the_console_has_its_norwegian_with_the_same_places() -> None:
+    folder = Path(services.console.__path__[0])
+    found = extract_from_dir(str(folder), method_map=[("**.py", "python")], keywords=WORDS)
+    catalog = texts.catalog("nb")
+    missing, different = [], []
+    for _file, _line, message, _comments, _context in found:
+        singular = message if isinstance(message, str) else message[0]
+        if singular in NO_TEXTS:
+            continue
+        plain = message if isinstance(message, str) else message[1]
+        told = catalog.gettext(singular) if isinstance(message, str) else catalog.ngettext(singular, plain, 2)
+        if told == plain and told not in ("OK", "Status", "Person", "Database", "Format", "Token", "Excel (.xlsx)"):
+            missing.append(singular)
+        if set(re.findall(r"\{\w+\}", plain)) != set(re.findall(r"\{\w+\}", told)):
+            different.append(singular)
+    assert missing == []
+    assert different == []
+
+
+def test_every_reason_has_plain_words_without_a_code() -> None:
+    assert set(REASONS) == set(Reason)
+    for plain in REASONS.values():
+        for text in (plain.title, plain.sentence, plain.advice):
+            assert text
+            assert not re.search(r"\d\.\d", text), text
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("nb-NO,nb;q=0.9,en;q=0.8", "nb"), ("no", "nb"), ("nn-NO", "nb"), ("en-GB,nb;q=0.5", "en"),
+        ("de,fr;q=0.9", "en"), ("", "en"), ("nb;q=0", "en"), ("x;q=x,nb", "nb"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_browsers(accepted: str, language: str) -> None:
+    assert texts.preferred(accepted) == language
+
+
+def test_numbers_and_times_are_written_as_in_the_country() -> None:
+    norwegian, english = texts.Texts("nb", "Europe/Oslo"), texts.Texts("en", "Europe/London")
+    assert norwegian.percent(0.0123) == "1,2 %"
+    assert english.percent(0.0123) == "1.2%"
+    assert norwegian.number(12345).replace("\xa0", " ") == "12 345"
+    assert norwegian.time("2026-11-24T08:05:00Z") == "24. nov. 2026 09:05"
+    assert english.time("2026-11-24T08:05:00Z") == "24 Nov 2026 08:05"
+    assert texts.Texts("en", "No/Where").zone.key == "UTC"
+
+
+def test_the_policy_lets_nothing_be_evaluated_or_framed() -> None:
+    told = policy("abc")
+    assert "unsafe" not in told
+    assert "frame-ancestors 'none'" in told
+    assert "default-src 'none'" in told
+
+
+def test_inline_scripts_and_styles_get_the_nonce_and_data_gets_none() -> None:
+    html = '<!doctype html><html dir="ltr"><style>a</style><script type="module">`&lt;script&gt;`</script></html>'
+    made = hardened(html, nonce="n1", language="nb", theme="dark")
+    assert made.count('nonce="n1"') == 2
+    assert '<html lang="nb" dir="ltr" data-theme="dark">' in made
+    assert "`&lt;script&gt;`" in made
+
+
+@pytest.mark.parametrize(
+    ("headers", "own"),
+    [
+        ({"origin": "http://a:1", "host": "a:1"}, True),
+        ({"origin": "http://a:2", "host": "a:1"}, False),
+        ({"origin": "null", "host": "a:1"}, False),
+        ({"host": "a:1"}, True),
+        ({"host": "a:1", "sec-fetch-site": "cross-site"}, False),
+        ({"host": "a:1", "sec-fetch-site": "same-origin"}, True),
+    ],
+)
+def test_forged_requests_are_told_by_where_they_come_from(headers: dict[str, str], own: bool) -> None:
+    assert is_own(headers) is own
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "x"])
+def test_signing_in_leads_to_no_other_place(target: str) -> None:
+    assert own_path(target) == "/"
+    assert own_path("/blocked?tab=complaints") == "/blocked?tab=complaints"
+
+
+def test_a_session_is_over_with_its_token() -> None:
+    key = "a-key-for-tests-of-sufficient-length"
+    good = issue(key, name="kari", tenant="acme", scopes=("read",), lifetime=timedelta(minutes=1))
+    over = issue(key, name="kari", tenant="acme", scopes=("read",), lifetime=timedelta(minutes=-1))
+    held = read(good)
+    assert held is not None
+    assert (held.name, held.tenant, held.scopes) == ("kari", "acme", frozenset({"read"}))
+    assert all(read(token) is None for token in (over, None, "", "x", "x.y.z", "x.e30.z"))
+
+
+VIEWS = st.builds(
+    View,
+    sort=NAMES,
+    descending=st.booleans(),
+    group=NAMES | st.just(""),
+    search=st.text(max_size=20),
+    filters=st.lists(NAMES, unique=True, max_size=3).map(lambda values: tuple(("status", value) for value in values)),
+    hidden=st.frozensets(NAMES, max_size=3),
+    after=st.text(max_size=20),
+    opened=st.text(max_size=20),
+)
+
+
+@given(VIEWS)
+def test_a_link_shows_the_same_view(view: View) -> None:
+    usual = {"sort": "since", "descending": True, "hidden": frozenset({"code"})}
+    query = to_query(view, **usual, also={"tab": "x"})  # type: ignore[arg-type]
+    assert from_query(dict(parse_qsl(query, keep_blank_values=True)), **usual) == view  # type: ignore[arg-type]
