@@ -4,11 +4,14 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
-from services.actions import api, users_api
+from services.actions import api, contacts_api, mailings_api, users_api
 from services.actions.contacts import take_contacts
 from services.actions.exports import api as exports_api
 from services.actions.exports.maker import make_next
 from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
+from services.actions.lists import take_lists
+from services.actions.lists_api import router_of
+from services.actions.mailings import take_mailings
 from services.actions.operations import api as operations_api
 from services.actions.operations.answers import take_applied, take_cleared
 from services.actions.operations.ending import remove_old
@@ -29,11 +32,15 @@ from shared.contracts import (
     ContactChanged,
     ContactUpserted,
     DeliveryRecorded,
+    ListKind,
+    MailingUpserted,
     OperationFinished,
     OperationProgressed,
     OperationRequested,
     ProjectChanged,
+    ProjectUpserted,
     SelectionChanged,
+    SelectionUpserted,
 )
 from shared.service import Service, run
 from shared.topology import COMMANDS
@@ -57,16 +64,19 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("actions.block-cleared", BlockCleared, take_cleared)
     service.consume("actions.block-applied", BlockApplied, take_applied)
     service.consume("actions.contact-upserted", ContactUpserted, take_contacts, exchange=COMMANDS)
+    service.consume("actions.selection-upserted", SelectionUpserted, take_lists, exchange=COMMANDS)
+    service.consume("actions.project-upserted", ProjectUpserted, take_lists, exchange=COMMANDS)
+    service.consume("actions.mailing-upserted", MailingUpserted, take_mailings, exchange=COMMANDS)
     service.consume("actions.operation-requested", OperationRequested, take_timely, exchange=COMMANDS)
     service.publishes(ContactChanged, "contact.changed.{tenant}")
+    service.publishes(SelectionChanged, "selection.changed.{tenant}")
+    service.publishes(ProjectChanged, "project.changed.{tenant}")
     service.publishes(OperationProgressed, "operation.progressed.{tenant}")
     service.publishes(OperationFinished, "operation.finished.{tenant}")
     service.commands(BlockClear, "block.clear.{tenant}")
     service.commands(BlockSet, "block.set.{tenant}")
     service.commands(BlockUndo, "block.undo.{tenant}")
     service.commands(AddressErase, "address.erase.{tenant}")
-    service.publishes(SelectionChanged, "selection.changed.{tenant}")
-    service.publishes(ProjectChanged, "project.changed.{tenant}")
 
     engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())
 
@@ -91,6 +101,10 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(exports_api.router)
     service.routes(api.router)
     service.routes(users_api.router)
+    service.routes(contacts_api.router)
+    service.routes(mailings_api.router)
+    for kind in ListKind:
+        service.routes(router_of(kind))
     return service
 
 

@@ -1,19 +1,28 @@
 """Contacts: what CRMs tell of them, field by field the newest. `merge` is plain; `take_contacts` writes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from services.actions import store
-from services.actions.store import Q, columns
+from services.actions.store import columns
+from services.actions.text import order_key, words
 from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event, event
 from shared.contracts import ContactChanged, ContactUpserted
+from shared.database import queries
 from shared.outbox import Work
 from shared.telemetry import traceparent
 
+Q = queries(Path(__file__).with_name("sql") / "contacts.sql")
 SOURCE = "/returpost/actions"
+
+
+FIELDS = ("name", "company", "external_id", "former_employee")
+"""What is told of a contact besides its addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +33,14 @@ class Contact:
     name_at: datetime | None = None
     company: str | None = None
     company_at: datetime | None = None
+    external_id: str | None = None
+    external_id_at: datetime | None = None
+    former_employee: bool = False
+    former_employee_at: datetime | None = None
     addresses: tuple[str, ...] = ()
     addresses_at: datetime | None = None
+    version: int = 0
+    """Rises with every change that is to be seen."""
 
 
 def merge(contact: Contact, told: ContactUpserted) -> Contact:
@@ -33,16 +48,16 @@ def merge(contact: Contact, told: ContactUpserted) -> Contact:
 
     Of two values of the same time the greater one wins, so that the order of arrival does not matter.
     """
-    merged = contact
-    if told.name is not None and _newer(told.time, told.name, contact.name_at, contact.name or ""):
-        merged = replace(merged, name=told.name, name_at=told.time)
-    if told.company is not None and _newer(told.time, told.company, contact.company_at, contact.company or ""):
-        merged = replace(merged, company=told.company, company_at=told.time)
+    new: dict[str, Any] = {}
+    for field in FIELDS:
+        value, old, old_time = getattr(told, field), getattr(contact, field), getattr(contact, f"{field}_at")
+        if value is not None and _newer(told.time, value, old_time, type(value)() if old is None else old):
+            new |= {field: value, f"{field}_at": told.time}
     if told.addresses is not None:
         addresses = _distinct(told.addresses)
         if _newer(told.time, addresses, contact.addresses_at, contact.addresses):
-            merged = replace(merged, addresses=addresses, addresses_at=told.time)
-    return merged
+            new |= {"addresses": addresses, "addresses_at": told.time}
+    return replace(contact, **new)
 
 
 def _distinct(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -74,7 +89,8 @@ async def take_contacts(events: Sequence[Event[ContactUpserted]], work: Work) ->
         known = after[place]
         after[place] = merge(known, _without(erased, told))
         if _values(after[place]) != _values(known):
-            work.emit(_changed(told))
+            after[place] = replace(after[place], version=known.version + 1)
+            work.emit(changed(told.tenant, told.data.contact, after[place], told.id, told.source, told.data.time))
     await _write(work, {place: after[place] for place in keys if after[place] != before[place]}, before)
 
 
@@ -94,8 +110,15 @@ def _without(erased: Mapping[store.Place, datetime], told: Event[ContactUpserted
 
 
 async def _write(work: Work, new: dict[tuple[str, str], Contact], before: dict[tuple[str, str], Contact]) -> None:
-    rows = [(*place, c.name, c.name_at, c.company, c.company_at, c.addresses_at) for place, c in new.items()]
-    await work.connection.execute(Q["write_contacts"], *columns(rows, 7))
+    rows = [
+        (
+            *place, c.name, c.name_at, c.company, c.company_at, c.external_id, c.external_id_at, c.former_employee,
+            c.former_employee_at, c.addresses_at, c.version, order_key(c.name), order_key(c.company),
+            " ".join(words(place[0], (c.name, c.company, c.external_id))),
+        )
+        for place, c in new.items()
+    ]  # fmt: skip
+    await work.connection.execute(Q["write_contacts"], *columns(rows, 15))
     moved = {place: contact for place, contact in new.items() if contact.addresses != before[place].addresses}
     await work.connection.execute(Q["remove_addresses"], *columns(list(moved), 2))
     await work.connection.execute(Q["give_addresses"], *columns(list(_given(moved)), 5))
@@ -108,16 +131,31 @@ def _given(moved: dict[tuple[str, str], Contact]) -> Iterable[tuple[str, str, st
 
 
 def _contact(row: store.Row) -> Contact:
-    return Contact(
-        row["name"], row["name_at"], row["company"], row["company_at"], tuple(row["addresses"]), row["addresses_at"]
-    )
+    return Contact(**{name: row[name] for name in _NAMES} | {"addresses": tuple(row["addresses"])})
+
+
+_NAMES = [field.name for field in fields(Contact) if field.name != "addresses"]
 
 
 def _values(contact: Contact) -> tuple[object, ...]:
-    return contact.name, contact.company, contact.addresses
+    return *(getattr(contact, field) for field in FIELDS), contact.addresses
 
 
-def _changed(told: Event[ContactUpserted]) -> Event[ContactChanged]:
-    data = ContactChanged(contact=told.data.contact, what="upserted", by=told.source, time=told.data.time)
-    identity = ids.derived(told.id, ContactChanged.TYPE)
-    return event(data, id=identity, source=SOURCE, tenant=told.tenant, subject=data.contact, traceparent=traceparent())
+def changed(
+    tenant: str, contact: str, now: Contact, cause: str, by: str, time: datetime, what: str = "upserted"
+) -> Event[ContactChanged]:
+    """Return the event that tells what a contact is now."""
+    data = ContactChanged(
+        contact=contact,
+        what=what,
+        by=by,
+        time=time,
+        version=now.version,
+        name=now.name,
+        company=now.company,
+        external_id=now.external_id,
+        former_employee=now.former_employee,
+        addresses=list(now.addresses),
+    )
+    identity = ids.derived(cause, ContactChanged.TYPE)
+    return event(data, id=identity, source=SOURCE, tenant=tenant, subject=contact, traceparent=traceparent())

@@ -5,21 +5,39 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from shared.contracts import ContactUpserted
+from shared.contracts import Address, ContactUpserted, Id
 from shared.errors import InvalidMessage
 
 MAX_LINES = 200_000
 MAX_LINES_A_ROW = 20
 """A quoted field may go over lines; one that is still open after so many was never meant to."""
 MAX_ADDRESSES = 100
+MAX_SHOWN = 100
+"""Wrong rows that an answer names."""
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "id;name;company;email\nc1;Ann Berg;X AS;ann@example.com\n",
+            }
+        },
+    }
+}
+"""How an import's body is described in OpenAPI."""
 
 _COLUMNS = {
     "contact": "contact", "id": "contact", "contact_id": "contact", "contactid": "contact", "person": "contact",
     "person_id": "contact", "personid": "contact", "kontakt": "contact",
     "name": "name", "navn": "name", "full name": "name", "fullt navn": "name",
+    "external_id": "external_id", "external id": "external_id", "externalid": "external_id",
+    "ekstern id": "external_id",
     "company": "company", "firma": "company", "bedrift": "company", "organisation": "company", "selskap": "company",
     "email": "address", "e-mail": "address", "e-post": "address", "epost": "address", "address": "address",
     "e-postadresse": "address", "email address": "address", "e-mail address": "address", "mail": "address",
@@ -44,13 +62,9 @@ def read(body: bytes, now: datetime) -> Iterator[ContactUpserted | BadRow]:
     of the addresses. Raises `InvalidMessage`, before the first contact, when the header names no contact or no address
     or when there are too many lines.
     """
-    lines = list(io.StringIO(_text(body), newline=""))
-    if len(lines) > MAX_LINES:
-        raise InvalidMessage(f"file: more than {MAX_LINES} lines; import it in parts")
-    start, delimiter = _layout(lines)
-    meaning = _meaning(lines[start : start + 1], delimiter)
+    meaning, rows = _table(body, ("contact", "address"))
     contacts: dict[str, ContactUpserted] = {}
-    for line, row in _rows(lines, start + 1, delimiter):
+    for line, row in rows:
         told = row if isinstance(row, BadRow) else _contact(row, meaning, line, now)
         if isinstance(told, ContactUpserted):
             told = _united(contacts.get(told.contact), told, line)
@@ -61,16 +75,56 @@ def read(body: bytes, now: datetime) -> Iterator[ContactUpserted | BadRow]:
     yield from contacts.values()
 
 
-def _meaning(header: Sequence[str], delimiter: str) -> list[str | None]:
+def column(body: bytes, wanted: Literal["contact", "address"]) -> tuple[list[str], list[BadRow]]:
+    """Return the ids of contacts, or the addresses, that a file names, each once; and the rows that are wrong.
+
+    Raises `InvalidMessage` as `read` does.
+    """
+    meaning, rows = _table(body, (wanted,))
+    check = _CHECKS[wanted]
+    good: dict[str, None] = {}
+    bad: list[BadRow] = []
+    for line, row in rows:
+        if isinstance(row, BadRow):
+            bad.append(row)
+            continue
+        for name, field in zip(meaning, row, strict=False):
+            if name == wanted and field.strip():
+                try:
+                    good[check.validate_python(field.strip())] = None
+                except ValidationError as error:
+                    bad.append(BadRow(line, f"{wanted}: {error.errors()[0]['msg']}"))
+    return list(good), bad
+
+
+def answer(imported: int, bad: Sequence[BadRow]) -> dict[str, Any]:
+    """Return what an import says."""
+    errors = [{"line": row.line, "problem": row.problem} for row in bad[:MAX_SHOWN]]
+    return {"imported": imported, "refused": len(bad), "errors": errors}
+
+
+_CHECKS: dict[str, TypeAdapter[str]] = {"contact": TypeAdapter(Id), "address": TypeAdapter(Address)}
+
+
+def _table(body: bytes, needed: Sequence[str]) -> tuple[list[str | None], Iterator[tuple[int, list[str] | BadRow]]]:
+    lines = list(io.StringIO(_text(body), newline=""))
+    if len(lines) > MAX_LINES:
+        raise InvalidMessage(f"file: more than {MAX_LINES} lines; import it in parts")
+    start, delimiter = _layout(lines)
+    return _meaning(lines[start : start + 1], delimiter, needed), _rows(lines, start + 1, delimiter)
+
+
+_NEEDED = {"contact": "a column contact (or id, person)", "address": "a column email (or e-post)"}
+
+
+def _meaning(header: Sequence[str], delimiter: str, needed: Sequence[str]) -> list[str | None]:
     try:
         names = next(csv.reader(header, delimiter=delimiter), [])
     except csv.Error as error:
         raise InvalidMessage(f"header: not readable as CSV: {error}") from None
     meaning = [_COLUMNS.get(name.strip().lower()) for name in names]
-    if "contact" not in meaning or "address" not in meaning:
-        raise InvalidMessage(
-            f"header: needs a column contact (or id, person) and a column email (or e-post); found {names[:20]}"
-        )
+    if not set(needed) <= set(meaning):
+        raise InvalidMessage(f"header: needs {' and '.join(_NEEDED[name] for name in needed)}; found {names[:20]}")
     return meaning
 
 
@@ -118,6 +172,7 @@ def _united(known: ContactUpserted | None, told: ContactUpserted, line: int) -> 
     values = {
         "name": told.name or known.name,
         "company": told.company or known.company,
+        "external_id": told.external_id or known.external_id,
         "addresses": addresses or None,
     }
     return told.model_copy(update=values)

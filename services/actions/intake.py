@@ -56,7 +56,7 @@ async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -
         hard = data.verdict.type is VerdictType.HARD or data.exhausted
         row = (
             data.time, hard, data.verdict.reason.value, data.exhausted,
-            data.reply_code, data.status, data.diagnostic, data.address,
+            data.reply_code, data.status, data.diagnostic, data.address, data.verdict.rule,
         )  # fmt: skip
         if place not in verdicts or _rank(verdicts[place]) < _rank(row):
             verdicts[place] = row
@@ -64,19 +64,23 @@ async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -
 
 
 async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
-    """Keep the newest block state of each address."""
+    """Keep the newest block state of each address, and its history."""
     states: dict[Place, tuple[Any, ...]] = {}
+    told: dict[tuple[str, str, int], tuple[Any, ...]] = {}
     erased = await _erased(events, work)
     for event in events:
         data = event.data
         place = (event.tenant, key(data.address))
-        if (place in states and states[place][0] >= data.version) or _is_gone(erased, *place, data.time):
+        if _is_gone(erased, *place, data.time):
             continue
+        blocked, reason, mailing, count = False, None, None, 0
         if isinstance(data, AddressBlocked):
-            states[place] = (data.version, True, data.cause, data.reason, data.return_count, data.time)
-        else:
-            states[place] = (data.version, False, data.cause, None, 0, data.time)
+            blocked, reason, mailing, count = True, data.reason, data.mailing, data.return_count
+        told[*place, data.version] = (data.time, blocked, data.cause, reason, mailing, data.by, data.note)
+        if place not in states or states[place][0] < data.version:
+            states[place] = (data.version, blocked, data.cause, reason, count, data.time, mailing)
     await store.apply_states(work.connection, states)
+    await store.add_address_events(work.connection, told)
 
 
 async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
@@ -101,5 +105,5 @@ def _is_gone(erased: dict[Place, datetime], tenant: str, address: str, time: dat
 
 def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what verdicts are ordered by, as `merge_verdicts` does."""
-    time, hard, reason, exhausted, code, status, diagnostic, written = row
-    return time, hard, reason, exhausted, code or 0, status or "", diagnostic, written
+    time, hard, reason, exhausted, code, status, diagnostic, written, rule = row
+    return time, hard, reason, exhausted, code or 0, status or "", diagnostic, written, rule

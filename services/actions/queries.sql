@@ -17,18 +17,20 @@ ON CONFLICT (tenant, mailing, address) DO UPDATE SET
 -- The latest verdict of each recipient; of two at the same time the hard one, and else the greater in what they say,
 -- so that the order in which they come does not matter. One row a recipient.
 INSERT INTO recipients AS r
-    (tenant, mailing, address, returned_at, hard, reason, exhausted, reply_code, enhanced_status, diagnostic, written)
+    (tenant, mailing, address, returned_at, hard, reason, exhausted, reply_code, enhanced_status, diagnostic, written,
+     rule)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::text[], $7::boolean[],
-                     $8::smallint[], $9::text[], $10::text[], $11::text[])
+                     $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[])
 ON CONFLICT (tenant, mailing, address) DO UPDATE SET
     returned_at = excluded.returned_at, hard = excluded.hard, reason = excluded.reason, exhausted = excluded.exhausted,
     reply_code = excluded.reply_code, enhanced_status = excluded.enhanced_status, diagnostic = excluded.diagnostic,
-    written = excluded.written
+    written = excluded.written, rule = excluded.rule
 WHERE r.returned_at IS NULL
    OR (excluded.returned_at, excluded.hard, excluded.reason, excluded.exhausted, coalesce(excluded.reply_code, 0),
-       coalesce(excluded.enhanced_status, ''), excluded.diagnostic COLLATE "C", excluded.written COLLATE "C")
+       coalesce(excluded.enhanced_status, ''), excluded.diagnostic COLLATE "C", excluded.written COLLATE "C",
+       excluded.rule)
     > (r.returned_at, r.hard, r.reason, r.exhausted, coalesce(r.reply_code, 0),
-       coalesce(r.enhanced_status, ''), r.diagnostic COLLATE "C", r.written COLLATE "C")
+       coalesce(r.enhanced_status, ''), r.diagnostic COLLATE "C", r.written COLLATE "C", coalesce(r.rule, ''))
 
 -- name: see_mailings
 -- When each mailing was first and last heard of; writes only what widens the range.
@@ -38,20 +40,21 @@ ON CONFLICT (tenant, mailing) DO UPDATE SET
     first_seen = least(m.first_seen, excluded.first_seen), last_seen = greatest(m.last_seen, excluded.last_seen)
 WHERE excluded.first_seen < m.first_seen OR excluded.last_seen > m.last_seen
 
--- name: plan_recipients
--- Recipients that a mailing is going to have.
-INSERT INTO recipients (tenant, mailing, address)
-SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING
-
 -- name: apply_states
 -- Block states, applied only when newer.
-INSERT INTO address_states AS s (tenant, address, version, blocked, cause, reason, return_count, since)
+INSERT INTO address_states AS s (tenant, address, version, blocked, cause, reason, return_count, since, mailing)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::integer[],
-                     $8::timestamptz[])
+                     $8::timestamptz[], $9::text[])
 ON CONFLICT (tenant, address) DO UPDATE SET
     version = excluded.version, blocked = excluded.blocked, cause = excluded.cause, reason = excluded.reason,
-    return_count = excluded.return_count, since = excluded.since
+    return_count = excluded.return_count, since = excluded.since, mailing = excluded.mailing
 WHERE s.version < excluded.version
+
+-- name: add_address_events
+-- Blocks and lifts as they were told; a repeat is the same.
+INSERT INTO address_events (tenant, address, version, time, blocked, cause, reason, mailing, by, note)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
+                     $8::text[], $9::text[], $10::text[]) ON CONFLICT DO NOTHING
 
 -- name: share_addresses
 -- Keep erasures waiting until this transaction ends: they would not see the addresses that it writes.
@@ -81,43 +84,11 @@ ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased
 -- name: erase
 -- Remove addresses from everything that is kept by address.
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
+events AS (DELETE FROM address_events AS e USING gone AS g WHERE e.tenant = g.tenant AND e.address = g.address),
 states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
 owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
-items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)  -- of the version before
+items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)
 DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
-
--- name: lock_contacts
--- Make sure that contacts exist, in one order.
-INSERT INTO contacts (tenant, contact) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-
--- name: hold_contacts
--- Take contacts in hand. Apart from reading them: a statement that waits reads the addresses of before it waited.
-SELECT FROM contacts AS c JOIN unnest($1::text[], $2::text[]) AS k (tenant, contact) USING (tenant, contact)
-ORDER BY c.tenant, c.contact FOR UPDATE OF c
-
--- name: read_contacts
--- Contacts that are in hand, with their addresses.
-SELECT c.*, ARRAY(SELECT a.written FROM contact_addresses AS a
-                  WHERE a.tenant = c.tenant AND a.contact = c.contact ORDER BY a.rank) AS addresses
-FROM contacts AS c JOIN unnest($1::text[], $2::text[]) AS k (tenant, contact) USING (tenant, contact)
-
--- name: write_contacts
--- New values of contacts that exist.
-UPDATE contacts AS c SET
-    name = n.name, name_at = n.name_at, company = n.company, company_at = n.company_at, addresses_at = n.addresses_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::timestamptz[])
-     AS n (tenant, contact, name, name_at, company, company_at, addresses_at)
-WHERE c.tenant = n.tenant AND c.contact = n.contact
-
--- name: remove_addresses
--- Take all addresses from contacts.
-DELETE FROM contact_addresses AS a USING unnest($1::text[], $2::text[]) AS k (tenant, contact)
-WHERE a.tenant = k.tenant AND a.contact = k.contact
-
--- name: give_addresses
--- Give addresses to contacts.
-INSERT INTO contact_addresses (tenant, address, contact, rank, written)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[]) ON CONFLICT DO NOTHING
 
 -- name: add_audit
 -- Who did what to how many.
@@ -161,16 +132,6 @@ WHERE r.tenant = $1 AND r.returned_at IS NOT NULL
   AND ($6::boolean IS NULL OR (c.contact IS NOT NULL) = $6)
   AND ($7::timestamptz IS NULL OR (r.returned_at, r.mailing, r.address) < ($7, $8, $9))
 ORDER BY r.returned_at DESC, r.mailing DESC, r.address DESC LIMIT $10
-
--- name: list_contacts
--- A page of contacts with their addresses.
-SELECT c.contact, c.name, c.company, c.former_employee,
-       coalesce((SELECT jsonb_agg(jsonb_build_object('address', a.written, 'blocked', coalesce(s.blocked, false),
-                                                     'cause', s.cause, 'reason', s.reason) ORDER BY a.rank)
-                 FROM contact_addresses AS a LEFT JOIN address_states AS s USING (tenant, address)
-                 WHERE a.tenant = c.tenant AND a.contact = c.contact), '[]') AS addresses
-FROM contacts AS c WHERE c.tenant = $1 AND ($2::text IS NULL OR c.contact > $2) AND ($3::text IS NULL OR c.contact = $3)
-ORDER BY c.contact LIMIT $4
 
 -- name: list_audit
 -- The audit, newest first.

@@ -42,8 +42,8 @@ async def merge_results(connection: Connection, times: Mapping[Key, Sequence[dat
 
 
 async def merge_verdicts(connection: Connection, verdicts: Mapping[Key, tuple[Any, ...]]) -> None:
-    """Keep the latest verdict: (time, hard, reason, exhausted, code, status, diagnostic, written) by recipient."""
-    await connection.execute(Q["merge_verdicts"], *columns([(*key, *verdicts[key]) for key in sorted(verdicts)], 11))
+    """Keep the latest (time, hard, reason, exhausted, code, status, diagnostic, written, rule) of each recipient."""
+    await connection.execute(Q["merge_verdicts"], *columns([(*key, *verdicts[key]) for key in sorted(verdicts)], 12))
 
 
 async def see_mailings(connection: Connection, seen: Mapping[tuple[str, str], tuple[datetime, datetime]]) -> None:
@@ -52,8 +52,13 @@ async def see_mailings(connection: Connection, seen: Mapping[tuple[str, str], tu
 
 
 async def apply_states(connection: Connection, states: Mapping[tuple[str, str], tuple[Any, ...]]) -> None:
-    """Apply (version, blocked, cause, reason, return_count, since) by (tenant, address), when newer."""
-    await connection.execute(Q["apply_states"], *columns([(*key, *states[key]) for key in sorted(states)], 8))
+    """Apply (version, blocked, cause, reason, return_count, since, mailing) by (tenant, address), when newer."""
+    await connection.execute(Q["apply_states"], *columns([(*key, *states[key]) for key in sorted(states)], 9))
+
+
+async def add_address_events(connection: Connection, told: Mapping[tuple[str, str, int], tuple[Any, ...]]) -> None:
+    """Note (time, blocked, cause, reason, mailing, by, note) by (tenant, address, version), once."""
+    await connection.execute(Q["add_address_events"], *columns([(*key, *told[key]) for key in sorted(told)], 10))
 
 
 async def erased(connection: Connection, addresses: Iterable[Place]) -> dict[Place, datetime]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from services.actions.contacts import take_contacts
 from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
+from services.actions.lists import take_lists
+from services.actions.mailings import take_mailings
 from services.actions.operations.answers import take_applied, take_cleared
 from services.actions.operations.requests import take_requests
 from shared import ids
@@ -22,7 +24,11 @@ from shared.contracts import (
     ContactUpserted,
     Contract,
     DeliveryRecorded,
+    ListUpserted,
+    MailingUpserted,
     OperationRequested,
+    ProjectUpserted,
+    SelectionUpserted,
     Verdict,
 )
 from shared.database import Pool
@@ -42,6 +48,9 @@ HANDLERS: dict[type[Contract], Any] = {
     OperationRequested: partial(take_requests, tolerance=timedelta(minutes=15), grace=timedelta(0)),
     BlockApplied: take_applied,
     BlockCleared: take_cleared,
+    SelectionUpserted: take_lists,
+    ProjectUpserted: take_lists,
+    MailingUpserted: take_mailings,
 }
 
 
@@ -112,6 +121,14 @@ def told(contact: str, minute: int, *, tenant: str = TENANT, **values: Any) -> E
     return wrap(ContactUpserted(contact=contact, time=moment(minute), **values), tenant=tenant)
 
 
+def selection(identity: str, minute: int, /, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
+    return wrap(SelectionUpserted(selection=identity, time=moment(minute), **values), tenant=tenant)
+
+
+def mailing(identity: str, minute: int, /, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
+    return wrap(MailingUpserted(mailing=identity, time=moment(minute), **values), tenant=tenant)
+
+
 def request(identity: str, addresses: Sequence[str] = (), *, tenant: str = TENANT, **values: Any) -> Event[Any]:
     data = OperationRequested.model_validate(
         {"operation": Operation.CLEAR_BOUNCE_FLAG, "addresses": addresses, "by": "ann", "time": moment(0)} | values
@@ -131,7 +148,7 @@ def cleared(command: dict[str, Any], *, tenant: str = TENANT) -> Event[Any]:
 async def say(world: World, *events: Event[Any]) -> None:
     """Publish each as the services and people before would."""
     for one in events:
-        if isinstance(one.data, ContactUpserted | OperationRequested):
+        if isinstance(one.data, ContactUpserted | OperationRequested | ListUpserted | MailingUpserted):
             await world.command(one)
         elif isinstance(one.data, DeliveryRecorded):
             await world.send(one, detail=one.data.result)

@@ -149,13 +149,13 @@ async def test_contacts_by_events_in_any_order(world: World, actions: Running) -
     await say(world, blocked(1, 1), newest, told("c1", 1, name="Ann", company="X AS", addresses=["old@x.no"]), newest)
     await say(world, told("c1", 2, company="Y AS"), told("c1", 0, name="A"))
     wanted = {
-        "contact": "c1", "name": "Anne", "company": "Y AS", "former_employee": False,
+        "contact": "c1", "name": "Anne", "company": "Y AS", "external_id": None, "former_employee": False,
         "addresses": [
             {"address": "New@x.no", "blocked": False, "cause": None, "reason": None},
             {"address": "U1@example.com", "blocked": True, "cause": "dead_address", "reason": "user_unknown"},
         ],
     }  # fmt: skip
-    await eventually(lambda: contact(actions, "c1"), lambda seen: seen == wanted)
+    await eventually(lambda: contact(actions, "c1"), lambda seen: seen is not None and wanted.items() <= seen.items())
     await say(world, unblocked(1, 2), erased(1, 3))
     await eventually(lambda: contact(actions, "c1"), lambda seen: bool(seen and len(seen["addresses"]) == 1))
     changes = await heard(world, spy, 3)
