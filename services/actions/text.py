@@ -14,7 +14,7 @@ _LAST = str.maketrans({"æ": "~a", "ä": "~a", "ø": "~b", "ö": "~b", "å": "~c
 
 def folded(text: str) -> str:
     """Return the text as it is searched: without case and accents, its words parted by single spaces."""
-    lowered = unicodedata.normalize("NFC", text).casefold().translate(_APART)
+    lowered = unicodedata.normalize("NFKC", text).casefold().translate(_APART)
     return " ".join(_bare(lowered).split())
 
 
@@ -22,7 +22,7 @@ def order_key(text: str | None) -> str | None:
     """Return what a name is sorted by: æ, ø and å last, other accents as their letters. Nothing for an empty name."""
     if not text or not text.strip():
         return None
-    lowered = unicodedata.normalize("NFC", text).casefold().translate(_LAST)
+    lowered = unicodedata.normalize("NFKC", text).casefold().translate(_LAST)
     return " ".join(_bare(lowered).split())[:MAX_KEY]
 
 
