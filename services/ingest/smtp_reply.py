@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import re2
 
-from shared.vocabulary import Command
-
 MAX_TEXT = 16_384
 """Characters that are looked at."""
 
@@ -52,22 +50,6 @@ _PREFIX = re2.compile(r"(?i)^\s*(?:smtp|x-[a-z0-9.-]+|dns|unknown)\s*;\s*")
 _LEADING = re2.compile(
     r"^\s*(?:[245]\d\d(?:[ :-]+|$))?(?:[245]\d\d(?:[ :-]+|$))?(?:\(?#?[245]\.\d{1,3}\.\d{1,3}\)?(?:[ :-]+|$))?"
 )
-
-
-_COMMAND = re.compile(
-    r"(?:in reply to|after|>>>|while|responding to|response to|in the|\[|during) ?(?:the |receiving the |sending )?"
-    r"(end of data|data\b|rcpt|mail[ _]from|helo|ehlo|initial)",
-    re.IGNORECASE,
-)
-_COMMANDS = {
-    "end ": Command.DATA,
-    "data": Command.DATA,
-    "rcpt": Command.RCPT,
-    "mail": Command.MAIL,
-    "helo": Command.HELO,
-    "ehlo": Command.HELO,
-    "init": Command.CONNECT,
-}
 
 
 def parse_reply(text: str) -> Reply:
@@ -137,9 +119,3 @@ def _statuses(text: str) -> Iterator[str]:
 
 def _canonical(status: str) -> str:
     return ".".join(str(int(part)) for part in status.split("."))
-
-
-def command_of(text: str) -> Command | None:
-    """Return the command that the last reply in the text answers, as Postfix, Exim, sendmail and Yahoo write it."""
-    found = _COMMAND.findall(text[:MAX_TEXT])
-    return _COMMANDS[found[-1][:4].lower()] if found else None

@@ -5,7 +5,7 @@ and reads a returned message only when it is asked for. A part keeps its bytes; 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,11 +71,18 @@ class Part:
         """The message that a `message/rfc822` or a headers part holds."""
         return _part(lines(self.data), self.depth + 1, [MAX_PARTS])
 
-    def walk(self) -> Iterator["Part"]:
-        """Yield this part and those within, but not those of a message within."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
+    @cached_property
+    def message_headers(self) -> Headers:
+        """The headers of that message alone, without its structure."""
+        return headers(charsets.decode(split_head(lines(self.data))[0]))
+
+    @cached_property
+    def _all(self) -> tuple["Part", ...]:
+        return (self, *(inner for part in self.parts for inner in part._all))
+
+    def walk(self) -> tuple["Part", ...]:
+        """Return this part and those within, but not those of a message within."""
+        return self._all
 
 
 def read(mail: bytes) -> Part:

@@ -1,7 +1,9 @@
 """From the bytes of a mail to its reports: which reader takes it, and what they have in common."""
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import re2
 
@@ -160,12 +162,18 @@ def _of_prose(
             rest = rest or prose.remainder(notice)
             block.details.append(rest)
         if len(told) == 1 and not _CODED.search(block.detail):
-            block.details += [line.strip() for line in notice.split("\n")[:500] if _CODED.search(line[:1000])][:3]
+            block.details += _coded_lines(notice)
         if recognised.format and recognised.format.reason:
             block.details.insert(0, formats.line_of(recognised.format, notice))
         host = _host(block.detail)
         found.append(Finding(kind, block.recipient, block.generated_from, None, block.detail, remote_mta=host))
     return found
+
+
+def _coded_lines(notice: str) -> list[str]:
+    """Return the first lines that have the code of a reply."""
+    lines = (line[:1000] for line in notice.split("\n")[:500])
+    return list(islice((line.strip() for line in lines if _CODED.search(line)), 3))
 
 
 def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> list[str]:
@@ -233,14 +241,12 @@ def _host(detail: str) -> str | None:
     return found[1] if found else None
 
 
-_QUOTED = re2.compile(r"(?m)^(?:>|> .*)$")
+_QUOTED = re.compile(r"(?m)^(?:>|> .*)$")
 """Lines that somebody quotes; `>>>` is what an MTA said."""
 _RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
 """Headers that a returned message has, and one that a person quotes has not."""
-_CODED = re2.compile(
-    r"(?:^|[^\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])"
-)
-_HOST = re2.compile(
+_CODED = re.compile(r"(?<![\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])")
+_HOST = re.compile(
     r"(?i)\b(?:host|server|while talking to|connected to|remote host)[ :]+([a-z0-9][a-z0-9.-]*\.[a-z0-9-]+)"
 )
 

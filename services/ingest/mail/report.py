@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from services.ingest.smtp_reply import codes_of, command_of
+from services.ingest.smtp_reply import codes_of
 from shared.addresses import normalise
 from shared.contracts import Evidence, made
 from shared.errors import InvalidAddress
@@ -91,7 +91,7 @@ def report_of(finding: Finding, format_: str, mailed: str | None = None) -> Repo
         feedback_type=feedback if _FEEDBACK_TYPE.match(feedback) else None,
         original_recipient=original,
         final_recipient=finding.final,
-        command=command_of(finding.diagnostic),
+        command=None,
     )
     return Report(recipient, original, evidence)
 

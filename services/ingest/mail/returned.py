@@ -38,14 +38,18 @@ def headers_of(root: mime.Part) -> dict[str, str]:
     """Return the headers of the message that the parts return, by lower-case name; empty when there is none."""
     for part in root.walk():
         if part.content_type in MESSAGE_TYPES or part.content_type in HEADER_TYPES:
-            return flat(part.message.headers)
+            return flat(part.message_headers)
     return {}
 
 
 def flat(headers: mime.Headers) -> dict[str, str]:
     """Return the first value of each header; of `received` all, one a line, for the recipients that they name."""
     return {
-        name: "\n".join(values) if name == "received" else charsets.header_text(values[0])
+        name: "\n".join(values)
+        if name == "received"
+        else values[0]
+        if "=?" not in values[0]
+        else charsets.header_text(values[0])
         for name, values in headers.items()
     }
 

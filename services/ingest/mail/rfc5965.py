@@ -52,7 +52,7 @@ def of_outlook(root: mime.Part) -> list[Finding]:
             values = (
                 *root.headers.get(_OUTLOOK, ()),
                 *part.headers.get(_OUTLOOK, ()),
-                *part.message.headers.get(_OUTLOOK, ()),
+                *part.message_headers.get(_OUTLOOK, ()),
             )
             named = list(dict.fromkeys(found for value in values if (found := address(value))))
             return [Finding(kind=Kind.COMPLAINT, final=name, feedback_type="abuse") for name in named]
