@@ -39,6 +39,8 @@ class Options:
     console_logs: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the services, without `RETURPOST_`."""
+    share_http: bool = False
+    """All processes of a service answer on its port; metrics and health are then those of whichever answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,14 @@ def programs(options: Options, access: Access, sockets: Mapping[str, socket.sock
     """Return the processes to run, each with its own secrets alone."""
     urls = {service: _url(listening) for service, listening in sockets.items()}
     return [
-        _program(service, number, options, access, sockets[service] if number == 1 else None, secrets, urls)
+        _program(service, number, options, access, _socket(sockets[service], number, options), secrets, urls)
         for service in options.services
         for number in range(1, options.workers.get(service, 1) + 1)
     ]
+
+
+def _socket(listening: socket.socket, number: int, options: Options) -> socket.socket | None:
+    return listening if number == 1 or options.share_http else None
 
 
 async def operate(
@@ -210,7 +216,10 @@ def _program(
     command = (sys.executable, "-P", "-m", f"services.{service}.app")
     name = service if number == 1 else f"{service}-{number}"
     descriptors = (listening.fileno(),) if listening is not None else ()
-    return Program(name, command, for_service(service, outer, own), descriptors)
+    environment = for_service(service, outer, own)
+    if number > 1:  # mailboxes and ports for mail are the first one's
+        environment.pop("RETURPOST_INGEST_MAIL_FILE", None)
+    return Program(name, command, environment, descriptors)
 
 
 def _listen(service: str, say: Say) -> socket.socket:

@@ -19,8 +19,11 @@ _ADDED = ("stream", "sending_ip")
 
 def of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> Event[DeliveryResult]:
     """Wrap a result that came without an envelope; without an id it gets one from its content."""
-    said = [value for name, value in result.model_dump().items() if value is not None or name not in _ADDED]
-    identity = ids.of_input(tenant, source, id_) if id_ else ids.of_content(tenant, *said)
+    if id_:
+        identity = ids.of_input(tenant, source, id_)
+    else:
+        said = [value for name, value in result.__dict__.items() if value is not None or name not in _ADDED]
+        identity = ids.of_content(tenant, *said)
     return event(result, id=identity, source=source, tenant=tenant, subject=result.mailing)
 
 

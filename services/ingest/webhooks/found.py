@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -168,7 +169,8 @@ def number_of(value: Any) -> int | None:
 
 def status_of(value: Any) -> str | None:
     """Return the enhanced status (RFC 3463 section 2) in a field, if there is one."""
-    seen = _STATUS.search(text_of(value))
+    text = text_of(value)
+    seen = _STATUS.search(text) if text else None
     return str(seen[1]) if seen else None
 
 
@@ -213,7 +215,7 @@ def _reply_code(value: Any) -> int | None:
 
 def _feedback_type(value: Any) -> str | None:
     name = text_of(value).lower().replace("_", "-")
-    return name if _FEEDBACK_TYPE.search(name) else None
+    return name if name and _FEEDBACK_TYPE.search(name) else None
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -237,6 +239,7 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     return {_plain(str(name)): _first(entry) for name, entry in value.items()}
 
 
+@lru_cache(maxsize=4_096)
 def _plain(name: str) -> str:
     """Return the name as metadata, tags and headers have in common: `X-Returpost-Mailing` is `returpost_mailing`."""
     return name.lower().replace("-", "_").removeprefix("x_")
