@@ -25,7 +25,7 @@ lint: venv ## style, types, and whether generated documents are up to date
 	@.venv/bin/python -m deploy.generate --check
 
 bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
-	@for script in bench/pipeline.py bench/classify.py; do .venv/bin/python -m $$(echo $${script%.py} | tr / .) $(ARGS) || exit 1; done
+	@for script in bench/pipeline.py bench/classify.py bench/blocklist.py; do .venv/bin/python -m $$(echo $${script%.py} | tr / .) $(ARGS) || exit 1; done
 
 clean: ## stop what runs here, and remove what was made
 	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi

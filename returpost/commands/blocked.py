@@ -5,13 +5,18 @@ from urllib.parse import quote
 
 import typer
 
+from returpost.commands.lists import export_list, import_list
 from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.home import Home
 from shared.errors import InvalidSettings
 
 PAGE = 1000
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="List blocked addresses, look one up.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="List, look up, import and export blocked addresses."
+)
+app.command("import")(import_list)
+app.command("export")(export_list)
 
 
 @app.command("list")

@@ -1,0 +1,78 @@
+"""Commands on whole files, against a blocklist that is served on a port."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from typer.testing import CliRunner, Result
+
+from returpost.commands.root import app
+from services.blocklist.app import create
+from services.blocklist.settings import Settings
+from tests.world import TENANT, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def served(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None]:
+    monkeypatch.chdir(tmp_path)
+    async with world.running(create, Settings, "blocklist", import_interval=0.05) as running:
+        server = uvicorn.Server(uvicorn.Config(running.service.app, port=0, log_config=None, lifespan="off"))
+        serving = asyncio.create_task(server.serve())
+        await eventually(lambda: asyncio.sleep(0, server.started))
+        port = server.servers[0].sockets[0].getsockname()[1]
+        monkeypatch.setenv("RETURPOST_BLOCKLIST_URL", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("RETURPOST_TOKEN", world.token())
+        monkeypatch.setenv("RETURPOST_TENANT", TENANT)
+        yield
+        server.should_exit = True
+        await serving
+
+
+async def returpost(*arguments: str, exit_code: int = 0) -> Result:
+    result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+@pytest.mark.usefixtures("served")
+async def test_lists_in_checked_corrected_held_against_a_provider_and_out(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\nbob@example.com,complaint\nx,\n")
+    dry = await returpost("blocked", "import", "list.csv", "--dry-run", "--json", exit_code=1)
+    assert json.loads(dry.stdout)["outcomes"] == {"blocked": 2, "invalid": 1}
+    done = await returpost("blocked", "import", "list.csv", "--json", "--report", "rows.jsonl", exit_code=1)
+    assert json.loads(done.stdout)["outcomes"] == {"blocked": 2, "invalid": 1}
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["outcome"] for row in rows] == ["blocked", "blocked", "invalid"]
+
+    (tmp_path / "to.txt").write_text("Ann@Example.com\ncid@example.com\n")
+    checked = await returpost("check", "to.txt")
+    assert checked.stdout.startswith("Ann@Example.com\tskip\tdead_address\tuser_unknown\t")
+    assert len(checked.stdout.splitlines()) == 1
+
+    (tmp_path / "ses.csv").write_text("dan@example.com,BOUNCE\nbob@example.com,COMPLAINT\n")
+    await returpost("reconcile", "ses.csv", "--provider", "ses", "--add", "add.csv", "--block", "here.jsonl")
+    assert (tmp_path / "add.csv").read_text().split() == ["ann@example.com,BOUNCE"]
+    await returpost("blocked", "import", "here.jsonl")
+
+    await returpost("correct", "an@example.com", "ann@example.com")
+    exported = await returpost("blocked", "export")
+    assert sorted(line.split(",")[0] for line in exported.stdout.splitlines()[1:] if line) == [
+        "bob@example.com",
+        "dan@example.com",
+    ]
+    await returpost("blocked", "import", "list.csv", "--clear", exit_code=1)
+
+
+@pytest.mark.usefixtures("served")
+async def test_wrong_use_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No such file" in (await returpost("check", "nowhere.txt", exit_code=2)).output
+    await returpost("correct", "no address", "ann@example.com", exit_code=1)
+    monkeypatch.setenv("RETURPOST_TOKEN", "nonsense")
+    await returpost("blocked", "export", exit_code=2)
+    monkeypatch.setenv("RETURPOST_BLOCKLIST_URL", "http://127.0.0.1:1")
+    await returpost("blocked", "export", exit_code=3)
