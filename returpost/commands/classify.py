@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MAX_MAIL = 32 * 1024 * 1024
 WRONG_USE = 2
+SHOWN_RUNNERS_UP = 3
+
+Told = tuple[str | None, str | None, "Evidence | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +63,26 @@ def classify(
     echo "550 5.1.1 User unknown" | returpost classify --lines -
     """
     from services.classifier.rules import load
+    from services.classifier.verdict import classify as judge
 
     loaded = load(rules)
     unread = 0
-    for name in _paths(files or ["-"]):
+    for name in paths(files or ["-"]):
         try:
-            body = _read(name)
+            body = read(name)
         except OSError as error:
             sys.stderr.write(f"{name}: {error.strerror or error}\n")
             unread += 1
             continue
-        for judged in _lines(name, body, loaded) if lines else _mail(name, body, loaded):
-            _show(judged, as_json=as_json)
+        for recipient, original, evidence in of_lines(body) if lines else of_mail(body):
+            verdict = judge(evidence, loaded) if evidence else None
+            _show(Judged(name, recipient, original, evidence, verdict), loaded, as_json=as_json)
     if unread:
         raise typer.Exit(WRONG_USE)
 
 
-def _paths(names: list[str]) -> Iterator[str]:
+def paths(names: list[str]) -> Iterator[str]:
+    """Yield the files, of folders all that are in them."""
     for name in names:
         if name != "-" and Path(name).is_dir():
             yield from (str(path) for path in sorted(Path(name).rglob("*")) if path.is_file())
@@ -84,41 +90,38 @@ def _paths(names: list[str]) -> Iterator[str]:
             yield name
 
 
-def _read(name: str) -> bytes:
+def read(name: str) -> bytes:
+    """Return the bytes of a file, or of standard input. Raises `OSError`."""
     if name == "-":
         return sys.stdin.buffer.read(MAX_MAIL)
     with Path(name).open("rb") as file:
         return file.read(MAX_MAIL)
 
 
-def _mail(name: str, body: bytes, rules: "Rules") -> Iterator[Judged]:
-    from services.classifier.verdict import classify as judge
+def of_mail(body: bytes) -> Iterator[Told]:
+    """Yield each recipient of a mail, its original recipient, and what is told of it."""
     from services.ingest.mail import parse
+    from shared.contracts import Evidence
 
     parsed = parse(body)
     for report in parsed.reports:
-        verdict = judge(report.evidence, rules)
-        yield Judged(name, report.recipient, report.original_recipient, report.evidence, verdict)
+        yield report.recipient, report.original_recipient, report.evidence
     if not parsed.reports:
-        from shared.contracts import Evidence
-
-        evidence = Evidence(kind=parsed.kind) if parsed.kind else None
-        yield Judged(name, None, None, evidence, judge(evidence, rules) if evidence else None)
+        yield None, None, Evidence(kind=parsed.kind) if parsed.kind else None
 
 
-def _lines(name: str, body: bytes, rules: "Rules") -> Iterator[Judged]:
-    from services.classifier.verdict import classify as judge
+def of_lines(body: bytes) -> Iterator[Told]:
+    """Yield what each line says, as from a sender that reports it."""
     from services.ingest.smtp_reply import parse_reply
     from shared.contracts import Evidence
 
     for line in body.decode("utf-8", "replace").splitlines():
         text = line.replace("\x00", " ")
         reply = parse_reply(text)
-        evidence = Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
-        yield Judged(name, None, None, evidence, judge(evidence, rules))
+        yield None, None, Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
 
 
-def _show(judged: Judged, *, as_json: bool) -> None:
+def _show(judged: Judged, rules: "Rules", *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(judged.as_json(), ensure_ascii=False) + "\n")
         return
@@ -140,3 +143,8 @@ def _show(judged: Judged, *, as_json: bool) -> None:
     )
     why = f"    {verdict.confidence:.0%} by {verdict.rule}" + (f": {verdict.text}" if verdict.text else "")
     out.print(Text(why, style="dim"))
+    if judged.evidence is not None:
+        from services.classifier.explain import explained
+
+        for other in explained(judged.evidence, rules)["runners_up"][:SHOWN_RUNNERS_UP]:
+            out.print(Text(f"    before {other['rule']}: {other['reason']}: {other['text']}", style="dim"))

@@ -40,6 +40,7 @@ COMMANDS = {
     "normalise": Entry("normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _ASK),
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
     "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
+    "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead": Entry("dead:app", "Look at dead letters, replay or discard them.", _OPERATE),
     "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),
     "topology": Entry("topology:app", "Declare or show exchanges, queues and users of the broker.", _OPERATE),

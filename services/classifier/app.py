@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from services.classifier import api, retry_api, store
+import structlog
+
+from services.classifier import api, classify_api, retry_api, store
 from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
 from services.classifier.dispatch import BATCH, dispatch, now, report_lost
 from services.classifier.retry import Policy
-from services.classifier.rules import load
+from services.classifier.rules import RuleBook
 from services.classifier.settings import Settings
 from shared.contracts import (
     AddressBlocked,
@@ -24,12 +26,13 @@ from shared.contracts import (
 from shared.service import Service, run
 
 HOUSEKEEPING_SECONDS = 60
+log = structlog.get_logger()
 
 
 def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[Settings]:
     """Wire the service."""
     service = Service("classifier", settings, description=__doc__ or "")
-    rules = load(settings.rules_dir)
+    rules = RuleBook(settings.rules_dir)
     policy = Policy(
         settings.retry_delays, settings.retry_delays_by_reason, settings.retry_jitter, settings.retry_domain_limit
     )
@@ -53,12 +56,22 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
             await store.purge(connection, clock() - settings.keep)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
+    async def reader() -> None:
+        if await asyncio.to_thread(rules.refresh):
+            log.info("other rules are in force", versions=rules.versions())
+        elif rules.fault:
+            log.error("the rule files cannot be used; the rules before stay in force", fault=rules.fault)
+        await asyncio.sleep(settings.rules_interval.total_seconds())
+
+    service.background("rule files", reader)
     service.background("retry dispatcher", dispatcher)
     service.background("housekeeping", housekeeper)
     service.app.state.clock = clock
+    service.app.state.rules = rules
     service.app.state.retry_policy = policy
     service.routes(api.router)
     service.routes(retry_api.router)
+    service.routes(classify_api.router)
     return service
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.classifier import store, templates, tenant_schedules
 from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
-from services.classifier.rules import Rules
+from services.classifier.rules import RuleBook
 from services.classifier.store import SoftBounce
 from services.classifier.templates import Template
 from services.classifier.verdict import classify
@@ -31,9 +31,9 @@ SOURCE = "/returpost/classifier"
 Judged = tuple[Event[BounceReceived], Verdict]
 
 
-async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rules: Rules, policy: Policy) -> None:
+async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rules: RuleBook, policy: Policy) -> None:
     """Judge each bounce, count and schedule the soft ones, and tell the verdicts."""
-    judged = [(bounce, classify(bounce.data.evidence, rules)) for bounce in events]
+    judged = [(bounce, classify(bounce.data.evidence, rules.of(bounce.tenant))) for bounce in events]
     unknown = [templates.unknown(bounce.data.evidence, verdict) for bounce, verdict in judged]
     rows = [_verdict_row(*pair, template) for pair, template in zip(judged, unknown, strict=True)]
     await store.record_verdicts(work.connection, rows)

@@ -16,7 +16,10 @@ class Settings(ServiceSettings):
 
     http_port: int = 8102
     rules_dir: Path | None = None
-    """Folder with own rule files, which go before the packaged ones of the same name."""
+    """Folder with rule files of one's own: they go before the packaged ones, and replace those of the same name. Those
+    in its folders `tenants/<tenant>` are for that tenant alone, and go before all."""
+    rules_interval: timedelta = timedelta(seconds=5)
+    """How often it is looked whether rule files have changed."""
     retry_delays: Annotated[Durations, NoDecode] = tuple(map(duration, ("5m", "30m", "2h", "8h", "24h")))
     """Time from each soft bounce to the next attempt; as many retries as there are delays."""
     retry_delays_by_reason: dict[str, Durations] = Field(default_factory=dict)

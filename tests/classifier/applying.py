@@ -9,14 +9,14 @@ from typing import Any
 
 from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
 from services.classifier.dispatch import dispatch, report_lost
-from services.classifier.rules import load
+from services.classifier.rules import RuleBook
 from shared.cloudevents import Event
 from shared.contracts import AddressBlocked, AddressErased, AddressUnblocked, BounceReceived, DeliveryRecorded
 from shared.database import Pool
 from shared.outbox import Work
 from tests.classifier.model import POLICY, Expected
 
-RULES = load()
+RULES = RuleBook()
 KEEP = timedelta(days=30)
 HANDLERS: dict[type, Any] = {
     BounceReceived: partial(take_bounces, rules=RULES, policy=POLICY),

@@ -139,3 +139,29 @@ async def test_health_and_metrics(world: World, classifier: Running) -> None:
     counted = 'returpost_events_in_total{outcome="processed",queue="classifier.bounce-received"}'
     metrics = await eventually(lambda: classifier.http.get("/metrics"), lambda answer: counted in answer.text)
     assert address(1) not in metrics.text
+
+
+async def test_evidence_is_judged_and_explained(world: World, classifier: Running) -> None:
+    evidence = [
+        {"diagnostic": "550 5.1.1 user unknown", "reply_code": 550, "status": "5.1.1"},
+        {"diagnostic": "550 user unknown; relaying denied", "reply_code": 550},
+        {"kind": "delayed"},
+    ]
+    answer = await classifier.http.post("/v1/classify", json={"evidence": evidence})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    dead, relayed, delayed = told["verdicts"]
+    assert (dead["reason"], dead["dead_address"], dead["rules"]) == ("user_unknown", True, told["rules"])
+    assert relayed["reason"] == "relay_denied"
+    assert relayed["runners_up"]
+    assert (delayed["type"], delayed["runners_up"]) == ("none", [])
+    assert await world.fetch("classifier", "SELECT FROM verdicts") == []
+    assert (await classifier.http.post("/v1/classify", json={"evidence": []})).status_code == 422
+
+
+async def test_the_rules_in_force_are_told(classifier: Running) -> None:
+    told = await get(classifier, "/v1/rules")
+    assert told["fault"] is None
+    assert len(told["list"]) > 100
+    precedences = [rule["precedence"] for rule in told["list"]]
+    assert precedences == sorted(precedences, reverse=True)

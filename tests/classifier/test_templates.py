@@ -49,7 +49,7 @@ def test_addresses_and_numbers_do_not_tell_texts_apart(one: str, other: str, n: 
 def test_only_what_no_rule_knows_is_kept() -> None:
     known = Evidence(reply_code=550, diagnostic="550 5.1.1 user unknown")
     strange = Evidence(reply_code=550, diagnostic="550 the flux is out of joint")
-    assert unknown(known, classify(known, RULES)) is None
-    found = unknown(strange, classify(strange, RULES))
+    assert unknown(known, classify(known, RULES.shared)) is None
+    found = unknown(strange, classify(strange, RULES.shared))
     assert found is not None
     assert found.text == "550 the flux is out of joint"

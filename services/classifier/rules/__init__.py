@@ -5,6 +5,7 @@ found, enhanced status, reply code, command, MTA), and the reason it gives. Whic
 their precedence, never by their place in a file.
 """
 
+from services.classifier.rules.book import RuleBook as RuleBook
 from services.classifier.rules.loading import PACKAGED as PACKAGED, load as load
 from services.classifier.rules.matching import Match as Match, Placed as Placed, Rules as Rules
 from services.classifier.rules.model import ReasonMeaning as ReasonMeaning, Rule as Rule
