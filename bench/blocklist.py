@@ -203,8 +203,10 @@ class Run:
             publishing = asyncio.create_task(
                 publish(self._running.amqp_url, EVENTS, f"bounce.classified.{TENANT}", bodies)
             )
-            while (await events_so_far(client, urls))[QUEUE, "processed"] - before < number:  # noqa: ASYNC110 - another process does it
+            done = before
+            while done - before < number:
                 await asyncio.sleep(0.1)
+                done = (await events_so_far(client, urls))[QUEUE, "processed"]
             self.findings.verdicts_per_second = number / (time.perf_counter() - started)
             await publishing
 
