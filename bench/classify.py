@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,8 @@ from services.ingest.mail.report import ParsedMail
 from services.ingest.smtp_reply import parse_reply
 from shared.contracts import Evidence, Reason, Verdict
 
+RESULTS = Path(__file__).with_name("results")
+"""Git-ignored: what is written there names mails of the corpus."""
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 LINES, MAILS, AT_LEAST_LINES, AT_LEAST_MAILS = 200_000, 5_000, 5_000, 200
 LENGTHS = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -125,6 +128,8 @@ def evidence_of(parsed: ParsedMail, label: Label, alone: bool) -> Evidence | Non
 
 def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) -> None:
     """Compare verdicts with labels."""
+    misses: list[str] = []
+    confusion: Counter[tuple[str, str]] = Counter()
     right: list[bool] = []
     agreed: list[bool] = []
     dead_right: list[bool] = []
@@ -133,7 +138,12 @@ def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) 
         evidence = evidence_of(parse(label.mail.read_bytes()), label, alone)
         verdict = classify(evidence, rules) if evidence else None
         dead = verdict is not None and verdict.dead_address
-        right.append((verdict.reason if verdict else Reason.UNDETERMINED) == label.reason)
+        reason = verdict.reason if verdict else Reason.UNDETERMINED
+        right.append(reason == label.reason)
+        confusion[label.reason, reason] += 1
+        if not right[-1] or dead != label.dead_address:
+            rule = verdict.rule if verdict else "nothing found"
+            misses.append(f"{label.mail.name}\t{label.reason}\t{reason}\t{rule}\tagreed={label.agreed}\tdead={dead}")
         agreed += right[-1:] if label.agreed else []
         dead_right += [dead == label.dead_address] if label.agreed else []
         findings.false_dead += dead and not label.dead_address
@@ -142,6 +152,17 @@ def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) 
     findings.reason_all = _share(right)
     findings.reason_agreed = _share(agreed)
     findings.dead_agreed = _share(dead_right)
+    write_results(misses, confusion)
+
+
+def write_results(misses: Sequence[str], confusion: Counter[tuple[str, str]]) -> None:
+    """Write the misses, and how often each reason was taken for each, to `bench/results/`."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "classify-misses.tsv").write_text("\n".join(misses) + "\n", encoding="utf-8")
+    rows = [f"{wanted}\t{got}\t{count}" for (wanted, got), count in sorted(confusion.items())]
+    (RESULTS / "classify-confusion.tsv").write_text(
+        "\n".join(["wanted\tjudged\tcount", *rows]) + "\n", encoding="utf-8"
+    )
 
 
 def _share(found: Sequence[bool]) -> float:
