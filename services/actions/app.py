@@ -39,6 +39,7 @@ from shared.contracts import (
     OperationRequested,
     ProjectChanged,
     ProjectUpserted,
+    RetryRequested,
     SelectionChanged,
     SelectionUpserted,
 )
@@ -76,6 +77,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.commands(BlockClear, "block.clear.{tenant}")
     service.commands(BlockSet, "block.set.{tenant}")
     service.commands(BlockUndo, "block.undo.{tenant}")
+    service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
     service.commands(AddressErase, "address.erase.{tenant}")
 
     engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())

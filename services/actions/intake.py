@@ -26,10 +26,12 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
     """Note what became of each recipient, and that its mailing was heard of."""
     times: dict[Key, list[datetime | None]] = {}
     seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+    senders: dict[tuple[str, str], str] = {}
     erased = await _erased(events, work)
     for event in events:
         data = event.data
         place = (event.tenant, data.mailing, key(data.address))
+        senders[place[:2]] = data.sender
         if erased and _is_gone(erased, place[0], place[2], data.time):
             continue
         known = times.get(place)
@@ -41,6 +43,7 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
         if not first < data.time < last:
             seen[place[:2]] = (min(first, data.time), max(last, data.time))
     await store.merge_results(work.connection, times)
+    await store.see_senders(work.connection, senders)
     await store.see_mailings(work.connection, seen)
 
 

@@ -40,6 +40,11 @@ ON CONFLICT (tenant, mailing) DO UPDATE SET
     first_seen = least(m.first_seen, excluded.first_seen), last_seen = greatest(m.last_seen, excluded.last_seen)
 WHERE excluded.first_seen < m.first_seen OR excluded.last_seen > m.last_seen
 
+-- name: see_senders
+-- Which system sent mailings: the first that was heard of.
+INSERT INTO mailing_senders (tenant, mailing, sender) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT DO NOTHING
+
 -- name: apply_states
 -- Block states, applied only when newer.
 INSERT INTO address_states AS s (tenant, address, version, blocked, cause, reason, return_count, since, mailing)

@@ -51,6 +51,11 @@ async def see_mailings(connection: Connection, seen: Mapping[tuple[str, str], tu
     await connection.execute(Q["see_mailings"], *columns([(*key, *seen[key]) for key in sorted(seen)], 4))
 
 
+async def see_senders(connection: Connection, senders: Mapping[tuple[str, str], str]) -> None:
+    """Note which system sent each (tenant, mailing)."""
+    await connection.execute(Q["see_senders"], *columns([(*place, senders[place]) for place in sorted(senders)], 3))
+
+
 async def apply_states(connection: Connection, states: Mapping[tuple[str, str], tuple[Any, ...]]) -> None:
     """Apply (version, blocked, cause, reason, return_count, since, mailing) by (tenant, address), when newer."""
     await connection.execute(Q["apply_states"], *columns([(*key, *states[key]) for key in sorted(states)], 9))

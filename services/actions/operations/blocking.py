@@ -1,5 +1,6 @@
 """What the blocklist does for operations: clear bounce-flag, block by hand, delete for ever; one command a part."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.actions.contacts import SOURCE
@@ -45,21 +46,36 @@ async def command(
 ) -> Answer | None:
     """Give one command over the addresses of a part; returns what answers it, or nothing when the part has none."""
     addresses = await store.addresses(work.connection, part)
-    if not addresses:
-        return None
+    return command_over(work, asked, part, addresses, command, answer, **values)
+
+
+def command_over(
+    work: Work,
+    asked: Running,
+    part: Part,
+    addresses: Sequence[str],
+    command: type[Contract],
+    answer: type[Contract] | None,
+    **values: Any,
+) -> Answer | None:
+    """Give commands over these addresses; the last one's answer is what the part waits for."""
+    last: str | None = None
+    for start in range(0, len(addresses), COMMAND_PART):
+        some = list(addresses[start : start + COMMAND_PART])
+        last = give(work, asked, part, command, some, start // COMMAND_PART, **values)
+    return None if last is None else Answer(ids.derived(last, answer.TYPE) if answer else None)
+
+
+def give(
+    work: Work, asked: Running, part: Part, command: type[Contract], addresses: list[str], n: int = 0, **values: Any
+) -> str:
+    """Give one command; returns its id, which is the same when it is given again."""
     data = command.model_construct(addresses=addresses, time=asked.time, by=asked.by, **values)
-    identity = ids.derived(f"{asked.tenant} {asked.id}", command.TYPE, part.part)
+    identity = ids.derived(f"{asked.tenant} {asked.id} {part.part}", command.TYPE, n)
     work.command(
-        event(
-            data,
-            id=identity,
-            source=SOURCE,
-            tenant=asked.tenant,
-            subject=asked.id,
-            traceparent=traceparent(),
-        )
+        event(data, id=identity, source=SOURCE, tenant=asked.tenant, subject=asked.id, traceparent=traceparent())
     )
-    return Answer(ids.derived(identity, answer.TYPE) if answer else None)
+    return identity
 
 
 CLEAR = Kind(apply=_clear, undo=take_back, size=COMMAND_PART)

@@ -19,6 +19,7 @@ async def forget(work: Work, places: Iterable[actions_store.Place], cause: str) 
     columns = actions_store.columns(sorted(places), 2)
     touched = {row["operation"] for row in await work.connection.fetch(Q["forget_rows"], *columns)}
     await work.connection.execute(Q["forget_before"], *columns)
+    await work.connection.execute(Q["forget_corrections"], *columns)
     if touched:
         await work.connection.execute(Q["forget_files"], sorted(touched))
         settled = await store.emptied(work.connection, sorted(touched))

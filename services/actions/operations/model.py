@@ -91,6 +91,8 @@ class Kind:
     """Refuses, at the preview, parameters that name what does not exist."""
     size: int | None = PART
     """Rows a part; none: all rows are one part."""
+    most: int | None = None
+    """Rows that it may be over."""
     again: bool = True
     """A part that is not answered is done again."""
     recipients: bool = False

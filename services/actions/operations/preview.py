@@ -75,6 +75,8 @@ async def _freeze_rows(work: Work, tenant: str, no: int, kind: Kind, rows: Sourc
     """  # noqa: S608 - both are constants of this package
     await work.connection.execute(statement, no, tenant, *rows.arguments, timeout=FREEZING)
     await work.connection.execute(Q["cut"], no, kind.size or 2**31 - 1, timeout=FREEZING)
+    if kind.most is not None and (await store.progress(work.connection, no))["total"] > kind.most:
+        raise Refused(f"chosen: this operation is over {kind.most} address, not several")
 
 
 async def token_of(work: Work, operation: Running) -> str:

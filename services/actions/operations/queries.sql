@@ -55,7 +55,7 @@ SELECT * FROM operations WHERE no = $1 FOR KEY SHARE
 UPDATE operations SET served_at = clock_timestamp()
 WHERE no = (SELECT no FROM operations
             WHERE state IN ('queued', 'running', 'cancelling', 'undoing') AND served_at < $1
-              AND due_at <= clock_timestamp()
+              AND (state <> 'queued' OR due_at <= clock_timestamp())
             ORDER BY served_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING no, state
 
@@ -180,6 +180,11 @@ WHERE r.address = g.address AND o.no = r.operation AND o.tenant = g.tenant RETUR
 -- Remove erased addresses from what undos put back.
 DELETE FROM operation_before AS b USING unnest($1::text[], $2::text[]) AS g (tenant, address), operations AS o
 WHERE b.address = g.address AND o.no = b.operation AND o.tenant = g.tenant
+
+-- name: forget_corrections
+-- Remove erased addresses from what corrections were told.
+UPDATE operations AS o SET parameters = '{}' FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
+WHERE o.operation = 'correct_address' AND o.tenant = g.tenant AND lower(o.parameters ->> 'new') = g.address
 
 -- name: forget_files
 -- Remove the files of these operations.

@@ -1,0 +1,165 @@
+"""Exports: each format is made, opened and compared; formulas do no harm; files are kept for their time."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pytest
+
+from services.actions.app import create
+from services.actions.exports.columns import DEFAULT, TITLES, Column, Language
+from services.actions.exports.formats import EXCEL_ROWS, STREAMED, Format, Look, harmless
+from services.actions.operations.ending import remove_old
+from services.actions.settings import Settings
+from shared.database import Pool, connect
+from tests.actions.operating import begun, done, previewed, ticked, told, until
+from tests.actions.saying import address, apply, blocked, erased, result, told as told_of, verdict
+from tests.world import Running, World
+
+OSLO = Look(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        yield running
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    opened = await connect(database, "actions", size=2)
+    yield opened
+    await opened.close()
+
+
+async def returned(pool: Pool) -> None:
+    """Write three recipients of m1: two were returned, one of them is somebody's and blocked."""
+    await apply(pool, told_of("c1", 1, name="=HYPERLINK(1)", company="Bø & Søn AS", addresses=[address(1)]))
+    await apply(pool, *[result("sent", n, 1) for n in (1, 2, 3)])
+    await apply(pool, verdict("hard", 1, 2, status="5.1.1", diagnostic="gone"), verdict("soft", 2, 3))
+    await apply(pool, blocked(1, 1, 2))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+47", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1"])
+def test_what_a_spreadsheet_takes_for_a_formula_is_a_text(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+    cells = next(csv.reader(io.StringIO(STREAMED[Format.CSV](OSLO).rows([[text]]).decode(), newline=""), delimiter=";"))
+    assert cells == [f"'{text}"]
+
+
+@pytest.mark.parametrize("text", ["ann@example.com", "1+1", "Bø", "", "a=b"])
+def test_other_text_is_left_as_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
+def test_each_format_says_the_same_of_awkward_values() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    rows = [['a"b;<c>\n', None, 7, moment]]
+    look = Look(["a", "b", "c", "d"], ["A", "B", "C", "D"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
+    whole = {kind: (made := maker(look)).start() + made.rows(rows) + made.end() for kind, maker in STREAMED.items()}
+    assert whole[Format.CSV].startswith(b"\xef\xbb\xbfA;B;C;D\r\n")
+    assert list(csv.reader(io.StringIO(whole[Format.CSV].decode("utf-8-sig"), newline=""), delimiter=";"))[1] == [
+        'a"b;<c>\n', "", "7", "2026-01-02 04:04:05",
+    ]  # fmt: skip
+    assert json.loads(whole[Format.JSON_LINES]) == {
+        "a": 'a"b;<c>\n', "b": None, "c": 7, "d": "2026-01-02T04:04:05+01:00",
+    }  # fmt: skip
+    assert "<td>a&quot;b;&lt;c&gt;\n</td><td></td><td>7</td><td>2026-01-02 04:04:05</td>" in whole[Format.HTML].decode()
+    assert whole[Format.TEXT].decode("utf-8-sig").splitlines()[1] == 'a"b;<c> \t\t7\t2026-01-02 04:04:05'
+
+
+def test_every_column_has_a_title_in_every_language() -> None:
+    for language in Language:
+        assert set(TITLES[language]) == set(Column)
+    assert EXCEL_ROWS == 2**20 - 1
+
+
+async def download(actions: Running, operation: dict[str, Any]) -> tuple[bytes, str]:
+    answer = await actions.http.get(f"/v1/operations/{operation['id']}/file")
+    assert answer.status_code == 200, answer.text
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    return answer.content, answer.headers["content-disposition"]
+
+
+@pytest.mark.anyio
+@pytest.mark.services
+async def test_each_format_is_made_downloaded_and_opened(actions: Running, pool: Pool) -> None:
+    await returned(pool)
+    chosen = {"returned_in": "m1"}
+    made = await done(actions, "export", chosen, format="csv", language="nb", bom=True, name="Returer uke 4")
+    data, disposition = await download(actions, made)
+    assert "Returer%20uke%204.csv" in disposition
+    assert disposition.startswith("attachment;")
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert rows[0] == [TITLES[Language.NORWEGIAN][column] for column in DEFAULT]
+    assert rows[1][:6] == ["hard", "'=HYPERLINK(1)", "U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
+    assert rows[1][8:10] == ["m1", "1"]
+    assert rows[2][:6] == ["soft", "", "U2@example.com", "", "", "mailbox_full"]
+    assert len(rows) == 3
+    assert (made["done"], made["result"]["file"]["rows"]) == (2, 2)
+
+    data, _ = await download(actions, await done(actions, "export", chosen, format="xlsx"))
+    sheet = openpyxl.load_workbook(io.BytesIO(data)).active
+    cells = list(sheet.iter_rows(values_only=True))
+    assert cells[0] == tuple(TITLES[Language.ENGLISH][column] for column in DEFAULT)
+    assert cells[1][1:3] == ("=HYPERLINK(1)", "U1@example.com")
+    assert sheet["B2"].data_type == "s"
+    assert len(cells) == 3
+
+    columns = ["address", "message", "mailing", "domain"]
+    data, _ = await download(actions, await done(actions, "export", chosen, format="jsonl", columns=columns))
+    assert [json.loads(line) for line in data.splitlines()] == [
+        {"address": "U1@example.com", "message": "gone", "mailing": "m1", "domain": "example.com"},
+        {"address": "U2@example.com", "message": "", "mailing": "m1", "domain": "example.com"},
+    ]
+    html, _ = await download(actions, await done(actions, "export", chosen, format="html", language="nb"))
+    assert "<td>Bø &amp; Søn AS</td>" in html.decode()
+    text, _ = await download(actions, await done(actions, "export", ticked(address(1)), format="txt"))
+    assert text.decode().splitlines()[1].split("\t")[2:6] == ["U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
+
+
+@pytest.mark.anyio
+@pytest.mark.services
+async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Running, pool: Pool) -> None:
+    await returned(pool)
+    first = await done(actions, "export", ticked(address(1)))
+    second = await done(actions, "export", ticked(address(2)))
+    assert (await told(actions, first["id"], "undo")).status_code == 409
+    await apply(pool, erased(1, 9))
+    gone = await actions.http.get(f"/v1/operations/{first['id']}/file")
+    assert (gone.status_code, "deleted" in gone.json()["title"]) == (410, True)
+    assert await pool.fetchval("SELECT count(DISTINCT operation) FROM operation_files") == 1
+    later = datetime.now(UTC) + timedelta(days=8)
+    await remove_old(actions.service.effects, later, timedelta(hours=1), timedelta(days=90), timedelta(days=7))
+    assert (await actions.http.get(f"/v1/operations/{second['id']}/file")).status_code == 410
+    assert await pool.fetchval("SELECT count(*) FROM operation_files") == 0
+    assert (await actions.http.get("/v1/operations/no-such/file")).status_code == 404
+
+
+@pytest.mark.anyio
+@pytest.mark.services
+async def test_a_file_whose_maker_died_is_made_by_another_and_a_cancelled_one_is_not(world: World, pool: Pool) -> None:
+    quick = {"export_patience": timedelta(seconds=3)}
+    async with world.running(create, Settings, "actions", **quick) as actions:
+        preview = await previewed(actions, "export", ticked(address(1), address(2)))
+        no = await pool.fetchval("SELECT no FROM operations")
+        # What somebody who died after the first piece has left.
+        dead = "0b9f3a52-0000-4000-8000-000000000000"
+        await pool.execute("UPDATE operation_parts SET state = 'given', answer = $1, moved_at = now()", dead)
+        await pool.execute("INSERT INTO operation_files VALUES ($1, $2, 0, 'x')", no, dead)
+        await told(actions, preview["id"], "confirm", token=preview["token"])
+        made = await until(actions, preview["id"], state="finished")
+        data, _ = await download(actions, made)
+        assert len(data.splitlines()) == 3
+        assert await pool.fetchval("SELECT count(*) FROM operation_files WHERE run = $1", dead) == 0
+
+        other = await begun(actions, "export", ticked(address(1)))
+        await told(actions, other, "cancel")
+        assert (await actions.http.get(f"/v1/operations/{other}/file")).status_code == 409
+        await until(actions, other, state="cancelled")
+        assert (await actions.http.get(f"/v1/operations/{other}/file")).status_code == 409
