@@ -8,6 +8,7 @@ from typing import Any
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.model import Answer, Kind, Parameters, Part, Refused, Running
+from services.actions.text import folded, order_key
 from shared import ids
 from shared.cloudevents import event
 from shared.contracts import Id, Label, ListChanged, ProjectChanged, SelectionChanged
@@ -54,8 +55,8 @@ async def _make(work: Work, operation: Running, *, kind: ListKind) -> dict[str, 
         operation.id,
         name,
         operation.time,
-        name.casefold(),
-        name.casefold(),
+        order_key(name),
+        folded(name),
     )
     _tell(work, operation, kind, "made", name=name)
     return {"list": operation.id}
