@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from services.ingest.mail.report import Report
+from shared.contracts import Evidence, made
 from shared.vocabulary import Command, Kind
 
 MAX_NOTICE = 16_384
@@ -41,7 +42,7 @@ def _with_command(report: Report, notice: str, transcript: dict[str, Command], a
     command = transcript.get(failed) or (transcript.get("") if alone else None) or _of_sentence(notice, failed, alone)
     if command is None:
         return report
-    return replace(report, evidence=evidence.model_copy(update={"command": command}))
+    return replace(report, evidence=made(Evidence, **(evidence.__dict__ | {"command": command})))
 
 
 def _of_transcript(notice: str) -> dict[str, Command]:

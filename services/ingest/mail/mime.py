@@ -104,9 +104,11 @@ def headers(head: str) -> Headers:
     found: dict[str, list[str]] = {}
     unfolded = head[:MAX_HEAD].replace("\n ", " ").replace("\n\t", " ")
     for name, value in _FIELD.findall(unfolded):
-        values = found.setdefault(name.lower(), [])
-        if len(values) < MAX_VALUES:
-            values.append(value.strip())
+        lowered = name.lower()
+        if lowered not in found:
+            found[lowered] = [value.strip()]
+        elif len(found[lowered]) < MAX_VALUES:
+            found[lowered].append(value.strip())
     return found
 
 

@@ -190,11 +190,11 @@ def _named(line: str) -> tuple[str, str] | None:
         reason = on_line[2] or ""
         rest = "" if mark.lower().startswith("on ") else rest
         return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
-    after_code = _AFTER_CODE.search(line)
+    after_code = _AFTER_CODE.search(line) if line[:1] in ("4", "5") else None
     if after_code and (recipient := address(after_code[1])):
         return recipient, line
-    command = _IN_COMMAND.search(line)
-    if command and line.lstrip().lower().startswith((">>>", "rcpt")) and (recipient := address(command[1])):
+    command = _IN_COMMAND.search(line) if line.lstrip()[:4].lower().startswith((">>>", "rcpt")) else None
+    if command and (recipient := address(command[1])):
         return recipient, ""
     return None
 
