@@ -26,7 +26,14 @@ OWN = {"/v1/me", "/v1/sign-out", "/v1/sign-in/renewal"}
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/dead-letters/plan", "/v1/archive/plan"}
 READING = {"read", "check", "operate"}
-PLACES = {"address": "a@example.com", "action": "replay", "operation_id": "o", "identity": "o", "mailing": "m"}
+PLACES = {
+    "address": "a@example.com",
+    "action": "replay",
+    "operation_id": "o",
+    "identity": "o",
+    "mailing": "m",
+    "view": "returned",
+}
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -43,6 +50,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str, str, str | None]]:
 
 def scope_of(dependant: Dependant) -> str | None:
     found = [SCOPE_OF[one.call] for one in dependant.dependencies if one.call in SCOPE_OF]
+    found += [scope for one in dependant.dependencies if (scope := scope_of(one)) is not None]
     assert len(found) <= 1, found
     return found[0] if found else None
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
-from services.actions import api, contacts_api, mailings_api, users_api
+from services.actions import api, contacts_api, mailings_api, users_api, views_api
 from services.actions.contacts import take_contacts
 from services.actions.exports import api as exports_api
 from services.actions.exports.maker import make_next
@@ -105,6 +105,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(users_api.router)
     service.routes(contacts_api.router)
     service.routes(mailings_api.router)
+    service.routes(views_api.router)
     for kind in ListKind:
         service.routes(router_of(kind))
     return service

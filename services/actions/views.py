@@ -1,0 +1,289 @@
+"""Views: which rows, in which order, by which groups, as SQL out of closed lists, never out of what is asked for.
+
+A page is found by key: rows that have a value of what is sorted by come first, in either direction, then those that
+have none, by address. So each statement walks one index, and no row is skipped that has to be counted.
+"""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shared.errors import InvalidMessage
+
+COUNTED = 10_000
+"""Rows that are counted exactly; of more it is told that there are more."""
+GROUPED = 100_000
+"""Rows that groups are made of."""
+GROUPS = 1_000
+
+
+class View(StrEnum):
+    """What is looked at."""
+
+    RECIPIENTS = "recipients"
+    RETURNED = "returned"
+    COMPLAINTS = "complaints"
+    BLOCKED = "blocked"
+
+
+class Show(StrEnum):
+    """What became of a recipient; of several any."""
+
+    SENT = "sent"
+    RETURNED = "returned"
+    OPENED = "opened"
+    COMPLAINED = "complained"
+    READY = "ready"
+    BLOCKED = "blocked"
+
+
+class Sort(StrEnum):
+    """A column to sort by."""
+
+    TYPE = "type"
+    NAME = "name"
+    ADDRESS = "address"
+    COMPANY = "company"
+    CODE = "code"
+    REASON = "reason"
+    SENT = "sent_at"
+    RETURNED = "returned_at"
+    MAILING = "mailing"
+    COUNT = "return_count"
+    SINCE = "blocked_since"
+
+
+class Group(StrEnum):
+    """What rows are grouped by."""
+
+    REASON = "reason"
+    DOMAIN = "domain"
+    COMPANY = "company"
+    MAILING = "mailing"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for; a value of none narrows nothing."""
+
+    view: View
+    tenant: str
+    mailing: str | None = None
+    show: frozenset[Show] = frozenset()
+    blocked: bool | None = None
+    contact: bool | None = None
+    reason: str | None = None
+    domain: str | None = None
+    company: str | None = None
+    day: str | None = None
+    search: str | None = None
+    """The beginning of an address."""
+    words: str | None = None
+    """A tsquery over names and companies."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """SQL with its arguments, the first of which is the tenant."""
+
+    sql: str = ""
+    arguments: list[Any] = field(default_factory=list)
+
+    def take(self, value: Any) -> str:
+        """Return the placeholder of a value."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+
+_SHOWN = {
+    Show.SENT: "r.status IN ('sent', 'delivered', 'unsubscribed')",
+    Show.RETURNED: "(r.returned_at IS NOT NULL AND r.status IN ('hard_bounced', 'soft_bounced'))",
+    Show.OPENED: "r.status = 'opened'",
+    Show.COMPLAINED: "(r.complained_at IS NOT NULL AND r.status = 'complained')",
+    Show.READY: "(r.status = 'ready' AND NOT coalesce(s.blocked, false))",
+    Show.BLOCKED: "(r.status = 'ready' AND coalesce(s.blocked, false))",
+}
+_TYPES = {Sort.TYPE: "boolean", Sort.CODE: "smallint", Sort.SENT: "timestamptz", Sort.RETURNED: "timestamptz",
+          Sort.COUNT: "integer", Sort.SINCE: "timestamptz"}  # fmt: skip
+_DOMAIN = "split_part({address}, '@', -1)"
+_COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mailing} AS mailing, r.status,
+    CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END AS type, o.contact, o.name, o.company,
+    coalesce(o.former_employee, false) AS former_employee, r.reply_code AS code, r.enhanced_status, {reason} AS reason,
+    r.sent_at, r.returned_at, r.opened_at, r.complained_at, coalesce(s.blocked, false) AS blocked, s.cause,
+    CASE WHEN s.blocked THEN s.return_count END AS return_count, CASE WHEN s.blocked THEN s.since END AS blocked_since,
+    r.diagnostic, r.rule"""
+
+
+class Plan:
+    """The SQL of what is asked for."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._by_state = wanted.view is View.BLOCKED and wanted.mailing is None
+        base = "s" if self._by_state else "r"
+        self._names = {
+            "address": f"{base}.address",
+            "mailing": f"{base}.mailing",
+            "reason": "s.reason" if wanted.view is View.BLOCKED else "r.reason",
+        }
+        time = {View.COMPLAINTS: "r.complained_at", View.BLOCKED: "s.since"}.get(wanted.view, "r.returned_at")
+        self._groups = {
+            Group.REASON: self._names["reason"],
+            Group.DOMAIN: _DOMAIN.format(**self._names),
+            Group.COMPANY: "o.company_key",
+            Group.MAILING: self._names["mailing"],
+            Group.DAY: f"({time} AT TIME ZONE 'UTC')::date",
+        }
+        self._sorts = {
+            Sort.TYPE: "r.hard", Sort.NAME: "o.name_key", Sort.COMPANY: "o.company_key", Sort.CODE: "r.reply_code",
+            Sort.REASON: self._names["reason"], Sort.SENT: "r.sent_at", Sort.RETURNED: "r.returned_at",
+            Sort.COUNT: "s.return_count", Sort.SINCE: "s.since", Sort.MAILING: self._names["mailing"],
+        }  # fmt: skip
+
+    def page(self, sort: Sort, *, descending: bool, after: str | None, limit: int, empty: bool) -> Statement:
+        """Return the statement for rows with a value to sort by, or (`empty`) for those without.
+
+        `after` is a mark of the same phase. Raises `InvalidMessage` for a mark that is none.
+        """
+        statement = Statement(arguments=[self.wanted.tenant])
+        source = self._source(statement)
+        keys = self._keys(sort)
+        value = self._sorts.get(sort)
+        if value is not None and len(self.phases(sort)) > 1:
+            # Block states of who is not blocked are kept, but not shown.
+            there = f"({value} IS NOT NULL AND s.blocked)" if value.startswith("s.") else f"{value} IS NOT NULL"
+            source += f" AND {there}" if not empty else f" AND {there} IS NOT TRUE"
+            keys = keys if empty else [(value, _TYPES.get(sort, "text")), *keys]
+        way = " DESC" if descending else ""
+        if after is not None:
+            marks = _unmarked(after, len(keys))
+            places = ", ".join(
+                f"{statement.take(mark)}::text::{type_}" for mark, (_, type_) in zip(marks, keys, strict=True)
+            )
+            source += f" AND ({', '.join(key for key, _ in keys)}) {'<' if descending else '>'} ({places})"
+        shown = ", ".join(f"({key})::text" for key, _ in keys)
+        order = ", ".join(f"{key}{way}" for key, _ in keys)
+        columns = _COLUMNS.format(**self._names)
+        statement.sql = (
+            f"SELECT {columns}, ARRAY[{shown}] AS mark {source} ORDER BY {order} LIMIT {statement.take(limit)}"
+        )
+        return statement
+
+    def phases(self, sort: Sort) -> tuple[bool, ...]:
+        """Return the phases of a page: with a value, then empty; one alone where every row has a value."""
+        there = sort is Sort.ADDRESS or (sort is Sort.MAILING and not self._by_state)
+        return (False,) if there else (False, True)
+
+    def count(self) -> Statement:
+        """Return the statement that counts, up to one more than `COUNTED`."""
+        statement = Statement(arguments=[self.wanted.tenant])
+        statement.sql = f"SELECT count(*) FROM (SELECT {self._source(statement)} LIMIT {COUNTED + 1}) AS c"  # noqa: S608
+        statement.sql = statement.sql.replace("(SELECT FROM", "(SELECT 1 FROM", 1)
+        return statement
+
+    def groups(self, group: Group) -> Statement:
+        """Return the statement for groups with their counts, the largest first, out of at most `GROUPED` rows."""
+        statement = Statement(arguments=[self.wanted.tenant])
+        shown = "o.company" if group is Group.COMPANY else self._groups[group]
+        source = self._source(statement)
+        statement.sql = (
+            f"SELECT value::text, min(shown::text) AS name, count(*) AS count, sum(count(*)) OVER () AS seen "  # noqa: S608
+            f"FROM (SELECT {self._groups[group]} AS value, {shown} AS shown {source} LIMIT {GROUPED + 1}) AS g "
+            f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {GROUPS}"
+        )
+        return statement
+
+    def chosen(self) -> Statement:
+        """Return the statement for address and mailing of all rows, the tenant being the first argument."""
+        statement = Statement(arguments=[self.wanted.tenant])
+        names = self._names
+        source = self._source(statement)
+        statement.sql = f"SELECT {names['address']} AS address, {names['mailing']} AS mailing {source}"
+        return statement
+
+    def _keys(self, sort: Sort) -> list[tuple[str, str]]:
+        """Return what tells two rows of the same value apart, so that an index has them in this order."""
+        address = (self._names["address"], "text")
+        one = self.wanted.mailing is not None or self._by_state
+        if one:
+            return [address]
+        mailing = ("r.mailing", "text")
+        return [address, mailing] if sort is Sort.ADDRESS else [mailing, address]
+
+    def _source(self, statement: Statement) -> str:
+        wanted = self.wanted
+        owner = "LEFT JOIN owners AS o ON o.tenant = {0}.tenant AND o.address = {0}.address"
+        if self._by_state:
+            text = (
+                "FROM address_states AS s LEFT JOIN recipients AS r ON r.tenant = s.tenant AND r.mailing = s.mailing "
+                f"AND r.address = s.address {owner.format('s')} WHERE s.tenant = $1 AND s.blocked"
+            )
+        else:
+            text = (
+                "FROM recipients AS r LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address "
+                f"{owner.format('r')} WHERE r.tenant = $1"
+            )
+            if wanted.mailing is not None:
+                text += f" AND r.mailing = {statement.take(wanted.mailing)}"
+        only = {View.RETURNED: "r.returned_at IS NOT NULL", View.COMPLAINTS: "r.complained_at IS NOT NULL",
+                View.BLOCKED: "s.blocked"}  # fmt: skip
+        conditions = [only[wanted.view]] if wanted.view in only else []
+        if wanted.show:
+            conditions.append("(" + " OR ".join(_SHOWN[one] for one in sorted(wanted.show)) + ")")
+        conditions += self._narrowed(statement)
+        return " AND ".join([text, *conditions])
+
+    def _narrowed(self, statement: Statement) -> list[str]:
+        wanted, found = self.wanted, []
+        if wanted.blocked is not None:
+            found.append(f"coalesce(s.blocked, false) = {statement.take(wanted.blocked)}")
+        if wanted.contact is not None:
+            found.append(f"(o.contact IS NOT NULL) = {statement.take(wanted.contact)}")
+        narrowed = ((Group.REASON, wanted.reason), (Group.DOMAIN, wanted.domain), (Group.COMPANY, wanted.company),
+                    (Group.DAY, wanted.day))  # fmt: skip
+        for group, value in narrowed:
+            if value is not None:
+                cast = "::text::date" if group is Group.DAY else "::text"
+                found.append(f"{self._groups[group]} = {statement.take(value)}{cast}")
+        searched = []
+        if wanted.search is not None:
+            searched.append(f"{self._names['address']} ^@ {statement.take(wanted.search)}")
+        if wanted.words is not None:
+            query = statement.take(wanted.words)
+            searched.append(
+                "EXISTS (SELECT FROM contacts AS c WHERE c.tenant = o.tenant AND c.contact = o.contact "
+                f"AND c.words @@ {query}::text::tsquery)"
+            )
+        if searched:
+            found.append(f"({' OR '.join(searched)})")
+        return found
+
+
+def marked(empty: bool, mark: list[str]) -> str:
+    """Return the mark of a place in a view, as a caller hands it back."""
+    return base64.urlsafe_b64encode(json.dumps([empty, *mark]).encode()).decode()
+
+
+def phase_of(mark: str) -> bool:
+    """Tell whether a mark is of the rows without a value. Raises `InvalidMessage` for what is no mark."""
+    return bool(_read(mark)[0])
+
+
+def _unmarked(mark: str, width: int) -> list[str]:
+    values = _read(mark)[1:]
+    if len(values) != width or not all(isinstance(one, str) and "\x00" not in one for one in values):
+        raise InvalidMessage("after: not a mark of this view in this order")
+    return values
+
+
+def _read(mark: str) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(mark.encode()))
+    except ValueError:
+        raise InvalidMessage("after: no mark; give `next` of the page before") from None
+    if not isinstance(values, list) or not values:
+        raise InvalidMessage("after: no mark; give `next` of the page before")
+    return values

@@ -1,0 +1,104 @@
+"""HTTP: views over recipients, returns, complaints and blocked addresses: pages, counts and groups."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+
+from services.actions import text
+from services.actions.access import PAGE, Reader, Tenant, rows
+from services.actions.views import COUNTED, GROUPED, Group, Plan, Show, Sort, View, Wanted, marked, phase_of
+from shared.contracts import Id, Text
+from shared.errors import InvalidMessage
+from shared.vocabulary import Reason
+
+router = APIRouter(prefix="/v1/views", tags=["views"])
+
+
+def _wanted(
+    caller: Reader,
+    view: View,
+    tenant: Tenant = None,
+    mailing: Annotated[Id | None, Query(description="One mailing; recipients are always those of one")] = None,
+    show: Annotated[list[Show] | None, Query(description="What became of them; of several any; none: all")] = None,
+    blocked: Annotated[bool | None, Query(description="Whose address is blocked now, or is not")] = None,
+    contact: Annotated[bool | None, Query(description="Whose address belongs to a contact, or does not")] = None,
+    reason: Reason | None = None,
+    domain: Annotated[Text | None, Query(max_length=254)] = None,
+    company: Annotated[
+        Text | None, Query(max_length=400, description="`value` of a group of companies, or a name")
+    ] = None,
+    day: Annotated[date | None, Query(description="Of the return, the complaint or the block, in UTC")] = None,
+    q: Annotated[
+        Text, Query(max_length=200, description="Beginning of an address, or of words of name or company")
+    ] = "",
+) -> Plan:
+    """Return what is asked for. HTTP 422 when it is recipients of no mailing."""
+    owner = caller.tenant_for(tenant)
+    if view is View.RECIPIENTS and mailing is None:
+        raise HTTPException(422, "mailing: name one; recipients are those of one mailing")
+    return Plan(
+        Wanted(
+            view,
+            owner,
+            mailing,
+            frozenset(show or ()),
+            blocked,
+            contact,
+            reason and reason.value,
+            domain and domain.lower(),
+            text.order_key(company),
+            day.isoformat() if day else None,
+            q.strip().lower() or None,
+            text.query(owner, q),
+        )
+    )
+
+
+Asked = Annotated[Plan, Depends(_wanted)]
+
+
+@router.get("/{view}")
+async def page(
+    request: Request,
+    plan: Asked,
+    sort: Sort = Sort.ADDRESS,
+    descending: bool = False,
+    after: Annotated[Text | None, Query(max_length=8_000, description="`next` of the page before")] = None,
+    limit: Annotated[int, PAGE] = 100,
+) -> dict[str, Any]:
+    """A page of a view. Rows without a value of what is sorted by come last, in either direction."""
+    found: list[dict[str, Any]] = []
+    following: str | None = None
+    for empty in plan.phases(sort):
+        if after is not None and empty < phase_of(after):
+            continue
+        mark = after if after is not None and phase_of(after) is empty else None
+        statement = plan.page(sort, descending=descending, after=mark, limit=limit - len(found), empty=empty)
+        try:
+            part = await rows(request, statement.sql, *statement.arguments)
+        except asyncpg.DataError:
+            raise InvalidMessage("after: not a mark of this view in this order") from None
+        found += part
+        if len(found) == limit:
+            following = marked(empty, part[-1]["mark"])
+            break
+    return {"rows": [{k: v for k, v in row.items() if k != "mark"} for row in found], "next": following}
+
+
+@router.get("/{view}/count")
+async def count(request: Request, plan: Asked) -> dict[str, Any]:
+    """How many rows there are: exact up to 10,000, else `exact` is false and there are more."""
+    statement = plan.count()
+    (row,) = await rows(request, statement.sql, *statement.arguments)
+    return {"count": min(row["count"], COUNTED), "exact": row["count"] <= COUNTED}
+
+
+@router.get("/{view}/groups")
+async def groups(request: Request, plan: Asked, by: Group = Group.REASON) -> dict[str, Any]:
+    """Groups with their counts, the largest first; `value` opens one as a filter. Above 100,000 rows not exact."""
+    statement = plan.groups(by)
+    found = await rows(request, statement.sql, *statement.arguments)
+    exact = not found or found[0]["seen"] <= GROUPED
+    return {"groups": [{k: v for k, v in row.items() if k != "seen"} for row in found], "exact": exact}

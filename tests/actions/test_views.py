@@ -1,0 +1,113 @@
+"""Views are held against the rows, sorted and filtered in Python: each view, each sort, both ways, page by page."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.actions.app import create
+from services.actions.settings import Settings
+from services.actions.views import Group, Sort
+from tests.actions.saying import address, apply, blocked, mailing, result, told, verdict
+from tests.world import Running, World
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        pool = running.service.pool
+        await apply(pool, *(result("sent", n, n % 3) for n in range(12)))
+        await apply(pool, *(result("opened", n, 9) for n in (4, 5)), result("complained", 6, 9))
+        await apply(pool, *(verdict("hard" if n % 2 else "soft", n, 10 + n % 2, reply_code=550) for n in range(4)))
+        await apply(pool, verdict("hard", 1, 20, "m2"))
+        await apply(pool, mailing("m1", 0, recipients=["ready@example.com", "skipped@other.example"]))
+        await apply(
+            pool, *(told(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6))
+        )
+        skipped = blocked(0, 1).data.model_copy(update={"address": "skipped@other.example"})
+        await apply(pool, blocked(1, 1), blocked(3, 2), blocked(0, 1).model_copy(update={"data": skipped}))
+        yield running
+
+
+async def pages(actions: Running, view: str, limit: int = 2, **query: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = await actions.http.get(f"/v1/views/{view}", params={"limit": limit, **query})
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["rows"]
+        if answer.json()["next"] is None:
+            return found
+        query["after"] = answer.json()["next"]
+
+
+VIEWS: list[tuple[str, dict[str, Any], int]] = [
+    ("recipients", {"mailing": "m1"}, 14),
+    ("returned", {}, 5),
+    ("complaints", {}, 1),
+    ("blocked", {}, 3),
+    ("blocked", {"mailing": "m1"}, 3),
+]
+
+
+@pytest.mark.parametrize(("view", "query", "number"), VIEWS)
+async def test_each_sort_both_ways_page_by_page(
+    actions: Running, view: str, query: dict[str, Any], number: int
+) -> None:
+    for sort in Sort:
+        for descending in (False, True):
+            found = await pages(actions, view, sort=sort.value, descending=descending, **query)
+            places = [(row["mailing"], row["key"]) for row in found]
+            assert len(found) == len(set(places)) == number, (sort, descending)
+            values = [row[sort.value] for row in found if row[sort.value] is not None]
+            assert [row[sort.value] for row in found] == values + [None] * (number - len(values)), (sort, descending)
+            in_order = [value == "hard" if sort is Sort.TYPE else str(value).lower() for value in values]
+            assert in_order == sorted(in_order, reverse=descending), (sort, descending)
+            whole = await pages(actions, view, 1_000, sort=sort.value, descending=descending, **query)
+            assert whole == found
+    counted = (await actions.http.get(f"/v1/views/{view}/count", params=query)).json()
+    assert counted == {"count": number, "exact": True}
+
+
+async def test_filters_are_combined(actions: Running) -> None:
+    async def keys(**query: Any) -> list[str]:
+        return [row["key"].partition("@")[0] for row in await pages(actions, "recipients", mailing="m1", **query)]
+
+    assert await keys(show="returned") == ["u0", "u1", "u2", "u3"]
+    assert await keys(show=["opened", "complained"]) == ["u4", "u5", "u6"]
+    assert await keys(show="ready") == ["ready"]
+    assert await keys(show="blocked") == ["skipped"]
+    assert await keys(show=["returned", "blocked"], blocked=True) == ["skipped", "u1", "u3"]
+    assert await keys(show="returned", reason="user_unknown") == ["u1", "u3"]
+    assert await keys(domain="OTHER.example") == ["skipped"]
+    assert await keys(company="x as", show="opened", contact=True) == ["u4", "u5"]
+    assert await keys(q="U1") == ["u10", "u11", "u1"]
+    assert await keys(q="n1 x") == ["u1", "u5"]
+    assert await keys(day="2026-01-02") == ["u0", "u1", "u2", "u3"]
+
+
+@pytest.mark.parametrize("group", list(Group))
+async def test_a_group_is_opened_by_its_value(actions: Running, group: Group) -> None:
+    answer = (await actions.http.get("/v1/views/returned/groups", params={"by": group.value})).json()
+    assert answer["exact"] is True
+    assert sum(one["count"] for one in answer["groups"]) == 5
+    for one in answer["groups"]:
+        if one["value"] is not None:
+            opened = await pages(actions, "returned", **{group.value: one["value"]})
+            assert len(opened) == one["count"], one
+
+
+async def test_what_cannot_be_is_refused(actions: Running) -> None:
+    for path, query in (
+        ("recipients", {}),
+        ("nothing", {}),
+        ("blocked", {"sort": "address; DROP TABLE recipients"}),
+        ("blocked", {"after": "x"}),
+        ("blocked", {"after": "W10="}),
+        ("returned", {"sort": "sent_at", "after": "W2ZhbHNlLCAieCIsICJ5IiwgInoiXQ=="}),
+        ("returned", {"day": "yesterday"}),
+    ):
+        answer = await actions.http.get(f"/v1/views/{path}", params=query)
+        assert answer.status_code == 422, (path, query, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
