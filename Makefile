@@ -4,7 +4,7 @@ PYTEST_WORKERS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean venv
+.PHONY: help demo test lint bench screenshots clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,9 @@ lint: venv ## style, types, and whether generated documents are up to date
 
 bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
 	@for script in bench/pipeline.py bench/classify.py bench/blocklist.py; do .venv/bin/python -m $$(echo $${script%.py} | tr / .) $(ARGS) || exit 1; done
+
+screenshots: venv ## pictures of every page of the web page, into docs/screenshots/all
+	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py $(ARGS)
 
 clean: ## stop what runs here, and remove what was made
 	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi
