@@ -109,6 +109,28 @@ def test_the_cause_is_said_in_plain_words_when_the_pointer_rests_on_the_warning(
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "kind", "operation"),
+    [("nb", "selection", "Add to existing selection"), ("en", "project", "Add to existing project")],
+)
+def test_add_to_an_existing_list_that_is_found_by_typing(
+    system: System, visit: Visit, language: str, kind: str, operation: str
+) -> None:
+    page, t = visit(language=language), Texts(language).t
+    made = system.ask("actions", "POST", f"/v1/{kind}s", {"name": "Kunder i Nord"})
+    page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
+    tick(page, DEAD)
+    begin(page, language, operation)
+    page.get_by_label(t(f"Search for the {kind}")).press_sequentially("kund")
+    page.get_by_role("option", name="Kunder i Nord").click()
+    confirm(page)
+    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_be_visible()
+    members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["members"]
+    assert [member["contact"] for member in members] == ["c1"]
+
+
 def test_clear_the_bounce_flag(system: System, visit: Visit) -> None:
     page = visit()
     page.goto(f"{page.url}blocked?tab=complaints")

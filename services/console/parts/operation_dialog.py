@@ -88,7 +88,7 @@ class OperationDialog:
         members = self._visitor.texts
         self._field.offer(
             [
-                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} persons", row.get("members") or 0))
+                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} persons", row["size"] or 0))
                 for row in rows
             ]
         )
