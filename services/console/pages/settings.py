@@ -14,6 +14,8 @@ from shared.vocabulary import Reason
 
 MOST_ACCEPTED = 1000
 MOST_LINES = 6
+EXAMPLE = "x@example.com"
+"""Whose domain stands in the sentences."""
 
 
 def add(pages: Pages) -> None:
@@ -82,7 +84,7 @@ class Form:
                 with Tag("div", "reason-line"):
                     with Tag("div"):
                         Tag("strong", text=reasons.title(texts, reason))
-                        Tag("p", "quiet small", reasons.sentence(texts, reason, ""))
+                        Tag("p", "quiet small", reasons.sentence(texts, reason, EXAMPLE))
                     told = partial(self._chose, reason.value)
                     label = reasons.title(texts, reason)
                     off: dict[str, Any] = {"disabled": not self._may}
