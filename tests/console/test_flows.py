@@ -121,7 +121,7 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
     tick(page, DEAD)
     begin(page, language, operation)
-    page.get_by_label(t(f"Search for the {kind}")).press_sequentially("kund")
+    page.get_by_role("combobox", name=t(f"Search for the {kind}")).press_sequentially("kund")
     page.get_by_role("option", name="Kunder i Nord").click()
     confirm(page)
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
