@@ -13,3 +13,5 @@ HELD = Gauge("returpost_held", "1 while the queue is held because the infrastruc
 PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowledged", ["queue"])
 PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
 OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")
+STORMS = Counter("returpost_storms_total", "Storms of bounces that were noticed", ["kind"])
+STORMS_OPEN = Gauge("returpost_storms_open", "Storms of bounces that go on, of all tenants")

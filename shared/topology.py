@@ -172,7 +172,10 @@ def service_users() -> tuple[User, ...]:
             topics=(
                 (
                     EVENTS,
-                    r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed)\.",
+                    (
+                        r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
+                        r"|storm\.(begun|ended))\."
+                    ),
                 ),
             ),
         ),

@@ -128,6 +128,14 @@ class RawOutcome(StrEnum):
     """A mail in which no report was recognised."""
 
 
+class StormKind(StrEnum):
+    """What suddenly makes most bounces."""
+
+    REASON = "reason"
+    DOMAIN = "domain"
+    IP = "ip"
+
+
 class Validity(StrEnum):
     """What the check of a new address came to; trouble with DNS is `unknown`, never `invalid`."""
 

@@ -12,6 +12,9 @@ from services.blocklist.commands import take_clears, take_erasures, take_sets
 from services.blocklist.intake import take_results, take_verdicts
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
+from services.blocklist.storm_store import notice
+from services.blocklist.storm_watch import Watch
+from services.blocklist.storms import Limits
 from services.blocklist.undo import take_undos
 from shared.contracts import (
     AddressBlocked,
@@ -26,6 +29,8 @@ from shared.contracts import (
     BounceClassified,
     DeliveryRecorded,
     SettingsChanged,
+    StormBegun,
+    StormEnded,
 )
 from shared.service import Service, run
 from shared.topology import COMMANDS
@@ -40,9 +45,10 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     """Wire the service."""
     service = Service("blocklist", settings, description=__doc__ or "")
     tolerance = settings.clock_tolerance
+    watch = Watch(Limits(bounces=settings.storm_bounces, share=settings.storm_share), clock)
 
-    service.consume("blocklist.delivery-recorded", DeliveryRecorded, partial(take_results, clock=clock))
-    service.consume("blocklist.bounce-classified", BounceClassified, partial(take_verdicts, clock=clock))
+    service.consume("blocklist.delivery-recorded", DeliveryRecorded, partial(take_results, clock=clock, watch=watch))
+    service.consume("blocklist.bounce-classified", BounceClassified, partial(take_verdicts, clock=clock, watch=watch))
     sets, clears = (partial(take, clock=clock, tolerance=tolerance) for take in (take_sets, take_clears))
     service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
     service.consume("blocklist.block-clear", BlockClear, clears, exchange=COMMANDS)
@@ -54,6 +60,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.publishes(BlockCleared, "block.cleared.{tenant}")
     service.publishes(BlockApplied, "block.applied.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
+    service.publishes(StormBegun, "storm.begun.{tenant}")
+    service.publishes(StormEnded, "storm.ended.{tenant}")
 
     work_requested = asyncio.Event()
 
@@ -67,8 +75,13 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
         if not await review_due(service.effects, settings.reassess_chunk, clock()):
             await asyncio.sleep(settings.review_interval.total_seconds())
 
+    async def storms() -> None:
+        await notice(service.effects, watch, clock())
+        await asyncio.sleep(settings.storm_interval.total_seconds())
+
     service.background("operations", operations)
     service.background("reviews", reviews)
+    service.background("storms", storms)
     service.app.state.clock = clock
     service.app.state.work_requested = work_requested
     lists_and_checks.wire(service, clock)

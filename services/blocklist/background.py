@@ -2,11 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from services.blocklist import operations, policies, store, what_if
+from services.blocklist import operations, policies, store, storm_store, what_if
 from services.blocklist.operations import Kind, Operation, Step
 from services.blocklist.reassess import Trigger, reassess
+from services.blocklist.storms import without
 from services.blocklist.tenant_settings import Change, changed
+from shared.addresses import domain_of
 from shared.database import Connection
 from shared.outbox import Effects, Work
 from shared.vocabulary import UnblockCause
@@ -29,18 +33,35 @@ async def work_on_next(effects: Effects, chunk: int, now: datetime) -> bool:
 async def _total(connection: Connection, operation: Operation) -> int:
     if operation.total is not None:
         return operation.total
-    sql = operations.Q["count_decided"]
-    total: int = await connection.fetchval(sql, operation.tenant, timeout=COUNTING_SECONDS)
+    asked: tuple[Any, ...] = (operations.Q["count_decided"], operation.tenant)
+    if operation.kind is Kind.STORM:
+        asked = (storm_store.Q["count_struck"], operation.tenant, UUID(operation.what["storm"]))
+    total: int = await connection.fetchval(*asked, timeout=COUNTING_SECONDS)
     return total
 
 
 async def _settings(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
     keys = await _next(work.connection, operation, chunk)
+    return await _looked_at(work, operation, keys, UnblockCause.SETTINGS, chunk, now)
+
+
+async def _storm(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+    storm = UUID(operation.what["storm"])
+    rows = await work.connection.fetch(
+        storm_store.Q["next_struck"], operation.tenant, storm, operation.after, chunk, timeout=COUNTING_SECONDS
+    )
+    keys = [(operation.tenant, row["address"]) for row in rows]
+    return await _looked_at(work, operation, keys, UnblockCause.STORM, chunk, now)
+
+
+async def _looked_at(
+    work: Work, operation: Operation, keys: list[store.Key], lift: UnblockCause, chunk: int, now: datetime
+) -> Step:
     step = Step(keys[-1][1] if keys else operation.after, len(keys), last=len(keys) < chunk)
     if keys:
         await store.touch(work.connection, dict.fromkeys(keys))
         trigger = Trigger(operation.id, operation.requested_at, operation.by, note=operation.note)
-        moved = await reassess(work, dict.fromkeys(keys, trigger), UnblockCause.SETTINGS, now)
+        moved = await reassess(work, dict.fromkeys(keys, trigger), lift, now)
         step.blocked, step.freed = moved.blocked, moved.freed
     return step
 
@@ -49,7 +70,8 @@ async def _what_if(work: Work, operation: Operation, chunk: int, now: datetime) 
     keys = await _next(work.connection, operation, chunk)
     known = await store.known(work.connection, keys)
     before = await policies.of_tenant(work.connection, operation.tenant)
-    facts = [(key[1], known[key].facts) for key in keys if key in known]
+    storms = (await storm_store.of_tenants(work.connection, [operation.tenant]))[operation.tenant]
+    facts = [(key[1], without(known[key].facts, domain_of(key[1]), storms)) for key in keys if key in known]
     result = what_if.compare(
         operation.result, facts, before, changed(before, Change.model_validate(operation.what)), operation.requested_at
     )
@@ -64,4 +86,5 @@ async def _next(connection: Connection, operation: Operation, chunk: int) -> lis
 _STEPS: dict[Kind, Callable[[Work, Operation, int, datetime], Awaitable[Step]]] = {
     Kind.SETTINGS: _settings,
     Kind.WHAT_IF: _what_if,
+    Kind.STORM: _storm,
 }

@@ -8,6 +8,7 @@ from services.blocklist import store
 from services.blocklist.policy import may_block
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.store import Key, Line
+from services.blocklist.storm_watch import Watch
 from shared import ids
 from shared.addresses import key
 from shared.cloudevents import Event
@@ -19,7 +20,9 @@ MAX_TEXT = 500
 """Characters of the text that decided a verdict which the history keeps."""
 
 
-async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work, clock: Callable[[], datetime]) -> None:
+async def take_results(
+    events: Sequence[Event[DeliveryRecorded]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
+) -> None:
     """Note deliveries, which lift blocks by return count, and complaints, which block."""
     delivered: dict[Key, datetime | None] = {}
     last: dict[Key, Event[DeliveryRecorded]] = {}
@@ -41,17 +44,25 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work, cl
         again |= {(line.tenant, line.address): _trigger_of(line) for line in complaints}
     if again:
         await reassess(work, again, UnblockCause.DELIVERED, clock())
+    if watch:
+        watch.delivered((*place, one.data.sending_ip, one.data.time) for place, one in last.items())
 
 
-async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work, clock: Callable[[], datetime]) -> None:
+async def take_verdicts(
+    events: Sequence[Event[BounceClassified]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
+) -> None:
     """Note the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
     lines = [_bounce(item) for item in events if _counts(item.data)]
     if not lines:
         return
     triggers = {(line.tenant, line.address): _trigger_of(line) for line in lines}
     await store.touch(work.connection, dict.fromkeys(triggers))
-    await store.record(work.connection, lines)
+    new = await store.record(work.connection, lines)
     await reassess(work, triggers, UnblockCause.SETTINGS, clock())
+    if watch:
+        for line in lines:
+            if line.id in new:
+                watch.bounced(line.tenant, line.address, line.reason, line.ip, line.time)
 
 
 def _trigger(delivery: Event[DeliveryRecorded]) -> Trigger:

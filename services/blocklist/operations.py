@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """All addresses are looked at by changed settings."""
     WHAT_IF = "what_if"
     """What changed settings would do is counted."""
+    STORM = "storm"
+    """Addresses that had a bounce in a storm are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from services.blocklist import policies, store
+from services.blocklist import policies, store, storm_store
 from services.blocklist.standing import Block, Standing, stand
 from services.blocklist.store import Key, Known
+from services.blocklist.storms import without
 from shared import ids
+from shared.addresses import domain_of
 from shared.cloudevents import Event, event
 from shared.contracts import AddressBlocked, AddressUnblocked
 from shared.outbox import Work
@@ -47,10 +49,12 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
     moved = Moved()
     keys = sorted(triggers)
     rules = await policies.of_tenants(work.connection, (tenant for tenant, _ in keys))
+    storms = await storm_store.of_tenants(work.connection, rules)
     for start in range(0, len(keys), CHUNK):
         changed: list[tuple[Key, int, Standing]] = []
         for key, known in (await store.known(work.connection, keys[start : start + CHUNK])).items():
-            standing = stand(known.facts, rules[key[0]], now)
+            facts = without(known.facts, domain_of(key[1]), storms.get(key[0], ()))
+            standing = stand(facts, rules[key[0]], now)
             if standing == known.standing:
                 continue
             version = known.version

@@ -21,3 +21,9 @@ class Settings(ServiceSettings):
     """How often operations that another process took the request for are looked for."""
     import_interval: timedelta = timedelta(seconds=1)
     """How often lists that another process received are looked for."""
+    storm_bounces: int = Field(default=50, ge=2)
+    """Bounces of a tenant within 15 minutes below which nothing is a storm."""
+    storm_share: float = Field(default=0.5, gt=0, le=1)
+    """The share of a tenant's bounces that one reason, domain or sending host must make to be a storm."""
+    storm_interval: timedelta = timedelta(seconds=1)
+    """How often it is looked for storms."""

@@ -79,8 +79,8 @@ async def undo(connection: Connection, of: Mapping[Key, datetime]) -> None:
     await connection.execute(UNDO["undo"], *_columns(((*key, of[key]) for key in sorted(of)), 3))
 
 
-async def record(connection: Connection, lines: Iterable[Line]) -> None:
-    """Add to the history of addresses that are in hand."""
+async def record(connection: Connection, lines: Iterable[Line]) -> set[UUID]:
+    """Add to the history of addresses that are in hand; return the ids of what was not known so."""
     first: dict[tuple[str, str, UUID], Line] = {}
     for line in lines:
         identity = (line.tenant, line.address, line.id)
@@ -91,7 +91,7 @@ async def record(connection: Connection, lines: Iterable[Line]) -> None:
          r.stream, r.ip)
         for _, r in sorted(first.items(), key=lambda item: item[0])
     )  # fmt: skip
-    await connection.execute(Q["record"], *_columns(rows, 13))
+    return {row["id"] for row in await connection.fetch(Q["record"], *_columns(rows, 13))}
 
 
 async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:

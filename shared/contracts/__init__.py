@@ -63,6 +63,7 @@ from shared.contracts.operation import (
     OperationRequested as OperationRequested,
 )
 from shared.contracts.raw_report import Mention as Mention, RawReportKeep as RawReportKeep
+from shared.contracts.storm import StormBegun as StormBegun, StormEnded as StormEnded
 from shared.vocabulary import (
     BlockCause as BlockCause,
     Command as Command,

@@ -12,11 +12,12 @@ from services.blocklist.api import (
     operations,
     reconciliation,
     snapshot,
+    storms,
     tenant_settings,
 )
 
 router = APIRouter(prefix="/v1", tags=["blocklist"])
 for part in (check, snapshot, lists, corrections, reconciliation, blocks, commands):
     router.include_router(part.router)
-for part in (addresses, tenant_settings, operations):
+for part in (addresses, tenant_settings, operations, storms):
     router.include_router(part.router)

@@ -31,6 +31,7 @@ WHERE a.manual_at IS NULL
 
 -- name: record
 -- Add to the history; an event that comes again with another time happened when it was first said to have.
+-- Returns what is new.
 INSERT INTO history AS h (tenant, address, id, time, may_block, mailing, reason, fault, rule, status, text, stream, ip)
 SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[],
                      $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
@@ -38,6 +39,7 @@ ON CONFLICT (tenant, address, id) DO UPDATE
 SET time = excluded.time, may_block = excluded.may_block, mailing = excluded.mailing, reason = excluded.reason,
     fault = excluded.fault, rule = excluded.rule, status = excluded.status, text = excluded.text, stream = excluded.stream, ip = excluded.ip
 WHERE excluded.time < h.time
+RETURNING h.id
 
 -- name: known
 -- What is known of these addresses, but for their history. OFFSET 0 keeps the planner to look-ups by key.

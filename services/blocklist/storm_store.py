@@ -1,0 +1,98 @@
+"""The storms in the database. Whoever begins or judges one waits until nobody decides by the rules so far."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from asyncpg import Record
+
+from services.blocklist import operations, policies
+from services.blocklist.operations import Kind
+from services.blocklist.standing import FOREVER
+from services.blocklist.storm_watch import Seen, Watch
+from services.blocklist.storms import State, Storm, Suspect, sudden
+from shared import ids
+from shared.cloudevents import event
+from shared.contracts import StormBegun, StormEnded
+from shared.database import Connection, queries
+from shared.metrics import STORMS, STORMS_OPEN
+from shared.outbox import Effects, Work
+from shared.vocabulary import StormKind
+
+Q = queries(Path(__file__).with_name("sql") / "storms.sql")
+SOURCE = "/returpost/blocklist"
+USUAL = timedelta(days=7)
+"""How far back it is looked for what is usual."""
+
+
+async def of_tenants(connection: Connection, tenants: Iterable[str]) -> dict[str, list[Storm]]:
+    """Return the storms of each tenant that keep bounces from counting."""
+    found: dict[str, list[Storm]] = defaultdict(list)
+    for row in await connection.fetch(Q["of_tenants"], sorted(set(tenants))):
+        found[row["tenant"]].append(_storm(row))
+    return found
+
+
+async def notice(effects: Effects, watch: Watch, now: datetime) -> None:
+    """Write down which storms begin, go on, and are over; tell of each, and have its addresses looked at again."""
+    for seen in watch.seen():
+        async with effects.begin() as work:
+            await _begin(work, watch, seen, now)
+    async with effects.begin() as work:
+        for row in await work.connection.fetch(Q["over"], now - watch.limits.quiet, now):
+            ended = StormEnded(kind=row["kind"], value=row["value"], begun=row["begun"], time=now, storm=str(row["id"]))
+            id_ = ids.derived(str(row["id"]), StormEnded.TYPE)
+            work.emit(event(ended, id=id_, source=SOURCE, tenant=row["tenant"]))
+        STORMS_OPEN.set(await work.connection.fetchval(Q["open"]))
+
+
+async def judge(work: Work, tenant: str, storm: UUID, state: State, said: tuple[str, str], now: datetime) -> str | None:
+    """Say what is to be done with the bounces of a storm; return the operation that does it, if there is the storm."""
+    await work.connection.execute(policies.Q["lock_settings"], tenant)
+    by, note = said
+    if await work.connection.fetchval(Q["judge"], tenant, storm, state, now, by, note) is None:
+        return None
+    operation = ids.of_content("storm", str(storm), state, now)
+    what = {"storm": str(storm), "state": state.value}
+    await operations.request(work.connection, operation, tenant, Kind.STORM, what, by, note, now)
+    return operation
+
+
+async def _begin(work: Work, watch: Watch, seen: Seen, now: datetime) -> None:
+    connection, suspect = work.connection, seen.suspect
+    name = (seen.tenant, suspect.kind, suspect.value)
+    if await connection.fetchval(Q["see"], *name, now):
+        return
+    usual = await connection.fetchrow(
+        Q["usual"], seen.tenant, seen.begun - USUAL, seen.begun, suspect.kind, suspect.value
+    )
+    if usual is None or not sudden(seen.count, seen.bounces, usual["count"], usual["bounces"], watch.limits):
+        return
+    await connection.execute(policies.Q["lock_settings"], seen.tenant)
+    id_ = ids.of_content("storm", *name, now)
+    row = (UUID(id_), *name, seen.begun, now, seen.count, seen.bounces)
+    if await connection.fetchval(Q["begin"], *row) is None:
+        return
+    STORMS.labels(suspect.kind).inc()
+    begun = StormBegun(
+        storm=id_,
+        kind=suspect.kind,
+        value=suspect.value,
+        begun=seen.begun,
+        time=now,
+        bounces=seen.count,
+        of_bounces=seen.bounces,
+    )
+    work.emit(event(begun, id=ids.derived(id_, StormBegun.TYPE), source=SOURCE, tenant=seen.tenant))
+    # What came in between noticing and writing it down was counted.
+    what = {"storm": id_, "state": State.HELD.value}
+    operation = ids.derived(id_, "operation")
+    await operations.request(connection, operation, seen.tenant, Kind.STORM, what, "blocklist", "", now)
+
+
+def _storm(row: Record) -> Storm:
+    suspect = Suspect(StormKind(row["kind"]), row["value"])
+    ended = row["ended"] or FOREVER
+    return Storm(str(row["id"]), suspect, row["begun"], row["suspended_from"], ended, State(row["state"]))

@@ -1,0 +1,142 @@
+"""Storms: when one fault of the sender, one receiving domain or one sending host suddenly makes most bounces of a
+tenant, the bounces tell of it and not of the addresses.
+
+Pure functions of counts. A suspect dominates a window of time when it made enough bounces, and at least its share of
+all; a domain or a host, moreover, when most of what was sent to it or by it came back. It does so suddenly when the
+odds that a bounce is its are several times what they usually are: a large provider always has most bounces.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from services.blocklist.standing import FOREVER, Bounce, Facts
+from shared.vocabulary import Reason, StormKind
+
+SENDER_SIDE = frozenset(
+    {
+        Reason.CONTENT_REJECTED, Reason.VIRUS, Reason.SPAM_CONTENT, Reason.IP_BLOCKED, Reason.BAD_REPUTATION,
+        Reason.AUTH_FAILED, Reason.PTR_REQUIRED, Reason.SENDER_REJECTED, Reason.RELAY_DENIED, Reason.POLICY,
+        Reason.SECURITY, Reason.RFC_NONCOMPLIANT, Reason.TLS_FAILED, Reason.RATE_LIMITED, Reason.MESSAGE_TOO_LARGE,
+    }
+)  # fmt: skip
+
+
+class State(StrEnum):
+    """What is done with the bounces of a storm."""
+
+    HELD = "held"
+    """They do not count from when it was noticed."""
+    LIFTED = "lifted"
+    """They do not count from its begin: what they blocked before it was noticed is free."""
+    COUNTED = "counted"
+    """They count: it was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a suspect dominates."""
+
+    bounces: int = 50
+    share: float = 0.5
+    """Of the tenant's bounces in the window."""
+    failing: float = 0.5
+    """Of what was sent to the domain or by the host in the window."""
+    odds: float = 3.0
+    """How many times the usual odds."""
+    window: timedelta = timedelta(minutes=15)
+    quiet: timedelta = timedelta(minutes=30)
+    """It is over when it has not dominated for so long."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Suspect:
+    """What may be to blame."""
+
+    kind: StormKind
+    value: str
+
+
+@dataclass(slots=True)
+class Window:
+    """What came back and what arrived in some span of time, of one tenant."""
+
+    bounces: int = 0
+    by: dict[Suspect, int] = field(default_factory=dict)
+    delivered: dict[Suspect, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """One storm of a tenant."""
+
+    id: str
+    suspect: Suspect
+    begun: datetime
+    suspended_from: datetime
+    ended: datetime = FOREVER
+    state: State = State.HELD
+
+    def covers(self, bounce: Bounce, domain: str) -> bool:
+        """Say whether the bounce does not count because of this storm."""
+        if self.state is State.COUNTED or bounce.reason is Reason.COMPLAINT:
+            return False
+        begin = self.begun if self.state is State.LIFTED else self.suspended_from
+        return begin <= bounce.time < self.ended and self.suspect in suspects_of(bounce.reason, domain, bounce.ip)
+
+
+def suspects_of(reason: Reason, domain: str, ip: str | None) -> list[Suspect]:
+    """Return what a bounce may be the fault of, other than of its address."""
+    found = [Suspect(StormKind.DOMAIN, domain)]
+    if reason in SENDER_SIDE:
+        found.append(Suspect(StormKind.REASON, reason))
+    if ip:
+        found.append(Suspect(StormKind.IP, ip))
+    return found
+
+
+def dominating(window: Window, limits: Limits) -> list[Suspect]:
+    """Return what makes most bounces of the window."""
+    return sorted(suspect for suspect, count in window.by.items() if _dominates(suspect, count, window, limits))
+
+
+def _dominates(suspect: Suspect, count: int, window: Window, limits: Limits) -> bool:
+    if count < limits.bounces or count < limits.share * window.bounces:
+        return False
+    if suspect.kind is StormKind.REASON:
+        return True
+    return count >= limits.failing * (count + window.delivered.get(suspect, 0))
+
+
+def sudden(count: int, bounces: int, usual_count: int, usual_bounces: int, limits: Limits) -> bool:
+    """Say whether `count` of `bounces` is far more than `usual_count` of `usual_bounces`; too few are nothing usual."""
+    if usual_bounces < limits.bounces:
+        return True
+    # One is added to each side: never seen and always seen are odds, too.
+    odds = (count + 1) / (bounces - count + 1)
+    usual = (usual_count + 1) / (usual_bounces - usual_count + 1)
+    return odds >= limits.odds * usual
+
+
+def without(facts: Facts, domain: str, storms: Sequence[Storm]) -> Facts:
+    """Return the facts without the bounces that do not count because of a storm."""
+    if not storms:
+        return facts
+    kept = [bounce for bounce in facts.bounces if not any(storm.covers(bounce, domain) for storm in storms)]
+    return replace(facts, bounces=kept)
+
+
+def merged(windows: Sequence[Window]) -> Window:
+    """Return one window for several."""
+    whole = Window()
+    for window in windows:
+        whole.bounces += window.bounces
+        _add(whole.by, window.by)
+        _add(whole.delivered, window.delivered)
+    return whole
+
+
+def _add(sums: dict[Suspect, int], more: Mapping[Suspect, int]) -> None:
+    for suspect, count in more.items():
+        sums[suspect] = sums.get(suspect, 0) + count
