@@ -155,6 +155,8 @@ class Plan:
         if value is not None and len(self.phases(sort)) > 1:
             # Block states of who is not blocked are kept, but not shown.
             there = f"({value} IS NOT NULL AND s.blocked)" if value.startswith("s.") else f"{value} IS NOT NULL"
+            if value in ("r.hard", "r.reply_code", "r.reason"):  # as the indexes say it
+                there = f"({there} AND r.returned_at IS NOT NULL)"
             source += f" AND {there}" if not empty else f" AND {there} IS NOT TRUE"
             keys = keys if empty else [(value, _TYPES.get(sort, "text")), *keys]
         way = " DESC" if descending else ""
