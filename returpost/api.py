@@ -29,6 +29,9 @@ class Api:
             connection.close()
         self._connections.clear()
 
+    def __del__(self) -> None:
+        self.close()  # a command lets go of it without a word
+
     def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Return the answer. Raises as `call` does."""
         return self.call(service, "GET", path, parameters)
@@ -52,8 +55,11 @@ class Api:
         body: bytes | None = None,
         content_type: str = "application/json",
         accept: tuple[int, ...] = (),
+        if_match: str | None = None,
     ) -> Any:
         """Return the answer's JSON; statuses from 400 are errors, but for those in `accept`.
+
+        `if_match` is the version (an entity tag) that a change is made to.
 
         Raises `Unavailable` when the service is away, `InvalidSettings` when the token is refused, `ReturpostError`
         with the service's own words for any other refusal.
@@ -61,6 +67,8 @@ class Api:
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
+        if if_match is not None:
+            headers["If-Match"] = if_match
         status, raw = self._request(service, method, target, body, headers)
         answer = _decoded(raw)
         if status < 400 or status in accept:

@@ -76,3 +76,27 @@ async def test_wrong_use_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     await returpost("blocked", "export", exit_code=2)
     monkeypatch.setenv("RETURPOST_BLOCKLIST_URL", "http://127.0.0.1:1")
     await returpost("blocked", "export", exit_code=3)
+
+
+@pytest.mark.usefixtures("served")
+async def test_settings_are_tried_changed_undone_and_remembered() -> None:
+    tried = await returpost("settings", "what-if", "accepted_bounces=1", "--json")
+    assert json.loads(tried.stdout)["blocked"] == 0
+    assert json.loads((await returpost("settings", "show", "--json")).stdout)["accepted_bounces"] == 5
+    changes = ("accepted_bounces=1", "reasons.policy=ignore", "decay_days=90", "expiry_days=30")
+    await returpost("settings", "set", *changes, "--note", "a try")
+    shown = json.loads((await returpost("settings", "show", "--json")).stdout)
+    assert (shown["accepted_bounces"], shown["reasons"]["policy"], shown["note"]) == (1, "ignore", "a try")
+    assert (shown["decay_days"], shown["expiry_days"]) == (90, [30])
+    await returpost("settings", "undo")
+    assert json.loads((await returpost("settings", "show", "--json")).stdout)["accepted_bounces"] == 5
+    versions = json.loads((await returpost("settings", "history", "--json")).stdout)
+    assert [version["version"] for version in versions] == [2, 1]
+    assert {"name": "accepted_bounces", "old": "5", "new": "1"} in versions[1]["changes"]
+    await returpost("settings", "set", "accepted_bounces", exit_code=2)
+    await returpost("settings", "set", "accepted_bounces=-1", exit_code=1)
+
+
+@pytest.mark.usefixtures("served")
+async def test_why_tells_of_one_address() -> None:
+    assert "it may be mailed" in (await returpost("why", "ann@example.com")).output
