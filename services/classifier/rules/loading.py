@@ -4,6 +4,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,11 +32,12 @@ def load(*own: Path | None) -> Rules:
     A file of one's own replaces a packaged one of the same name, or adds to them. Raises `InvalidSettings`: file, rule
     and fault.
     """
-    files = {path.name: path for path in PACKAGED.glob("*.toml")}
-    checked = {path.stem for path in files.values()}
-    for folder in own:
-        if folder is None:
-            continue
+    folders = [folder for folder in own if folder is not None]
+    if not folders:
+        return packaged()
+    files = _packaged_files()
+    checked: set[str] = set()
+    for folder in folders:
         if not folder.is_dir():
             raise InvalidSettings(f"rules: {folder} is not a folder")
         replacing = {path.name: path for path in folder.glob("*.toml")}
@@ -43,6 +45,17 @@ def load(*own: Path | None) -> Rules:
         # Rules of one's own may well take what a packaged rule would have decided.
         checked = {path.stem for path in replacing.values()}
     return _assembled(files, checked)
+
+
+@lru_cache(maxsize=1)
+def packaged() -> Rules:
+    """Return the packaged rules alone. They come with the program and stay as they are while it runs."""
+    files = _packaged_files()
+    return _assembled(files, {path.stem for path in files.values()})
+
+
+def _packaged_files() -> dict[str, Path]:
+    return {path.name: path for path in PACKAGED.glob("*.toml")}
 
 
 def _assembled(files: Mapping[str, Path], checked: Collection[str]) -> Rules:
