@@ -172,22 +172,23 @@ async def test_bad_messages_are_kept_and_the_rest_goes_on(
     assert error in str(letter.headers["x-returpost-error"])
 
 
-async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(world: World, probe: Probe) -> None:
+async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
+    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with world.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
-        queue = subscriber._queue_obj
-        assert queue is not None
+        kind: Any = type(subscriber._queue_obj)
+        cancel = kind.cancel
         seen: list[bool] = []
-        cancel = queue.cancel
 
-        async def looked_at(tag: str, **options: Any) -> Any:
+        async def looked_at(queue: Any, tag: str, **options: Any) -> Any:
             seen.append(subscriber.alive)
-            return await cancel(tag, **options)
+            return await cancel(queue, tag, **options)
 
-        queue.cancel = looked_at  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(kind, "cancel", looked_at)
         await world.send(recorded(1), detail="delivered")
-        await eventually(lambda: running.http.get("/health/ready"), lambda _: bool(seen))
-        queue.cancel = cancel  # type: ignore[method-assign]
+        await eventually(lambda: asyncio.sleep(0, bool(seen)))
+        monkeypatch.undo()
         assert seen == [True]
         await world.send(recorded(2), detail="delivered")
         await eventually(lambda: counted(world), lambda count: count == 2)
