@@ -1,6 +1,7 @@
 """`returpost retries`: what waits to be tried again; drop it, hurry it, resume it."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,22 @@ Sender = Annotated[str | None, typer.Option(help="Only of this sending system.")
 All = Annotated[bool, typer.Option("--all", help="All of the tenant.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them.")]
 PAGE = 1000
+
+ACTIONS = {
+    "drop": """Ask for no further attempt; `resume` takes it back.
+
+    \b
+    returpost retries drop --mailing newsletter-48 --dry-run
+    returpost retries drop --mailing newsletter-48 --domain example.com""",
+    "hurry": """Have what waits be tried now, as fast as each receiving domain's limit lets it.
+
+    \b
+    returpost retries hurry --domain example.com""",
+    "resume": """Have dropped retries wait again, each for the time at which it was due.
+
+    \b
+    returpost retries resume --mailing newsletter-48""",
+}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retries: list them, drop, hurry or resume them.")
 
@@ -50,71 +67,29 @@ def list_retries(
     out.print(table(state, columns, [[row[column] for column in columns] for row in found]))
 
 
-@app.command()
-def drop(
-    recipients: Recipients = None,
-    mailing: Mailing = None,
-    domain: Domain = None,
-    reason: Reason = None,
-    sender: Sender = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    tenant: Tenant = TENANT,
-    directory: Folder = FOLDER,
-    as_json: Json = False,
-) -> None:
-    """Ask for no further attempt; `resume` takes it back.
+def _command(action: str) -> Callable[..., None]:
+    """Return the command that does this with the retries that its options choose."""
 
-    \b
-    returpost retries drop --mailing newsletter-48 --dry-run
-    returpost retries drop --mailing newsletter-48 --domain example.com
-    """
-    choice = _choice(recipients, mailing, domain, reason, sender, everything)
-    _intervene("drop", choice, dry_run, tenant, directory, as_json)
+    def command(
+        recipients: Recipients = None,
+        mailing: Mailing = None,
+        domain: Domain = None,
+        reason: Reason = None,
+        sender: Sender = None,
+        everything: All = False,
+        dry_run: DryRun = False,
+        tenant: Tenant = TENANT,
+        directory: Folder = FOLDER,
+        as_json: Json = False,
+    ) -> None:
+        choice = _choice(recipients, mailing, domain, reason, sender, everything)
+        _intervene(action, choice, dry_run, tenant, directory, as_json)
+
+    return command
 
 
-@app.command()
-def hurry(
-    recipients: Recipients = None,
-    mailing: Mailing = None,
-    domain: Domain = None,
-    reason: Reason = None,
-    sender: Sender = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    tenant: Tenant = TENANT,
-    directory: Folder = FOLDER,
-    as_json: Json = False,
-) -> None:
-    """Have what waits be tried now, as fast as each receiving domain's limit lets it.
-
-    \b
-    returpost retries hurry --domain example.com
-    """
-    choice = _choice(recipients, mailing, domain, reason, sender, everything)
-    _intervene("hurry", choice, dry_run, tenant, directory, as_json)
-
-
-@app.command()
-def resume(
-    recipients: Recipients = None,
-    mailing: Mailing = None,
-    domain: Domain = None,
-    reason: Reason = None,
-    sender: Sender = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    tenant: Tenant = TENANT,
-    directory: Folder = FOLDER,
-    as_json: Json = False,
-) -> None:
-    """Have dropped retries wait again, each for the time at which it was due.
-
-    \b
-    returpost retries resume --mailing newsletter-48
-    """
-    choice = _choice(recipients, mailing, domain, reason, sender, everything)
-    _intervene("resume", choice, dry_run, tenant, directory, as_json)
+for _action, _help in ACTIONS.items():
+    app.command(_action, help=_help)(_command(_action))
 
 
 @app.command()
