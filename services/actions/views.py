@@ -6,6 +6,7 @@ have none, by address. So each statement walks one index, and no row is skipped 
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -87,7 +88,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Statement:
-    """SQL with its arguments, the first of which is the tenant."""
+    """SQL with its arguments."""
 
     sql: str = ""
     arguments: list[Any] = field(default_factory=list)
@@ -148,7 +149,7 @@ class Plan:
 
         `after` is a mark of the same phase. Raises `InvalidMessage` for a mark that is none.
         """
-        statement = Statement(arguments=[self.wanted.tenant])
+        statement = Statement()
         source = self._source(statement)
         keys = self._keys(sort)
         value = self._sorts.get(sort)
@@ -181,14 +182,14 @@ class Plan:
 
     def count(self) -> Statement:
         """Return the statement that counts, up to one more than `COUNTED`."""
-        statement = Statement(arguments=[self.wanted.tenant])
+        statement = Statement()
         statement.sql = f"SELECT count(*) FROM (SELECT {self._source(statement)} LIMIT {COUNTED + 1}) AS c"  # noqa: S608
         statement.sql = statement.sql.replace("(SELECT FROM", "(SELECT 1 FROM", 1)
         return statement
 
     def groups(self, group: Group) -> Statement:
         """Return the statement for groups with their counts, the largest first, out of at most `GROUPED` rows."""
-        statement = Statement(arguments=[self.wanted.tenant])
+        statement = Statement()
         shown = "o.company" if group is Group.COMPANY else self._groups[group]
         source = self._source(statement)
         statement.sql = (
@@ -198,9 +199,9 @@ class Plan:
         )
         return statement
 
-    def chosen(self) -> Statement:
-        """Return the statement for address and mailing of all rows, the tenant being the first argument."""
-        statement = Statement(arguments=[self.wanted.tenant])
+    def chosen(self, before: Sequence[Any]) -> Statement:
+        """Return the statement for address and mailing of all rows, as a part of one that has arguments already."""
+        statement = Statement(arguments=list(before))
         names = self._names
         source = self._source(statement)
         statement.sql = f"SELECT {names['address']} AS address, {names['mailing']} AS mailing {source}"
@@ -216,17 +217,17 @@ class Plan:
         return [address, mailing] if sort is Sort.ADDRESS else [mailing, address]
 
     def _source(self, statement: Statement) -> str:
-        wanted = self.wanted
+        wanted, tenant = self.wanted, statement.take(self.wanted.tenant)
         owner = "LEFT JOIN owners AS o ON o.tenant = {0}.tenant AND o.address = {0}.address"
         if self._by_state:
             text = (
                 "FROM address_states AS s LEFT JOIN recipients AS r ON r.tenant = s.tenant AND r.mailing = s.mailing "
-                f"AND r.address = s.address {owner.format('s')} WHERE s.tenant = $1 AND s.blocked"
+                f"AND r.address = s.address {owner.format('s')} WHERE s.tenant = {tenant} AND s.blocked"
             )
         else:
             text = (
                 "FROM recipients AS r LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address "
-                f"{owner.format('r')} WHERE r.tenant = $1"
+                f"{owner.format('r')} WHERE r.tenant = {tenant}"
             )
             if wanted.mailing is not None:
                 text += f" AND r.mailing = {statement.take(wanted.mailing)}"

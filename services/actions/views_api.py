@@ -4,11 +4,11 @@ from datetime import date
 from typing import Annotated, Any
 
 import asyncpg
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
-from services.actions import text
 from services.actions.access import PAGE, Reader, Tenant, rows
-from services.actions.views import COUNTED, GROUPED, Group, Plan, Show, Sort, View, Wanted, marked, phase_of
+from services.actions.filters import Filter
+from services.actions.views import COUNTED, GROUPED, Group, Plan, Show, Sort, View, marked, phase_of
 from shared.contracts import Id, Text
 from shared.errors import InvalidMessage
 from shared.vocabulary import Reason
@@ -36,24 +36,11 @@ def _wanted(
 ) -> Plan:
     """Return what is asked for. HTTP 422 when it is recipients of no mailing."""
     owner = caller.tenant_for(tenant)
-    if view is View.RECIPIENTS and mailing is None:
-        raise HTTPException(422, "mailing: name one; recipients are those of one mailing")
-    return Plan(
-        Wanted(
-            view,
-            owner,
-            mailing,
-            frozenset(show or ()),
-            blocked,
-            contact,
-            reason and reason.value,
-            domain and domain.lower(),
-            text.order_key(company),
-            day.isoformat() if day else None,
-            q.strip().lower() or None,
-            text.query(owner, q),
-        )
-    )
+    asked = Filter(
+        view=view, mailing=mailing, show=tuple(show or ()), blocked=blocked, contact=contact, reason=reason,
+        domain=domain, company=company, day=day, q=q,
+    )  # fmt: skip
+    return Plan(asked.wanted(owner))
 
 
 Asked = Annotated[Plan, Depends(_wanted)]

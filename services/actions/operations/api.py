@@ -223,7 +223,7 @@ async def _move(work: Work, operation: Running, state: OperationState, what: str
     counted = await store.progress(work.connection, operation.no)
     await work.connection.execute(
         store.Q["add_audit"], operation.tenant, datetime.now(UTC), by, f"{operation.operation.value}_{what}",
-        counted["settled"], operation.note, operation.id, "{}",
+        counted["settled"], operation.note, operation.id, json.dumps(operation.chosen),
     )  # fmt: skip
     await tell_progress(work, moved, f"{operation.tenant} {operation.id} {state.value}")
     return moved

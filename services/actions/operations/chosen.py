@@ -1,4 +1,4 @@
-"""What an operation is over: ticked addresses, ticked rows of a mailing, or all that a filter matches."""
+"""What an operation is over: ticked addresses, ticked rows of a mailing, or all of a view that a filter matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.actions.filters import Filter
+from services.actions.views import Plan, View
 from shared.addresses import key
 from shared.contracts import Address, Id
 
@@ -30,6 +32,8 @@ class Chosen(BaseModel):
     rows: Annotated[list[Ticked], Field(min_length=1, max_length=MOST_TICKED)] | None = None
     returned_in: Id | None = None
     """All that were returned in this mailing."""
+    filter: Filter | None = None
+    """All rows of a view that a filter matches, as they are when this is asked for."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -43,26 +47,36 @@ class Chosen(BaseModel):
             return {"addresses": len(self.addresses)}
         if self.rows is not None:
             return {"rows": len(self.rows)}
-        return self.model_dump(mode="json", exclude_none=True)
+        if self.filter is not None:
+            return {"filter": self.filter.told()}
+        return {"returned_in": self.returned_in}
+
+    def matching(self) -> Filter:
+        """Return the filter of what was not ticked."""
+        return self.filter or Filter(view=View.RETURNED, mailing=self.returned_in)
+
+    def mailing(self) -> str | None:
+        """Return the one mailing that it is about."""
+        return None if self.addresses or self.rows else self.matching().mailing
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """SQL that gives `address` and `mailing`, with the tenant as $2 and its own arguments from $3 on."""
+    """SQL that gives `address` and `mailing`, with its own arguments from $3 on."""
 
     sql: str
     arguments: Sequence[Any] = ()
 
 
-def source(chosen: Chosen, *, recipients: bool) -> Source:
+def source(chosen: Chosen, tenant: str, *, recipients: bool) -> Source:
     """Return the rows that were chosen: recipients of mailings, or addresses, each once."""
-    found = _source(chosen)
+    found = _source(chosen, tenant)
     if recipients:
         return Source(f"SELECT DISTINCT address, mailing FROM ({found.sql}) AS f", found.arguments)  # noqa: S608
     return Source(f"SELECT DISTINCT address, NULL::text AS mailing FROM ({found.sql}) AS f", found.arguments)  # noqa: S608
 
 
-def _source(chosen: Chosen) -> Source:
+def _source(chosen: Chosen, tenant: str) -> Source:
     if chosen.addresses is not None:
         keys = sorted({key(address) for address in chosen.addresses})
         return Source("SELECT unnest($3::text[]) AS address, NULL::text AS mailing", (keys,))
@@ -70,7 +84,6 @@ def _source(chosen: Chosen) -> Source:
         pairs = sorted({(key(row.address), row.mailing) for row in chosen.rows})
         columns = ([address for address, _ in pairs], [mailing for _, mailing in pairs])
         return Source("SELECT * FROM unnest($3::text[], $4::text[]) AS t (address, mailing)", columns)
-    return Source(
-        "SELECT address, mailing FROM recipients WHERE tenant = $2 AND mailing = $3 AND returned_at IS NOT NULL",
-        (chosen.returned_in,),
-    )
+    taken = (None, None)
+    statement = Plan(chosen.matching().wanted(tenant)).chosen(taken)
+    return Source(statement.sql, statement.arguments[len(taken) :])

@@ -18,8 +18,8 @@ async def forget(work: Work, places: Iterable[actions_store.Place], cause: str) 
     """Remove erased addresses from all operations, with the files that they are in; settle the deletions."""
     columns = actions_store.columns(sorted(places), 2)
     touched = {row["operation"] for row in await work.connection.fetch(Q["forget_rows"], *columns)}
-    await work.connection.execute(Q["forget_before"], *columns)
-    await work.connection.execute(Q["forget_corrections"], *columns)
+    for name in ("forget_before", "forget_corrections", "forget_searches", "forget_audited_searches"):
+        await work.connection.execute(Q[name], *columns)
     if touched:
         await work.connection.execute(Q["forget_files"], sorted(touched))
         settled = await store.emptied(work.connection, sorted(touched))

@@ -31,6 +31,8 @@ class Running:
     operation: Operation
     state: OperationState
     parameters: dict[str, Any]
+    chosen: dict[str, Any]
+    """The filter, or how many were ticked."""
     result: dict[str, Any]
     by: str
     note: str

@@ -54,11 +54,13 @@ async def freeze(work: Work, request: Request) -> Running:
         await kind.check(work, request.tenant, request.parameters)
     chosen, parameters = request.chosen.without_addresses(), request.parameters.model_dump(mode="json")
     no = await work.connection.fetchval(
-        Q["begin"], request.tenant, request.id, request.operation.value, chosen.get("returned_in"), request.by,
+        Q["begin"], request.tenant, request.id, request.operation.value, request.chosen.mailing(), request.by,
         request.note, request.time, json.dumps(parameters), json.dumps(chosen), request.digest(),
     )  # fmt: skip
     if no is not None:
-        await _freeze_rows(work, request.tenant, no, kind, source(request.chosen, recipients=kind.recipients))
+        await _freeze_rows(
+            work, request.tenant, no, kind, source(request.chosen, request.tenant, recipients=kind.recipients)
+        )
     row = await store.one(work.connection, "stored", request.tenant, request.id)
     if row["asked"] != request.digest():
         raise Changed("Idempotency-Key: it was used before, to ask for something else")
@@ -86,6 +88,7 @@ async def token_of(work: Work, operation: Running) -> str:
         operation.id,
         operation.operation,
         json.dumps(operation.parameters, sort_keys=True),
+        json.dumps(operation.chosen, sort_keys=True),
         row["rows"],
         row["sum"],
     )
@@ -103,6 +106,7 @@ async def look(work: Work, operation: Running) -> dict[str, Any]:
         "operation": operation.operation,
         "state": operation.state,
         "parameters": operation.parameters,
+        "chosen": operation.chosen,
         "rows": counted["total"],
         "to_do": counted["total"] - number,
         "skipped": [{"why": row["why"], "rows": row["count"]} for row in skipped],

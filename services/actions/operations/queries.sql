@@ -186,6 +186,18 @@ WHERE b.address = g.address AND o.no = b.operation AND o.tenant = g.tenant
 UPDATE operations AS o SET parameters = '{}' FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
 WHERE o.operation = 'correct_address' AND o.tenant = g.tenant AND lower(o.parameters ->> 'new') = g.address
 
+-- name: forget_searches
+-- Remove erased addresses from the filters that searched for them.
+UPDATE operations AS o SET chosen = jsonb_set(o.chosen, '{filter,q}', '"(erased)"')
+FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
+WHERE o.tenant = g.tenant AND o.chosen #>> '{filter,q}' LIKE '%@%' AND g.address ^@ lower(btrim(o.chosen #>> '{filter,q}'))
+
+-- name: forget_audited_searches
+-- Remove erased addresses from the filters that the audit tells.
+UPDATE audit AS a SET chosen = jsonb_set(a.chosen, '{filter,q}', '"(erased)"')
+FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
+WHERE a.tenant = g.tenant AND a.chosen #>> '{filter,q}' LIKE '%@%' AND g.address ^@ lower(btrim(a.chosen #>> '{filter,q}'))
+
 -- name: forget_files
 -- Remove the files of these operations.
 WITH removed AS (DELETE FROM operation_files WHERE operation = ANY ($1::bigint[]))

@@ -35,6 +35,7 @@ def running(row: Row) -> Running:
         operation=Operation(row["operation"]),
         state=OperationState(row["state"]),
         parameters=json.loads(row["parameters"]),
+        chosen=json.loads(row["chosen"]),
         result=json.loads(row["result"]),
         by=row["requested_by"],
         note=row["note"],

@@ -1,0 +1,148 @@
+"""Operations over what a filter of a view matches: the same rows that the view shows, frozen when they are chosen."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.actions.app import create
+from services.actions.settings import Settings
+from services.actions.views import Show, View
+from tests.actions.operating import begun, confirmed, done, previewed, told as tell, until
+from tests.actions.saying import address, apply, blocked, erased, heard, mailing, result, told, verdict
+from tests.world import Running, World
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        pool = running.service.pool
+        await apply(pool, *(result("sent", n, n % 3) for n in range(12)))
+        await apply(pool, *(result("opened", n, 9) for n in (4, 5)), result("complained", 6, 9))
+        await apply(pool, *(verdict("hard" if n % 2 else "soft", n, 10 + n % 2, reply_code=550) for n in range(4)))
+        await apply(pool, verdict("hard", 1, 20, "m2"), verdict("hard", 11, 20, "m2", written="U11@other.example"))
+        await apply(pool, mailing("m1", 0, recipients=["ready@example.com"]))
+        await apply(
+            pool, *(told(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6))
+        )
+        elsewhere = blocked(0, 1).data.model_copy(update={"address": "U11@other.example"})
+        await apply(pool, blocked(1, 1), blocked(3, 2), blocked(0, 1).model_copy(update={"data": elsewhere}))
+        yield running
+
+
+async def frozen(actions: Running, identity: str) -> list[tuple[str, str | None]]:
+    rows = await actions.service.pool.fetch(
+        "SELECT r.address, r.mailing FROM operation_rows AS r JOIN operations AS o ON o.no = r.operation "
+        "WHERE o.operation_id = $1 ORDER BY r.seq",
+        identity,
+    )
+    return [(row["address"], row["mailing"]) for row in rows]
+
+
+async def shown(actions: Running, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    query = {name: value for name, value in asked.items() if name != "view"}
+    answer = await actions.http.get(f"/v1/views/{asked['view']}", params=query)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["rows"]
+    return rows
+
+
+FILTERS: list[tuple[dict[str, Any], int]] = [
+    ({"view": "blocked", "reason": "user_unknown", "domain": "Example.com"}, 2),
+    ({"view": "blocked"}, 3),
+    ({"view": "returned", "mailing": "m1"}, 4),
+    ({"view": "returned", "day": "2026-01-02", "contact": True}, 5),
+    ({"view": "returned", "mailing": "m1", "blocked": False, "q": "u"}, 2),
+    ({"view": "recipients", "mailing": "m1", "q": "n1 x"}, 2),
+    ({"view": "recipients", "mailing": "m1", "company": "X AS", "show": ["returned", "opened"]}, 6),
+    ({"view": "complaints"}, 1),
+    *(({"view": view.value, "mailing": "m1", "show": [show.value]}, -1) for view in View for show in Show),
+]
+
+
+@pytest.mark.parametrize("operation", ["clear_bounce_flag", "send_again"])
+async def test_it_is_over_what_the_view_shows(actions: Running, operation: str) -> None:
+    """Each row of a mailing for what is done to recipients, else each address once."""
+    for asked, number in FILTERS:
+        rows = await shown(actions, asked)
+        assert number in (-1, len(rows)), asked
+        preview = await previewed(actions, operation, {"filter": asked})
+        if operation == "send_again":
+            places = sorted({(row["key"], row["mailing"] or "") for row in rows})
+            assert [(address, mailing or "") for address, mailing in await frozen(actions, preview["id"])] == places
+        else:
+            keys = sorted({row["key"] for row in rows})
+            assert [address for address, _ in await frozen(actions, preview["id"])] == keys, asked
+
+
+async def test_preview_operation_and_audit_tell_the_filter(world: World, actions: Running) -> None:
+    asked: dict[str, Any] = {"view": "blocked", "reason": "user_unknown", "domain": "example.com", "show": ["returned"]}
+    preview = await previewed(actions, "clear_bounce_flag", {"filter": asked | {"q": ""}})
+    assert (preview["chosen"], preview["rows"]) == ({"filter": asked}, 0)
+    del asked["show"]
+    preview = await previewed(actions, "clear_bounce_flag", {"filter": asked})
+    assert preview["rows"] == 2
+    identity = await confirmed(actions, preview)
+    (command,) = await heard(world, "blocklist.block-clear", 1)
+    assert command["data"]["addresses"] == ["u1@example.com", "u3@example.com"]
+    assert (await until(actions, identity, rows=2))["chosen"] == {"filter": asked}
+    assert (await tell(actions, identity, "cancel", keep=True)).status_code == 202
+    audit = (await actions.http.get("/v1/audit")).json()
+    assert [(row["what"], row["chosen"]) for row in audit] == [
+        ("clear_bounce_flag_cancelled", {"filter": asked}),
+        ("clear_bounce_flag", {"filter": asked}),
+    ]
+
+
+async def test_the_set_is_frozen_and_the_token_is_of_the_filter(actions: Running) -> None:
+    pool = actions.service.pool
+    narrow = {"filter": {"view": "returned", "mailing": "m1", "blocked": True}}
+    preview = await previewed(actions, "export", narrow, format="csv")
+    await apply(pool, blocked(2, 1))
+    assert len(await shown(actions, narrow["filter"])) == 3
+    other = await previewed(actions, "export", {"filter": narrow["filter"] | {"reason": "user_unknown"}}, format="csv")
+    assert other["rows"] == 2
+    assert other["token"] != preview["token"]
+    assert (await tell(actions, preview["id"], "confirm", token=other["token"])).status_code == 409
+    assert (await until(actions, await confirmed(actions, preview), state="finished"))["done"] == 2
+
+
+async def test_asked_twice_with_one_key_another_filter_is_refused(actions: Running) -> None:
+    body: dict[str, Any] = {"operation": "clear_bounce_flag", "chosen": {"filter": {"view": "blocked"}}}
+    key = {"Idempotency-Key": "monday-7"}
+    first = await actions.http.post("/v1/operations", json=body, headers=key)
+    assert (await actions.http.post("/v1/operations", json=body, headers=key)).json()["id"] == first.json()["id"]
+    body["chosen"]["filter"]["domain"] = "example.com"
+    assert (await actions.http.post("/v1/operations", json=body, headers=key)).status_code == 422
+
+
+async def test_a_search_for_an_erased_address_is_not_kept(actions: Running) -> None:
+    pool = actions.service.pool
+    whole = await begun(actions, "export", {"filter": {"view": "blocked", "q": " U1@example.com"}}, format="csv")
+    part = await done(actions, "export", {"filter": {"view": "blocked", "q": "u"}}, format="csv")
+    await until(actions, whole, state="finished")
+    await apply(pool, erased(1, 60))
+    told = [(await until(actions, identity))["chosen"]["filter"]["q"] for identity in (whole, part["id"])]
+    assert told == ["(erased)", "u"]
+    audit = (await actions.http.get("/v1/audit")).json()
+    assert sorted(row["chosen"]["filter"]["q"] for row in audit) == ["(erased)", "u"]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"filter": {"view": "recipients"}},
+        {"filter": {"view": "nothing"}},
+        {"filter": {"view": "blocked", "cause": "complaint"}},
+        {"filter": {"view": "blocked", "day": "yesterday"}},
+        {"filter": {"view": "blocked"}, "returned_in": "m1"},
+        {"filter": {"view": "blocked", "q": "\x00"}},
+        {"filter": {"view": "blocked", "show": "sent'; DROP TABLE recipients"}},
+    ],
+)
+async def test_what_cannot_be_is_refused(actions: Running, chosen: dict[str, Any]) -> None:
+    answer = await actions.http.post("/v1/operations", json={"operation": "export", "chosen": chosen})
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
