@@ -31,9 +31,15 @@ _SUBJECT = re2.compile(
     r"|risposta automatica|fuori (?:sede|ufficio)|assen(?:te|za)\b|in ferie"
     r"|resposta autom[áa]tica|ausência|fora do escritório"
     r"|odpowiedź automatyczna|autoodpowied|nieobecno|poza biurem"
-    r"|automatická odpověď|mimo kancelář|automatikus válasz|otomatik yanıt"
-    r"|автоответ|автоматический ответ|в отпуске|нет на месте"
-    r"|自動(?:返信|応答|送信)|不在|休暇|自动(?:回复|答复)|自動回覆|外出|休假|자동 ?(?:회신|응답)|부재)"
+    r"|automatická odpove[ďd]|automatická odpověď|mimo kancelár|mimo kancelář|dovolen(?:á|ka)|automatikus válasz"
+    r"|otomatik (?:yanıt|cevap)|ofis dışında|automatski odgovor|samodejni odgovor|izvan ureda"
+    r"|răspuns automat|raspuns automat|automaatvastus|automaatne vastus|kontorist väljas|puhkusel"
+    r"|automātiskā atbilde|automatinis atsakymas|sjálfvirkt svar|resposta automàtica|erantzun automatikoa"
+    r"|автоответ|автоматический ответ|в отпуске|нет на месте|автоматична відповідь|у відпустці|автоматичен отговор"
+    r"|аутоматски одговор|αυτόματη απάντηση|εκτός γραφείου|απουσία|תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד"
+    r"|رد تلقائي|الرد التلقائي|خارج المكتب|پاسخ خودکار|स्वचालित (?:उत्तर|जवाब)|(?:การ)?ตอบกลับอัตโนมัติ"
+    r"|(?:thư )?trả lời tự động|(?:balasan|jawaban) otomatis|balasan auto(?:matik)?|outomatiese antwoord"
+    r"|自動(?:返信|応答|送信|回覆|回復|答覆)|不在|休暇|自动(?:回复|答复|应答)|外出|休假|자동 ?(?:회신|응답|답장)|부재)"
 )
 _CHALLENGE = re2.compile(
     r"(?i)x-?tmda|boxbe|spam ?arrest|bluebottle|challenge[ /-]response|sender (?:address )?verification"
@@ -41,12 +47,19 @@ _CHALLENGE = re2.compile(
     r"|confirm (?:your|that your) (?:message|e-?mail|mail)|your (?:message|e-?mail) (?:is being|has been) (?:held"
     r"|quarantined)"
     r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the"
-    r"|our) (?:allowed|approved|white) ?-?list|uol antispam"
+    r"|our) (?:allowed|approved|white|guest) ?-?list|uol antispam|mailinblack|waitlisted|spamlion|choicemail|knowspam"
+    r"|being held because the address|to release your message|prove that you are (?:human|not)|(?:vous|demande d['’])"
+    r" ?authentifi|confirmez votre (?:adresse|message)|bestätigen sie,? (?:ihre|dass)|confirm[ae] (?:su|o seu) mensa"
 )
 _UNSUBSCRIBE = re2.compile(
-    r"(?i)^\W*(?:unsubscribe\b|remove me\b|meld(?: meg)? av\b|avmeld(?:ing)?\b|afmeld|avregistrera|abmeld(?:en|ung)\b"
-    r"|désabonne|désinscri|darse de baja|baja\b|cancelar suscripción|disiscri|cancellami|uitschrijven|отпис"
-    r"|配信停止|退会|退订)"
+    r"(?i)^\W*(?:please )?(?:unsubscribe\b|remove me\b|take me off|opt[ -]?out\b|cancel (?:my )?subscription"
+    r"|meld(?: meg)? av\b|avmeld(?:ing)?\b|afmeld|avregistrera|avprenumerera|säg upp prenumeration|abmeld(?:en|ung)\b"
+    r"|abbestell|austragen\b|désabonne|désinscri|darse de baja|dar(?:me)? de baja|baja\b|cancelar (?:la )?suscripción"
+    r"|cancelar (?:a )?(?:inscrição|assinatura|subscrição)|descadastr|disiscri|disdici|cancellami|cancellazione"
+    r"|uitschrijven|peru(?:uta)? (?:tilaus|uutiskirje)|poista (?:minut|listalta)|wypisz|wypisanie|rezygnacja z"
+    r"|odhlás|leiratkoz|abonelikten|aboneliği iptal|dezabon|odjav|loobu|διαγραφή|отпис|відпис|отказ от рассылки"
+    r"|수신 ?거부|구독 ?(?:취소|해지)|hủy đăng ký|berhenti berlangganan|ยกเลิกการ|إلغاء الاشتراك|הסר|配信停止|配信解除"
+    r"|購読解除|退会|退订|取消订阅|退訂|取消訂閱)"
 )
 _ANSWER = re2.compile(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
 _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
@@ -66,6 +79,7 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
         or _SUBJECT.search(subject)
         or _is_reading_receipt(root)
         or _is_answer_without_return(root, subject)
+        or _is_answer_of_a_program(root, automatic)
     )
     if _CHALLENGE.search(subject) or ((answered or automatic) and _CHALLENGE.search(text[:2000])):
         return Kind.CHALLENGE
@@ -93,6 +107,13 @@ def _is_answer_without_return(root: mime.Part, subject: str) -> bool:
     if root.header("return-path").strip() != "<>" or any(name in root.header("from").lower() for name in DAEMONS):
         return False
     return "in-reply-to" in root.headers or bool(_ANSWER.search(subject))
+
+
+def _is_answer_of_a_program(root: mime.Part, automatic: str) -> bool:
+    """What no person wrote (RFC 3834 section 5) or wants no automatic answer (MS-OXCMAIL), and answers a message."""
+    if not (automatic.startswith("auto-") or "x-auto-response-suppress" in root.headers):
+        return False
+    return "in-reply-to" in root.headers and not any(name in root.header("from").lower() for name in DAEMONS)
 
 
 def _unsubscribe_address(root: mime.Part) -> bool:

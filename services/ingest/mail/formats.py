@@ -8,6 +8,8 @@ from functools import cache
 
 import re2
 
+from services.ingest.mail.phrases import DELAY_PHRASES, FAILURE_PHRASES, GIVEN_UP_PHRASES
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -144,112 +146,11 @@ FORMATS = (
     ),
 )
 
-FAILURE_PHRASES = (
-    "could not be delivered",
-    "couldn't be delivered",
-    "couldn’t be delivered",
-    "cannot be delivered",
-    "can't be delivered",
-    "was not delivered",
-    "wasn't delivered",
-    "not been delivered",
-    "unable to deliver",
-    "undeliverable",
-    "undelivered mail",
-    "delivery failed",
-    "delivery failure",
-    "delivery to the following",
-    "delivery status notification",
-    "failed to deliver",
-    "returned mail",
-    "returned to sender",
-    "returning message to sender",
-    "failure notice",
-    "non-delivery",
-    "nondeliverable",
-    "mail delivery",
-    "message rejected",
-    "permanent error",
-    "permanent failure",
-    "had delivery errors",
-    "had delivery problems",
-    "did not reach",
-    "user unknown",
-    "unknown user",
-    "no such user",
-    "mailbox full",
-    "over quota",
-    "kunne ikke leveres",
-    "kan ikke leveres",
-    "ikke levert",
-    "kunde inte levereras",
-    "unzustellbar",
-    "konnte nicht zugestellt",
-    "nicht zugestellt werden",
-    "n'a pas pu être",
-    "n’a pas pu être",
-    "non remis",
-    "no se pudo entregar",
-    "no se ha podido entregar",
-    "non recapitabile",
-    "impossibile recapitare",
-    "mancata consegna",
-    "não pôde ser entregue",
-    "kon niet worden",
-    "niet worden bezorgd",
-    "nie mógł zostać dostarczon",
-    "не может быть доставлено",
-    "не доставлено",
-    "не было доставлено",
-    "недоставлен",
-    "送信できません",
-    "配信できません",
-    "配送できません",
-    "お届けできません",
-    "送信されません",
-    "退信",
-    "无法投递",
-    "未能送达",
-    "投递失败",
-    "无法送达",
-)
-DELAY_PHRASES = (
-    "has been delayed",
-    "is delayed",
-    "delivery delayed",
-    "delayed mail",
-    "delivery is taking longer",
-    "not yet been delivered",
-    "warning message only",
-    "message will be retried",
-    "will keep trying",
-    "will continue to try",
-    "will continue to be attempted",
-    "delivery attempts will continue",
-    "you do not need to resend",
-    "have not yet been able to deliver",
-    "could not be delivered yet",
-    "still being retried",
-    "transient non-fatal errors",
-    "verzögert",
-    "er forsinket",
-    "est différée",
-    "se ha retrasado",
-    "задерживается",
-    "遅延",
-)
-GIVEN_UP_PHRASES = (
-    "permanent error",
-    "failed permanently",
-    "permanent failure",
-    "given up",
-    "permanent fatal errors",
-    "not going to try again",
-)
-
 MTAS = ("mailer-daemon", "mail-daemon", "mailerdaemon", "mail delivery s", "microsoftexchange", "mdaemon")
 """In the names and addresses under which nobody writes but programs."""
-DAEMONS = (*MTAS, "postmaster", "post_master", "mailadm", "bounce")
+DAEMONS = (*MTAS, "postmaster", "post_master", "mailadm", "mail administrator", "mail system", "bounce")
+LISTS = ("list-id", "list-unsubscribe", "list-post", "list-help")
+"""Headers of what is sent to many (RFC 2369, RFC 2919): a report is sent to one."""
 
 
 @cache
@@ -294,3 +195,10 @@ def line_of(format_: Format, notice: str) -> str:
     """Return the line that has a mark of the format; empty when it is broken over lines."""
     lines = (line.strip() for line in notice.split("\n"))
     return next((line for line in lines if any(mark in line.lower() for mark in format_.marks)), "")
+
+
+def reason_of(notice: str) -> str:
+    """Return the line of the notice that its format gives the reason in; empty when it is of no such format."""
+    lowered = notice.lower()
+    known = next((one for one in FORMATS if one.reason and any(mark in lowered for mark in one.marks)), None)
+    return line_of(known, notice) if known else ""

@@ -125,10 +125,11 @@ def _completed(
         names = [name for name in names if name not in taken]
         for finding, name in zip(wanting, names, strict=False):
             finding.final = name
+    reason = formats.reason_of(notice) if wordless else ""
     for finding in wordless:
         block = by_address.get((finding.final or "").lower()) or by_address.get((finding.original or "").lower())
         words = block.detail if block and prose.telling(block.detail) else prose.remainder(notice)
-        finding.diagnostic = _joined(finding.diagnostic, words)
+        finding.diagnostic = _joined(finding.diagnostic, _joined(reason, words))
         if block and block.generated_from and not finding.original:
             finding.original = block.generated_from
     return [finding for finding in found if finding.final or finding.original]
@@ -214,26 +215,40 @@ def _is_notice(
         return False
     if any(name in root.headers for name in _FAILED_HEADERS):
         return True
-    empty_path = root.header("return-path").strip() == "<>"
+    author, path = root.header("from").lower(), root.header("return-path").lower().strip()
+    empty_path = "<>" in (path, author.strip())
     if any(part.message.content_type == "multipart/report" for part in _attached(root)):
         return empty_path
-    author = f"{root.header('from')} {root.header('return-path')}".lower()
-    daemon = any(name in author for name in formats.DAEMONS)
+    # Who mails to many has a return path that is named after bounces.
+    daemon = any(name in author for name in formats.DAEMONS) or any(name in path for name in formats.MTAS)
     said = recognised.failure or recognised.delayed
     if automatic and not daemon:
         return recognised.format is not None and said
     shown = not _RETURNED.isdisjoint(original) or bool(_CODED.search(notice[:16384]))
     if recognised.format and recognised.format.alone:
         return True
-    if daemon or empty_path:
-        program = any(name in author for name in formats.MTAS)
+    listed = any(name in root.headers for name in formats.LISTS)
+    if empty_path or (daemon and not listed):
+        program = any(name in f"{author} {path}" for name in formats.MTAS) or (daemon and empty_path)
         return said or (shown and (daemon or recognised.format is not None)) or (program and bool(prose.blocks(notice)))
-    if not said or "in-reply-to" in root.headers or "list-unsubscribe" in root.headers:
+    if not said or listed or "in-reply-to" in root.headers:
         return False
+    return _is_notice_of_somebody(root, notice, recognised, shown)
+
+
+def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Recognised, shown: bool) -> bool:
+    """Judge what comes from an address that is no program's by name, with words of a failed delivery in it.
+
+    An address of the author's own domain on a line is a failed recipient's only if the notice shows a reply as well:
+    whoever writes of a parcel that was not delivered gives the address of a help desk.
+    """
     if recognised.format is not None and shown:
         return True
-    named = shown or bool(prose.blocks(notice))
-    return recognised.failure and named and formats.recognise(root.header("subject")).failure
+    if not (recognised.failure and formats.recognise(root.header("subject")).failure):
+        return False
+    own = (address(root.header("from")) or "").rpartition("@")[2]
+    told = prose.blocks(notice)
+    return any(block.recipient.rpartition("@")[2] != own for block in told) or (shown and bool(told))
 
 
 def _host(detail: str) -> str | None:

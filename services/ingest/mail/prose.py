@@ -32,8 +32,10 @@ _COPY = re2.compile(
     r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
 )
 # Classes by range and repeats without bounds keep the automata small; the lines are bounded instead.
-_LOCAL = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)"""
-_ADDRESS = _LOCAL + r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
+_DOMAIN = r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
+_ADDRESS = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)""" + _DOMAIN
+_WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[\],;:"`@：；、。，（）「」]*""" + _DOMAIN
+"""Only within angle brackets: elsewhere a language may write `d'ann@example.com`."""
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
     r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
@@ -46,7 +48,7 @@ _LABEL = (
 )
 _ON_ITS_LINE = re2.compile(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:{_LABEL}[ \t]*[:：]?[ \t]*(?:rfc822;[ \t]*)?)?"
-    rf"(<[ \t]*{_ADDRESS}[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
+    rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
     r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
     r"|,$)[ \t]*(.*)$"
@@ -69,8 +71,11 @@ _BEGIN = re2.compile(
     r"|получател|下記|以下"
     r"|failure reasons|could not be (?:delivered|sent)|couldn[’']t be delivered"
 )
+_REPLY = re.compile(r"[45]\d\d[ -]")
+"""What some write below the line that should have the message below it."""
 _BOILERPLATE = re.compile(
-    r"[ \t]*(?:hi[.!,]|hello|dear |your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
+    r"[ \t]*(?:hi[.!,]|hello|dear |please reply to|if you (?:feel|believe) "
+    r"|your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
     r"|no action is|please do not reply"
     r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting"
     r"|received-from)-mta:"
@@ -111,14 +116,18 @@ def cut(text: str) -> tuple[str, str]:
         return text, ""
     # A header's own line belongs to the copy; a separator does not.
     header = found[0].endswith(": ")
-    return text[: found.start()], text[found.start() if header else found.end() :].lstrip("\n- \t")
+    copy = text[found.start() if header else found.end() :].lstrip("\n- \t")
+    return (text, "") if _REPLY.match(copy) else (text[: found.start()], copy)
 
 
 def telling(text: str) -> bool:
-    """Say whether the text gives a reason, and not codes and addresses alone."""
-    for piece in text[:MAX_DETAIL].lower().split():
-        if "@" not in piece and "://" not in piece and not _GENERIC.issuperset(_LETTERS.findall(piece)):
-            return True
+    """Say whether the text gives a reason: not codes and addresses alone, nor words that only lead up to one (`:`)."""
+    for line in text[:MAX_DETAIL].lower().split("\n"):
+        if line.endswith((":", "：")):
+            continue
+        for piece in line.split():
+            if "@" not in piece and "://" not in piece and not _GENERIC.issuperset(_LETTERS.findall(piece)):
+                return True
     return False
 
 

@@ -19,7 +19,7 @@ def mails() -> list[tuple[str, bytes, list[str]]]:
     """Return name, bytes and expectations of each."""
     found = []
     for path in sorted((Path(__file__).parent / "notices").glob("*.mbox")):
-        names = [line.split()[1] for line in path.read_text().splitlines() if line.startswith("From ")]
+        names = [line.split()[1] for line in path.read_text("latin-1").splitlines() if line.startswith("From ")]
         for name, mail in zip(names, read_path(path), strict=True):
             assert isinstance(mail, Mail)
             lines = mail.content.splitlines(keepends=True)
