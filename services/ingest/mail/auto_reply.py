@@ -47,7 +47,8 @@ _CHALLENGE = re2.compile(
     r"|confirm (?:your|that your) (?:message|e-?mail|mail)|your (?:message|e-?mail) (?:is being|has been) (?:held"
     r"|quarantined)"
     r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the"
-    r"|our) (?:allowed|approved|white|guest) ?-?list|uol antispam|mailinblack|waitlisted|spamlion|choicemail|knowspam"
+    r"|our) (?:allowed|approved|white|guest) ?-?list|uol antispam|antispam uol|mailinblack|waitlisted"
+    r"|spamlion|choicemail|knowspam"
     r"|being held because the address|to release your message|prove that you are (?:human|not)|(?:vous|demande d['’])"
     r" ?authentifi|confirmez votre (?:adresse|message)|bestätigen sie,? (?:ihre|dass)|confirm[ae] (?:su|o seu) mensa"
 )

@@ -7,7 +7,18 @@ from itertools import islice
 
 import re2
 
-from services.ingest.mail import amazon_ses, answered, auto_reply, formats, mime, prose, returned, rfc3464, rfc5965
+from services.ingest.mail import (
+    amazon_ses,
+    answered,
+    auto_reply,
+    formats,
+    mime,
+    prose,
+    recognising,
+    returned,
+    rfc3464,
+    rfc5965,
+)
 from services.ingest.mail.report import Finding, ParsedMail, Report, address, report_of
 from services.ingest.mail.return_paths import ReturnPaths
 from shared.vocabulary import Kind
@@ -19,7 +30,6 @@ MAX_NESTING = 3
 _LINE_TAG = re2.compile(r"(?i)<(?:br|/p|/div|/tr|/li|/h[1-6]|/td|hr)\b[^>]*>")
 _HIDDEN = re2.compile(r"(?is)<(?:style|script|head)\b.*?</(?:style|script|head)>|<!--.*?-->")
 _TAG = re2.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^>]*)?/?>")
-_FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 
 
 def parse(body: bytes, paths: ReturnPaths = UNSIGNED, sent_to: Sequence[str] = ()) -> ParsedMail:
@@ -94,7 +104,7 @@ def _findings(
             return "amazon-ses", found, headers
     recognised = formats.recognise(f"{subject}\n{_QUOTED.sub('', notice[:16384])}")
     automatic = auto_reply.kind_of(root, subject, notice)
-    if _is_notice(root, notice, original, recognised, automatic):
+    if recognising.is_notice(root, notice, original, recognised, automatic):
         found = _of_prose(root, notice, original, mailed, recognised)
         if found:
             return recognised.name, found, original
@@ -162,7 +172,7 @@ def _of_prose(
         if not prose.telling(block.detail):
             rest = rest or prose.remainder(notice)
             block.details.append(rest)
-        if len(told) == 1 and not _CODED.search(block.detail):
+        if len(told) == 1 and not prose.CODED.search(block.detail):
             block.details += _coded_lines(notice)
         if recognised.format and recognised.format.reason:
             block.details.insert(0, formats.line_of(recognised.format, notice))
@@ -174,7 +184,7 @@ def _of_prose(
 def _coded_lines(notice: str) -> list[str]:
     """Return the first lines that have the code of a reply."""
     lines = (line[:1000] for line in notice.split("\n")[:500])
-    return list(islice((line.strip() for line in lines if _CODED.search(line)), 3))
+    return list(islice((line.strip() for line in lines if prose.CODED.search(line)), 3))
 
 
 def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> list[str]:
@@ -191,7 +201,7 @@ def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> l
 
 
 def _failed(root: mime.Part) -> list[str]:
-    values = [value for name in _FAILED_HEADERS for value in root.headers.get(name, ())]
+    values = [value for name in recognising.FAILED_HEADERS for value in root.headers.get(name, ())]
     return list(
         dict.fromkeys(found for value in values for text in value.split(",")[:1000] if (found := address(text)))
     )
@@ -203,54 +213,6 @@ def _senders(root: mime.Part, original: Mapping[str, str]) -> set[str]:
     return {name.lower() for name in own if name}
 
 
-def _is_notice(
-    root: mime.Part,
-    notice: str,
-    original: Mapping[str, str],
-    recognised: formats.Recognised,
-    automatic: Kind | None,
-) -> bool:
-    """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
-    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE):
-        return False
-    if any(name in root.headers for name in _FAILED_HEADERS):
-        return True
-    author, path = root.header("from").lower(), root.header("return-path").lower().strip()
-    empty_path = "<>" in (path, author.strip())
-    if any(part.message.content_type == "multipart/report" for part in _attached(root)):
-        return empty_path
-    # Who mails to many has a return path that is named after bounces.
-    daemon = any(name in author for name in formats.DAEMONS) or any(name in path for name in formats.MTAS)
-    said = recognised.failure or recognised.delayed
-    if automatic and not daemon:
-        return recognised.format is not None and said
-    shown = not _RETURNED.isdisjoint(original) or bool(_CODED.search(notice[:16384]))
-    if recognised.format and recognised.format.alone:
-        return True
-    listed = any(name in root.headers for name in formats.LISTS)
-    if empty_path or (daemon and not listed):
-        program = any(name in f"{author} {path}" for name in formats.MTAS) or (daemon and empty_path)
-        return said or (shown and (daemon or recognised.format is not None)) or (program and bool(prose.blocks(notice)))
-    if not said or listed or "in-reply-to" in root.headers:
-        return False
-    return _is_notice_of_somebody(root, notice, recognised, shown)
-
-
-def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Recognised, shown: bool) -> bool:
-    """Judge what comes from an address that is no program's by name, with words of a failed delivery in it.
-
-    An address of the author's own domain on a line is a failed recipient's only if the notice shows a reply as well:
-    whoever writes of a parcel that was not delivered gives the address of a help desk.
-    """
-    if recognised.format is not None and shown:
-        return True
-    if not (recognised.failure and formats.recognise(root.header("subject")).failure):
-        return False
-    own = (address(root.header("from")) or "").rpartition("@")[2]
-    told = prose.blocks(notice)
-    return any(block.recipient.rpartition("@")[2] != own for block in told) or (shown and bool(told))
-
-
 def _host(detail: str) -> str | None:
     found = _HOST.search(detail)
     return found[1] if found else None
@@ -258,9 +220,6 @@ def _host(detail: str) -> str | None:
 
 _QUOTED = re.compile(r"(?m)^(?:>|> .*)$")
 """Lines that somebody quotes; `>>>` is what an MTA said."""
-_RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
-"""Headers that a returned message has, and one that a person quotes has not."""
-_CODED = re.compile(r"(?<![\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])")
 _HOST = re.compile(
     r"(?i)\b(?:host|server|while talking to|connected to|remote host)[ :]+([a-z0-9][a-z0-9.-]*\.[a-z0-9-]+)"
 )
@@ -276,15 +235,11 @@ def _all_named(root: mime.Part, notice: str, original: Mapping[str, str]) -> Ite
 
 
 def _forwarded(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail | None:
-    for part in _attached(root):
+    for part in returned.messages_of(root):
         inner = _parse(part.message, paths, sent_to, nesting + 1)
         if inner.reports:
             return inner
     return None
-
-
-def _attached(root: mime.Part) -> Iterator[mime.Part]:
-    return (part for part in root.walk() if part.content_type in returned.MESSAGE_TYPES)
 
 
 def _kind_of_complaint(root: mime.Part) -> Kind | None:

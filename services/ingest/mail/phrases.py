@@ -17,7 +17,7 @@ _FAILURE = {
         message rejected / permanent error / permanent failure / had delivery errors / had delivery problems /
         did not reach / user unknown / unknown user / no such user / mailbox full / over quota /
         mail could not be / cannot deliver / delivery has failed / not deliverable / message undelivered /
-        return to sender / bounced mail / delivery error
+        return to sender / bounced mail / delivery error / could not deliver / couldn't deliver / couldn’t deliver
     """,
     "no": """
         kunne ikke leveres / kan ikke leveres / ikke levert / kunne ikke bli levert / kan ikke bli levert /

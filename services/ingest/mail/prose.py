@@ -17,6 +17,8 @@ MAX_LINES = 1_500
 MAX_LINE = 1_000
 MAX_DETAIL = 1_500
 
+CODED = re.compile(r"(?<![\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])")
+"""The code of a reply in a line."""
 _COPY = re2.compile(
     r"(?im)^[ \t>*-]*(?:"
     r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message"
@@ -61,6 +63,12 @@ _IN_SENTENCE = re2.compile(
     rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
 )
 _ANY = re2.compile(rf"({_ADDRESS})")
+_SEVERAL = re2.compile(rf"(?:^|[:：])[ \t]*(<?{_ADDRESS}>?(?:[ \t]*[,;][ \t]*<?{_ADDRESS}>?)+)[ \t]*[.]?$")
+_RECIPIENTS = re2.compile(
+    r"(?i)recipients?\b|addressee|following (?:e-?mail )?address|empfänger|mottaker|modtager|mottagare|vastaanottaj"
+    r"|destinat|ontvanger|geadresseerde|odbiorc|adresat|příjem|címzett|alıcı|получател|адресат|одержувач|παραλήπτ"
+    r"|宛先|受信者|收件人|收件者|받는 ?사람|수신자|מענים|المستلم"
+)
 _GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
 _BEGIN = re2.compile(
     r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
@@ -85,6 +93,7 @@ _BOILERPLATE = re.compile(
     r"|-{4,}[ \w]*-*$)",
     re.IGNORECASE,
 )
+_HEADER = re.compile(r"\s{0,20}(?:to|cc|bcc|from|reply-to)\s{0,9}:", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _GENERIC_WORDS = """
  error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the
@@ -160,7 +169,13 @@ def remainder(notice: str) -> str:
         for line in notice.split("\n")[:MAX_LINES]
         if line.strip() and not _BOILERPLATE.match(line[:MAX_LINE]) and not ("@" in line and not telling(line))
     ]
-    return "\n".join(kept)[:MAX_DETAIL]
+    text = "\n".join(kept)[:MAX_DETAIL]
+    return text if telling(text) else notice.strip()[:MAX_DETAIL]
+
+
+def announces(notice: str) -> bool:
+    """Say whether the notice speaks of recipients."""
+    return bool(_RECIPIENTS.search(notice))
 
 
 def _blocks(lines: list[str]) -> dict[str, Block]:
@@ -169,6 +184,9 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
     paragraphs = 0
     for line in lines:
         named = _named(line) if "@" in line else None
+        if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
+            _add_all(found, several[1])
+            continue
         if named and len(found) < MAX_RECIPIENTS:
             recipient, rest = named
             block = found.setdefault(recipient.lower(), Block(recipient))
@@ -189,6 +207,13 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
         elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
             block.details.append(line.strip())
     return found
+
+
+def _add_all(found: dict[str, Block], listed: str) -> None:
+    """Add the recipients that stand on one line, with commas between."""
+    for text in listed.replace(";", ",").split(",")[: MAX_RECIPIENTS - len(found)]:
+        if recipient := address(text):
+            found.setdefault(recipient.lower(), Block(recipient))
 
 
 def _named(line: str) -> tuple[str, str] | None:

@@ -42,6 +42,11 @@ def headers_of(root: mime.Part) -> dict[str, str]:
     return {}
 
 
+def messages_of(root: mime.Part) -> Iterator[mime.Part]:
+    """Yield the parts that hold a message."""
+    return (part for part in root.walk() if part.content_type in MESSAGE_TYPES)
+
+
 def flat(headers: mime.Headers) -> dict[str, str]:
     """Return the first value of each header; of `received` all, one a line, for the recipients that they name."""
     return {
