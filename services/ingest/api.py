@@ -70,12 +70,19 @@ async def delivery_results(request: Request, caller: Sender, tenant: Annotated[N
 
 @router.post("/bounce-mails", status_code=202)
 async def bounce_mails(
-    request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None, sender: Name | None = None
+    request: Request,
+    caller: Sender,
+    tenant: Annotated[Name | None, Query()] = None,
+    sender: Name | None = None,
+    stream: Name | None = None,
+    sent_to: Annotated[list[Annotated[str, Query(max_length=600)]] | None, Query(max_length=100)] = None,
 ) -> Any:
     """Hand in one mail as it was received (`message/rfc822`).
 
     `sender` is the system that sent the message which came back; without it, the message's header `X-Returpost-Sender`
-    tells, else it is `default`.
+    tells, else it is `default`. `stream` is what kind of mail that was; without it, `X-Returpost-Stream` tells.
+    `sent_to` is the address that the mail was received for (once or more), when its headers do not tell: a return path
+    that names mailing and recipient is read from there.
 
     The answer tells what was found in it. A mail that nobody can make anything of is kept among the dead letters, and
     answered with 202 and `recognised: false`: sending it again would not help.
@@ -85,7 +92,7 @@ async def bounce_mails(
     if not body or len(body) > MAX_MAIL:
         return problem(422 if not body else 413, f"body: {len(body)} bytes; a mail has 1 to {MAX_MAIL}")
     mailroom: Mailroom = request.app.state.mailroom
-    read = await mailroom.take(body, tenant=owner, sender=sender, came_by="http")
+    read = await mailroom.take(body, tenant=owner, sender=sender, came_by="http", sent_to=sent_to or (), stream=stream)
     if read.problem:
         return JSONResponse({"id": read.identity, "recognised": False, "problem": read.problem, "reports": []}, 202)
     parsed = read.parsed

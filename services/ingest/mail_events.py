@@ -43,17 +43,28 @@ class MailRead:
 
 
 def read_mail(
-    body: bytes, *, tenant: str, sender: str | None, now: datetime, paths: ReturnPaths, sent_to: Sequence[str] = ()
+    body: bytes,
+    *,
+    tenant: str,
+    sender: str | None,
+    now: datetime,
+    paths: ReturnPaths,
+    sent_to: Sequence[str] = (),
+    stream: str | None = None,
 ) -> MailRead:
     """Read a mail, whatever its bytes are. Never raises, and does no I/O.
 
     `sender` is the system that sent the message that came back; without it, the message tells, else it is `default`.
+    `stream` is what kind of mail it was; without it, the message tells.
     `paths` is how this tenant's return paths are read, `sent_to` the addresses that the mail was received for (SMTP).
     """
     identity = ids.of_bytes(tenant, body)
     parsed = parse(body, paths, sent_to)
     sent_by = sender or parsed.sender or "default"
-    events = tuple(events_of_mail(parsed, identity=identity, tenant=tenant, sender=sent_by, now=now))
+    told = events_of_mail(
+        parsed, identity=identity, tenant=tenant, sender=sent_by, now=now, stream=stream or parsed.stream
+    )
+    events = tuple(told)
     if events and parsed.kind:
         return MailRead(identity, parsed, events, parsed.kind.value, None)
     if parsed.kind:
@@ -78,7 +89,7 @@ def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:
 
 
 def events_of_mail(
-    parsed: ParsedMail, *, identity: str, tenant: str, sender: str, now: datetime
+    parsed: ParsedMail, *, identity: str, tenant: str, sender: str, now: datetime, stream: str | None = None
 ) -> Iterator[Event[Any]]:
     """Yield the events of every report of the mail; the same bytes always make the same ids.
 
@@ -98,6 +109,7 @@ def events_of_mail(
             sender=sender,
             contact=None,
             attempt=None,
+            stream=stream,
         )
         if kind in _RESULT_OF:
             yield recorded(cause, tenant, result)

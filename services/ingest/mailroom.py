@@ -25,7 +25,14 @@ class Mailroom:
         self._keeps = keeps
 
     async def take(
-        self, body: bytes, *, tenant: str, sender: str | None, came_by: str, sent_to: Sequence[str] = ()
+        self,
+        body: bytes,
+        *,
+        tenant: str,
+        sender: str | None,
+        came_by: str,
+        sent_to: Sequence[str] = (),
+        stream: str | None = None,
     ) -> MailRead:
         """Take a mail in and return what was found. Taking it again does no harm: the same bytes have the same ids.
 
@@ -34,7 +41,8 @@ class Mailroom:
         mail is not taken.
         """
         paths = self._service.app.state.return_paths.of(tenant)
-        read = read_mail(body, tenant=tenant, sender=sender, now=datetime.now(UTC), paths=paths, sent_to=sent_to)
+        now = datetime.now(UTC)
+        read = read_mail(body, tenant=tenant, sender=sender, now=now, paths=paths, sent_to=sent_to, stream=stream)
         if read.problem:
             await publish_or_bury(self._service.publisher, [letter_of(read, body, tenant)])
         outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ

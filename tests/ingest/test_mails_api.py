@@ -70,6 +70,23 @@ async def test_the_same_mail_again_has_the_same_ids(world: World, ingest: Runnin
     assert len({one["id"] for one in await heard(world, RECORDED, 3)}) == 1
 
 
+async def test_for_whom_it_was_received_and_what_kind_of_mail_may_be_told_beside_it(
+    world: World, ingest: Running
+) -> None:
+    body = b"From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\n\r\n550 5.1.1 no such user\r\n"
+    await post(ingest, body, sent_to="bounces+m-77+eve=example.net@bounces.example.com", stream="service")
+    (told,) = await heard(world, BOUNCED, 1)
+    assert (told["data"]["address"], told["data"]["mailing"]) == ("eve@example.net", "m-77")
+    assert told["data"]["stream"] == "service"
+    received = (
+        b"Received: from a by b for <bounces+m-78+eve=example.net@example.com>; Mon, 9 Nov 2026 08:00:00 +0100\r\n"
+    )
+    await post(ingest, received + body)
+    (told,) = await heard(world, BOUNCED, 1)
+    assert (told["data"]["address"], told["data"]["mailing"]) == ("eve@example.net", "m-78")
+    assert (await post(ingest, body, sent_to="x" * 601)).status_code == 422
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -60,6 +60,7 @@ def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting:
         original_headers=original,
         mailing=returned.mailing_of(original, envelope),
         sender=returned.sender_of(original),
+        stream=returned.stream_of(original),
         date=returned.date_of(root.header("date")),
         proven=bool(envelope.claim and envelope.recipient),
         readable=bool(root.headers),

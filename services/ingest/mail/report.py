@@ -35,8 +35,8 @@ class Report:
 class ParsedMail:
     """A mail that was read. `kind` is None when it is no report that is known; `reports` is empty when no recipient
     is told: both are for a person to look at. `original_headers` are those of the returned message, by lower-case
-    name. `sender` is the system that sent it, out of its header `X-Returpost-Sender`;
-    `date` is when the report was written. `proven` says that a signed return path
+    name. `sender` is the system that sent it, `stream` the kind of mail, out of its headers `X-Returpost-Sender` and
+    `X-Returpost-Stream`; `date` is when the report was written. `proven` says that a signed return path
     tells who was mailed. `readable` is false for bytes that have not one header field: no mail.
     """
 
@@ -48,6 +48,7 @@ class ParsedMail:
     original_headers: Mapping[str, str] = field(default_factory=dict)
     mailing: str | None = None
     sender: str | None = None
+    stream: str | None = None
     date: datetime | None = None
     proven: bool = False
     readable: bool = True

@@ -19,7 +19,7 @@ from services.ingest.mail.return_paths import Envelope, ReturnPaths
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
-_ENVELOPE = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to")
+_ENVELOPE = ("delivered-to", "x-delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "to")
 _ID = re.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
 _SENDER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _DATE = re.compile(
@@ -64,7 +64,9 @@ def envelope_of(
 ) -> Envelope:
     """Return what the address that the report was sent to tells, or the returned message's return path."""
     values = [value for name in _ENVELOPE for value in root.headers.get(name, ())[:8]]
-    for value in (*sent_to, *values, original.get("return-path", "")):
+    lines = (line for line in root.headers.get("received", ())[:4] if "=" in line or paths.keys)
+    received = (path for line in lines for path in _FOR.findall(line))
+    for value in (*sent_to, *values, *received, original.get("return-path", "")):
         path = address(value)
         if path and (envelope := paths.read(path)).told:
             return envelope
@@ -88,6 +90,12 @@ def mailings_of(original: Mapping[str, str]) -> list[str]:
 def sender_of(original: Mapping[str, str]) -> str | None:
     """Return the name of the system that sent the message."""
     name = original.get("x-returpost-sender", "").strip()
+    return name if _SENDER.search(name) else None
+
+
+def stream_of(original: Mapping[str, str]) -> str | None:
+    """Return what kind of mail the message was, as its sender calls it."""
+    name = original.get("x-returpost-stream", "").strip()
     return name if _SENDER.search(name) else None
 
 

@@ -24,11 +24,11 @@ def install(service: Service[Settings], mailroom: Mailroom) -> None:
     states: dict[str, State] = {}
 
     for mailbox in ways.mailboxes:
-        postbox = Postbox(mailbox, Sorter(mailroom, ways, "imap", mailbox.tenant, mailbox.sender))
+        postbox = Postbox(mailbox, Sorter(mailroom, ways, "imap", mailbox))
         states[f"imap {mailbox.name}"] = postbox.state
         service.background(f"imap {mailbox.name}", postbox.run)
     for folder in ways.folders:
-        spool = Spool(folder, Sorter(mailroom, ways, folder.kind, folder.tenant, folder.sender))
+        spool = Spool(folder, Sorter(mailroom, ways, folder.kind, folder))
         states[f"{folder.kind} {folder.name}"] = spool.state
         service.background(f"{folder.kind} {folder.name}", spool.run)
 

@@ -50,6 +50,8 @@ class Recipient(_Section):
     address: str
     tenant: Name
     sender: Name | None = None
+    stream: Name | None = None
+    """What kind of mail returns to it, as `marketing` or `service`; without it the returned message tells."""
 
 
 class Listener(_Section):
@@ -58,6 +60,8 @@ class Listener(_Section):
     protocol: Literal["smtp", "lmtp"] = "smtp"
     host: str = "127.0.0.1"
     port: Port = 2525
+    socket: Path | None = None
+    """A UNIX socket in the place of host and port; its folder says who may connect."""
     hostname: str = "returpost.invalid"
     """What it calls itself."""
     certificate: Path | None = None
@@ -76,6 +80,8 @@ class Listener(_Section):
     def _tls(self) -> "Listener":
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together")
+        if self.socket and self.model_fields_set & {"host", "port", "certificate"}:
+            raise ValueError("a socket has no host, port or certificate")
         if self.require_tls and self.certificate is None:
             raise ValueError("require_tls needs a certificate and its key")
         return self
@@ -110,6 +116,7 @@ class Mailbox(_Section):
     flag: Annotated[str, Field(pattern=r"^\\?[A-Za-z0-9$_-]{1,60}$")] = "Returpost"
     tenant: Name | None = None
     sender: Name | None = None
+    stream: Name | None = None
     idle: Annotated[float, Field(gt=0, le=1_740)] = 600.0
     """Seconds until it looks again by itself (RFC 2177: less than 29 minutes)."""
     poll: Annotated[float, Field(gt=0)] = 30.0
@@ -130,6 +137,7 @@ class Folder(_Section):
     path: Path
     tenant: Name | None = None
     sender: Name | None = None
+    stream: Name | None = None
     poll: Annotated[float, Field(gt=0)] = 5.0
 
 

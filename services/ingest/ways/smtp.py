@@ -1,10 +1,13 @@
 """SMTP and LMTP (RFC 5321, RFC 2033): a mail is answered with 250 when RabbitMQ has it, with 451 when it has not."""
 
 import asyncio
+import errno
+import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,6 +22,8 @@ from shared.faults import is_infrastructure
 
 MAX_LINE = 256 * 1024
 """Reports hold messages of others, who do not always keep to 998 octets a line."""
+SOCKET_MODE = 0o666
+"""Of a UNIX socket: a mail server is another user, and the folder says which users come so far."""
 REFUSED = Metric("returpost_smtp_refused_total", "What SMTP and LMTP did not take", ["protocol", "reason"])
 """reason: connections, rate, recipient, recipients, unavailable."""
 
@@ -118,7 +123,12 @@ class Reception:
     async def _hand_over(self, body: bytes, whose: Recipient, addresses: list[str]) -> dict[str, str]:
         try:
             read = await self._mailroom.take(
-                body, tenant=whose.tenant, sender=whose.sender, came_by=self._listener.protocol, sent_to=addresses
+                body,
+                tenant=whose.tenant,
+                sender=whose.sender,
+                came_by=self._listener.protocol,
+                sent_to=addresses,
+                stream=whose.stream,
             )
         except Exception as error:
             if not is_infrastructure(error):
@@ -166,21 +176,43 @@ def listening(listener: Listener, ways: Ways, mailroom: Mailroom) -> tuple[Recep
 
 @asynccontextmanager
 async def serve(listener: Listener, ways: Ways, mailroom: Mailroom) -> AsyncIterator[Callable[[], dict[str, Any]]]:
-    """Listen until the block ends; give what tells how it is. Raises `InvalidSettings` when the port is taken."""
+    """Listen until the block ends; give what tells how it is. Raises `InvalidSettings` when the place is taken."""
     reception, peers, connection = listening(listener, ways, mailroom)
+    loop = asyncio.get_running_loop()
+    place: dict[str, Any] = {}
     try:
-        server = await asyncio.get_running_loop().create_server(connection, listener.host, listener.port)
+        if listener.socket is not None:
+            server = await loop.create_unix_server(connection, sock=bound(listener.socket))
+            place = {"socket": str(listener.socket)}
+        else:
+            server = await loop.create_server(connection, listener.host, listener.port)
+            place = {"port": server.sockets[0].getsockname()[1]}
     except OSError as error:
-        raise InvalidSettings(f"{listener.protocol} on {listener.host}:{listener.port}: {error}") from None
-    port = server.sockets[0].getsockname()[1]
+        where = listener.socket or f"{listener.host}:{listener.port}"
+        raise InvalidSettings(f"{listener.protocol} on {where}: {error}") from None
 
     def state() -> dict[str, Any]:
-        return {
-            "ok": server.is_serving(), "port": port, "connections": peers.connections, "taken": reception.taken,
-        }  # fmt: skip
+        return {"ok": server.is_serving(), **place, "connections": peers.connections, "taken": reception.taken}
 
     async with server:
         yield state
+
+
+def bound(path: Path) -> socket.socket:
+    """Return a UNIX socket at the path; one that was left behind is taken away. Raises `OSError`."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
+                    raise OSError(errno.EADDRINUSE, "somebody listens there")
+            path.unlink()
+        made.bind(str(path))
+        path.chmod(SOCKET_MODE)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _bounded(kind: type[SMTP], peers: Peers, protocol: str) -> type[SMTP]:

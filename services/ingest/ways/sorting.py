@@ -4,7 +4,7 @@ from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 
 from services.ingest.mailroom import Mailroom
-from services.ingest.ways.settings import Ways
+from services.ingest.ways.settings import Folder, Mailbox, Ways
 from shared.errors import InvalidMessage
 
 MAX_HEADERS = 64 * 1024
@@ -14,24 +14,21 @@ _SENT_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to
 class Sorter:
     """Brings the mails of one way to the mailroom, in the name of whose they are."""
 
-    def __init__(
-        self, mailroom: Mailroom, ways: Ways, came_by: str, tenant: str | None = None, sender: str | None = None
-    ) -> None:
+    def __init__(self, mailroom: Mailroom, ways: Ways, came_by: str, way: Mailbox | Folder) -> None:
         self._mailroom = mailroom
         self._ways = ways
         self._came_by = came_by
-        self._tenant = tenant
-        self._sender = sender
+        self._way = way
 
     async def take(self, body: bytes) -> None:
         """Take a mail in. Raises `InvalidMessage` when nobody's, `Unavailable` when RabbitMQ did not confirm."""
-        tenant, sender = self._tenant, self._sender
+        tenant, sender, stream = self._way.tenant, self._way.sender, self._way.stream
         if tenant is None:
             whose = self._ways.whose(sent_to(body))
             if whose is None:
                 raise InvalidMessage("mail: none of its recipients is one of [[recipients]]")
-            tenant, sender = whose.tenant, sender or whose.sender
-        await self._mailroom.take(body, tenant=tenant, sender=sender, came_by=self._came_by)
+            tenant, sender, stream = whose.tenant, sender or whose.sender, stream or whose.stream
+        await self._mailroom.take(body, tenant=tenant, sender=sender, came_by=self._came_by, stream=stream)
 
 
 def sent_to(body: bytes) -> list[str]:

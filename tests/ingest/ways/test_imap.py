@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from tests.client.proxy import proxy
 from tests.ingest.hearing import BOUNCED, heard
 from tests.ingest.ways.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.ways.proof import certificate
-from tests.world import Running, World, eventually
+from tests.world import TOKEN_KEY, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -207,6 +208,48 @@ async def test_a_connection_that_is_lost_is_made_again_and_what_came_twice_has_t
             assert await counted(server, user, "INBOX") == 0
             await eventually(some, lambda number: number >= 120)
             assert len({one["id"] for one in found}) == 120
+
+
+async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice_has_the_same_ids(
+    world: World, server: Dovecot, user: str, tmp_path: Path
+) -> None:
+    fill(server, user, [mail(n) for n in range(120)])
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "mail.toml").write_text(
+        f'[[mailboxes]]\nname = "returns"\nhost = "127.0.0.1"\nport = {server.imap}\nuser = "{user}"\ntls = "none"\n'
+        f'tenant = "acme"\npassword_file = "{tmp_path}/password"\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
+        "RETURPOST_AMQP_URL": world.amqp_url,
+        "RETURPOST_DATABASE_URL": world.database_urls["ingest"],
+        "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
+        "RETURPOST_INGEST_HTTP_PORT": "0",
+        "RETURPOST_INGEST_MAIL_FILE": str(tmp_path / "mail.toml"),
+    }
+    found: list[dict[str, Any]] = []
+
+    async def some() -> int:
+        found.extend(await world.take_events(BOUNCED))
+        return len(found)
+
+    async def killed_midway() -> bool:
+        """Run it until there are events that were not there before, kill it, and say whether mails are left."""
+        before = len(found)
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.ingest.app", env=environment)
+        try:
+            await eventually(some, lambda number: number > before)
+        finally:
+            process.kill()
+            await process.wait()
+        return await counted(server, user, "INBOX") > 0
+
+    assert await killed_midway()
+    await killed_midway()
+    async with reading(world, server, user, tmp_path):
+        await eventually(lambda: counted(server, user, "Returpost"), lambda number: number == 120)
+    await some()
+    assert await counted(server, user, "INBOX") == 0
+    assert len({one["id"] for one in found}) == 120
 
 
 async def test_a_thousand_are_taken_in_parts_and_one_that_is_nobodys_stops_none(

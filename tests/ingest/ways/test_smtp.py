@@ -127,6 +127,45 @@ async def test_lmtp_answers_for_each_recipient(world: World, tmp_path: Path) -> 
         assert {one["tenant"] for one in await heard(world, BOUNCED, 2)} == {"acme", "rival"}
 
 
+async def test_lmtp_over_a_unix_socket_takes_the_place_of_a_killed_one_and_not_of_a_living_one(
+    world: World, tmp_path: Path
+) -> None:
+    path = tmp_path / "lmtp"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left_behind:
+        left_behind.bind(str(path))
+    file = tmp_path / "mail.toml"
+    file.write_text(f'{RECIPIENTS}\n[[listeners]]\nprotocol = "lmtp"\nsocket = "{path}"\n')
+    async with world.running(create, Settings, "ingest", mail_file=file) as running:
+        state = (await running.http.get("/health/ready")).json()["mail"]["lmtp 1"]
+        assert (state["ok"], state["socket"]) == (True, str(path))
+
+        def work() -> Any:
+            with smtplib.LMTP(str(path)) as lmtp:
+                return lmtp.sendmail("<>", TO, BOUNCE)
+
+        assert await ask(work) == {}
+        await heard(world, BOUNCED, 1)
+        with pytest.raises(InvalidSettings, match="somebody listens"):
+            async with world.running(create, Settings, "ingest", mail_file=file):
+                pass
+
+
+async def test_the_recipient_tells_what_kind_of_mail_it_was_unless_the_message_does(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "mail.toml"
+    text = RECIPIENTS.replace('sender = "news"\n', 'sender = "news"\nstream = "marketing"\n')
+    file.write_text(f"{text}\n[[listeners]]\nport = 0\n")
+    said = BOUNCE.replace(b"\r\nX-Returpost-Mailing:", b"\r\nX-Returpost-Stream: service\r\nX-Returpost-Mailing:")
+    assert said != BOUNCE
+    async with world.running(create, Settings, "ingest", mail_file=file) as running:
+        port = (await running.http.get("/health/ready")).json()["mail"]["smtp 1"]["port"]
+        await send(port, said)
+        await send(port, said, "returns@shared.example")
+        told = {one["tenant"]: one["data"]["stream"] for one in await heard(world, BOUNCED, 2)}
+        assert told == {"acme": "marketing", "rival": "service"}
+
+
 async def test_starttls_and_nothing_without_it_when_it_is_demanded(world: World, tmp_path: Path) -> None:
     pem, key = certificate()
     (tmp_path / "c.pem").write_bytes(pem)
@@ -237,6 +276,7 @@ async def test_a_port_that_is_taken_stops_the_start(world: World, tmp_path: Path
         ('[[mailboxes]]\nname = "a"\nhost = "h"\nuser = "u"', "password_file or oauth"),
         ('[[folders]]\nname = "a"\nkind = "mh"\npath = "/x"', "folders.0.kind"),
         ("[[listener]]\nport = 1", "listener"),
+        (f'{RECIPIENTS}[[listeners]]\nport = 1\nsocket = "/x"', "a socket has no"),
         ("not toml", "mail.toml"),
         ('[[recipients]]\naddress = "a.example"\ntenant = "No Tenant"', "recipients.0.tenant"),
         (f"{RECIPIENTS}\n[[listeners]]\nrequire_tls = true", "certificate"),
