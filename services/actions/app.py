@@ -18,6 +18,8 @@ from services.actions.operations.ending import remove_old
 from services.actions.operations.engine import Engine
 from services.actions.operations.requests import take_requests
 from services.actions.settings import Settings
+from services.actions.statistics import api as statistics_api
+from services.actions.statistics.counting import count_next
 from shared.contracts import (
     AddressBlocked,
     AddressErase,
@@ -94,7 +96,13 @@ def create(settings: Settings) -> Service[Settings]:
         if not await make_next(service.pool, service.effects, settings.database_url, settings.export_patience):
             await asyncio.sleep(settings.operations_idle.total_seconds())
 
+    async def counting() -> None:
+        pause = settings.statistics_pause.total_seconds()
+        if not await count_next(service.pool, pause):
+            await asyncio.sleep(pause)
+
     service.background("operations", turns)
+    service.background("statistics", counting)
     for number in range(1, EXPORTS_AT_ONCE + 1):
         service.background(f"exports {number}", exports)
     service.background("removal of old operations", removal)
@@ -106,6 +114,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(contacts_api.router)
     service.routes(mailings_api.router)
     service.routes(views_api.router)
+    service.routes(statistics_api.router)
     for kind in ListKind:
         service.routes(router_of(kind))
     return service

@@ -1,11 +1,12 @@
 """What is heard of deliveries, verdicts and blocks, merged so that order and repeats do not matter. Handlers."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.actions import store
 from services.actions.operations.ending import forget
+from services.actions.statistics.store import note_block_days, note_mailings
 from services.actions.store import Key, Place
 from shared.addresses import key
 from shared.cloudevents import Event
@@ -45,6 +46,7 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
     await store.merge_results(work.connection, times)
     await store.see_senders(work.connection, senders)
     await store.see_mailings(work.connection, seen)
+    await note_mailings(work.connection, seen)
 
 
 async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -> None:
@@ -64,6 +66,7 @@ async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -
         if place not in verdicts or _rank(verdicts[place]) < _rank(row):
             verdicts[place] = row
     await store.merge_verdicts(work.connection, verdicts)
+    await note_mailings(work.connection, (place[:2] for place in verdicts))
 
 
 async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
@@ -84,6 +87,8 @@ async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnbl
             states[place] = (data.version, blocked, data.cause, reason, count, data.time, mailing)
     await store.apply_states(work.connection, states)
     await store.add_address_events(work.connection, told)
+    days = ((tenant, one[0].astimezone(UTC).date().isoformat()) for (tenant, _, _), one in told.items())
+    await note_block_days(work.connection, days)
 
 
 async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:

@@ -87,13 +87,19 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, er
 ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
 
 -- name: erase
--- Remove addresses from everything that is kept by address.
+-- Remove addresses from everything that is kept by address; what they counted in is counted again.
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
 events AS (DELETE FROM address_events AS e USING gone AS g WHERE e.tenant = g.tenant AND e.address = g.address),
 states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
 owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
-items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address)
-DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
+items AS (DELETE FROM operation_items AS i USING gone AS g WHERE i.tenant = g.tenant AND i.address = g.address),
+mailed AS (DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
+           RETURNING r.tenant, r.mailing),
+blocked AS (SELECT DISTINCT e.tenant, (e.time AT TIME ZONE 'UTC')::date::text AS day
+            FROM address_events AS e JOIN gone AS g USING (tenant, address))
+INSERT INTO statistics_due (tenant, counted, name)
+SELECT DISTINCT tenant, 'mailing', mailing FROM mailed UNION ALL SELECT tenant, 'blocks', day FROM blocked
+ON CONFLICT DO NOTHING
 
 -- name: add_audit
 -- Who did what to how many.

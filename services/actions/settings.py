@@ -25,3 +25,5 @@ class Settings(ServiceSettings):
     """How long the rows of an ended operation are kept: so long it can be undone. The audit stays."""
     export_patience: timedelta = timedelta(seconds=30)
     """Whoever makes a file and has said nothing for so long has died: somebody else makes it."""
+    statistics_pause: timedelta = timedelta(seconds=5)
+    """A mailing that changes is counted again at the earliest after this, and after fifty times what counting took."""
