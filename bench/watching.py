@@ -11,7 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.oracle import Expected, differences
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
+"""Between two looks while there is much to come: reading the metrics of all services takes the processor from them."""
+NEAR_POLL_SECONDS = 0.05
+NEAR = 0.02
+"""Share of the events that are still to come from which on it is looked at more often, to see when the last is done."""
 STUCK_AFTER = 60.0
 """Seconds without any progress after which the run has failed."""
 
@@ -53,7 +57,8 @@ async def until_done(
                 last, moved = done, now
             elif now - moved > STUCK_AFTER:
                 raise RuntimeError(f"nothing moves any more; still to come, by queue and outcome: {missing}")
-            await asyncio.sleep(POLL_SECONDS)
+            near = sum(missing.values()) <= NEAR * sum(wanted.values())
+            await asyncio.sleep(NEAR_POLL_SECONDS if near else POLL_SECONDS)
 
 
 BLOCKS_DIFFER = """
@@ -74,7 +79,7 @@ async def settled(database_url: str, tenant: str) -> float:
     while differ := await database.fetchval(BLOCKS_DIFFER, tenant):
         if time.monotonic() > deadline:
             raise RuntimeError(f"{differ} blocks have not reached actions or classifier")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(NEAR_POLL_SECONDS)
     ended = time.monotonic()
     await database.close()
     return ended

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from json import JSONDecodeError, JSONDecoder
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from shared.contracts import Contract, Id, Name, Time, made
+from shared.contracts import Contract, Id, Name, made
 from shared.errors import InvalidMessage
 
 STRUCTURED = "application/cloudevents+json"
@@ -34,7 +34,7 @@ class Event(BaseModel, Generic[D]):
     source: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
     type: str
     subject: Id | None = None
-    time: Time | None = None
+    time: AwareDatetime | None = None
     datacontenttype: Literal["application/json"] = "application/json"
     tenant: Name
     traceparent: TraceParent | None = None
@@ -88,13 +88,17 @@ def decode(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejecte
         except (ValidationError, InvalidMessage) as error:
             return [], [Rejected(body, explain(error))]
     try:
-        events = _batch_adapter(contract).validate_json(body)
-        if all(item.type == contract.TYPE for item in events):
-            return events, []
+        items = _reader(contract).validate_json(body)
     except ValidationError:
-        pass  # at least one event is wrong: read each for itself
+        items = None  # no JSON: one event with broken bytes makes all of it that
     try:
-        return _one_by_one(contract, list(split(body)))
+        if items is None:
+            return _one_by_one(contract, split(body))
+        good, bad = _told_apart(contract, items)
+        if not bad:
+            return good, []
+        bodies = list(split(body))
+        return good, _one_by_one(contract, [bodies[n] for n in bad])[1]
     except InvalidMessage as error:
         return [], [Rejected(body, str(error))]
 
@@ -108,6 +112,15 @@ def explain(error: ValidationError | InvalidMessage) -> str:
     if len(details) > 10:
         lines.append(f"and {len(details) - 10} more")
     return "; ".join(lines)
+
+
+def _told_apart(contract: type[D], items: list[Any]) -> tuple[list[Event[D]], list[int]]:
+    """Return the events among what was read, and the places of what is none."""
+    class_, type_ = _event_class(contract), contract.TYPE
+    good = [item for item in items if type(item) is class_ and item.type == type_]
+    if len(good) == len(items):
+        return good, []
+    return good, [n for n, item in enumerate(items) if type(item) is not class_ or item.type != type_]
 
 
 def _one_by_one(contract: type[D], items: Iterable[bytes]) -> tuple[list[Event[D]], list[Rejected]]:
@@ -158,6 +171,13 @@ def _checked(contract: type[D], item: Event[D]) -> Event[D]:
 @cache
 def _event_class(contract: type[D]) -> type[Event[D]]:
     return Event[contract]  # type: ignore[valid-type]
+
+
+@cache
+def _reader(contract: type[D]) -> TypeAdapter[list[Any]]:
+    """Read a batch in one pass: what breaks the contract becomes whatever JSON it is, and takes no other with it."""
+    item: Any = Annotated[_event_class(contract) | Any, Field(union_mode="left_to_right")]
+    return TypeAdapter(list[item])
 
 
 @cache

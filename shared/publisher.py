@@ -6,7 +6,7 @@ Events of one batch that go the same way travel in one message: the cost is the 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aio_pika import DeliveryMode, Message as PikaMessage
 from aio_pika.abc import AbstractChannel, AbstractExchange
@@ -23,8 +23,7 @@ CONFIRM_TIMEOUT = 30.0
 """Seconds for a confirm; a broker in alarm takes messages and stays silent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One event and where it goes."""
 
     event: Event[Any]

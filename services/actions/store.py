@@ -38,7 +38,10 @@ def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
 async def merge_results(connection: Connection, times: Mapping[Key, Sequence[datetime | None]]) -> None:
     """Keep the latest time of each kind of result, in the order of `RESULTS`, one row a recipient."""
     rows = [(*key, *times[key]) for key in sorted(times)]
-    await connection.execute(Q["merge_results"], *columns(rows, 10))
+    tenants, mailings, addresses, *moments = columns(rows, 10)
+    # A kind that nobody had stays empty: `unnest` fills up with NULL, and nothing is sent for it.
+    told = [column if any(column) else [] for column in moments]
+    await connection.execute(Q["merge_results"], tenants, mailings, addresses, *told)
 
 
 async def merge_verdicts(connection: Connection, verdicts: Mapping[Key, tuple[Any, ...]]) -> None:

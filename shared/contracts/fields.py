@@ -1,6 +1,7 @@
 """What the fields of contracts are made of, and what every contract is."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -11,6 +12,7 @@ MAX_DIAGNOSTIC = 4_000
 """Characters of a diagnostic that are kept; a line of a reply has up to 512 octets (RFC 5321 section 4.5.3.1.5)."""
 
 _M = TypeVar("_M", bound=BaseModel)
+_new, _set = object.__new__, object.__setattr__
 
 
 def _utc(time: datetime) -> datetime:
@@ -25,12 +27,18 @@ def made(model: type[_M], **values: Any) -> _M:
 
     Faster than `model_construct` and `__init__` on the hot path, where what is told follows from what was validated.
     """
-    instance = model.__new__(model)
-    object.__setattr__(instance, "__dict__", values)
-    object.__setattr__(instance, "__pydantic_fields_set__", set(values))
-    object.__setattr__(instance, "__pydantic_extra__", None)
-    object.__setattr__(instance, "__pydantic_private__", None)
+    instance = _new(model)
+    _set(instance, "__dict__", values)
+    _set(instance, "__pydantic_fields_set__", _all_fields(model))
+    _set(instance, "__pydantic_extra__", None)
+    _set(instance, "__pydantic_private__", None)
     return instance
+
+
+@cache
+def _all_fields(model: type[BaseModel]) -> set[str]:
+    """One set for all instances: they are frozen, and a copy copies it."""
+    return set(model.__pydantic_fields__)
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

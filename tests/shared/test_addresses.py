@@ -1,5 +1,7 @@
 """Addresses: what is one, and when two are the same."""
 
+import re
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -51,3 +53,15 @@ def test_normalising_is_final_or_refused(text: str) -> None:
     except InvalidAddress:
         return
     assert normalise(once) == once
+
+
+@given(st.from_regex(r"[A-Za-z0-9.!+_-]{1,70}@[A-Za-z0-9_-]{1,65}(\.[A-Za-z0-9-]{1,65}){0,3}\.?", fullmatch=True))
+def test_what_is_recognised_at_once_is_judged_like_the_rest(text: str) -> None:
+    """A blank before it sends the same address the long way."""
+    try:
+        expected = normalise(f" {text}")
+    except InvalidAddress as refused:
+        with pytest.raises(InvalidAddress, match=re.escape(str(refused))):
+            normalise(text)
+    else:
+        assert normalise(text) == expected

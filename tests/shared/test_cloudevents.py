@@ -121,3 +121,11 @@ def test_no_bytes_raise(body: bytes) -> None:
     events, rejected = decode(DeliveryResult, body)
     assert events == []
     assert b"" not in [item.body for item in rejected] or body == b""
+
+
+def test_an_event_of_another_type_in_a_batch_is_rejected_alone() -> None:
+    items = [encode([result(n)])[0] for n in range(3)]
+    items[1] = items[1].replace(DeliveryResult.TYPE.encode(), b"returpost.delivery.unheard-of.v1")
+    events, rejected = decode(DeliveryResult, b"[" + b",".join(items) + b"]")
+    assert [item.data.address for item in events] == ["u0@example.com", "u2@example.com"]
+    assert [(item.body, item.error.partition(":")[0]) for item in rejected] == [(items[1], "type")]
