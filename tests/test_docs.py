@@ -1,5 +1,7 @@
 """What the documents tell people to type exists: commands, options, targets, files, examples."""
 
+import ast
+import json
 import re
 import shlex
 from importlib import import_module
@@ -14,7 +16,10 @@ from shared.contracts import DeliveryResult
 from shared.topology import queues
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bench/README.md", *ROOT.glob("docs/decisions/*.md")]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "bench/README.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
+]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)\)")
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -35,7 +40,7 @@ def returpost_calls(text: str) -> list[list[str]]:
     for place, word in enumerate(words):
         if word.rpartition("/")[2] == "returpost":
             rest = words[place + 1 :]
-            end = next((n for n, part in enumerate(rest) if part in ("|", ")", ";", "&&")), len(rest))
+            end = next((n for n, part in enumerate(rest) if part in ("|", ")", ";", "&&", ">")), len(rest))
             calls.append(rest[:end])
     return calls
 
@@ -56,14 +61,16 @@ def test_what_is_to_be_typed_exists(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("json"))
-def test_examples_are_results_that_are_taken(block: str) -> None:
-    for line in block.splitlines():
-        assert TypeAdapter(DeliveryResult).validate_json(line).mailing
+def test_examples_are_json_and_results_are_taken(block: str) -> None:
+    """One value a line, or one folded for people."""
+    for value in [block] if block.startswith("{\n") else block.splitlines():
+        if "result" in json.loads(value):
+            assert TypeAdapter(DeliveryResult).validate_json(value).mailing
 
 
 @pytest.mark.parametrize("block", blocks("python"))
 def test_examples_compile(block: str) -> None:
-    assert compile(block, "example", "exec")
+    assert compile(block, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
