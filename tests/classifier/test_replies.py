@@ -1,4 +1,4 @@
-"""A thousand replies of servers, providers and filters, each with what it means; written for the project.
+"""Two thousand replies of servers, providers and filters, each with what it means; written for the project.
 
 A line of `replies/` is the reason (several by `|` where either is right), a tab, and the reply. A dead address is what
 a reason that kills means and a reply that is final.
