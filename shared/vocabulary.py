@@ -155,6 +155,7 @@ class Operation(StrEnum):
     DELETE_ADDRESSES = "delete_addresses"
     CLEAR_BOUNCE_FLAG = "clear_bounce_flag"
     SET_FORMER_EMPLOYEE = "set_former_employee"
+    SET_BACK_FORMER_EMPLOYEE = "set_back_former_employee"
     CORRECT_ADDRESS = "correct_address"
     SEND_AGAIN = "send_again"
     BLOCK = "block"

@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
+import httpx
+
 from services.actions import api, contacts_api, mailings_api, users_api, views_api
 from services.actions.contacts import take_contacts
 from services.actions.exports import api as exports_api
@@ -107,6 +109,7 @@ def create(settings: Settings) -> Service[Settings]:
         service.background(f"exports {number}", exports)
     service.background("removal of old operations", removal)
     service.app.state.engine = engine
+    service.app.state.ingest = httpx.AsyncClient(base_url=settings.ingest_url, trust_env=False)
     service.routes(operations_api.router)
     service.routes(exports_api.router)
     service.routes(api.router)

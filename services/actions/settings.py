@@ -9,6 +9,8 @@ class Settings(ServiceSettings):
     """Settings of actions, `RETURPOST_ACTIONS_...`."""
 
     http_port: int = 8104
+    ingest_url: str = "http://127.0.0.1:8101"
+    """Where a corrected address is checked."""
     resend_after: timedelta = timedelta(minutes=2)
     """An operation in which nothing has happened for so long has its open commands given again."""
     clock_tolerance: timedelta = timedelta(minutes=15)

@@ -162,6 +162,35 @@ async def test_who_has_left_is_kept_leaves_mailings_and_can_be_set_back(
     assert events[0]["data"]["version"] < events[1]["data"]["version"]
 
 
+async def test_who_had_left_is_set_back_and_only_what_blocked_them_is_lifted(
+    world: World, actions: Running, pool: Pool
+) -> None:
+    for n in (1, 2, 3, 4):
+        await apply(pool, told_of(f"c{n}", 1, name=f"N{n}", addresses=[address(n)]))
+    await apply(pool, told_of("c4", 2, former_employee=True))  # the CRM said so
+    await dead(world, pool, 2)
+    monday = await done(actions, "set_former_employee", ticked(address(1), address(2)))
+    tuesday = await done(actions, "set_former_employee", ticked(address(3)))
+    assert (monday["done"], tuesday["done"]) == (2, 1)
+    everybody = {f"u{n}@example.com" for n in (1, 2, 3)}
+    await blocked(pool, everybody)
+    people = "SELECT contact, former_employee, former_employee_at, left_by FROM contacts ORDER BY 1"
+    before = ([tuple(row) for row in await pool.fetch(people)], await standings(world))
+    operation = await done(actions, "set_back_former_employee", ticked(*map(address, (1, 2, 3, 4, 5))))
+    assert (operation["done"], operation["outcomes"]) == (
+        4, [{"outcome": "skipped", "why": "no_contact", "rows": 1}],
+    )  # fmt: skip
+    await blocked(pool, {"u2@example.com"})
+    again = await previewed(actions, "set_back_former_employee", ticked(address(1)))
+    assert again["skipped"] == [{"why": "not_former_employee", "rows": 1}]
+    assert await pool.fetchval("SELECT count(*) FROM contacts WHERE former_employee") == 0
+    await undone(actions, operation)
+    await blocked(pool, everybody)
+    assert ([tuple(row) for row in await pool.fetch(people)], await standings(world)) == before
+    await undone(actions, monday)
+    await blocked(pool, {"u2@example.com", "u3@example.com"})
+
+
 async def test_one_address_is_corrected_starts_clean_and_is_put_back(
     world: World, actions: Running, pool: Pool
 ) -> None:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.actions.operations import preview, states, store, watching
+from services.actions.operations import preview, states, store, validating, watching
 from services.actions.operations.chosen import Chosen
+from services.actions.operations.correcting import Correction
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import Refused, Running
 from services.actions.operations.telling import tell_progress
@@ -76,6 +77,12 @@ async def preview_operation(
     except ValidationError as error:
         faults = [fault | {"field": f"body.parameters.{fault['field']}"} for fault in fields_of(error)]
         return problem(422, "the request is not valid", errors=faults)
+    validation: dict[str, Any] = {}
+    if isinstance(parameters, Correction):
+        found = await validating.look(request.app.state.ingest, request.headers["Authorization"], parameters.new)
+        if not parameters.anyway and (errors := validating.refused(found)):
+            return problem(422, "the new address does not take mail; `anyway` puts it in all the same", errors=errors)
+        validation = {"validation": found}
     asked = preview.Request(
         id=ids.of_content(owner, "operation", idempotency_key) if idempotency_key else str(uuid4()),
         tenant=owner,
@@ -88,9 +95,7 @@ async def preview_operation(
     )
     try:
         async with request.app.state.service.effects.begin() as work:
-            return await preview.look(work, await preview.freeze(work, asked))
-    except preview.Changed as refused:
-        raise refusal(refused, 422) from None
+            return await preview.look(work, await preview.freeze(work, asked)) | validation
     except Refused as refused:
         raise refusal(refused, 422) from None
 

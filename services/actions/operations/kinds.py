@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.actions.operations import blocking, copying, exporting, people, sending
+from services.actions.operations import blocking, copying, correcting, exporting, people, sending
 from services.actions.operations.model import Kind
 from shared.vocabulary import ListKind, Operation
 
@@ -16,6 +16,7 @@ KINDS: Mapping[Operation, Kind] = {
     Operation.CLEAR_BOUNCE_FLAG: blocking.CLEAR,
     Operation.BLOCK: blocking.BLOCK,
     Operation.SET_FORMER_EMPLOYEE: people.LEAVE,
-    Operation.CORRECT_ADDRESS: people.CORRECT,
+    Operation.SET_BACK_FORMER_EMPLOYEE: people.SET_BACK,
+    Operation.CORRECT_ADDRESS: correcting.CORRECT,
     Operation.SEND_AGAIN: sending.SEND,
 }

@@ -13,12 +13,12 @@ SELECT FROM contacts WHERE tenant = $1 AND contact = ANY ($2::text[]) ORDER BY c
 -- name: keep_people
 -- That these contacts had not left, before they have.
 INSERT INTO operation_before (operation, part, id, value)
-SELECT $3, $4, contact, jsonb_build_object('former_employee_at', former_employee_at)
+SELECT $3, $4, contact, jsonb_build_object('former_employee_at', former_employee_at, 'left_by', left_by)
 FROM contacts WHERE tenant = $1 AND contact = ANY ($2::text[]) AND NOT former_employee
 
 -- name: leave
--- Contacts have left.
-UPDATE contacts SET former_employee = true, former_employee_at = $3, version = version + 1
+-- Contacts have left, by an operation.
+UPDATE contacts SET former_employee = true, former_employee_at = $3, left_by = $4, version = version + 1
 WHERE tenant = $1 AND contact = ANY ($2::text[]) AND NOT former_employee RETURNING contact
 
 -- name: people_of
@@ -47,11 +47,40 @@ INSERT INTO operation_before (operation, part, id, address) SELECT $3, $4, maili
 -- name: come_back
 -- Contacts are there again, of whom nobody has said anything since.
 UPDATE contacts AS c SET former_employee = false, version = version + 1,
-    former_employee_at = (b.value ->> 'former_employee_at')::timestamptz
+    former_employee_at = (b.value ->> 'former_employee_at')::timestamptz, left_by = b.value ->> 'left_by'
 FROM operation_before AS b
 WHERE b.operation = $2 AND b.part = $3 AND b.address IS NULL AND c.tenant = $1 AND c.contact = b.id
   AND c.former_employee AND c.former_employee_at = $4
 RETURNING c.contact
+
+-- name: keep_left
+-- When and by what these contacts had left, before they are set back.
+INSERT INTO operation_before (operation, part, id, value)
+SELECT $3, $4, contact, jsonb_build_object('former_employee_at', former_employee_at, 'left_by', left_by)
+FROM contacts WHERE tenant = $1 AND contact = ANY ($2::text[]) AND former_employee
+
+-- name: set_back
+-- Contacts are there again.
+UPDATE contacts SET former_employee = false, former_employee_at = $3, left_by = NULL, version = version + 1
+WHERE tenant = $1 AND contact = ANY ($2::text[]) AND former_employee RETURNING contact
+
+-- name: left_again
+-- Contacts have left as they had before they were set back, if nobody has said anything since.
+UPDATE contacts AS c SET former_employee = true, version = version + 1, left_by = b.value ->> 'left_by',
+    former_employee_at = (b.value ->> 'former_employee_at')::timestamptz
+FROM operation_before AS b
+WHERE b.operation = $2 AND b.part = $3 AND b.address IS NULL AND c.tenant = $1 AND c.contact = b.id
+  AND NOT c.former_employee AND c.former_employee_at = $4
+RETURNING c.contact
+
+-- name: blocked_by
+-- The operations by which the contacts that a part set back had left, each with the addresses that are theirs.
+SELECT o.*, a.addresses
+FROM (SELECT b.value ->> 'left_by' AS left_by, array_agg(DISTINCT a.address ORDER BY a.address) AS addresses
+      FROM operation_before AS b JOIN contact_addresses AS a ON a.tenant = $2 AND a.contact = b.id
+      WHERE b.operation = $1 AND b.part = $3 AND b.address IS NULL AND b.value ->> 'left_by' IS NOT NULL
+      GROUP BY b.value ->> 'left_by') AS a
+JOIN operations AS o ON o.tenant = $2 AND o.operation_id = a.left_by ORDER BY o.requested_at, o.operation_id
 
 -- name: plan_again
 -- Put addresses back into mailings.
