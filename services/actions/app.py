@@ -100,8 +100,7 @@ def create(settings: Settings) -> Service[Settings]:
 
     async def counting() -> None:
         pause = settings.statistics_pause.total_seconds()
-        if not await count_next(service.pool, pause):
-            await asyncio.sleep(pause)
+        await asyncio.sleep(await count_next(service.pool, pause))
 
     service.background("operations", turns)
     service.background("statistics", counting)

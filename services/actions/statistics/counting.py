@@ -12,20 +12,25 @@ PATIENCE = 600.0
 """Seconds that counting one mailing may take; a million recipients take about three."""
 
 
-async def count_next(pool: Pool, pause: float) -> bool:
-    """Count one thing that has changed, at most once in `pause` seconds; tells whether there was any."""
+REST = 30
+"""Whoever has counted rests for so many times what it took: all mailings together take a thirtieth at most."""
+
+
+async def count_next(pool: Pool, pause: float) -> float:
+    """Count one thing that has changed, at most once in `pause` seconds; return how many to rest before the next."""
     async with pool.acquire() as connection:
         await put_off_due(connection, pause, SHARE)
         async with connection.transaction():
             found = await take_countable(connection)
             if found is None:
-                return False
+                return pause
             began = time.monotonic()
             tenant, counted, name = found
             await connection.execute(Q[_DROPS[counted]], tenant, name)
             await connection.execute(Q[_COUNTS[counted]], tenant, name, timeout=PATIENCE)
-            await connection.execute(Q["was_counted"], tenant, counted, name, time.monotonic() - began)
-    return True
+            took = time.monotonic() - began
+            await connection.execute(Q["was_counted"], tenant, counted, name, took)
+    return took * REST
 
 
 _DROPS = {"mailing": "drop_mailing", "blocks": "drop_blocks"}
