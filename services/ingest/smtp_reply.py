@@ -102,13 +102,13 @@ def _code_of(text: str) -> int | None:
 
 
 def _status_of(text: str, code: int | None) -> str | None:
-    candidates = list(_statuses(text))
-    if code is None:
-        return candidates[0] if candidates else None
-    # A status of another class than its code belongs to another hop, unless there is no other.
-    return next(
-        (status for status in candidates if int(status[0]) == code // 100), candidates[0] if candidates else None
-    )
+    other = None
+    for status in _statuses(text):
+        if code is None or int(status[0]) == code // 100:
+            return status
+        # A status of another class than its code belongs to another hop, unless there is no other.
+        other = other or status
+    return other
 
 
 def _statuses(text: str) -> Iterator[str]:

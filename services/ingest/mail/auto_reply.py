@@ -68,7 +68,8 @@ _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|li
 
 def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
     """Return what kind of automatic answer the mail is, or None. A suppression of answers is no sign of one."""
-    if "x-apple-unsubscribe" in root.headers or _UNSUBSCRIBE.search(subject) or _unsubscribe_address(root):
+    said = subject.encode()  # RE2 looks at bytes: text is turned into them at each call
+    if "x-apple-unsubscribe" in root.headers or _UNSUBSCRIBE.search(said) or _unsubscribe_address(root):
         return Kind.UNSUBSCRIBE
     automatic = root.header("auto-submitted").lower()
     answered = (
@@ -77,12 +78,12 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
         or root.header("precedence").strip().lower() in _PRECEDENCE
         or root.header("x-precedence").strip().lower() in _PRECEDENCE
         or "autoresponder" in root.header("x-post-messageclass").lower()
-        or _SUBJECT.search(subject)
+        or _SUBJECT.search(said)
         or _is_reading_receipt(root)
         or _is_answer_without_return(root, subject)
         or _is_answer_of_a_program(root, automatic)
     )
-    if _CHALLENGE.search(subject) or ((answered or automatic) and _CHALLENGE.search(text[:2000])):
+    if _CHALLENGE.search(said) or ((answered or automatic) and _CHALLENGE.search(text[:2000].encode())):
         return Kind.CHALLENGE
     return Kind.AUTO_REPLY if answered else None
 

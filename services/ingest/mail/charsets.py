@@ -2,6 +2,7 @@
 
 import binascii
 import codecs
+import re
 from functools import lru_cache
 
 import re2
@@ -14,8 +15,9 @@ _KNOWN = re2.compile(
 _JAPANESE = ("iso2022_jp", "euc_jp", "shift_jis", "cp932")
 _OTHERWISE = ("utf-7", "hz", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 """Charsets in which the octets of ASCII mean something else."""
-_WORD = re2.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
-_BETWEEN_WORDS = re2.compile(r"\?=\s+=\?")
+# Each repeat ends at the first question mark, or is bounded: linear though it is not RE2, which costs more a call.
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_BETWEEN_WORDS = re.compile(r"\?=\s{1,200}=\?")
 
 
 @lru_cache(maxsize=512)
@@ -70,10 +72,10 @@ def header_text(value: str) -> str:
     """Undo the encoded words of a header (RFC 2047)."""
     if "=?" not in value:
         return value
-    return str(_WORD.sub(_word, _BETWEEN_WORDS.sub("?==?", value)))
+    return _WORD.sub(_word, _BETWEEN_WORDS.sub("?==?", value))
 
 
-def _word(found: "re2._Match[str]") -> str:
+def _word(found: "re.Match[str]") -> str:
     charset, encoding, text = found[1], found[2], found[3].encode("utf-8", "replace")
     data = unbase64(text + b"==") if encoding in "bB" else unquote(text.replace(b"_", b" "))
     return decode(data, charset)

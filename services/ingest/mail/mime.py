@@ -5,9 +5,9 @@ and reads a returned message only when it is asked for. A part keeps its bytes; 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
 
 import re2
 
@@ -36,6 +36,31 @@ _PARAMETER = re.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.
 _SNIFFED_BOUNDARY = re2.compile(rb"(?im)^--(\S[^\n]{0,199})\n(?:content-[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 
 
+_T = TypeVar("_T")
+
+
+class lazy(Generic[_T]):  # noqa: N801 - it is used as `property` is
+    """A property that is made once. `functools.cached_property` takes a lock each time, in Python 3.11."""
+
+    def __init__(self, make: Callable[[Any], _T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, part: None, owner: type) -> "lazy[_T]": ...
+
+    @overload
+    def __get__(self, part: object, owner: type) -> _T: ...
+
+    def __get__(self, part: Any, owner: type) -> Any:
+        """Return what is made; it takes the place of this descriptor from then on."""
+        if part is None:
+            return self
+        made = part.__dict__[self._name] = self._make(part)
+        return made
+
+
 @dataclass(eq=False)
 class Part:
     """One part of a mail: `body` in its transfer encoding, `parts` of a multipart. Nothing changes it."""
@@ -51,7 +76,7 @@ class Part:
         values = self.headers.get(name)
         return charsets.header_text(values[0]) if values else ""
 
-    @cached_property
+    @lazy
     def data(self) -> bytes:
         """The body without its transfer encoding."""
         encoding = self.headers.get("content-transfer-encoding", ("",))[0].strip().lower()
@@ -59,24 +84,24 @@ class Part:
             return charsets.unquote(self.body)
         return charsets.unbase64(self.body) if encoding == "base64" else self.body
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """The body as text, at most `MAX_TEXT` bytes of it."""
         declared = self.headers.get("content-type", ("",))[0]
         charset = parameters(declared).get("charset", "") if "charset" in declared.lower() else ""
         return charsets.decode(lines(self.data[:MAX_TEXT]), charset)
 
-    @cached_property
+    @lazy
     def message(self) -> "Part":
         """The message that a `message/rfc822` or a headers part holds."""
         return _part(lines(self.data), self.depth + 1, [MAX_PARTS])
 
-    @cached_property
+    @lazy
     def message_headers(self) -> Headers:
         """The headers of that message alone, without its structure."""
         return headers(charsets.decode(split_head(lines(self.data))[0]))
 
-    @cached_property
+    @lazy
     def _all(self) -> tuple["Part", ...]:
         return (self, *(inner for part in self.parts for inner in part._all))
 

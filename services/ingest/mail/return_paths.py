@@ -61,6 +61,10 @@ class ReturnPaths:
         """Return how this tenant's are read: what is signed for another is none of its."""
         return ReturnPaths(tenant, self.keys, self.patterns)
 
+    def may_tell(self, text: str) -> bool:
+        """Say whether there can be a return path in the text that tells anything, at a glance."""
+        return bool(self.keys) or "=" in text or self.patterns != VERP
+
     def read(self, path: str) -> Envelope:
         """Return what the address tells; nothing when it is signed and the signature is none of ours."""
         local = _BATV.sub("", path.rpartition("@")[0])

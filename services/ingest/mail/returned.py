@@ -8,7 +8,7 @@ Else it is not told.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import re2
@@ -30,6 +30,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
 
 
+_FURTHEST = 15
+"""Hours from Greenwich; no zone is further."""
 EARLIEST_YEAR = 2000
 """A date from before that is a clock that was never set."""
 
@@ -63,10 +65,13 @@ def envelope_of(
     root: mime.Part, original: Mapping[str, str], paths: ReturnPaths, sent_to: Sequence[str] = ()
 ) -> Envelope:
     """Return what the address that the report was sent to tells, or the returned message's return path."""
-    values = [value for name in _ENVELOPE for value in root.headers.get(name, ())[:8]]
-    lines = (line for line in root.headers.get("received", ())[:4] if "=" in line or paths.keys)
+    fields = root.headers
+    values = [value for name in _ENVELOPE if name in fields for value in fields[name][:8]]
+    lines = (line for line in fields.get("received", ())[:4] if paths.may_tell(line))
     received = (path for line in lines for path in _FOR.findall(line))
     for value in (*sent_to, *values, *received, original.get("return-path", "")):
+        if not paths.may_tell(value):
+            continue
         path = address(value)
         if path and (envelope := paths.read(path)).told:
             return envelope
@@ -124,10 +129,14 @@ def _usual(value: str) -> datetime | None:
     found = _DATE.match(value)
     if not found or (month := found[2].lower()) not in _MONTHS:
         return None
-    day, year, hour, minute, second = (int(found[n] or 0) for n in (1, 3, 4, 5, 6))
-    offset = timedelta(hours=int(found[8]), minutes=int(found[9]))
-    zone = timezone(-offset if found[7] == "-" else offset)
-    return datetime(year, _MONTHS.index(month) + 1, day, hour, minute, second, tzinfo=zone)
+    day, _, year, hour, minute, second, sign, hours, minutes = found.groups()
+    if int(hours) > _FURTHEST:
+        return None
+    local = datetime(
+        int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
+    )
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return local + offset if sign == "-" else local - offset
 
 
 def message_id(value: str) -> str | None:
