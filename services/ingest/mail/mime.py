@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-import re2
-
 from services.ingest.mail import charsets
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -33,7 +31,7 @@ Headers = Mapping[str, Sequence[str]]
 _FIELD = re.compile(r"^([!-9;-~]{1,100})[ \t]*:(.*)$", re.MULTILINE)
 _IS_FIELD = re.compile(rb"[!-9;-~]{1,100}[ \t]*:")
 _PARAMETER = re.compile(r""";\s*([\w.*!#$%&'+^`{|}~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]+))""")
-_SNIFFED_BOUNDARY = re2.compile(rb"(?im)^--(\S[^\n]{0,199})\n(?:content-[^\n]*\n(?:[ \t][^\n]*\n)*)+")
+_SNIFFED_BOUNDARY = re.compile(rb"^--(\S[^\n]{0,199})\ncontent-[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 
 
 _T = TypeVar("_T")
