@@ -1,17 +1,17 @@
 """What rules see of a reply: its words, without what differs from mail to mail. All in time linear to the text."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.contracts import Evidence
 from shared.vocabulary import Command
 
 MAX_TEXT = 4_000
 """Characters of a text that are looked at; what decides stands at the beginning."""
-_CODE = r"[245]\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3}:?(?: |$)|- ?)"
-_CHANGING = re.compile(rf"(?<!\S)(?:({_CODE})|[^\s0-9@]*[0-9@]\S*)")
-"""Codes, and words with a digit or an address in them."""
+_CODE = re.compile(r"[245]\d\d")
+_STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}:?")
 _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
+_CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
@@ -25,19 +25,6 @@ _ANSWERED = re.compile(
     r"|(does not like recipient|\[rcpt_to\]|rcpt to response)|(but sender was rejected)"
     r"|failed (?:on|after) (?:the )?(?:data|message)"
 )
-_HINTS = (
-    "repl",
-    "response",
-    "rcpt",
-    "after",
-    "connection",
-    "does not like",
-    "sender was",
-    "failed on",
-    " data",
-    "helo",
-)
-"""One of these is in every text that the expression finds; looking for them costs a tenth of it."""
 _COMMANDS = {"e": Command.HELO, "h": Command.HELO, "m": Command.MAIL, "r": Command.RCPT, "d": Command.DATA}
 
 
@@ -66,7 +53,7 @@ def said_by(evidence: Evidence, *, with_hosts: bool) -> Said:
 
 def answered(text: str) -> Command | None:
     """Return the command that the reply answered, where the folded text tells it (Postfix, Exim, qmail, Sendmail)."""
-    if not any(hint in text for hint in _HINTS) or (found := _ANSWERED.search(text)) is None:
+    if not _may_tell(text) or (found := _ANSWERED.search(text)) is None:
         return None
     if found[1] is None:
         return Command.RCPT if found[2] else Command.MAIL if found[3] else Command.DATA
@@ -74,6 +61,14 @@ def answered(text: str) -> Command | None:
     if word.startswith(("end", "dot", ".")):
         return Command.DATA
     return _COMMANDS.get(word[0], Command.CONNECT)
+
+
+def _may_tell(text: str) -> bool:
+    """Tell whether one of the words is there that are in every text that tells the command: a tenth of the search."""
+    return (
+        "repl" in text or "response" in text or "rcpt" in text or "after" in text or "connection" in text
+        or "does not like" in text or "sender was" in text or "failed on" in text or " data" in text or "helo" in text
+    )  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -87,14 +82,34 @@ def readable(text: str) -> str:
     An address is `<@>`, a host with its address `[ip]` and an id `#`; codes are left out, for those of continuation
     lines stand in the middle of sentences. What is left is the same for all mails that a server answers alike.
     """
-    folded = fold(text)
-    words = _CHANGING.sub(_without_names, folded)
-    if folded[3:4] != "-":
-        return words
-    code = f" {folded[:3]} "
-    words = f" {words}".replace(code, " ").strip()
-    # With a status, code and status are left out; a code alone stands before the words, as in a reply of one line.
-    return f"{code}{words}".strip() if _CODE_ALONE.match(folded) else words
+    words = text[:MAX_TEXT].lower().split()
+    first = words[0] if words else ""
+    for place, word in enumerate(words):
+        if word.isalpha() or _CHANGES.isdisjoint(word):
+            continue
+        if word[0] in "245" and _CODE.match(word) and (len(word) == 3 or word[3] == "-"):
+            _leave_codes_out(words, place)
+        else:
+            words[place] = _without_names(word)
+    if first[3:4] == "-" and _CODE.match(first):
+        words = [word for word in words if word != first[:3]]
+        # With a status, code and status are left out; a code alone stands before the words, as in a reply of one line.
+        if _CODE_ALONE.match(first):
+            words.insert(0, first[:3])
+    return " ".join(filter(None, words))
+
+
+def _leave_codes_out(words: list[str], place: int) -> None:
+    """Empty the word that begins with a code, and the next when it is the status; a code alone stays."""
+    word = words[place]
+    rest = word[4:]
+    if len(word) == 3:
+        if _STATUS.fullmatch("".join(words[place + 1 : place + 2])):
+            words[place] = words[place + 1] = ""
+    elif _STATUS.fullmatch(rest):
+        words[place] = ""
+    else:
+        words[place] = rest if _CHANGES.isdisjoint(rest) else _without_names(rest)
 
 
 def has_words(said: Said) -> bool:
@@ -102,10 +117,7 @@ def has_words(said: Said) -> bool:
     return _WORD.search(said.text) is not None
 
 
-def _without_names(found: re.Match[str]) -> Any:
-    if found[1]:
-        return ""
-    word = found[0]
+def _without_names(word: str) -> str:
     if "@" in word:
         return _ADDRESS.sub("<@>", word)
     if _ID.fullmatch(word):
