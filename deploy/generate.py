@@ -1,7 +1,8 @@
 """Write the files that are made from the code: `python -m deploy.generate`, and with `--check` see whether they are.
 
 `docs/asyncapi/<service>.json` are AsyncAPI 3 documents of each service's queues and events, made from its wiring;
-`deploy/rabbitmq/definitions.json` is the topology, for brokers that load definitions when they start.
+`docs/events.md` is a table of all that is told, by whom and to whom; `deploy/rabbitmq/definitions.json` is the
+topology, for brokers that load definitions when they start.
 """
 
 import argparse
@@ -12,12 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from deploy.event_table import event_table
 from shared import topology
 from shared.errors import ReturpostError
 
 ROOT = Path(__file__).resolve().parent.parent
 ASYNCAPI = Path("docs/asyncapi")
 DEFINITIONS = Path("deploy/rabbitmq/definitions.json")
+EVENT_TABLE = Path("docs/events.md")
 SHOWN_LINES = 20
 """Lines of each difference that `--check` shows."""
 
@@ -28,7 +31,7 @@ def documents() -> dict[Path, str]:
     Raises `ReturpostError` when a service cannot be wired.
     """
     made = {ASYNCAPI / f"{service}.json": _pretty(asyncapi(service)) for service in topology.SERVICES}
-    return made | {DEFINITIONS: _pretty(topology.definitions())}
+    return made | {DEFINITIONS: _pretty(topology.definitions()), EVENT_TABLE: event_table()}
 
 
 def asyncapi(service: str) -> dict[str, Any]:

@@ -22,13 +22,14 @@ ANSWERS = "amq.default"
 """What RabbitMQ calls its nameless exchange where it asks who may write to it: answers go by it to whoever asked."""
 ARCHIVE = "returpost.archive"
 BLOCKS = "returpost.blocks"
+CHANGES = "returpost.changes"
 DEAD_LETTERS = "replay.dead-letters"
 
 DELIVERY_LIMIT = 50
 """A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
 ARCHIVE_BYTES = 20_000_000_000
 ARCHIVE_AGE = "30D"
-BLOCKS_BYTES = 5_000_000_000
+BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 
@@ -147,6 +148,14 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
             Binding(EVENTS, "address.unblocked.*"),
             Binding(EVENTS, "address.erased.*"),
         ),
+        _stream(
+            CHANGES,
+            {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": ARCHIVE_AGE},
+            *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
+            *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
+            *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("begun", "ended")),
+            Binding(EVENTS, "operation.finished.*"),
+        ),
     )
 
 
@@ -205,11 +214,11 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
 
 
 def crm_user(name: str) -> User:
-    """A CRM reads the stream of blocks and tells of its contacts, selections, projects and mailings."""
+    """A CRM reads blocks and changes, and tells of its contacts, selections, projects and mailings."""
     told = r"(contact|selection|project|mailing)\.upserted"
     asked = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
     topics = ((COMMANDS, rf"^({told}|{asked})\.", "^$"),)
-    return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS), topics)
+    return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS, CHANGES), topics)
 
 
 def _service(

@@ -5,7 +5,7 @@ from returpost.client.mirror import Blocked as Blocked, Mirror as Mirror, SyncMi
 from returpost.client.publisher import Publisher as Publisher, SyncPublisher as SyncPublisher
 from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
-from returpost.client.stream import BlockStream as BlockStream, Part as Part
+from returpost.client.stream import BlockStream as BlockStream, ChangeStream as ChangeStream, Part as Part
 from shared.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
 from shared.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable
 from shared.return_path import return_path as return_path

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.client.background import Background
 from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse
-from returpost.client.stream import AWAY, RECONNECT, Arriving, BlockEvent, attached, connected, events_of, offset_of
+from returpost.client.stream import AWAY, RECONNECT, Arriving, BlockEvent, BlockStream, attached, connected, offset_of
 from shared.address_table import FREE, AddressTable
 from shared.addresses import key, normalise
 from shared.contracts import AddressBlocked, AddressUnblocked
@@ -203,7 +203,7 @@ class Mirror:
         self._current.set()
 
     def _apply(self, message: AbstractIncomingMessage) -> None:
-        events = events_of(message, self._tenant)
+        events = BlockStream.events_of(message, self._tenant)
         rows = [row for row in map(_row, events) if row is not None]
         for row in rows:
             self._put(self._held(), row, self._floor)

@@ -280,8 +280,8 @@ async def test_a_job_goes_on_after_a_restart(world: World) -> None:
         await eventually(lambda: world.depth(QUEUE), lambda depth: depth >= 10)
     async with world.running(create, Settings, "replay") as replay:
         assert (await done(replay, job["job"]))["done"] == 20
-    bodies = [message.body for message in await world.take(QUEUE)]
-    assert sorted(map(int, bodies)) == list(range(20))
+    # What was published, and not yet noted when the service stopped, comes once more: its id tells.
+    assert {int(message.body) for message in await world.take(QUEUE)} == set(range(20))
 
 
 async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(world: World, replay: Running) -> None:
