@@ -33,6 +33,11 @@ _USUAL = re.compile(
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|ipv6:[0-9a-f:.]+)\]\Z")
 
 
+def is_usual(text: str) -> bool:
+    """Say whether the text is an address that is normalised already, at a glance; of a few it does not say so."""
+    return bool(_USUAL.match(text))
+
+
 def normalise(text: str) -> str:
     """Return the address with its domain as a lower-case A-label and the rest as written.
 

@@ -135,18 +135,27 @@ def _one_by_one(contract: type[D], items: Iterable[bytes]) -> tuple[list[Event[D
     return good, bad
 
 
+def read_each(batch: bytes) -> Iterable[tuple[bytes, Any]]:
+    """Yield the exact bytes of each element of a JSON array with what they say, of a batch in ASCII. Raises
+    `InvalidMessage` when it is none, or when one element is no JSON: then `split` tells which."""
+    return _elements(JSONDecoder(), batch, batch.decode("ascii"))
+
+
 def split(batch: bytes) -> Iterable[bytes]:
     """Yield the exact bytes of each element of a JSON array. Raises `InvalidMessage` when it is none.
 
     Lenient inside the elements, so that control characters or broken UTF-8 spoil the element they are in and no other.
     """
-    decoder = JSONDecoder(strict=False)
-    text = batch.decode("latin-1")  # one character a byte: positions are those of the bytes
+    # One character a byte: positions are those of the bytes.
+    return (element for element, _ in _elements(JSONDecoder(strict=False), batch, batch.decode("latin-1")))
+
+
+def _elements(decoder: JSONDecoder, batch: bytes, text: str) -> Iterable[tuple[bytes, Any]]:
     try:
         position = _skip_space(text, text.index("[") + 1)
         while text[position] != "]":
-            _, end = decoder.raw_decode(text, position)
-            yield batch[position:end]
+            value, end = decoder.raw_decode(text, position)
+            yield batch[position:end], value
             position = _skip_space(text, end)
             if text[position] == ",":
                 position = _skip_space(text, position + 1)

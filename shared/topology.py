@@ -270,7 +270,12 @@ def definitions(senders: tuple[str, ...] = ("default",), vhost: str = "/") -> di
 
 
 @lru_cache(maxsize=4096)
+@lru_cache
+def _noun_verb(type_: str) -> str:
+    return type_.removeprefix("returpost.").rpartition(".")[0]
+
+
 def routing_key(type_: str, tenant: str, detail: str | None = None) -> str:
     """Routing key of an event of `type_` (`returpost.<noun>.<verb>.v1`): no address is ever part of it."""
-    noun_verb = type_.removeprefix("returpost.").rpartition(".")[0]
+    noun_verb = _noun_verb(type_)
     return f"{noun_verb}.{tenant}.{detail}" if detail else f"{noun_verb}.{tenant}"

@@ -18,13 +18,17 @@ _ADDED = ("stream", "sending_ip")
 
 
 def of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> Event[DeliveryResult]:
-    """Wrap a result that came without an envelope; without an id it gets one from its content."""
-    if id_:
-        identity = ids.of_input(tenant, source, id_)
-    else:
-        said = [value for name, value in result.__dict__.items() if value is not None or name not in _ADDED]
-        identity = ids.of_content(tenant, *said)
+    """Wrap a result that came without an envelope."""
+    identity = id_of_input(result, tenant=tenant, id_=id_, source=source)
     return event(result, id=identity, source=source, tenant=tenant, subject=result.mailing)
+
+
+def id_of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> str:
+    """Return the id of a result that came without an envelope; without one of its own it gets one from its content."""
+    if id_:
+        return ids.of_input(tenant, source, id_)
+    said = [value for name, value in result.__dict__.items() if value is not None or name not in _ADDED]
+    return ids.of_content(tenant, *said)
 
 
 def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:

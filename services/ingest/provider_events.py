@@ -1,6 +1,7 @@
 """What a provider told becomes events, whichever way it came; nothing of it is lost without a trace."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from aio_pika.abc import AbstractIncomingMessage
-from prometheus_client import Counter
+from prometheus_client import Counter as Metric
 
 from services.ingest.mailroom import emit_all
 from services.ingest.normalise import SOURCE, check_time
@@ -24,7 +25,7 @@ from shared.outbox import Work, publish_or_bury
 from shared.publisher import Message
 from shared.service import Service
 
-EVENTS = Counter("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
+EVENTS = Metric("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
 """outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
 JSON = "application/json"
 
@@ -72,9 +73,11 @@ async def take_logs(events: Sequence[Event[KumoLog]], work: Work, *, service: Se
 async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, int]:
     """Take what was told and count it: `accepted`, `ignored`, and `kept` for a person to look at."""
     settings, now = service.settings, datetime.now(UTC)
+    latest = now + settings.clock_tolerance
 
     def check(found: Found) -> None:
-        check_time(found.result.time, now, settings.clock_tolerance)
+        if found.result.time > latest:
+            check_time(found.result.time, now, settings.clock_tolerance)
 
     items = list(read(PROVIDERS[told.provider], told.body, check))
     found = [item for item in items if isinstance(item, Found)]
@@ -87,8 +90,8 @@ async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, 
     for one in kept if settings.keeps_raw_reports else ():
         arrived = Arrived(one.body, told.tenant, told.provider, JSON, RawOutcome(one.outcome), one.error)
         work.command(keeping(arrived))
-    for item in items:
-        EVENTS.labels(told.provider, _outcome(item)).inc()
+    for outcome, number in Counter(map(_outcome, items)).items():
+        EVENTS.labels(told.provider, outcome).inc(number)
     return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import aiohttp
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 
 from services.ingest.provider_events import Told, take
@@ -92,7 +93,7 @@ async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Respons
 @router.post("/{provider}/{tenant}")
 async def receive(
     provider: str, tenant: Name, request: HttpRequest, sender: Annotated[Name | None, Query()] = None
-) -> dict[str, Any]:
+) -> Response:
     """Take what a provider posts, signed or with a secret.
 
     `sender` is the system that sent the mails, unless their metadata tell. What cannot be read is kept among the dead
@@ -103,7 +104,7 @@ async def receive(
     token = None
     try:
         token = await _admitted(asked, webhooks)
-        return await _answered(asked, webhooks, request.app.state.service, sender)
+        return JSONResponse(await _answered(asked, webhooks, request.app.state.service, sender))
     except BaseException as error:
         if token is not None:
             webhooks.tokens.give_back(token)
@@ -125,8 +126,8 @@ async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: st
 async def _presented(provider: str, tenant: str, request: HttpRequest) -> Request:
     if provider not in PROVIDERS:
         raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
-    url = request.url
-    path = f"{url.path}?{url.query}" if url.query else url.path
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    path = f"{path}?{query}" if query else path
     return Request(provider, tenant, path, request.headers, request.query_params, await request.body())
 
 

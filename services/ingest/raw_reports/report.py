@@ -25,6 +25,8 @@ from shared.errors import InvalidMessage
 
 LEVEL = 1
 """Of zlib: text shrinks to a third, and higher levels cost more than they gain."""
+SMALL = 4096
+"""Bytes; a window of 12 bits sees all of it."""
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a report when it is unpacked: nothing larger can have come in."""
 TELLING = frozenset((Result.BOUNCED, Result.COMPLAINED, Result.UNSUBSCRIBED))
@@ -52,7 +54,7 @@ def keeping(arrived: Arrived, followers: Iterable[Event[Any]] = (), identity: st
         problem=arrived.problem[:1000],
         content_type=arrived.content_type,
         size=len(arrived.body),
-        body=b64encode(zlib.compress(arrived.body, LEVEL)).decode(),
+        body=b64encode(_deflated(arrived.body)).decode(),
         mentions=list(_mentions(followers)),
         time=datetime.now(UTC),
     )
@@ -77,6 +79,14 @@ def packed(data: RawReportKeep) -> bytes:
     except (NotBase64, ValueError, zlib.error):
         raise InvalidMessage("data.body: not the Base64 of deflated bytes") from None
     return body
+
+
+def _deflated(body: bytes) -> bytes:
+    """Return the body deflated; a small one with little memory, most of what it costs being to prepare that."""
+    if len(body) > SMALL:
+        return zlib.compress(body, LEVEL)
+    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, wbits=12, memLevel=4)
+    return deflate.compress(body) + deflate.flush()
 
 
 def unpacked(body: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from services.ingest.normalise import evidence_of, of_input, received, recorded
+from services.ingest.normalise import evidence_of, id_of_input, received, recorded
 from services.ingest.webhooks.found import Found
 from shared import ids
 from shared.cloudevents import Event
@@ -16,10 +16,10 @@ def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | N
     An automatic reply or a challenge has a verdict, but is no result. `sender` is who sent, if the event tells nobody.
     """
     result = found.result
-    if sender and "sender" not in result.model_fields_set:
+    if sender and not found.tells_sender:
         result = result.model_copy(update={"sender": sender})
-    cause = of_input(result, tenant=tenant, id_=found.event_id, source=f"/webhooks/{provider}")
-    identity = ids.of_input(tenant, cause.source, cause.id)
+    source = f"/webhooks/{provider}"
+    identity = ids.of_input(tenant, source, id_of_input(result, tenant=tenant, id_=found.event_id, source=source))
     if found.kind is None:
         yield recorded(identity, tenant, result)
     if found.kind is not None or result.result is Result.BOUNCED:

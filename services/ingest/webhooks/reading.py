@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.webhooks.found import Broken, Event, Found, Ignored, Item, UnknownKind
-from shared.cloudevents import split
+from shared.cloudevents import read_each, split
 from shared.errors import InvalidMessage
 
 Read = Callable[[Event], Iterable[Item]]
@@ -53,13 +53,13 @@ def read(
     `check` raises `InvalidMessage` for a result that is not to be taken.
     """
     try:
-        parts = list(provider.cut(body))
+        parts = _parts(provider, body)
     except InvalidMessage as error:
         yield Kept(body, str(error), "broken")
         return
-    for part in parts:
+    for part, value in parts:
         try:
-            yield from _items(provider, part, check)
+            yield from _items(provider, part, value if value is not None else _object(part), check)
         except UnknownKind as error:
             yield Kept(part, f"{provider.name}: {error}", "unknown")
         except InvalidMessage as error:
@@ -72,8 +72,20 @@ def read(
             )
 
 
-def _items(provider: Provider, part: bytes, check: Callable[[Found], None]) -> Iterator[Found | Ignored | Kept]:
-    for item in provider.read(_object(part)):
+def _parts(provider: Provider, body: bytes) -> list[tuple[bytes, Event | None]]:
+    """Return the bytes of each event, with what it says if that was read along with them."""
+    if provider.cut is elements and body.isascii() and body.lstrip()[:1] == b"[":
+        try:
+            return [(part, value if isinstance(value, dict) else None) for part, value in read_each(body)]
+        except InvalidMessage:
+            pass  # one of them is no JSON: the others are
+    return [(part, None) for part in provider.cut(body)]
+
+
+def _items(
+    provider: Provider, part: bytes, event: Event, check: Callable[[Found], None]
+) -> Iterator[Found | Ignored | Kept]:
+    for item in provider.read(event):
         if isinstance(item, Ignored):
             yield item
             continue
@@ -81,7 +93,8 @@ def _items(provider: Provider, part: bytes, check: Callable[[Found], None]) -> I
             if isinstance(item, Broken):
                 raise InvalidMessage(item.error)
             check(item)
-            yield replace(item, original=part)
+            item.original = part
+            yield item
         except InvalidMessage as error:
             yield Kept(part, f"{provider.name}: {error}", "broken")
 
