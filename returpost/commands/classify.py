@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from returpost.mails import MBOX_ENDINGS
+from shared.mbox import messages
+
 if TYPE_CHECKING:
     from services.classifier.rules import Rules
     from shared.contracts import Evidence, Verdict
@@ -48,7 +51,9 @@ class Judged:
 
 
 def classify(
-    files: Annotated[list[str] | None, typer.Argument(help="Mails, folders of them, or - for standard input.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Mails, mboxes, folders of them, or - for standard input.")
+    ] = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Each line of a file is an SMTP reply or a diagnostic.")
     ] = False,
@@ -74,7 +79,7 @@ def classify(
             sys.stderr.write(f"{name}: {error.strerror or error}\n")
             unread += 1
             continue
-        for recipient, original, evidence in of_lines(body) if lines else of_mail(body):
+        for recipient, original, evidence in of_lines(body) if lines else of_file(name, body):
             verdict = judge(evidence, loaded) if evidence else None
             _show(Judged(name, recipient, original, evidence, verdict), loaded, as_json=as_json)
     if unread:
@@ -96,6 +101,15 @@ def read(name: str) -> bytes:
         return sys.stdin.buffer.read(MAX_MAIL)
     with Path(name).open("rb") as file:
         return file.read(MAX_MAIL)
+
+
+def of_file(name: str, body: bytes) -> Iterator[Told]:
+    """Yield what a mail tells, or of an mbox each of its mails."""
+    if name.lower().endswith(MBOX_ENDINGS):
+        for message in messages(body.splitlines(keepends=True), MAX_MAIL):
+            yield from of_mail(message.content)
+    else:
+        yield from of_mail(body)
 
 
 def of_mail(body: bytes) -> Iterator[Told]:

@@ -191,7 +191,8 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
     for line in lines:
         named = _named(line) if "@" in line else None
         if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
-            _add_all(found, several[1])
+            block = _add_all(found, several[1]) or block
+            paragraphs = 0
             continue
         if named and len(found) < MAX_RECIPIENTS:
             recipient, rest = named
@@ -215,11 +216,14 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
     return found
 
 
-def _add_all(found: dict[str, Block], listed: str) -> None:
-    """Add the recipients that stand on one line, with commas between."""
+def _add_all(found: dict[str, Block], listed: str) -> Block | None:
+    """Add the recipients that stand on one line, with commas between; what is said after them is said of all."""
+    details: list[str] = []
+    block = None
     for text in listed.replace(";", ",").split(",")[: MAX_RECIPIENTS - len(found)]:
         if recipient := address(text):
-            found.setdefault(recipient.lower(), Block(recipient))
+            block = found.setdefault(recipient.lower(), Block(recipient, details))
+    return block
 
 
 def _named(line: str) -> tuple[str, str] | None:
