@@ -7,10 +7,12 @@ import re2
 
 from services.classifier.rules.model import ReasonMeaning, Rule, Tables
 from services.classifier.rules.text import Said, said_by
-from services.classifier.rules.words import Words, options
+from services.classifier.rules.words import Search, Words, options
 from shared.contracts import Evidence
 from shared.errors import InvalidSettings
 from shared.vocabulary import Reason
+
+MAX_EXCERPT = 200
 
 
 class Placed(NamedTuple):
@@ -41,7 +43,7 @@ class Rules:
         self._rules = sorted(rules, key=_order)
         self._tables = tables
         self.version = version
-        self._names = [placed.name for placed in self._rules]
+        self._heads = [(placed.rule, placed.name) for placed in self._rules]
         self._words = _words_of(self._rules)
         self._asks_more = [_asks_more(placed.rule) for placed in self._rules]
         self._hosts = [_hosts_of(placed, tables) for placed in self._rules]
@@ -70,26 +72,16 @@ class Rules:
 
     def decide(self, said: Said) -> Match | None:
         """Return the rule that decides what was said."""
-        found = self._words.found(said.text)
-        left = self._words.rules_of(found)
-        while left:
-            lowest = left & -left
-            index = lowest.bit_length() - 1
+        for index, search in self._words.holding(said.text):
             if not self._asks_more[index] or self._holds(index, said):
-                return self._match(index, found, said.text)
-            left ^= lowest
+                return Match(*self._heads[index], _excerpt(search, said.text))
         return None
 
     def holding(self, said: Said) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
-        found = self._words.found(said.text)
-        left = self._words.rules_of(found)
-        for index in range(left.bit_length()):
-            if left >> index & 1 and (not self._asks_more[index] or self._holds(index, said)):
-                yield self._match(index, found, said.text)
-
-    def _match(self, index: int, found: Sequence[int], text: str) -> Match:
-        return Match(self._rules[index].rule, self._names[index], self._words.excerpt(index, found, text))
+        for index, search in self._words.holding(said.text):
+            if not self._asks_more[index] or self._holds(index, said):
+                yield Match(*self._heads[index], _excerpt(search, said.text))
 
     def by_status(self, status: str) -> Reason | None:
         """Return the reason that an enhanced status stands for, the class aside when the table says so."""
@@ -116,6 +108,12 @@ class Rules:
             and not (rule.unless_command and said.command in rule.unless_command)
             and all(named.search(said.hosts) or named.search(said.text) for named in self._hosts[index])
         )
+
+
+def _excerpt(search: Search | None, text: str) -> str:
+    if search is None or (words := search(text)) is None:
+        return ""
+    return str(words[0])[:MAX_EXCERPT]
 
 
 def _order(placed: Placed) -> tuple[int, int, float, str]:

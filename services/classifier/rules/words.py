@@ -1,19 +1,23 @@
 """The words of all rules in one automaton, and which rules' words are there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, cast
 
 import re2
 
 from services.classifier.rules.model import Rule
 
-MAX_EXCERPT = 200
+Search = Callable[[str], Any]
+"""Gives the match of a pattern in a text; its first group is what was found."""
+Holding = tuple[tuple[int, Search | None], ...]
+MAX_FOLLOWED = 20_000
+"""Sets of patterns found whose rules are kept."""
 MEMORY = 96 << 20
 """What the automaton may take, in bytes. It is built as texts are seen; when it is full, anew."""
-_TO_RE2 = re.compile(r"(?:\)|\]|\.)[*+{]|\[\[:|\\[pPCQzA]|\(\?")
+_TO_RE2 = re.compile(r"[)\].][*+]|\)\{|\{\d*,\}|\[\[:|\\[pPCQzA]|\(\?")
 """Repeats of more than a kind of letter, and what `re` would read in another way."""
 
 
@@ -34,6 +38,7 @@ class Words:
 
     Which rules hold is told by sets of bits, the first rule's the lowest: of rules that have a pattern found among
     their words, among what must be there too, and among what must not, side by side in one number for each pattern.
+    What follows from a set of patterns found is worked out when it is first found, as the states of the automaton are.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -51,51 +56,52 @@ class Words:
             self._alone |= (not rule.also) << index
         self._wanting = list(wanted.values())
         self._patterns = list(wanted)
-        numbers = {pattern: number for number, pattern in enumerate(wanted)}
-        self._own = [{numbers[pattern] for pattern in rule.patterns} for rule in rules]
-        self._alones: dict[int, Any] = {}
+        self._searches: dict[int, Search] = {}
+        self._followed: dict[tuple[int, ...], Holding] = {}
         self._set = re2.Set.SearchSet(options()) if wanted else None
         if self._set:
             for pattern in wanted:
                 self._set.Add(pattern.encode())
             self._set.Compile()
 
-    def found(self, text: str) -> Sequence[int]:
-        """Return the numbers of the patterns that are found in the text."""
-        return (self._set and self._set.Match(text.encode("utf-8", "replace"))) or ()
+    def holding(self, text: str) -> Holding:
+        """Return the rules whose words are there, and theirs that must be, and none that must not; the first at first.
 
-    def rules_of(self, found: Sequence[int]) -> int:
-        """Return the bits of the rules whose words are there, and theirs that must be, and none that must not."""
+        Each with the search for its words, or None when it asks for none.
+        """
+        found = tuple((self._set and self._set.Match(text.encode("utf-8", "replace"))) or ())
+        if (holding := self._followed.get(found)) is None:
+            if len(self._followed) >= MAX_FOLLOWED:
+                self._followed.clear()
+            holding = self._followed[found] = self._follow(found)
+        return holding
+
+    def _follow(self, found: tuple[int, ...]) -> Holding:
         bits = reduce(or_, map(self._wanting.__getitem__, found), 0)
         also, unless = self._shifts
-        return (bits & self._all | self._always) & (bits >> also | self._alone) & ~(bits >> unless)
+        left = (bits & self._all | self._always) & (bits >> also | self._alone) & ~(bits >> unless)
+        rules = [index for index in range(left.bit_length()) if left >> index & 1]
+        return tuple((index, self._search_of(index, found)) for index in rules)
 
-    def excerpt(self, rule: int, found: Sequence[int], text: str) -> str:
-        """Return the words of the text that the rule found."""
-        own = self._own[rule]
-        for number in found:
-            if number in own:
-                words = self._alone_of(number)(text)
-                return str(words[0])[:MAX_EXCERPT] if words else ""
-        return ""
-
-    def _alone_of(self, number: int) -> Any:
-        """Return the search for the pattern by itself, which tells where it is found."""
-        if (alone := self._alones.get(number)) is None:
-            alone = self._alones[number] = _search(self._patterns[number])
-        return alone
+    def _search_of(self, rule: int, found: tuple[int, ...]) -> Search | None:
+        number = next((number for number in found if self._wanting[number] >> rule & 1), None)
+        if number is None:
+            return None
+        if number not in self._searches:
+            self._searches[number] = _search(self._patterns[number])
+        return self._searches[number]
 
 
-def _search(pattern: str) -> Any:
+def _search(pattern: str) -> Search:
     """Return the search for one pattern that is known to be in a text.
 
     The wide repeats are left to RE2. Without them, what `re` goes back over is bounded by a word, and it takes a
     fifth of the time, for the automaton of each pattern need not be built and fetched.
     """
     if _TO_RE2.search(pattern):
-        return re2.compile(pattern, options()).search
+        return cast("Search", re2.compile(pattern, options()).search)
     try:
         narrow = re.compile(pattern, re.ASCII).search
     except re.error:
-        return re2.compile(pattern, options()).search
+        return cast("Search", re2.compile(pattern, options()).search)
     return lambda text: narrow(text) or re2.compile(pattern, options()).search(text)
