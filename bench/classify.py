@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench.confusion import picture
 from returpost.samples import expectations, paths
 from returpost.simulated_replies import HARD, SOFT
 from services.classifier.rules import Placed, Rule, Rules, load
@@ -156,13 +157,16 @@ def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) 
 
 
 def write_results(misses: Sequence[str], confusion: Counter[tuple[str, str]]) -> None:
-    """Write the misses, and how often each reason was taken for each, to `bench/results/`."""
+    """Write the misses to `bench/results/`, and how often each reason was taken for each, as a table and a picture."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "classify-misses.tsv").write_text("\n".join(misses) + "\n", encoding="utf-8")
     rows = [f"{wanted}\t{got}\t{count}" for (wanted, got), count in sorted(confusion.items())]
     (RESULTS / "classify-confusion.tsv").write_text(
         "\n".join(["wanted\tjudged\tcount", *rows]) + "\n", encoding="utf-8"
     )
+    right = sum(count for (wanted, got), count in confusion.items() if wanted == got)
+    title = f"{right} of {confusion.total()} reports judged right"
+    (RESULTS / "classify-confusion.svg").write_text(picture(confusion, title), encoding="utf-8")
 
 
 def _share(found: Sequence[bool]) -> float:

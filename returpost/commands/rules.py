@@ -3,31 +3,32 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from returpost.commands.options import Json
+from returpost.commands.options import FOLDER, Folder, Json, running
+from returpost.environment import setting
+from returpost.home import Home
 
 if TYPE_CHECKING:
     from services.classifier.rules import Rules
     from shared.contracts import Evidence
 
 app = typer.Typer(no_args_is_help=True, help="Check rule files, see what they cover and what they would change.")
-Folder = Annotated[Path | None, typer.Argument(help="Folder with rule files of your own; none: the packaged rules.")]
-Over = Annotated[
-    list[str],
-    typer.Argument(help="Mails, folders of them, SMTP replies (--lines), or events (.jsonl) of past bounces."),
-]
+OVER = "Mails, folders of them, SMTP replies (--lines), or events (.jsonl) of past bounces."
+Own = Annotated[Path | None, typer.Argument(help="Folder with rule files of your own; none: the packaged rules.")]
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of a file is an SMTP reply.")]
 FAILED = 1
 SHOWN = 20
 
 
 @app.command("test")
-def check(folder: Folder = None) -> None:
+def check(folder: Own = None) -> None:
     """Load the rules and check every example and counter-example; exit code 1 when any goes wrong."""
     from services.classifier.rules import RuleBook
 
@@ -40,7 +41,7 @@ def check(folder: Folder = None) -> None:
 
 
 @app.command()
-def lint(folder: Folder = None) -> None:
+def lint(folder: Own = None) -> None:
     """Show what is doubtful in rules that can be used; exit code 1 when anything is."""
     from services.classifier.rules import PACKAGED, load
     from services.classifier.rules.lint import doubts
@@ -56,7 +57,7 @@ def lint(folder: Folder = None) -> None:
 
 @app.command()
 def coverage(
-    over: Over,
+    over: Annotated[list[str], typer.Argument(help=OVER)],
     rules: Annotated[Path | None, typer.Option(help="Folder with rule files of your own.")] = None,
     lines: Lines = False,
     as_json: Json = False,
@@ -67,12 +68,13 @@ def coverage(
     returpost rules coverage bounces/
     returpost rules coverage --lines replies.txt
     """
+    from returpost.commands.past_bounces import of_files
     from services.classifier.rules import load
     from services.classifier.verdict import classify
 
     loaded = load(rules)
     deciding: Counter[str] = Counter()
-    for _, evidence in _evidence(over, lines):
+    for _, evidence in of_files(over, lines=lines):
         deciding[classify(evidence, loaded).rule] += 1
     total = deciding.total()
     by_rule = sum(count for rule, count in deciding.items() if not rule.startswith(("tables.", "kind.")))
@@ -96,18 +98,33 @@ def coverage(
 @app.command()
 def diff(
     folder: Annotated[Path, typer.Argument(help="Folder with the rule files that may come.")],
-    over: Over,
+    over: Annotated[list[str] | None, typer.Argument(help=OVER)] = None,
     now: Annotated[Path | None, typer.Option(help="Folder with the rule files of now.")] = None,
     lines: Lines = False,
+    archive: Annotated[bool, typer.Option("--archive", help="The bounces that the archive keeps.")] = False,
+    days: Annotated[int, typer.Option(min=1, help="How many days of the archive.")] = 30,
+    tenant: Annotated[str | None, typer.Option(help="Of the archive, one tenant's alone.")] = None,
+    directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """Show what would change over a set of past bounces if these rule files were used instead.
+    """Show what would change over past bounces if these rule files were used instead.
 
     Exit code 1 when an address would be called dead that is not now: look at those first.
+
+    \b
+    returpost rules diff my-rules bounces/
+    returpost rules diff my-rules --archive --days 7 --tenant acme
     """
+    from returpost.commands.past_bounces import of_archive, of_files
     from services.classifier.rules import load
 
-    found = list(_changes(load(now), load(folder), over, lines))
+    before, after = load(now), load(folder)
+    past: Iterable[tuple[str, Evidence]] = of_files(over or [], lines=lines)
+    if archive:
+        past = chain(past, of_archive(_broker(Home(directory)), datetime.now(UTC) - timedelta(days=days), tenant))
+    elif not over:
+        raise typer.BadParameter("name files of past bounces, or say --archive")
+    found = list(_changes(before, after, past))
     dead = sum(change["dead_address"] == [False, True] for change in found)
     if as_json:
         for change in found:
@@ -123,10 +140,15 @@ def diff(
         raise typer.Exit(FAILED)
 
 
-def _changes(before: "Rules", after: "Rules", over: list[str], lines: bool) -> Iterator[dict[str, Any]]:
+def _broker(home: Home) -> str:
+    """Return where the broker is. Raises `InvalidSettings` when nothing says so."""
+    return setting("AMQP_URL") or running(home).amqp_url
+
+
+def _changes(before: "Rules", after: "Rules", past: Iterable[tuple[str, "Evidence"]]) -> Iterator[dict[str, Any]]:
     from services.classifier.verdict import classify
 
-    for name, evidence in _evidence(over, lines):
+    for name, evidence in past:
         old, new = classify(evidence, before), classify(evidence, after)
         if (old.reason, old.type, old.dead_address) != (new.reason, new.type, new.dead_address):
             yield {
@@ -137,31 +159,3 @@ def _changes(before: "Rules", after: "Rules", over: list[str], lines: bool) -> I
                 "dead_address": [old.dead_address, new.dead_address],
                 "rule": [old.rule, new.rule],
             }
-
-
-def _evidence(over: list[str], lines: bool) -> Iterator[tuple[str, "Evidence"]]:
-    """Yield what the files say: mails, lines, or events `bounce.received`, one or a batch a line."""
-    from returpost.commands.classify import of_lines, of_mail, paths, read
-
-    for name in paths(over):
-        body = read(name)
-        if name.endswith(".jsonl"):
-            yield from ((name, evidence) for evidence in _of_events(name, body))
-        else:
-            yield from ((name, evidence) for _, _, evidence in (of_lines(body) if lines else of_mail(body)) if evidence)
-
-
-def _of_events(name: str, body: bytes) -> Iterator["Evidence"]:
-    from pydantic import ValidationError
-
-    from shared.contracts import Evidence
-    from shared.errors import InvalidSettings
-
-    for number, line in enumerate(body.decode("utf-8", "replace").splitlines(), 1):
-        try:
-            told = json.loads(line) if line.strip() else []
-            for event in told if isinstance(told, list) else [told]:
-                data = event.get("data", event)
-                yield Evidence.model_validate(data.get("evidence", data))
-        except (ValueError, AttributeError, ValidationError):
-            raise InvalidSettings(f"{name}: line {number} is no event of a bounce") from None
