@@ -1,4 +1,4 @@
-"""A system as `returpost up` runs it, for all tests of a module, and a real Chromium that looks at it."""
+"""A system as `returpost up` runs it, for all tests of the console, and a real Chromium that looks at it."""
 
 import contextlib
 import json
@@ -86,9 +86,9 @@ class System:
         self._http.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One system a module."""
+    """One system for all tests of the console; each of them changes addresses of its own alone."""
     folder = tmp_path_factory.mktemp("console")
     with made_vhost(backing) as vhost, made_database(backing, template) as database:
         environment = environment_of(backing, vhost, database) | {"RETURPOST_ACTIONS_DELETE_GRACE": "PT0S"}
@@ -102,7 +102,7 @@ def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory
             installation.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A headless Chromium."""
     found = install.chromium()

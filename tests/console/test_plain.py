@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
 from hypothesis import given, strategies as st
 
 import services.console
@@ -30,6 +31,8 @@ def test_every_text_of_the_console_has_its_norwegian_with_the_same_places() -> N
     folder = Path(services.console.__path__[0])
     found = extract_from_dir(str(folder), method_map=[("**.py", "python")], keywords=WORDS)
     catalog = texts.catalog("nb")
+    with (folder / "texts" / "nb.po").open("rb") as file:
+        written = {(one.id if isinstance(one.id, str) else one.id[0]) for one in read_po(file) if one.string}
     missing, different = [], []
     for _file, _line, message, _comments, _context in found:
         singular = message if isinstance(message, str) else message[0]
@@ -37,7 +40,7 @@ def test_every_text_of_the_console_has_its_norwegian_with_the_same_places() -> N
             continue
         plain = message if isinstance(message, str) else message[1]
         told = catalog.gettext(singular) if isinstance(message, str) else catalog.ngettext(singular, plain, 2)
-        if told == plain and told not in ("OK", "Status", "Person", "Database", "Format", "Token", "Excel (.xlsx)"):
+        if singular not in written:
             missing.append(singular)
         if set(re.findall(r"\{\w+\}", plain)) != set(re.findall(r"\{\w+\}", told)):
             different.append(singular)
@@ -126,7 +129,9 @@ VIEWS = st.builds(
     descending=st.booleans(),
     group=NAMES | st.just(""),
     search=st.text(max_size=20),
-    filters=st.lists(NAMES, unique=True, max_size=3).map(lambda values: tuple(("status", value) for value in values)),
+    filters=st.lists(st.text(min_size=1, max_size=9), unique=True, max_size=3).map(
+        lambda values: tuple(("company", value) for value in values)
+    ),
     hidden=st.frozensets(NAMES, max_size=3),
     after=st.text(max_size=20),
     opened=st.text(max_size=20),

@@ -25,7 +25,7 @@ export function headCell(column, view, words, sort, wish) {
   const items = [
     column.sort && item(words.ascending, "up", () => wish({ sort: column.name, descending: false })),
     column.sort && item(words.descending, "down", () => wish({ sort: column.name, descending: true })),
-    column.group && item(words.groupBy, "group", () => wish({ group: column.name })),
+    column.group && item(column.groupBy, "group", () => wish({ group: column.group })),
     item(words.hide, "close", () => wish({ hidden: [...view.hidden, column.name] })),
   ];
   const title = column.sort

@@ -10,7 +10,8 @@ from services.console.pages.detail import facts, message, why
 from services.console.parts.address_editor import AddressEditor
 from services.console.parts.markup import Tag, button, empty, icon, notice
 from services.console.parts.shell import Pages, Visitor, heading, trail
-from services.console.parts.table import Cells, Column, Found, Group, Table
+from services.console.parts.source import Cells, Column, Found, Ungrouped
+from services.console.parts.table import Table
 from services.console.parts.timeline import timeline
 from services.console.parts.view import View
 from services.console.texts import marked as _, reasons
@@ -23,7 +24,7 @@ def add(pages: Pages) -> None:
     pages.add("/addresses/{address:path}", _("Address"), address)
 
 
-class Contacts:
+class Contacts(Ungrouped):
     """All persons."""
 
     sort, descending, search, takes_all = "contact", False, _("Search"), False
@@ -45,10 +46,6 @@ class Contacts:
         asked = {"q": view.search or None, "after": mark or None, "limit": limit}
         found = await self._visitor.api.get("actions", "/v1/contacts", **asked)
         return Found(found["contacts"], found["next"])
-
-    async def groups(self, view: View) -> Sequence[Group]:
-        """Persons are not grouped."""
-        return []
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the person's id."""
@@ -81,7 +78,7 @@ class Contacts:
 async def contacts(visitor: Visitor) -> None:
     """The list of persons."""
     heading(visitor.t("Persons"), visitor.t("Who owns the addresses, as your CRM tells it."))
-    await Table(visitor, Contacts(visitor)).load()
+    await Table(visitor, Contacts(visitor)).begin()
 
 
 async def contact(visitor: Visitor) -> None:

@@ -11,7 +11,7 @@ from services.console.texts import Texts, reasons
 
 def code_of(row: Mapping[str, Any]) -> str:
     """Return reply code and enhanced status as a server wrote them."""
-    return " ".join(str(part) for part in (row.get("reply_code"), row.get("enhanced_status")) if part)
+    return " ".join(str(part) for part in (row.get("code"), row.get("enhanced_status")) if part)
 
 
 def reason_cell(texts: Texts, row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -59,7 +59,7 @@ def person_link(visitor: Visitor, row: Mapping[str, Any]) -> None:
 async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
     """Draw the panel of one row."""
     texts, t = visitor.texts, visitor.t
-    hard = row.get("status") == "hard_bounced" or row.get("hard")
+    hard = row.get("status") == "hard_bounced"
     why(visitor, row.get("reason"), row["address"], "bad" if hard or row.get("blocked") else "warn")
     facts(
         {
@@ -70,9 +70,13 @@ async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
             t("Status"): reasons.word(texts, reasons.STATUSES, row.get("status")),
             t("Cause of the block"): reasons.word(texts, reasons.CAUSES, row.get("cause")),
             t("Number of returns"): texts.number(row["return_count"]) if row.get("return_count") else None,
-            t("Time"): texts.full_time(row.get("returned_at") or row.get("since") or row.get("delivered_at")),
+            t("Sent"): texts.full_time(row.get("sent_at")),
+            t("Returned"): texts.full_time(row.get("returned_at")),
+            t("Opened"): texts.full_time(row.get("opened_at")),
+            t("Complained"): texts.full_time(row.get("complained_at")),
+            t("Blocked since"): texts.full_time(row.get("blocked_since")),
             t("Code"): code_of(row),
-            t("Note"): row.get("note"),
+            t("Rule"): row.get("rule"),
         }
     )
     message(visitor, row.get("diagnostic"))

@@ -4,26 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from services.console.pages.detail import detail
-from services.console.pages.recipients import Recipients, Returned
-from services.console.parts.actions_menu import actions_menu
-from services.console.parts.filters import filter_buttons
+from services.console.pages import board
+from services.console.pages.rows import BOUNCES, RECIPIENTS, SHOWN, Rows
 from services.console.parts.markup import Tag, link
 from services.console.parts.shell import Pages, Visitor, heading, trail
-from services.console.parts.table import Cells, Column, Found, Group, Table
+from services.console.parts.source import Cells, Column, Found, Ungrouped
+from services.console.parts.table import Table
 from services.console.parts.view import View
 from services.console.texts import marked as _
 
 BAD_RATE, WARN_RATE = 0.05, 0.02
 """Shares of returns at which mailbox providers act: SES reviews at 5%, healthy lists stay under 2%."""
-FILTERS = (
-    ("sent", _("Sent")),
-    ("returned", _("Returned")),
-    ("opened", _("Opened")),
-    ("complained", _("Complained")),
-    ("ready", _("Ready")),
-    ("blocked", _("Blocked")),
-)
 PARTS = (
     ("opened", "opened", _("opened")),
     ("delivered", "delivered", _("delivered")),
@@ -38,7 +29,7 @@ def add(pages: Pages) -> None:
     pages.add("/mailings/{mailing:path}", _("Mailing"), mailing)
 
 
-class Mailings:
+class Mailings(Ungrouped):
     """All mailings."""
 
     caption = _("Mailings with what became of their recipients")
@@ -63,10 +54,6 @@ class Mailings:
         """Return a page of mailings."""
         rows = await self._visitor.api.get("actions", "/v1/mailings", limit=limit, offset=int(mark or 0))
         return Found(rows, str(int(mark or 0) + limit) if len(rows) == limit else None)
-
-    async def groups(self, view: View) -> Sequence[Group]:
-        """Mailings are not grouped."""
-        return []
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the mailing."""
@@ -105,7 +92,7 @@ def tone(rate: float) -> str:
 async def mailings(visitor: Visitor) -> None:
     """The list of mailings."""
     heading(visitor.t("Mailings"), visitor.t("What became of each mailing, and whom it did not reach."))
-    await Table(visitor, Mailings(visitor)).load()
+    await Table(visitor, Mailings(visitor)).begin()
 
 
 async def mailing(visitor: Visitor) -> None:
@@ -118,19 +105,6 @@ async def mailing(visitor: Visitor) -> None:
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
         link(visitor.t("Recipients"), place, aria_current=None if bounces else "page")
         link(visitor.t("Manage bounces"), f"{place}?tab=bounces", aria_current="page" if bounces else None)
-    source = (Returned if bounces else Recipients)(visitor, name)
+    source = Rows(visitor, BOUNCES if bounces else RECIPIENTS, name)
     also = {"tab": "bounces"} if bounces else {}
-
-    async def changed(_: Table) -> None:
-        await menu.refresh()
-        if buttons is not None:
-            buttons.show()
-
-    async def opened(row: Mapping[str, Any]) -> None:
-        await detail(visitor, row)
-
-    table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also, on_change=changed)
-    buttons = None if bounces else filter_buttons(visitor, table, "status", FILTERS)
-    menu = actions_menu(visitor, table, source.chosen)
-    await table.load()
-    await menu.refresh()
+    await board.show(visitor, source, also, () if bounces else tuple(SHOWN.items()))

@@ -30,8 +30,9 @@ class ActionsMenu:
                 Tag("span", text=visitor.t("Actions"))
             self._list = Tag("div", "menu-box menu-list")
         self._shown: bool | None = None
+        table.listeners.append(self.refresh)
 
-    async def refresh(self) -> None:
+    def refresh(self) -> None:
         """Show what can be done with what is ticked now."""
         ready = self._table.how_many > 0 and self._visitor.may("write")
         if ready is self._shown:
@@ -65,8 +66,3 @@ class ActionsMenu:
         if not self._visitor.may("write"):
             return self._visitor.t("You may look, but not change. An administrator can give you the right.")
         return self._visitor.t("Tick the addresses that it shall be about.")
-
-
-def actions_menu(visitor: Visitor, table: Table, chosen: Choose) -> ActionsMenu:
-    """Put the Actions button under a table."""
-    return ActionsMenu(visitor, table, chosen)

@@ -1,38 +1,106 @@
-"""Filter buttons that combine: none pressed shows all, several pressed show what fits any of them."""
+"""What narrows a table: buttons that combine, a menu for all else, and what is narrowed by, each to be taken away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from services.console.parts.markup import Tag
+from services.console.parts.field import Field
+from services.console.parts.markup import Tag, button, icon
 from services.console.parts.shell import Visitor
 from services.console.parts.table import Table
 
+Describe = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """One field of the menu: a choice of values, or text (`kind` as of fields)."""
+
+    name: str
+    label: str
+    kind: str = "select"
+    choices: Mapping[str, str] | None = None
+    """Values by what they are called, in the visitor's language already."""
+
 
 class Filters:
-    """The buttons above a table."""
+    """All that narrows one table, above it."""
 
-    def __init__(self, visitor: Visitor, table: Table, name: str, choices: Sequence[tuple[str, str]]) -> None:
-        self._table, self._name = table, name
+    def __init__(
+        self,
+        visitor: Visitor,
+        table: Table,
+        describe: Describe,
+        narrowings: Sequence[Narrowing],
+        buttons: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._visitor, self._table, self._describe, self._narrowings = visitor, table, describe, narrowings
         self._buttons: dict[str, Tag] = {}
-        with table.filters, Tag("div", "filters", role="group", aria_label=visitor.t("Show only")):
-            for value, title in choices:
-                made = Tag("button", "choice", visitor.t(title), type="button")
+        with table.filters:
+            if buttons:
+                self._draw_buttons(buttons)
+            with Tag("details", "menu filter-menu"):
+                with Tag("summary"):
+                    icon("filter")
+                    Tag("span", text=visitor.t("Filter"))
+                self._menu = Tag("div", "menu-box stack")
+        with table.narrowed:
+            self._chips = Tag("div", "chips", aria_label=visitor.t("Narrowed by"), role="group")
+        self._shown: object = None
+        table.listeners.append(self.show)
+
+    def _draw_buttons(self, buttons: Sequence[tuple[str, str]]) -> None:
+        with Tag("div", "filters", role="group", aria_label=self._visitor.t("Show only")):
+            for value, title in buttons:
+                made = Tag("button", "choice", self._visitor.t(title), type="button")
                 made.on("click", partial(self._toggle, value))
                 self._buttons[value] = made
-        self.show()
 
     def show(self) -> None:
-        """Show which are pressed."""
-        chosen = self._table.view.chosen(self._name)
+        """Show what the table is narrowed by."""
+        view = self._table.view
+        if view.filters == self._shown:
+            return
+        self._shown = view.filters
         for value, made in self._buttons.items():
-            made.props["aria-pressed"] = "true" if value in chosen else "false"
+            made.props["aria-pressed"] = "true" if value in view.chosen("show") else "false"
             made.update()
+        self._draw_menu()
+        self._chips.clear()
+        rest = [(name, value) for name, value in view.filters if name != "show" or value not in self._buttons]
+        self._chips.set_visibility(bool(rest))
+        with self._chips:
+            for name, value in rest:
+                self._chip(name, value)
+
+    def _chip(self, name: str, value: str) -> None:
+        text = self._describe(name, value)
+        label = self._visitor.t("Take away: {what}", what=text)
+        with Tag("button", "chip", type="button", aria_label=label) as made:
+            Tag("span", text=text)
+            icon("close")
+        made.on("click", partial(self._take_away, name))
+
+    def _draw_menu(self) -> None:
+        t, view = self._visitor.t, self._table.view
+        self._menu.clear()
+        with self._menu:
+            fields: dict[str, Field] = {}
+            for one in self._narrowings:
+                held = next(iter(view.chosen(one.name)), "")
+                choices = None if one.choices is None else {"": t("All")} | dict(one.choices)
+                fields[one.name] = Field(t(one.label), one.kind, held, choices=choices)
+            button(t("Show"), partial(self._narrow, fields), "primary")
+
+    async def _narrow(self, fields: Mapping[str, Field]) -> None:
+        view = self._table.view
+        for name, field in fields.items():
+            value = str(field.value).strip()
+            view = view.only(name, value or None)
+        await self._table.change(view)
 
     async def _toggle(self, value: str) -> None:
-        await self._table.change(self._table.view.toggled(self._name, value))
-        self.show()
+        await self._table.change(self._table.view.toggled("show", value))
 
-
-def filter_buttons(visitor: Visitor, table: Table, name: str, choices: Sequence[tuple[str, str]]) -> Filters:
-    """Put the buttons of a filter above a table."""
-    return Filters(visitor, table, name, choices)
+    async def _take_away(self, name: str) -> None:
+        await self._table.change(self._table.view.only(name, None))

@@ -125,8 +125,8 @@ export default {
       if (!this.selectable || this.howMany === 0) return null;
       const more = this.takesAll && !this.everything && this.pageTicked && (this.count.more || this.count.back);
       return h("div", { class: "ticked-bar", role: "status" }, [
-        h("span", this.everything ? this.words.allTicked : this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
-        more && h("button", { class: "link", onClick: () => this.told(true) }, this.words.everything),
+        h("span", this.everything ? this.count.all : this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
+        more && h("button", { class: "link", onClick: () => this.told(true) }, this.count.everything),
         h("button", { class: "link", onClick: this.clear }, this.words.none),
       ]);
     },
@@ -162,8 +162,9 @@ export default {
     group(group) {
       const width = this.visible.length + (this.selectable ? 1 : 0);
       const open = group.rows !== null;
-      const button = h("button", { "aria-expanded": String(open), onClick: () => this.$emit("group", group.value) }, [
-        icon(open ? "down" : "right"), h("span", group.title), h("b", group.count),
+      const title = [h("span", group.title), h("b", group.count)];
+      const button = group.value === null ? h("span", { class: "group-none" }, title) : h("button", { "aria-expanded": String(open), onClick: () => this.$emit("group", group.value) }, [
+        icon(open ? "down" : "right"), ...title,
       ]);
       const first = h("tr", { class: "group-row", role: "row", key: `g:${group.value}` }, h("td", { colspan: width, role: "cell" }, button));
       const rest = group.more && h("tr", { class: "more-row", role: "row", key: `m:${group.value}` }, h("td", { colspan: width, role: "cell" }, [
@@ -182,10 +183,10 @@ export default {
       h("caption", { class: "sr" }, this.caption), this.head(), this.body(),
     ]);
     const foot = h("div", { class: "foot" }, [
-      this.$slots.actions?.(), h("span", { class: "grow" }), pager(this.count, this.words, this.wish),
+      this.$slots.actions?.(), this.hint && h("span", { class: "small quiet" }, this.hint), h("span", { class: "grow" }), pager(this.count, this.words, this.wish),
     ]);
     return h("div", { class: ["sheet", { "no-ticks": !this.selectable }] }, [
-      this.toolRow(), this.tickedRow(),
+      this.toolRow(), this.$slots.narrowed?.(), this.tickedRow(),
       h("div", { class: "scroller" }, nothing && !this.busy ? this.$slots.empty?.() : table), foot,
     ]);
   },

@@ -1,8 +1,9 @@
 """The table that every page uses: rows come from a service page by page, and the browser gets one page at a time."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
@@ -10,75 +11,11 @@ from nicegui.events import GenericEventArguments
 from services.console.api_client import Trouble
 from services.console.parts.markup import Tag, empty, icon, notice
 from services.console.parts.shell import Visitor
+from services.console.parts.source import Found, Source, Total
 from services.console.parts.view import View, from_query, to_query
 
 PAGE = 100
 GROUP_PAGE = 25
-Cells = dict[str, dict[str, Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. `kind` says how it is drawn: text, number or wraps."""
-
-    name: str
-    title: str
-    kind: str = "text"
-    sort: bool = True
-    group: bool = False
-    shown: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of rows."""
-
-    rows: Sequence[Mapping[str, Any]]
-    following: str | None = None
-    """Mark of the next page."""
-    total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One group: the value that its rows share, what it is called, and how many they are."""
-
-    value: str
-    title: str
-    count: int
-
-
-class Source(Protocol):
-    """Where the rows come from, and how they look."""
-
-    sort: str
-    descending: bool
-    caption: str
-    search: str
-    """What the search finds; nothing: the service cannot search here, and the field is left out."""
-    takes_all: bool
-    """Whether operations can be told to take all that match, without a list of them."""
-    empty: tuple[str, str, str]
-    """Icon, title and what to do when there are no rows at all."""
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        """All columns, in their order."""
-
-    async def page(self, view: View, mark: str, limit: int) -> Found:
-        """Return the page after a mark."""
-
-    async def groups(self, view: View) -> Sequence[Group]:
-        """Return the groups of a view, by the column that it names."""
-
-    def identity(self, row: Mapping[str, Any]) -> str:
-        """Return the id of a row."""
-
-    def name(self, row: Mapping[str, Any]) -> str:
-        """Return what a row is called for those who do not see it."""
-
-    def cells(self, row: Mapping[str, Any]) -> Cells:
-        """Return what is shown of a row, by column."""
 
 
 class _Sheet(Element, component="table.js"):
@@ -86,7 +23,7 @@ class _Sheet(Element, component="table.js"):
 
 
 Detail = Callable[[Mapping[str, Any]], Awaitable[None]]
-Changed = Callable[["Table"], Awaitable[None] | None]
+Changed = Callable[[], Awaitable[None] | None]
 
 
 class Table:
@@ -100,16 +37,18 @@ class Table:
         detail: Detail | None = None,
         selectable: bool = False,
         also: Mapping[str, str] | None = None,
-        on_change: Changed | None = None,
     ) -> None:
         self.visitor, self.source = visitor, source
         self.hidden = frozenset(column.name for column in source.columns if not column.shown)
         self.view = from_query(visitor.query, sort=source.sort, descending=source.descending, hidden=self.hidden)
         self.ticked: dict[str, Mapping[str, Any]] = {}
         self.everything = False
-        self.total: int | None = None
+        self.total: Total | None = None
+        self.listeners: list[Changed] = []
+        """Who is told when view or ticks have changed."""
+        self._counted: object = None
         self._also = dict(also or {})
-        self._detail, self._on_change = detail, on_change
+        self._detail = detail
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._marks = ["", self.view.after] if self.view.after else [""]
         self._following: str | None = None
@@ -123,15 +62,19 @@ class Table:
         self._prepare(selectable)
         self.actions = self._sheet.add_slot("actions")
         self.filters = self._sheet.add_slot("filters")
+        self.narrowed = self._sheet.add_slot("narrowed")
         with self._sheet.add_slot("empty"):
             self._empty = Tag("div")
 
     def _prepare(self, selectable: bool) -> None:
         t = self.visitor.t
         columns = [
-            {"name": c.name, "title": t(c.title), "kind": c.kind, "sort": c.sort, "group": c.group}
+            {
+                "name": c.name, "title": t(c.title), "kind": c.kind, "sort": c.sort, "group": c.group,
+                "groupBy": t(c.group_title),
+            }
             for c in self.source.columns
-        ]
+        ]  # fmt: skip
         self._sheet.props["columns"] = columns
         self._sheet.props["selectable"] = selectable
         self._sheet.props["caption"] = t(self.source.caption)
@@ -139,24 +82,30 @@ class Table:
         self._sheet.props["takesAll"] = self.source.takes_all
         start: dict[str, Any] = {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}
         self._sheet.props.update(start)
-        self._sheet.props["count"] = {"text": "", "total": 0, "back": False, "more": False}
+        self._sheet.props["count"] = {"text": "", "total": 0, "back": False, "more": False, "everything": "", "all": ""}
         self._sheet.props["view"] = self._shown_view()
         self._sheet.on("wish", self._wish)
         self._sheet.on("tick", self._tick)
         self._sheet.on("show", self._show)
         self._sheet.on("group", self._toggle_group)
 
+    async def begin(self) -> None:
+        """Show the first of it."""
+        await self.load()
+        await self.tell()
+
     async def load(self) -> None:
         """Fetch what the view shows, and show it. What a service refuses is said in the table's place."""
         self._wanted += 1
         mine = self._wanted
         try:
-            groups, found = await self._fetch()
+            (groups, found), total = await asyncio.gather(self._fetch(), self._count_all())
         except Trouble as trouble:
             self._say(trouble)
             return
         if mine != self._wanted:  # the visitor has asked for something else meanwhile
             return
+        self.total = total
         self._take(groups, found)
         if self.view.opened:
             await self._open(self.view.opened)
@@ -185,27 +134,37 @@ class Table:
     @property
     def how_many(self) -> int:
         """How many rows are ticked."""
-        return max(self.total or 0, len(self.ticked)) if self.everything else len(self.ticked)
+        return max(self.total.count if self.total else 0, len(self.ticked)) if self.everything else len(self.ticked)
+
+    async def _count_all(self) -> Total | None:
+        """Return how many rows fit; they are not counted anew for another page of the same."""
+        wanted = (self.view.filters, self.view.search)
+        if self.total is None or self._counted != wanted or self._marks == [""]:
+            self._counted = wanted
+            return await self.source.total(self.view)
+        return self.total
 
     async def _fetch(self) -> tuple[list[dict[str, Any]] | None, Found]:
         if not self.view.group:
             return None, await self.source.page(self.view, self._marks[-1], PAGE)
         made: list[dict[str, Any]] = []
         self._rows = {}
-        for group in await self.source.groups(self.view):
+        told = await self.source.groups(self.view)
+        self._sheet.props["hint"] = "" if told.exact else self.visitor.t("The counts are of the first rows alone.")
+        for group in told.groups:
             shown: dict[str, Any] = {"value": group.value, "title": group.title, "rows": None, "more": False}
-            if group.value in self._open_groups:
+            if group.value is not None and group.value in self._open_groups:
                 inside = self.view.only(self.view.group, group.value).changed(group="")
                 found = await self.source.page(inside, "", GROUP_PAGE)
                 shown |= {"rows": [self._row(row) for row in found.rows], "more": bool(found.following)}
-            made.append(shown | {"count": self.visitor.texts.number(group.count), "size": group.count})
-        return made, Found([], None, sum(group["size"] for group in made))
+            made.append(shown | {"count": self.visitor.texts.number(group.count)})
+        return made, Found([])
 
     def _take(self, groups: list[dict[str, Any]] | None, found: Found) -> None:
-        if groups is None:
-            self._rows = {}
-        self._following, self.total = found.following, found.total
         props = self._sheet.props
+        if groups is None:
+            self._rows, props["hint"] = {}, ""
+        self._following = found.following
         props["rows"] = [self._row(row) for row in found.rows]
         props["groups"] = groups
         props["count"] = self._count(found, groups)
@@ -221,24 +180,23 @@ class Table:
         return {"id": identity, "name": self.source.name(row), "cells": self.source.cells(row)}
 
     def _count(self, found: Found, groups: list[dict[str, Any]] | None) -> dict[str, Any]:
-        texts, first = self.visitor.texts, (len(self._marks) - 1) * PAGE + 1
+        texts, first, t = self.visitor.texts, (len(self._marks) - 1) * PAGE + 1, self.visitor.t
+        total = self.total
+        all_ = ""
+        if total is not None:
+            all_ = texts.number(total.count) if total.exact else t("more than {n}", n=texts.number(total.count))
         if groups is not None:
             text = texts.tn("{n} group", "{n} groups", len(groups))
         elif not found.rows:
             text = ""
         else:
-            span = f"{texts.number(first)}–{texts.number(first + len(found.rows) - 1)}"
-            text = (
-                span
-                if found.total is None
-                else texts.t("{span} of {total}", span=span, total=texts.number(found.total))
-            )
+            text = f"{texts.number(first)}–{texts.number(first + len(found.rows) - 1)}"
+            text = t("{span} of {total}", span=text, total=all_) if all_ else text
         return {
-            "text": text,
-            "total": found.total or len(found.rows),
-            "back": groups is None and len(self._marks) > 1,
-            "more": bool(found.following),
-        }
+            "text": text, "total": total.count if total else len(found.rows),
+            "back": groups is None and len(self._marks) > 1, "more": bool(found.following),
+            "everything": t("Tick all that match ({n})", n=all_), "all": t("All that match are ticked ({n})", n=all_),
+        }  # fmt: skip
 
     def _show_empty(self) -> None:
         self._empty.clear()
@@ -283,7 +241,7 @@ class Table:
         if "sort" in wanted and wanted["sort"] in {column.name for column in self.source.columns if column.sort}:
             view = view.changed(sort=wanted["sort"], descending=bool(wanted["descending"]))
         if "group" in wanted:
-            groupable = {column.name for column in self.source.columns if column.group}
+            groupable = {column.group for column in self.source.columns if column.group}
             view = view.changed(group=wanted["group"] if wanted["group"] in groupable else "")
             self._open_groups.clear()
         if "search" in wanted:
@@ -340,9 +298,9 @@ class Table:
                 await self._detail(row)
 
     async def tell(self) -> None:
-        """Tell the page that view or ticks have changed."""
-        if self._on_change is not None:
-            waiting = self._on_change(self)
+        """Tell who wants to know that view or ticks have changed."""
+        for listener in self.listeners:
+            waiting = listener()
             if waiting is not None:
                 await waiting
 
@@ -352,10 +310,9 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
     t = visitor.t
     return {
         "search": search, "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
-        "descending": t("Sort descending"), "groupBy": t("Group by this column"), "hide": t("Hide this column"),
+        "descending": t("Sort descending"), "hide": t("Hide this column"),
         "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
         "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
-        "everything": t("Tick all that match"), "allTicked": t("All that match are ticked"),
         "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
     }  # fmt: skip

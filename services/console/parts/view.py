@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
 MAX_SEARCH = 200
 
@@ -53,7 +53,7 @@ def from_query(query: Mapping[str, str], *, sort: str, descending: bool, hidden:
         group=query.get("group", ""),
         search=query.get("q", "")[:MAX_SEARCH],
         filters=tuple(
-            (name.removeprefix("f."), value)
+            (name.removeprefix("f."), unquote(value))
             for name, values in query.items()
             if name.startswith("f.")
             for value in values.split(",")
@@ -71,7 +71,7 @@ def to_query(view: View, *, sort: str, descending: bool, hidden: frozenset[str],
     if (view.sort, view.descending) != (sort, descending):
         given["sort"] = f"{'-' if view.descending else ''}{view.sort}"
     for name in dict.fromkeys(name for name, _ in view.filters):
-        given[f"f.{name}"] = ",".join(view.chosen(name))
+        given[f"f.{name}"] = ",".join(quote(value, safe=" ") for value in view.chosen(name))
     if view.hidden != hidden:
         given["hide"] = ",".join(sorted(view.hidden))
     others = {"group": view.group, "q": view.search, "after": view.after, "open": view.opened}

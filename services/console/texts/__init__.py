@@ -3,7 +3,7 @@
 import gettext
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -96,6 +96,13 @@ class Texts:
         """Write a date."""
         moment = _moment(value)
         return "" if moment is None else dates.format_date(moment.astimezone(self.zone), "medium", self.locale)
+
+    def day(self, value: str) -> str:
+        """Write a day that is said as in ISO 8601; anything else as it stands."""
+        try:
+            return dates.format_date(date.fromisoformat(value), "long", self.locale)
+        except ValueError:
+            return value
 
     def ago(self, value: datetime | str | None) -> str:
         """Write how long ago a time is, or how far away."""

@@ -166,6 +166,7 @@ STATUSES = {
     "complained": _("Complained"),
     "unsubscribed": _("Unsubscribed"),
 }
+TYPES = {"hard": _("Hard return"), "soft": _("Soft return")}
 TONES = {
     "ready": "calm",
     "blocked": "bad",

@@ -1,0 +1,25 @@
+"""A table of addresses with all that belongs to it: filters, the side panel, and the Actions button."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.console.pages.detail import detail
+from services.console.pages.rows import Rows
+from services.console.parts.actions_menu import ActionsMenu
+from services.console.parts.filters import Filters
+from services.console.parts.shell import Visitor
+from services.console.parts.table import Table
+
+
+async def show(
+    visitor: Visitor, source: Rows, also: Mapping[str, str], buttons: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Draw it; `also` is what else the page's address says."""
+
+    async def opened(row: Mapping[str, Any]) -> None:
+        await detail(visitor, row)
+
+    table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also)
+    Filters(visitor, table, source.describe, source.narrowings(), buttons)
+    ActionsMenu(visitor, table, source.chosen)
+    await table.begin()

@@ -1,0 +1,82 @@
+"""A quarter of a year of mailings of an imagined firm, for pictures: persons, and results with their replies."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+SEED = 7
+TODAY = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+FIRST = ("Anne", "Bjørn", "Cecilie", "David", "Eva", "Fredrik", "Grete", "Hans", "Ingrid", "Jonas", "Kari", "Lars",
+         "Marit", "Nils", "Oda", "Per", "Ragnhild", "Siri", "Tor", "Unni", "Vidar", "Åse", "Øystein")  # fmt: skip
+LAST = ("Andersen", "Berg", "Dahl", "Eriksen", "Foss", "Gundersen", "Haugen", "Iversen", "Johansen", "Kristiansen",
+        "Lie", "Moen", "Nilsen", "Olsen", "Pedersen", "Rud", "Solberg", "Tangen", "Vik", "Ødegård")  # fmt: skip
+COMPANIES = {
+    "Nordlys Bygg AS": "nordlys-bygg.example", "Fjord & Fjell Reiser": "fjordfjell.example",
+    "Havbris Shipping": "havbris.example", "Kystbanken": "kystbanken.example", "Granåsen Skole": "granaasen.example",
+    "Bergtatt Kaffe": "bergtatt.example", "Solsiden Eiendom": "solsiden.example", "Viddas Ull": "viddasull.example",
+    "Ishavet Fisk": "ishavetfisk.example", "Lysløypa Helse": "lysloypa.example",
+}  # fmt: skip
+FREE = ("mail.example", "post.example", "inbox.example")
+MAILINGS = ("Nyhetsbrev 36", "Høstkampanje", "Nyhetsbrev 38", "Invitasjon til frokostmøte", "Nyhetsbrev 40",
+            "Kundeundersøkelse", "Nyhetsbrev 42", "Messe i november", "Nyhetsbrev 44", "Førjulstilbud",
+            "Nyhetsbrev 46", "Nyhetsbrev 48")  # fmt: skip
+PERSONS = 420
+REPLIES = (
+    (30, "550 5.1.1 <{address}>: Recipient address rejected: User unknown in virtual mailbox table"),
+    (12, "550 5.4.4 Host or domain name not found. Name service error for name={domain} type=MX: Host not found"),
+    (14, "552 5.2.2 <{address}>: Mailbox full, quota exceeded"),
+    (10, "554 5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org"),
+    (8, "550 5.2.1 The email account that you tried to reach is disabled"),
+    (6, "550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy"),
+    (6, "554 5.7.1 Message rejected as spam by content filtering"),
+    (8, "451 4.7.1 Greylisting in action, please come back later"),
+    (6, "421 4.4.2 Connection timed out"),
+)
+
+
+def persons() -> dict[str, dict[str, Any]]:
+    """Return the persons by their number in the CRM, as `PUT /v1/contacts/...` takes them."""
+    drawn, found = random.Random(SEED), {}
+    for number in range(PERSONS):
+        first, last = drawn.choice(FIRST), drawn.choice(LAST)
+        company, domain = drawn.choice(list(COMPANIES.items()))
+        domain = domain if drawn.random() < 0.8 else drawn.choice(FREE)
+        plain = f"{first}.{last}{number % 40 or ''}".lower().translate(str.maketrans("åøæ", "aoa"))
+        found[f"crm-{1000 + number}"] = {
+            "name": f"{first} {last}", "company": company, "addresses": [f"{plain}@{domain}"],
+        }  # fmt: skip
+    return found
+
+
+def results() -> Iterator[dict[str, Any]]:
+    """Yield the delivery results of all mailings: most arrive; the dead ones come back each time."""
+    drawn = random.Random(SEED)
+    addresses = [one["addresses"][0] for one in persons().values()] + [f"kunde{n}@{FREE[n % 3]}" for n in range(180)]
+    dead = {address: reply for address in addresses if (reply := _fate(drawn))}
+    for at, mailing in enumerate(MAILINGS):
+        sent = TODAY - timedelta(days=7 * (len(MAILINGS) - 1 - at), hours=at % 4)
+        trouble = 0.05 if mailing == "Høstkampanje" else 0.012
+        for nth, address in enumerate(addresses):
+            time = (sent + timedelta(seconds=7 * nth)).isoformat()
+            row: dict[str, Any] = {"mailing": mailing, "address": address, "time": time}
+            reply = dead.get(address) if drawn.random() < 0.9 else None
+            reply = reply or (_reply(drawn) if drawn.random() < trouble else None)
+            if reply:
+                told = reply.format(address=address, domain=address.partition("@")[2])
+                yield row | {"result": "bounced", "diagnostic": told}
+                continue
+            yield row | {"result": "delivered"}
+            after = (sent + timedelta(hours=3, seconds=nth)).isoformat()
+            if drawn.random() < 0.3:
+                yield row | {"result": "opened", "time": after}
+            elif drawn.random() < 0.001:
+                yield row | {"result": "complained", "time": after}
+
+
+def _fate(drawn: random.Random) -> str | None:
+    return _reply(drawn) if drawn.random() < 0.05 else None
+
+
+def _reply(drawn: random.Random) -> str:
+    return drawn.choices([text for _, text in REPLIES], [weight for weight, _ in REPLIES])[0]
