@@ -1,23 +1,21 @@
 """Overview: how mailings fared against what mailbox providers accept, why e-mails came back, what is blocked."""
 
 import asyncio
-from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
-
-from nicegui import ui
 
 from services.console.api_client import Trouble
-from services.console.pages.mailings import BAD_RATE, WARN_RATE, tone
-from services.console.parts.chart import Chart
+from services.console.pages import storms, trends
+from services.console.pages.mailings import tone
 from services.console.parts.markup import Tag, empty, link, notice
 from services.console.parts.shell import Pages, Visitor, heading
 from services.console.texts import marked as _, reasons
 
-MAILINGS = 24
-TOP = 12
-"""Per cent at which the axis ends, so that the limits can be told apart; higher bars are cut off."""
-MOST_REASONS = 10
+PERIODS = {7: _("7 days"), 30: _("30 days"), 90: _("90 days"), 365: _("A year")}
+USUAL = 90
+MAILINGS = 60
+MOST_LINES = 8
 COMPLAINT_WARN, COMPLAINT_BAD = 0.001, 0.003
 """Gmail and Yahoo: keep complaints under 0.1%, never reach 0.3%."""
 Rows = list[dict[str, Any]]
@@ -31,70 +29,83 @@ def add(pages: Pages) -> None:
 async def overview(visitor: Visitor) -> None:
     """Draw the page; what a service that is away would show is missing, the rest is there."""
     t, api = visitor.t, visitor.api
-    heading(t("Overview"), t("How your mailings arrive. Click on what you see to come to the addresses behind it."))
-    asked = (
-        api.get("actions", "/v1/mailings", limit=MAILINGS),
-        api.get("blocklist", "/v1/counts"),
-        api.get("classifier", "/v1/verdicts/counts"),
-        api.get("classifier", "/v1/retries/counts"),
+    asked = visitor.query.get("days", "")
+    days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else USUAL
+    head = heading(
+        t("Overview"), t("How your mailings arrive. Click on what you see to come to the addresses behind it.")
     )
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    told: set[str] = set()
-    for answer in found:
-        if isinstance(answer, Trouble) and str(answer) not in told:
-            told.add(str(answer))
-            notice("warn", *visitor.trouble(answer))
-        elif isinstance(answer, BaseException) and not isinstance(answer, Trouble):
-            raise answer
-    mailings, blocks, verdicts, retries = (answer if isinstance(answer, list) else None for answer in found)
+    with head:
+        _periods(visitor, days)
+    first = (datetime.now(UTC) - timedelta(days=days - 1)).date()
+    answers = await asyncio.gather(
+        api.get("actions", "/v1/statistics", first=first.isoformat()),
+        api.get("actions", "/v1/statistics/mailings", limit=MAILINGS),
+        api.get("blocklist", "/v1/counts"),
+        api.get("classifier", "/v1/retries/counts"),
+        api.get("blocklist", "/v1/storms", limit=5),
+        return_exceptions=True,
+    )
+    told, sent, blocks, retries, stormy = _there(visitor, answers)
+    if stormy is not None:
+        storms.show(visitor, stormy["storms"])
     with Tag("div", "cards"):
-        _figures(visitor, mailings, blocks, retries)
-        if mailings is not None:
-            _rates(visitor, mailings)
-        if verdicts is not None:
-            _reasons(visitor, verdicts)
+        _figures(visitor, told, blocks)
+        if sent is not None:
+            shown = [row for row in reversed(sent["mailings"]) if row["sent"] > 0 and row["at"] >= first.isoformat()]
+            trends.rates(visitor, shown)
+        if told is not None:
+            _reasons(visitor, told["reasons"])
+            _domains(visitor, told["domains"])
+            trends.blocks(visitor, told["blocks"], first)
+        if retries is not None:
+            _retries(visitor, retries)
         if blocks is not None:
             _blocks(visitor, blocks)
 
 
-def _counts(mailings: Rows) -> Counter[str]:
-    summed: Counter[str] = Counter()
-    for row in mailings:
-        summed.update(row["counts"])
-    return summed
+def _there(visitor: Visitor, answers: list[Any]) -> list[Any]:
+    """Return the answers that are there; say of each service that is away, once, that it is."""
+    said: set[str] = set()
+    for answer in answers:
+        if isinstance(answer, Trouble) and str(answer) not in said:
+            said.add(str(answer))
+            notice("warn", *visitor.trouble(answer))
+        elif isinstance(answer, BaseException) and not isinstance(answer, Trouble):
+            raise answer
+    return [None if isinstance(answer, Trouble) else answer for answer in answers]
 
 
-def rates(counts: Counter[str]) -> tuple[int, float, float]:
-    """Return how many were sent, the share that came back, and the share that complained."""
-    sent = sum(counts.values()) - counts["ready"] - counts["blocked"]
-    returned = counts["hard_bounced"] + counts["soft_bounced"]
-    return sent, returned / max(sent, 1), counts["complained"] / max(sent, 1)
+def _periods(visitor: Visitor, chosen: int) -> None:
+    with Tag("nav", "filters", aria_label=visitor.t("Period")):
+        for days, title in PERIODS.items():
+            target = "/" if days == USUAL else f"/?days={days}"
+            link(visitor.t(title), target, "choice", aria_current="page" if days == chosen else None)
 
 
-def _figures(visitor: Visitor, mailings: Rows | None, blocks: Rows | None, retries: Rows | None) -> None:
+def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | None) -> None:
     texts, t = visitor.texts, visitor.t
-    if mailings is not None:
-        sent, returned, complained = rates(_counts(mailings))
-        title = t("Return rate of {sent} sent", sent=texts.number(sent))
-        _figure(texts.percent(returned), title, tone(returned), t("Healthy: under 2%. Providers act at 5%."), visitor)
+    if told is not None:
+        all_ = told["totals"]
+        returned = (all_["hard"] + all_["soft"]) / max(all_["sent"], 1)
+        complained = all_["complaint_rate"] or 0.0
+        title = t("Return rate of {sent} sent", sent=texts.number(all_["sent"]))
+        _figure(visitor, texts.percent(returned), title, tone(returned), t("Healthy: under 2%. Providers act at 5%."))
         worse = "bad" if complained >= COMPLAINT_BAD else "warn" if complained >= COMPLAINT_WARN else "fine"
         limits = t("Keep it under 0.1%; never reach 0.3%.")
-        _figure(texts.percent(complained, 2), t("Complaint rate"), worse, limits, visitor)
-    if blocks is not None:
-        all_ = sum(row["blocked"] for row in blocks)
-        _figure(texts.number(all_), t("Blocked addresses"), None, t("Skipped in every mailing."), visitor)
-    if retries is not None:
-        healed = sum(row["count"] for row in retries if row["state"] == "healed")
+        _figure(visitor, texts.percent(complained, 2), t("Complaint rate"), worse, limits)
         _figure(
-            texts.number(healed),
-            t("Healed by sending again"),
-            None,
-            t("Soft returns that arrived in the end."),
             visitor,
+            texts.number(all_["healed"]),
+            t("Arrived in the end"),
+            None,
+            t("Came back at first, and were sent again."),
         )
+    if blocks is not None:
+        count = sum(row["blocked"] for row in blocks)
+        _figure(visitor, texts.number(count), t("Blocked addresses"), None, t("Skipped in every mailing."))
 
 
-def _figure(value: str, title: str, judged: str | None, more: str, visitor: Visitor) -> None:
+def _figure(visitor: Visitor, value: str, title: str, judged: str | None, more: str) -> None:
     words = {"fine": visitor.t("Healthy"), "warn": visitor.t("Watch it"), "bad": visitor.t("Too high")}
     with Tag("section", "card quarter figure"):
         Tag("span", "quiet", title)
@@ -104,53 +115,71 @@ def _figure(value: str, title: str, judged: str | None, more: str, visitor: Visi
         Tag("span", "quiet small", more)
 
 
-def _rates(visitor: Visitor, mailings: Rows) -> None:
-    t, texts = visitor.t, visitor.texts
-    with Tag("section", "card two-thirds"):
-        Tag("h2", text=t("Return rate by mailing"))
-        shown = [row for row in reversed(mailings) if rates(Counter(row["counts"]))[0] > 1]
-        if not shown:
-            empty("chart", t("Nothing to show yet"), t("The rates of your mailings show up here."))
-            return
-        values = [round(rates(Counter(row["counts"]))[1] * 100, 2) for row in shown]
-        lines = [
-            {"yAxis": WARN_RATE * 100, "lineStyle": {"color": "--bar-soft"}, "label": {"formatter": "2 %"}},
-            {"yAxis": BAD_RATE * 100, "lineStyle": {"color": "--bar-hard"}, "label": {"formatter": "5 %"}},
-        ]
-        options = {
-            "grid": {"left": 44, "right": 44, "top": 16, "bottom": 28},
-            "tooltip": {"trigger": "item", "renderMode": "richText"},
-            "xAxis": {"type": "category", "data": [row["mailing"] for row in shown],
-                      "axisLine": {"lineStyle": {"color": "--line"}},
-                      "axisLabel": {"color": "--quiet", "overflow": "truncate", "width": 110}},
-            "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value} %", "color": "--quiet"},
-                      "max": min(TOP, max(6, *values) * 1.1 // 1 + 1), "splitLine": {"lineStyle": {"color": "--line"}}},
-            "series": [{"type": "bar", "id": "rate", "data": values, "barMaxWidth": 42,
-                        "itemStyle": {"color": "--bar-open", "borderRadius": [4, 4, 0, 0]},
-                        "markLine": {"symbol": "none", "silent": True, "data": lines, "label": {"color": "--quiet"}}}],
-        }  # fmt: skip
-        told = ", ".join(f"{row['mailing']} {texts.number(value)} %" for row, value in zip(shown, values, strict=True))
-
-        def picked(event: dict[str, Any]) -> None:
-            ui.navigate.to(f"/mailings/{quote(str(event['name']), safe='')}?tab=bounces")
-
-        Chart(options, told, picked)
-
-
-def _reasons(visitor: Visitor, verdicts: Rows) -> None:
-    texts, t = visitor.texts, visitor.t
-    with Tag("section", "card third"):
+def _reasons(visitor: Visitor, rows: Rows) -> None:
+    t = visitor.t
+    with Tag("section", "card half"):
         Tag("h2", text=t("Why e-mails came back"))
-        counted: Counter[str] = Counter()
-        for row in verdicts:
-            if row["type"] in ("hard", "soft"):
-                counted[row["reason"]] += row["count"]
+        counted = [(row["reason"], row["hard"] + row["soft"]) for row in rows if row["hard"] + row["soft"]]
         if not counted:
             empty("ok", t("Nothing was returned"), t("The reasons show up here."))
-        _bars(
-            visitor,
-            [(reasons.title(texts, reason), count, None) for reason, count in counted.most_common(MOST_REASONS)],
-        )
+        lines = [
+            (reasons.title(visitor.texts, reason), count, f"/blocked?tab=returned&f.reason={reason}")
+            for reason, count in counted[:MOST_LINES]
+        ]
+        bars(visitor, lines)
+
+
+def _domains(visitor: Visitor, rows: Rows) -> None:
+    """The receiving domains that sent most back, each with the share that did not arrive."""
+    t, texts = visitor.t, visitor.texts
+    with Tag("section", "card half"):
+        Tag("h2", text=t("Receiving domains that return most"))
+        found = [row for row in rows if row["domain"] and row["hard"] + row["soft"]][:MOST_LINES]
+        if not found:
+            empty("ok", t("Nothing was returned"), t("The domains show up here."))
+            return
+        with Tag("table", "plain-table"):
+            with Tag("thead"), Tag("tr"):
+                for title, classes in (
+                    (t("Domain"), ""),
+                    (t("Sent"), "number"),
+                    (t("Returned"), "number"),
+                    (t("Share"), "number"),
+                ):
+                    Tag("th", classes, title, scope="col")
+            with Tag("tbody"):
+                for row in found:
+                    returned = row["hard"] + row["soft"]
+                    share = returned / max(row["sent"], 1)
+                    with Tag("tr"):
+                        with Tag("td"):
+                            link(row["domain"], f"/blocked?tab=returned&f.domain={row['domain']}")
+                        Tag("td", "number", texts.number(row["sent"]))
+                        Tag("td", "number", texts.number(returned))
+                        with Tag("td", "number"):
+                            Tag("span", f"rate {tone(share)}", texts.percent(share))
+
+
+def _retries(visitor: Visitor, rows: Rows) -> None:
+    """Soft returns that are sent again, by what became of them."""
+    t = visitor.t
+    with Tag("section", "card half"):
+        Tag("h2", text=t("Soft returns that are sent again"))
+        counted = dict.fromkeys(reasons.RETRIES, 0)
+        for row in rows:
+            counted[row["state"]] = counted.get(row["state"], 0) + row["count"]
+        lines = [
+            (reasons.word(visitor.texts, reasons.RETRIES, state), count, None)
+            for state, count in counted.items()
+            if count
+        ]
+        if not lines:
+            empty(
+                "undo",
+                t("No soft returns yet"),
+                t("What fails for a while is sent again by itself; you follow it here."),
+            )
+        bars(visitor, lines)
 
 
 def _blocks(visitor: Visitor, blocks: Rows) -> None:
@@ -160,15 +189,16 @@ def _blocks(visitor: Visitor, blocks: Rows) -> None:
         if not blocks:
             empty("ok", t("No address is blocked"), t("Addresses that cannot be reached show up here by themselves."))
         lines: list[tuple[str, int, str | None]] = []
-        for row in blocks[:MOST_REASONS]:
+        for row in sorted(blocks, key=lambda row: -row["blocked"])[:MOST_LINES]:
             cause, reason = reasons.word(texts, reasons.CAUSES, row["cause"]), reasons.title(texts, row["reason"])
-            target = f"/blocked?f.cause={row['cause']}" + (f"&f.reason={row['reason']}" if row["reason"] else "")
+            target = f"/blocked?f.reason={row['reason']}" if row["reason"] else "/blocked"
             title = cause if not reason or reason == cause else f"{cause}: {reason}"
             lines.append((title, row["blocked"], target))
-        _bars(visitor, lines)
+        bars(visitor, lines)
 
 
-def _bars(visitor: Visitor, lines: list[tuple[str, int, str | None]]) -> None:
+def bars(visitor: Visitor, lines: list[tuple[str, int, str | None]]) -> None:
+    """Draw a list of counts with a small bar each, and where it leads."""
     most = max((count for _title, count, _target in lines), default=1)
     with Tag("ul", "bars"):
         for title, count, target in lines:

@@ -35,7 +35,6 @@ SHOWN = {
 """What became of a recipient; of several any."""
 YES_OR_NO = ("true", "false")
 FILTERS = ("reason", "domain", "company", "day", "mailing", "blocked", "contact")
-NO_BOUNCES = (Reason.DELIVERED, Reason.DELAYED, Reason.AUTO_REPLY, Reason.CHALLENGE, Reason.UNSUBSCRIBE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ class Rows:
     def narrowings(self) -> list[Narrowing]:
         """Return what the filter menu offers."""
         texts = self._visitor.texts
-        named = {reason.value: reasons.title(texts, reason) for reason in Reason if reason not in NO_BOUNCES}
+        named = {reason.value: reasons.title(texts, reason) for reason in Reason if reason not in reasons.NO_BOUNCE}
         yes_no = {name: {value: self.describe(name, value) for value in YES_OR_NO} for name in ("contact", "blocked")}
         found = [
             Narrowing("domain", _("Receiving domain"), "text"),

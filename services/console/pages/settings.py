@@ -1,10 +1,12 @@
-"""Settings: how many returns are accepted, what each reason does; what a change would do is shown first."""
+"""Settings: how many returns are accepted, what each reason does, how long blocks last, when is sent again."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from services.console.api_client import Trouble
+from services.console.pages import retry_schedule
 from services.console.parts.dialog import Dialog
 from services.console.parts.field import Field
 from services.console.parts.markup import Tag, button, notice
@@ -12,10 +14,21 @@ from services.console.parts.shell import Pages, Visitor, heading
 from services.console.texts import marked as _, reasons
 from shared.vocabulary import Reason
 
-MOST_ACCEPTED = 1000
+MOST_ACCEPTED, MOST_DAYS = 1000, 3650
 MOST_LINES = 6
 EXAMPLE = "x@example.com"
 """Whose domain stands in the sentences."""
+COUNTINGS = {
+    "consecutive": _("Returns since the last delivery"),
+    "all": _("All returns since the bounce-flag was last cleared"),
+}
+MAY_BLOCK = frozenset(
+    {
+        Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.DOMAIN_UNKNOWN, Reason.NOT_ACCEPTING, Reason.MOVED,
+        Reason.ACCOUNT_DISABLED, Reason.RECIPIENT_REFUSED, Reason.MAILBOX_FULL,
+    }
+)  # fmt: skip
+"""What may be held against an address at once: the recipient's own; nothing of the sender or the network ever is."""
 
 
 def add(pages: Pages) -> None:
@@ -24,84 +37,149 @@ def add(pages: Pages) -> None:
 
 
 async def settings(visitor: Visitor) -> None:
-    """Draw the page."""
+    """Draw the page; each part by itself, so that a service that is away hides no other."""
     t = visitor.t
     heading(t("Settings"), t("They apply to this customer alone. What a change would do is shown before it is saved."))
-    await Form(visitor, await visitor.api.get("blocklist", "/v1/settings")).show()
+    with visitor.guarding():
+        Form(visitor, await visitor.api.get("blocklist", "/v1/settings")).show()
+    with visitor.guarding():
+        await retry_schedule.show(visitor)
+
+
+def effects(reason: str) -> tuple[str, ...]:
+    """Return what a reason may do."""
+    if reason == Reason.COMPLAINT:
+        return "block", "ignore"
+    return ("block", "count", "ignore") if reason in MAY_BLOCK else ("count", "ignore")
 
 
 class Form:
-    """The settings that are edited."""
+    """The settings of blocks that are edited."""
 
     def __init__(self, visitor: Visitor, known: dict[str, Any]) -> None:
         self._visitor, self._known = visitor, known
-        self._accepted: int | None = known["accepted_bounces"]
+        self._wanted: dict[str, Any] = {}
+        """What was changed here, by its name."""
+        self._wrong: set[str] = set()
         self._effects: dict[str, str] = {}
-        self._may = visitor.may("administer")
+        self._off: dict[str, Any] = {"disabled": not visitor.may("administer")}
         self._place = Tag("div", "cards")
-        self._said = Tag("div", aria_live="polite")
+        with Tag("div", "stack after-cards"):
+            self._said = Tag("div", aria_live="polite")
+            self._foot = Tag("div", "row")
 
-    async def show(self) -> None:
+    def show(self) -> None:
         """Draw it."""
+        t = self._visitor.t
         with self._place:
-            with Tag("section", "card"):
+            with Tag("section", "card half"):
                 self._number()
+            with Tag("section", "card half"):
+                self._lasting()
             with Tag("section", "card"):
                 self._reasons()
-        t = self._visitor.t
-        with Tag("div", "row"):
-            if self._may:
+        with self._foot:
+            if self._visitor.may("administer"):
                 button(t("Show what it would do"), self._try, "primary")
+                if self._known["version"]:
+                    button(t("Undo the last change"), self._undo, picture="undo")
             else:
                 Tag("p", "quiet", t("Only administrators change settings."))
+            self._changed = Tag("p", "quiet small", self._who())
+
+    def _who(self) -> str:
+        known, texts = self._known, self._visitor.texts
+        if not known["changed_by"]:
+            return ""
+        return texts.t("Last changed by {who}, {when}.", who=known["changed_by"], when=texts.time(known["changed_at"]))
 
     def _number(self) -> None:
         t = self._visitor.t
         Tag("h2", text=t("Number of accepted bounces before email address is disabled"))
-        count = self._known["accepted_bounces"]
-        help_ = t("An address is blocked by the return after these. A good delivery begins the count anew.")
+        with Tag("div", "stack fields"):
+            help_ = t("An address is blocked by the return after these.")
+            label = t("Accepted bounces")
+            self._whole("accepted_bounces", label, help_, least=0, most=MOST_ACCEPTED)
+            choices = {value: t(text) for value, text in COUNTINGS.items()}
+            told = partial(self._set, "counting")
+            Field(t("What is counted"), "select", self._known["counting"], choices=choices, on_typed=told, **self._off)
+            help_ = t("Days after which a return is forgotten. Empty: never.")
+            self._whole("decay_days", t("Forget returns after"), help_, least=1, most=MOST_DAYS, empty=True)
+            once = t("Count at most one return a day for an address")
+            Field(once, "checkbox", self._known["once_a_day"], on_typed=partial(self._set, "once_a_day"), **self._off)
+
+    def _lasting(self) -> None:
+        t = self._visitor.t
+        Tag("h2", text=t("How long a block lasts"))
 
         def typed(value: str) -> None:
-            good = str(value).isdecimal() and int(value) <= MOST_ACCEPTED
-            self._accepted = int(value) if good else None
-            self._field.wrong("" if good else t("A whole number from 0 to {most}.", most=MOST_ACCEPTED))
+            parts = [part.strip() for part in str(value).replace(";", ",").split(",") if part.strip()]
+            good = all(part.isdecimal() and 1 <= int(part) <= MOST_DAYS for part in parts)
+            self._judge("expiry_days", [int(part) for part in parts] if good else None, field, good=good)
 
-        label = t("Accepted bounces")
-        limits: dict[str, Any] = {"min": 0, "max": MOST_ACCEPTED, "disabled": not self._may}
-        self._field = Field(label, "number", count, on_typed=typed, help=help_, **limits)
-        self._field.style("max-width: 420px")
+        held = ", ".join(map(str, self._known["expiry_days"]))
+        with Tag("div", "stack fields"):
+            Tag("p", "quiet", t("A block for returns can end by itself, so that the address gets another chance."))
+            label = t("Days of the first, second, … block")
+            help_ = t("By commas, such as 7, 30, 90; the last one repeats. Empty: until somebody lifts it.")
+            field = Field(label, "text", held, on_typed=typed, help=help_, inputmode="numeric", **self._off)
+            Tag("p", "quiet", t("Spam complaints and blocks by hand never end by themselves."))
+
+    def _whole(self, name: str, label: str, help_: str, *, least: int, most: int, empty: bool = False) -> None:
+        """A field for a whole number, or for none."""
+
+        def typed(value: str) -> None:
+            text = str(value).strip()
+            good = (empty and not text) or (text.isdecimal() and least <= int(text) <= most)
+            self._judge(name, int(text) if good and text else None, field, good=good, limits=(least, most))
+
+        held = self._known[name]
+        limits: dict[str, Any] = {"min": least, "max": most}
+        field = Field(label, "number", "" if held is None else held, on_typed=typed, help=help_, **limits, **self._off)
+
+    def _judge(
+        self, name: str, value: Any, field: Field, *, good: bool, limits: tuple[int, int] = (1, MOST_DAYS)
+    ) -> None:
+        least, most = limits
+        field.wrong("" if good else self._visitor.t("A whole number from {least} to {most}.", least=least, most=most))
+        if good:
+            self._wrong.discard(name)
+            self._set(name, value)
+        else:
+            self._wrong.add(name)
+
+    def _set(self, name: str, value: Any) -> None:
+        self._wanted[name] = value
 
     def _reasons(self) -> None:
         texts, t = self._visitor.texts, self._visitor.t
         Tag("h2", text=t("What each reason does"))
         Tag("p", "quiet", t("Block at once: one return blocks. Count: it counts towards the number above."))
-        choices = {value: t(text) for value, text in reasons.EFFECTS.items()}
         with Tag("div", "reason-list"):
             for reason in Reason:
                 effect = self._known["reasons"].get(reason.value)
-                if effect is None or reason in (Reason.DELIVERED, Reason.DELAYED):
+                if effect is None or reason in reasons.NO_BOUNCE:
                     continue
                 with Tag("div", "reason-line"):
                     with Tag("div"):
                         Tag("strong", text=reasons.title(texts, reason))
                         Tag("p", "quiet small", reasons.sentence(texts, reason, EXAMPLE))
-                    told = partial(self._chose, reason.value)
-                    label = reasons.title(texts, reason)
-                    off: dict[str, Any] = {"disabled": not self._may}
-                    Field(label, "select", effect, choices=choices, on_typed=told, unlabelled=True, **off)
+                    told, label = partial(self._chose, reason.value), reasons.title(texts, reason)
+                    choices = {value: t(reasons.EFFECTS[value]) for value in effects(reason.value)}
+                    Field(label, "select", effect, choices=choices, on_typed=told, unlabelled=True, **self._off)
 
     def _chose(self, reason: str, effect: str) -> None:
         self._effects[reason] = effect
 
     def _change(self) -> dict[str, Any]:
         changed = {k: v for k, v in self._effects.items() if self._known["reasons"][k] != v}
-        accepted = {} if self._accepted == self._known["accepted_bounces"] else {"accepted_bounces": self._accepted}
-        return accepted | ({"reasons": changed} if changed else {})
+        plain = {name: value for name, value in self._wanted.items() if self._known[name] != value}
+        return plain | ({"reasons": changed} if changed else {})
 
     async def _try(self) -> None:
         visitor, t = self._visitor, self._visitor.t
         self._said.clear()
-        if self._accepted is None:
+        if self._wrong:
             return
         change = self._change()
         with self._said:
@@ -128,7 +206,7 @@ class Form:
             told = await self._visitor.api.get("blocklist", f"/v1/operations/{told['id']}")
         return told
 
-    def _tell(self, result: dict[str, Any]) -> None:
+    def _tell(self, result: Mapping[str, Any]) -> None:
         texts, t = self._visitor.texts, self._visitor.t
         with Tag("div", "row figures"):
             for count, title in ((result["blocked"], t("would be blocked")), (result["freed"], t("would be free"))):
@@ -149,15 +227,32 @@ class Form:
             notice("calm", t("No address changes by it today."))
 
     async def _save(self, dialog: Dialog, change: dict[str, Any]) -> None:
-        visitor, version = self._visitor, self._known.get("version", 0)
+        headers = {"If-Match": f'"{self._known["version"]}"'}
         with dialog.body:
             try:
-                headers = {"If-Match": f'"{version}"'}
-                self._known = await visitor.api.call("blocklist", "PUT", "/v1/settings", body=change, headers=headers)
+                await self._visitor.api.call("blocklist", "PUT", "/v1/settings", body=change, headers=headers)
             except Trouble as trouble:
-                notice("bad", *visitor.trouble(trouble))
+                notice("bad", *self._visitor.trouble(trouble))
                 return
         dialog.close()
-        self._effects = {}
+        await self._anew(self._visitor.t("Saved."))
+
+    async def _undo(self) -> None:
+        self._said.clear()
         with self._said:
-            notice("good", visitor.t("Saved."), visitor.t("All addresses are looked at anew by it, in the background."))
+            try:
+                await self._visitor.api.call("blocklist", "POST", "/v1/settings/undo", body={})
+            except Trouble as trouble:
+                notice("bad", *self._visitor.trouble(trouble))
+                return
+        await self._anew(self._visitor.t("The settings are as they were before."))
+
+    async def _anew(self, said: str) -> None:
+        """Draw the settings as they are now, and say what was done."""
+        self._known = await self._visitor.api.get("blocklist", "/v1/settings")
+        self._wanted, self._effects, self._wrong = {}, {}, set()
+        for part in (self._place, self._foot, self._said):
+            part.clear()
+        self.show()
+        with self._said:
+            notice("good", said, self._visitor.t("All addresses are looked at anew by it, in the background."))

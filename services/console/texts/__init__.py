@@ -104,6 +104,14 @@ class Texts:
         except ValueError:
             return value
 
+    def short_day(self, value: datetime | str | None) -> str:
+        """Write a day without its year."""
+        moment = _moment(value)
+        if moment is None:
+            return ""
+        zoned = moment.astimezone(self.zone) if moment.tzinfo else moment
+        return dates.format_date(zoned, "d. MMM" if self.language == "nb" else "d MMM", self.locale)
+
     def ago(self, value: datetime | str | None) -> str:
         """Write how long ago a time is, or how far away."""
         moment = _moment(value)

@@ -147,6 +147,8 @@ REASONS: dict[Reason, Plain] = {
     ),
 }
 
+NO_BOUNCE = frozenset({Reason.DELIVERED, Reason.DELAYED, Reason.AUTO_REPLY, Reason.CHALLENGE, Reason.UNSUBSCRIBE})
+"""What is no returned e-mail: never counted, never blocking."""
 CAUSES = {
     "dead_address": _("Dead address"),
     "return_count": _("Too many returns"),
@@ -177,6 +179,15 @@ TONES = {
     "hard_bounced": "bad",
     "complained": "bad",
     "unsubscribed": "calm",
+}
+RETRIES = {
+    "waiting": _("Waiting to be sent again"),
+    "requested": _("On their way again"),
+    "healed": _("Arrived in the end"),
+    "exhausted": _("Given up after all attempts"),
+    "failed": _("Turned out to be final"),
+    "dropped": _("No longer needed"),
+    "lost": _("Sent again, and nothing was heard"),
 }
 EFFECTS = {"block": _("Block at once"), "count": _("Count"), "ignore": _("Ignore")}
 ROLES = {

@@ -1,0 +1,89 @@
+"""Storms: what suddenly made most returns; said at the top, with what can be done about it."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from services.console.api_client import Trouble
+from services.console.parts.dialog import Dialog
+from services.console.parts.markup import Tag, button, icon, notice
+from services.console.parts.shell import Visitor
+from services.console.texts import marked as _, reasons
+
+BLAMED = {
+    "domain": _("Suddenly most returns come from {what}"),
+    "reason": _("Suddenly most returns have one reason: {what}"),
+    "ip": _("Suddenly most returns come from the sending server {what}"),
+}
+STATES = {
+    "held": _("The returns are not counted against the addresses while it lasts."),
+    "lifted": _("What it blocked has been freed."),
+    "counted": _("Its returns are counted as all others."),
+}
+CHOICES = {
+    "lifted": _("Free what it blocked"),
+    "counted": _("Count its returns after all"),
+}
+
+
+def show(visitor: Visitor, storms: Sequence[Mapping[str, Any]]) -> None:
+    """Draw those that go on, or that nobody has judged yet."""
+    for storm in storms:
+        if storm["ended"] is None or storm["judged_at"] is None:
+            _one(visitor, storm, Tag("div"))
+
+
+def _one(visitor: Visitor, storm: Mapping[str, Any], place: Tag) -> None:
+    t, texts = visitor.t, visitor.texts
+    what = reasons.title(texts, storm["value"]) if storm["kind"] == "reason" else storm["value"]
+    with place, Tag("section", "notice warn storm", role="status"):
+        icon("warning")
+        with Tag("div", "stack"):
+            Tag("strong", text=t(BLAMED[storm["kind"]], what=what))
+            since = texts.time(storm["begun"])
+            count, of = texts.number(storm["bounces"]), texts.number(storm["of_bounces"])
+            Tag("p", text=t("{count} of {of} returns since {since}.", count=count, of=of, since=since))
+            if storm["ended"] is not None:
+                Tag("p", text=t("It ended {when}.", when=texts.time(storm["ended"])))
+            Tag("p", text=t(STATES[storm["state"]]))
+            if visitor.may("write"):
+                with Tag("div", "row"):
+                    for state, title in CHOICES.items():
+                        if state != storm["state"]:
+                            button(t(title), partial(_ask, visitor, storm, state, place))
+
+
+async def _ask(visitor: Visitor, storm: Mapping[str, Any], state: str, place: Tag) -> None:
+    t = visitor.t
+    with place:
+        dialog = Dialog(visitor, t(CHOICES[state]))
+    with dialog.body:
+        try:
+            known = await visitor.api.get("blocklist", f"/v1/storms/{storm['id']}")
+        except Trouble as trouble:
+            notice("bad", *visitor.trouble(trouble))
+            return
+        blocked = visitor.texts.tn(
+            "{n} address is blocked by it now.", "{n} addresses are blocked by it now.", known["blocked"]
+        )
+        Tag("p", text=blocked)
+        if state == "lifted":
+            Tag("p", text=t("They are freed, and the returns of the storm do not count. It can be taken back."))
+        else:
+            Tag("p", text=t("The returns of the storm count, and may block addresses. It can be taken back."))
+    with dialog.foot:
+        dialog.cancel_button()
+        button(t("OK"), partial(_judge, visitor, storm, state, place, dialog), "primary")
+
+
+async def _judge(visitor: Visitor, storm: Mapping[str, Any], state: str, place: Tag, dialog: Dialog) -> None:
+    with dialog.body:
+        try:
+            await visitor.api.call("blocklist", "POST", f"/v1/storms/{storm['id']}", body={"state": state})
+        except Trouble as trouble:
+            notice("bad", *visitor.trouble(trouble))
+            return
+    dialog.close()
+    place.clear()
+    with place:
+        notice("good", visitor.t(STATES[state]))

@@ -1,0 +1,82 @@
+"""Bars along time, with limits as lines: the one kind of chart that the console draws."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.console.parts.chart import Chart
+
+QUIET = {"color": "--quiet"}
+MOST_LABELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One place on the axis: what it is called below, what it is called in full, and its values, one a series."""
+
+    label: str
+    title: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Bars of one colour (a name of the style sheet), one on the other."""
+
+    title: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A line across."""
+
+    at: float
+    text: str
+    colour: str
+
+
+def bar_chart(
+    bars: Sequence[Bar],
+    series: Sequence[Series],
+    *,
+    told: str,
+    on_picked: Callable[[int, int], None],
+    limits: Sequence[Limit] = (),
+    unit: str = "",
+    top: float | None = None,
+    rich: Callable[[Bar, int], str] | None = None,
+) -> None:
+    """Draw bars. `told` says in words what is seen; `on_picked` gets the place of the bar and of the series.
+
+    `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off.
+    """
+    lines = [
+        {"yAxis": limit.at, "lineStyle": {"color": limit.colour}, "label": {"formatter": limit.text}}
+        for limit in limits
+    ]
+    drawn = []
+    for nth, one in enumerate(series):
+        data = [{"value": bar.values[nth], "name": rich(bar, nth) if rich else bar.title} for bar in bars]
+        drawn.append(
+            {"type": "bar", "id": str(nth), "name": one.title, "data": data, "stack": "all", "barMaxWidth": 36,
+             "itemStyle": {"color": one.colour}, "cursor": "pointer",
+             "markLine": {"symbol": "none", "silent": True, "data": lines, "label": QUIET} if nth == 0 else {}}
+        )  # fmt: skip
+    highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits), 0.0001])
+    axis: dict[str, Any] = {"max": min(highest, top)} if top is not None else {}
+    options = {
+        "grid": {"left": 8, "right": 44 if limits else 8, "top": 16, "bottom": 4, "containLabel": True},
+        "tooltip": {"trigger": "item", "renderMode": "richText", "formatter": "{b}"},
+        "xAxis": {"type": "category", "data": [bar.label for bar in bars], "axisTick": {"show": False},
+                  "axisLine": {"lineStyle": {"color": "--line"}},
+                  "axisLabel": QUIET | {"interval": max(0, len(bars) // MOST_LABELS - (len(bars) % MOST_LABELS == 0))}},
+        "yAxis": {"type": "value", "min": 0, "splitLine": {"lineStyle": {"color": "--line"}}, "splitNumber": 4,
+                  "axisLabel": QUIET | {"formatter": "{value}" + unit}} | axis,
+        "series": drawn,
+    }  # fmt: skip
+
+    def picked(event: dict[str, Any]) -> None:
+        on_picked(int(event["at"]), int(event["series"]))
+
+    Chart(options, told, picked)
