@@ -22,7 +22,7 @@ ARGUMENTS = (
 )  # fmt: skip
 PATIENCE_MS = 30_000
 MAILING = "autumn"
-DEAD, FULL, COMPLAINED = "anna@nowhere.example", "full@busy.example", "angry@fine.example"
+DEAD, COMPLAINED = "anna@nowhere.example", "angry@fine.example"
 RESULTS: tuple[dict[str, Any], ...] = (
     {"address": DEAD, "result": "bounced", "diagnostic": "550 5.1.2 Domain not found"},
     {"address": "gone@known.example", "result": "bounced", "diagnostic": "550 5.1.1 User unknown"},
@@ -31,11 +31,33 @@ RESULTS: tuple[dict[str, Any], ...] = (
     {"address": COMPLAINED, "result": "complained"},
     {"address": "reader@fine.example", "result": "opened"},
 )
+CLEANED = "winter"
+"""A mailing whose addresses are worked on: each by one test, in one language."""
+TASKS = ("delete", "leave", "clear", "correct")
+GONE = tuple(f"{task}-{language}@gone.example" for task in TASKS for language in ("nb", "en"))
+COUNTED = "counted@strict.example"
+"""Came back once, for a reason that counts and does not block."""
+LARGE, LARGE_RETURNS = "large", 130
+"""A mailing of which more came back than a page shows."""
 CONTACTS = {
     "c1": {"name": "Anna Berg", "company": "Nordlys", "addresses": [DEAD]},
     "c2": {"name": "Gunnar Gone", "company": "Known", "addresses": ["gone@known.example"]},
     "c3": {"name": "Leif Left", "company": "Known", "addresses": ["left@known.example"]},
+    **{address.partition("@")[0]: {"name": f"Person {address}", "addresses": [address]} for address in GONE},
 }
+
+
+def results() -> Iterator[dict[str, Any]]:
+    """Yield what is handed in."""
+    for nth, row in enumerate(RESULTS):
+        yield {"mailing": MAILING, "time": f"2026-11-24T08:00:0{nth}Z"} | row
+    later = {"time": "2026-11-24T07:00:00Z", "result": "bounced"}
+    for address in GONE:
+        yield later | {"mailing": CLEANED, "address": address, "diagnostic": "550 5.1.1 User unknown"}
+    yield later | {"mailing": CLEANED, "address": COUNTED, "diagnostic": "554 5.7.1 Message rejected as spam"}
+    for nth in range(LARGE_RETURNS):
+        full = {"address": f"full{nth}@busy.example", "diagnostic": "452 4.2.2 Mailbox full"}
+        yield later | full | {"mailing": LARGE}
 
 
 class System:
@@ -66,20 +88,24 @@ class System:
 
     def fill(self, folder: Path) -> None:
         """Hand in a mailing, tell of the persons, make a user of each kind; wait until all of it is known."""
-        lines = [{"mailing": MAILING, "time": f"2026-11-24T08:00:0{n}Z"} | row for n, row in enumerate(RESULTS)]
         file = folder / "results.jsonl"
-        file.write_text("\n".join(json.dumps(line) for line in lines))
+        file.write_text("\n".join(json.dumps(line) for line in results()))
         for contact, body in CONTACTS.items():
             self.ask("actions", "PUT", f"/v1/contacts/{contact}", body)
         self.installation.run("send", str(file))
         for role in ("viewer", "marketer", "administrator"):
             self.ask("actions", "POST", "/v1/users", {"name": role, "role": role, "password": PASSWORD})
         self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
-        self.installation.wait_for(self._three_returned)
+        self.installation.wait_for(self._is_known)
 
-    def _three_returned(self) -> bool:
-        rows = self.ask("actions", "GET", "/v1/returns")["returns"]
-        return len(rows) == 3 and all(row["blocked"] and row["contact"] for row in rows)
+    def count(self, query: str) -> int:
+        """Return how many rows a view has."""
+        return int(self.ask("actions", "GET", f"/v1/views/{query}")["count"])
+
+    def _is_known(self) -> bool:
+        """Tell whether all that was handed in has come to where the console looks."""
+        blocked = self.count("blocked/count?contact=true")
+        return blocked == len(CONTACTS) and self.count(f"returned/count?mailing={LARGE}") == LARGE_RETURNS
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,7 +151,7 @@ def visit(browser: Browser, system: System) -> Iterator[Visit]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def sign_in(user: str = "marketer", language: str = "en", **window: Any) -> Page:
+    def sign_in(user: str = "marketer", language: str = "en", at: str = system.url, **window: Any) -> Page:
         locale = "nb-NO" if language == "nb" else "en-GB"
         context = browser.new_context(locale=locale, timezone_id="Europe/Oslo", accept_downloads=True, **window)
         context.set_default_timeout(PATIENCE_MS)
@@ -133,11 +159,11 @@ def visit(browser: Browser, system: System) -> Iterator[Visit]:
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{system.url}/sign-in")
+        page.goto(f"{at}/sign-in")
         page.fill("input[name=name]", user)
         page.fill("input[name=password]", PASSWORD)
         page.click("button.primary")
-        page.wait_for_url(f"{system.url}/")
+        page.wait_for_url(f"{at}/")
         return page
 
     yield sign_in

@@ -6,11 +6,14 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
+from services.console.texts import Texts
 from tests.console.conftest import MAILING, System, Visit
 
 pytestmark = pytest.mark.services
@@ -77,14 +80,13 @@ def test_a_request_from_another_page_is_refused_and_a_wrong_password_said_plainl
     assert "Navnet eller passordet er feil." in wrong.text
 
 
-@pytest.fixture
-def alone() -> Iterator[str]:
-    """A console of which no service answers, by its URL."""
-    nowhere = {
-        f"RETURPOST_{name}_URL": "http://127.0.0.1:1" for name in ("INGEST", "CLASSIFIER", "BLOCKLIST", "ACTIONS")
-    }
+@contextmanager
+def console(**urls: str) -> Iterator[str]:
+    """A console of its own that knows these services alone, by its URL."""
+    services = ("INGEST", "CLASSIFIER", "BLOCKLIST", "ACTIONS", "REPLAY")
+    given = {f"RETURPOST_{name}_URL": urls.get(name.lower(), "http://127.0.0.1:1") for name in services}
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")}
-    given = plain | nowhere | {"RETURPOST_HTTP_PORT": "0", "RETURPOST_LOG_CONSOLE": "true"}
+    given |= plain | {"RETURPOST_HTTP_PORT": "0", "RETURPOST_LOG_CONSOLE": "true"}
     command = [sys.executable, "-m", "services.console.app"]
     process = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -96,7 +98,22 @@ def alone() -> Iterator[str]:
         process.communicate()
 
 
-def test_signing_in_says_which_part_is_missing(alone: str) -> None:
-    answer = httpx.post(f"{alone}/sign-in", data={"name": "x", "password": "y"})
+def test_signing_in_says_which_part_is_missing() -> None:
+    with console() as url:
+        answer = httpx.post(f"{url}/sign-in", data={"name": "x", "password": "y"})
     assert answer.status_code == 503
     assert "does not answer" in answer.text
+
+
+def test_a_service_that_is_away_is_named_and_the_rest_works(system: System, visit: Visit) -> None:
+    with console(actions=system.urls["actions"]) as url:
+        page = visit("administrator", "nb", at=url)
+        away = Texts("nb").t("the service that keeps the blocks")
+        expect(page.locator(".notice.warn").filter(has_text=away)).to_be_visible()
+        expect(page.get_by_role("heading", name=Texts("nb").t("Return rate by mailing"))).to_be_visible()
+        page.goto(f"{url}/blocked")
+        expect(page.locator("tr.item").first).to_be_visible()
+        page.goto(f"{url}/settings")
+        expect(page.locator(".notice.warn").first).to_contain_text(away)
+        page.goto(f"{url}/operations")
+        expect(page.locator("h1")).to_be_visible()

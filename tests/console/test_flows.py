@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from services.console.texts import Texts
-from tests.console.conftest import COMPLAINED, DEAD, MAILING, System, Visit
+from tests.console.conftest import CLEANED, COUNTED, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
 
 pytestmark = pytest.mark.services
 LANGUAGES = ("nb", "en")
@@ -109,20 +109,19 @@ def test_the_cause_is_said_in_plain_words_when_the_pointer_rests_on_the_warning(
     )
 
 
-@pytest.mark.parametrize(
-    ("language", "kind", "operation"),
-    [("nb", "selection", "Add to existing selection"), ("en", "project", "Add to existing project")],
-)
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["selection", "project"])
 def test_add_to_an_existing_list_that_is_found_by_typing(
-    system: System, visit: Visit, language: str, kind: str, operation: str
+    system: System, visit: Visit, language: str, kind: str
 ) -> None:
     page, t = visit(language=language), Texts(language).t
-    made = system.ask("actions", "POST", f"/v1/{kind}s", {"name": "Kunder i Nord"})
+    name = f"Kunder i Nord {language}"
+    made = system.ask("actions", "POST", f"/v1/{kind}s", {"name": name})
     page.goto(f"{page.url}mailings/{MAILING}?tab=bounces")
     tick(page, DEAD)
-    begin(page, language, operation)
-    page.get_by_role("combobox", name=t(f"Search for the {kind}")).press_sequentially("kund")
-    page.get_by_role("option", name="Kunder i Nord").click()
+    begin(page, language, f"Add to existing {kind}")
+    page.get_by_role("combobox", name=t(f"Search for the {kind}")).press_sequentially(f"kunder i nord {language}")
+    page.get_by_role("option", name=name).click()
     confirm(page)
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
     confirm(page)
@@ -131,15 +130,135 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     assert [member["contact"] for member in members] == ["c1"]
 
 
-def test_clear_the_bounce_flag(system: System, visit: Visit) -> None:
-    page = visit()
-    page.goto(f"{page.url}blocked?tab=complaints")
-    expect(page.locator("tr.item")).to_have_count(1)
-    tick(page, COMPLAINED)
-    begin(page, "en", "Clear bounce-flag")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_copy_to_a_new_project(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}blocked")
+    tick(page, DEAD, "gone@known.example")
+    begin(page, language, "Copy to a new project")
+    page.get_by_label(t("Name of the new project")).fill(f"Rydding {language}")
+    confirm(page)
+    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_contain_text("2")
+    (made,) = system.ask("actions", "GET", f"/v1/projects?q=Rydding {language}")["projects"]
+    assert made["size"] == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_that_match_are_taken_without_ticking_each(visit: Visit, tmp_path: Path, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{LARGE}?tab=bounces")
+    page.get_by_role("checkbox", name=t("Tick all on this page")).check()
+    expect(page.locator(".ticked-bar")).to_contain_text("100")
+    page.get_by_role("button", name=t("Tick all that match ({n})", n=LARGE_RETURNS)).click()
+    begin(page, language, "Export")
+    page.get_by_label(t("Format")).select_option("txt")
+    confirm(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name=t("Download the file")).click()
+    download.value.save_as(tmp_path / "all.txt")
+    assert len((tmp_path / "all.txt").read_text("utf-8-sig").split()) == LARGE_RETURNS
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_delete_addresses(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{CLEANED}?tab=bounces")
+    tick(page, f"delete-{language}@")
+    begin(page, language, "Delete selected e-mail addresses")
+    expect(page.get_by_role("dialog")).to_contain_text(t("This cannot be undone."))
     confirm(page)
     expect(page.locator("dialog .notice.good")).to_be_visible()
-    system.installation.wait_for(lambda: not system.is_blocked(COMPLAINED))
+    page.get_by_role("button", name=t("Close")).last.click()
+    expect(page.locator(f"tr[data-id^='delete-{language}@']")).to_have_count(0)
+    assert system.ask("actions", "GET", f"/v1/contacts/delete-{language}")["addresses"] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_set_as_former_employee(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{CLEANED}?tab=bounces")
+    tick(page, f"leave-{language}@")
+    begin(page, language, "Set as former employee")
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_be_visible()
+    page.get_by_role("button", name=t("Close")).last.click()
+    expect(page.locator(f"tr[data-id^='leave-{language}@']")).to_contain_text(t("Former employee"))
+    assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is True
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_clear_the_bounce_flag(system: System, visit: Visit, language: str) -> None:
+    page, address = visit(language=language), f"clear-{language}@gone.example"
+    page.goto(f"{page.url}blocked")
+    page.get_by_role("searchbox").fill(f"clear-{language}")
+    expect(page.locator("tr.item")).to_have_count(1)
+    tick(page, address)
+    begin(page, language, "Clear bounce-flag")
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_be_visible()
+    system.installation.wait_for(lambda: not system.is_blocked(address))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_address_is_fixed_from_the_list_to_the_person(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}mailings/{CLEANED}?tab=bounces")
+    page.locator(f"tr[data-id^='correct-{language}@'] td.first").click()
+    page.get_by_role("complementary").get_by_role("link", name=t("Open"), exact=True).click()
+    page.wait_for_url(f"**/contacts/correct-{language}")
+    page.locator(".hint button").hover()
+    cause = t("The domain {domain} exists, but has no mailbox with this name.", domain="gone.example")
+    expect(page.get_by_role("tooltip")).to_contain_text(cause)
+    page.get_by_role("button", name=t("Edit")).click()
+    field = page.get_by_label(t("E-mail address"))
+    field.fill("no address")
+    expect(page.get_by_text(t("This is not an e-mail address."))).to_be_visible()
+    field.fill(f"right-{language}@known.example")
+    expect(page.get_by_text(t("This is not an e-mail address."))).to_be_hidden()
+    page.get_by_role("button", name=t("Save")).click()
+    expect(page.get_by_text(t("Saved. The new address starts clean."))).to_be_visible()
+    expect(page.locator(".hint")).to_have_count(0)
+    (held,) = system.ask("actions", "GET", f"/v1/contacts/correct-{language}")["addresses"]
+    assert (held["address"], held["blocked"]) == (f"right-{language}@known.example", False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_threshold_is_changed_when_it_is_known_what_that_does(system: System, visit: Visit, language: str) -> None:
+    page, t = visit("administrator", language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    number = page.get_by_label(t("Accepted bounces"), exact=True)
+    number.fill("0.5")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_visible()
+    number.fill("0")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_hidden()
+    page.get_by_role("button", name=t("Show what it would do")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".figure").first).to_contain_text("1")
+    expect(dialog).to_contain_text(COUNTED)
+    dialog.get_by_role("button", name=t("Save")).click()
+    expect(page.get_by_text(t("Saved."))).to_be_visible()
+    system.installation.wait_for(lambda: system.is_blocked(COUNTED))
+    page.get_by_role("button", name=t("Undo the last change")).click()
+    expect(number).to_have_value("5")
+    system.installation.wait_for(lambda: not system.is_blocked(COUNTED))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_retry_schedule_is_changed_for_one_reason_alone(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    reason = "greylisted" if language == "nb" else "mailbox_full"
+    page.get_by_label(t("For"), exact=True).select_option(reason)
+    page.get_by_role("button", name=t("Give it times of its own")).click()
+    page.get_by_label(t("Length of time before attempt {n}", n=1)).fill("45")
+    page.get_by_role("button", name=t("Take attempt {n} away", n=5)).click()
+    page.get_by_role("button", name=t("Save the times")).click()
+    expect(page.get_by_text(t("It decides what comes back from now on."))).to_be_visible()
+    known = system.ask("classifier", "GET", "/v1/retry-settings")
+    assert known["by_reason"][reason] == ["45m", "30m", "2h", "8h"]
+    assert known["delays"] == ["5m", "30m", "2h", "8h", "1d"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

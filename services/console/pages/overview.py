@@ -1,7 +1,7 @@
 """Overview: how mailings fared against what mailbox providers accept, why e-mails came back, what is blocked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,7 +63,7 @@ async def overview(visitor: Visitor) -> None:
             _blocks(visitor, blocks)
 
 
-def _there(visitor: Visitor, answers: list[Any]) -> list[Any]:
+def _there(visitor: Visitor, answers: Sequence[Any]) -> list[Any]:
     """Return the answers that are there; say of each service that is away, once, that it is."""
     said: set[str] = set()
     for answer in answers:
@@ -197,7 +197,7 @@ def _blocks(visitor: Visitor, blocks: Rows) -> None:
         bars(visitor, lines)
 
 
-def bars(visitor: Visitor, lines: list[tuple[str, int, str | None]]) -> None:
+def bars(visitor: Visitor, lines: Sequence[tuple[str, int, str | None]]) -> None:
     """Draw a list of counts with a small bar each, and where it leads."""
     most = max((count for _title, count, _target in lines), default=1)
     with Tag("ul", "bars"):

@@ -42,7 +42,7 @@ def seconds(number: str, unit: str) -> float | None:
 
 async def show(visitor: Visitor) -> None:
     """Draw the schedule."""
-    with Tag("div", "cards after-cards"), Tag("section", "card"):
+    with Tag("div", "cards after-cards"), Tag("section", "card stack"):
         form = Form(visitor, await visitor.api.get("classifier", "/v1/retry-settings"))
         form.show()
         rows = await visitor.api.get("classifier", "/v1/retries/counts")
@@ -127,7 +127,8 @@ class Form:
             button(t("One more attempt"), self._more).style("justify-self: start")
 
     def _step(self, at: int, step: tuple[str, str]) -> None:
-        t, off = self._visitor.t, {"disabled": not self._visitor.may("write")}
+        t = self._visitor.t
+        off: dict[str, Any] = {"disabled": not self._visitor.may("write")}
         Tag("span", "quiet", t("Attempt {n} after", n=at + 1))
         label = t("Length of time before attempt {n}", n=at + 1)
         Field(label, "text", step[0], on_typed=partial(self._typed, at, 0), unlabelled=True, inputmode="decimal", **off)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.console.parts.markup import Tag
-from services.console.parts.shell import Visitor
+from services.console.parts.shell import PARTS, Visitor
 from services.console.texts import marked as _, reasons
 
 WHAT = {
@@ -33,6 +33,7 @@ def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
     if not lines:
         Tag("p", "quiet", t("Nothing is known yet."))
         return
+    several = len({str(line.get("address") or "").lower() for line in lines}) > 1
     with Tag("ol", "timeline"):
         for line in lines:
             kind = str(line.get("what") or line.get("kind") or "")
@@ -40,20 +41,28 @@ def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
             with Tag("li", tone):
                 Tag("time", text=texts.time(line["time"]), title=texts.full_time(line["time"]))
                 Tag("strong", text=t(title))
-                for part in _parts(visitor, line):
-                    Tag("p", text=part)
+                if several and line.get("address"):
+                    Tag("p", text=str(line["address"]))
+                if parts := _parts(visitor, line):
+                    Tag("p", "quiet", " · ".join(parts))
 
 
 def _parts(visitor: Visitor, line: Mapping[str, Any]) -> list[str]:
     texts, t = visitor.texts, visitor.t
-    reason, about = line.get("reason"), str(line.get("address") or "")
-    found = [reasons.title(texts, reason) if reason else "", reasons.word(texts, reasons.CAUSES, line.get("cause"))]
+    found = [reasons.title(texts, line.get("reason")), reasons.word(texts, reasons.CAUSES, line.get("cause"))]
     if line.get("mailing"):
         found.append(t("Mailing {mailing}", mailing=line["mailing"]))
-    if who := line.get("by") or line.get("who"):
-        found.append(t("By {who}", who=who))
     if line.get("rule"):
         found.append(t("Rule {rule}", rule=line["rule"]))
+    if who := line.get("by") or line.get("who"):
+        found.append(_who(visitor, str(who)))
     if line.get("note"):
         found.append(str(line["note"]))
-    return [about, *filter(None, found)] if about else list(filter(None, found))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _who(visitor: Visitor, by: str) -> str:
+    """Return who did it: a user or a system by its name; the services do what they do by themselves."""
+    if by.startswith("/returpost/") or by in PARTS:
+        return visitor.t("by itself")
+    return visitor.t("By {who}", who=by.removeprefix("/users/"))

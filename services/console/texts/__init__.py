@@ -121,7 +121,7 @@ class Texts:
 
     def span(self, seconds: float) -> str:
         """Write a length of time."""
-        return dates.format_timedelta(timedelta(seconds=seconds), locale=self.locale)
+        return dates.format_timedelta(timedelta(seconds=seconds), threshold=2, locale=self.locale)
 
 
 Say = Callable[..., str]
