@@ -1,0 +1,241 @@
+"""The web page over many blocked addresses: first paint in a real browser, sorts, filters and groups at the server.
+
+    python -m bench.console --scale 0.05 --json console.json
+
+It starts a system of its own, fills it with 1,000,000 blocked addresses (times the scale) of which six in ten belong to
+a person, and measures. See README.md.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from playwright.async_api import Page, async_playwright
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import install
+from returpost.home import Home, Running
+from returpost.system import Options, operate, system
+from shared.database import queries
+from shared.security import SCOPES, issue
+
+BLOCKED, LEAST = 1_000_000, 2_000
+TENANT, USER, PASSWORD = "bench", "marketer", "a password for the bench"
+ARGUMENTS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+VISITS, TIMES, DEEP = 10, 10, 20
+PART = 100_000
+Q = queries(Path(__file__).with_name("console.sql"))
+SORTS = ("address", "name", "company", "code", "reason", "sent_at", "mailing", "return_count", "blocked_since")
+FILTERS: dict[str, dict[str, str]] = {
+    "reason": {"reason": "domain_unknown"},
+    "domain": {"domain": "mail77.example"},
+    "company": {"company": "firma 77"},
+    "day": {"day": "2026-07-15"},
+    "person": {"contact": "true"},
+    "no person": {"contact": "false"},
+    "beginning of an address": {"q": "user777"},
+    "words of a name": {"q": "etternavn77"},
+    "nothing fits": {"q": "nobody"},
+    "reason and company": {"reason": "mailbox_full", "company": "firma 77"},
+}
+GROUPS = ("reason", "domain", "company", "mailing", "day")
+WANTED = {"first paint, p95": 1_000.0, "rows shown, p95": 1_000.0}
+PAINTED = "() => [performance.getEntriesByName('first-contentful-paint')[0].startTime, performance.now()]"
+SORTED = 300.0
+"""Milliseconds that a sort or a filter may take at the server."""
+
+
+@dataclass
+class Findings:
+    """Milliseconds by what was done: the median and the 95th percentile."""
+
+    blocked: int = 0
+    page: dict[str, float] = field(default_factory=dict)
+    server: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+class Run:
+    """One run over one system."""
+
+    def __init__(self, running: Running, token: str, blocked: int, say: Callable[[str], None]) -> None:
+        self.findings = Findings(blocked)
+        self._running, self._token, self._say = running, token, say
+
+    async def work(self) -> int:
+        """Fill and measure."""
+        await self._fill()
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with httpx.AsyncClient(base_url=self._running.urls["actions"], headers=headers, timeout=120) as http:
+            body = {"name": USER, "role": "marketer", "password": PASSWORD}
+            (await http.post("/v1/users", json=body)).raise_for_status()
+            await self._server(http)
+        await self._page()
+        return 0
+
+    async def _fill(self) -> None:
+        database = await asyncpg.connect(self._running.database_url, command_timeout=3_600)
+        await database.execute("SET search_path = actions, public")
+        await database.execute(Q["mailings"], TENANT)
+        for first in range(0, self.findings.blocked, PART):
+            end = min(first + PART, self.findings.blocked)
+            self._say(f"filling up to {end:,} blocked addresses")
+            for name in ("recipients", "states", "contacts", "addresses"):
+                await database.execute(Q[name], TENANT, first, end - 1)
+        for table in ("recipients", "address_states", "contacts", "contact_addresses", "owners"):
+            await database.execute(f"VACUUM ANALYZE actions.{table}")
+        await database.close()
+
+    async def _server(self, http: httpx.AsyncClient) -> None:
+        for sort in SORTS:
+            for descending in (False, True):
+                name = f"sort by {sort}, {'down' if descending else 'up'}"
+                await self._ask(http, name, "", {"sort": sort, "descending": str(descending).lower()})
+        for name, wanted in FILTERS.items():
+            asked = {"sort": "blocked_since", "descending": "true"} | wanted
+            await self._ask(http, f"filter: {name}", "", asked)
+            await self._ask(http, f"count: {name}", "/count", wanted)
+        await self._ask(http, "count: all", "/count", {})
+        for group in GROUPS:
+            await self._ask(http, f"group by {group}", "/groups", {"by": group})
+        await self._deep(http)
+
+    async def _ask(self, http: httpx.AsyncClient, name: str, what: str, asked: dict[str, str]) -> None:
+        self._say(name)
+        seconds = []
+        for _ in range(TIMES):
+            started = time.perf_counter()
+            answer = await http.get(f"/v1/views/blocked{what}", params=asked)
+            seconds.append(time.perf_counter() - started)
+            answer.raise_for_status()
+        self.findings.server[name] = percentile(seconds, 50), percentile(seconds, 95)
+
+    async def _deep(self, http: httpx.AsyncClient) -> None:
+        """Turn pages: the last costs what the first did."""
+        asked, seconds = {"sort": "name"}, []
+        for _ in range(DEEP):
+            started = time.perf_counter()
+            told = (await http.get("/v1/views/blocked", params=asked)).raise_for_status().json()
+            seconds.append(time.perf_counter() - started)
+            if told["next"] is None:
+                break
+            asked["after"] = told["next"]
+        self.findings.server["next page by name"] = percentile(seconds, 50), percentile(seconds, 95)
+
+    async def _page(self) -> None:
+        found = install.chromium()
+        if found is None:
+            self._say("Chromium is not there, and cannot be had: the page is not measured")
+            return
+        url = self._running.urls["console"]
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=str(found), args=[*ARGUMENTS, *sandbox])
+            page = await (await browser.new_context(locale="nb-NO")).new_page()
+            await page.goto(f"{url}/sign-in")
+            await page.fill("input[name=name]", USER)
+            await page.fill("input[name=password]", PASSWORD)
+            await page.click("button.primary")
+            await page.wait_for_url(f"{url}/")
+            paints, rows = [], []
+            for _ in range(VISITS):
+                painted, shown = await _visit(page, f"{url}/blocked")
+                paints.append(painted)
+                rows.append(shown)
+            sorted_ = [await _click(page) for _ in range(VISITS)]
+            await browser.close()
+        for name, seconds in (
+            ("first paint", paints),
+            ("rows shown", rows),
+            ("click on a column, until sorted", sorted_),
+        ):
+            self.findings.page |= {f"{name}, p{share}": percentile(seconds, share) for share in (50, 95)}
+
+
+async def _visit(page: Page, url: str) -> tuple[float, float]:
+    """Return the seconds from the beginning of the navigation to the first contentful paint, and to the rows."""
+    await page.goto(url)
+    await page.wait_for_selector("tr.item")
+    told: Any = await page.evaluate(PAINTED)
+    return told[0] / 1000, told[1] / 1000
+
+
+async def _click(page: Page) -> float:
+    """Return the seconds from a click on the column of names until the table has turned round."""
+    before = await page.locator("tr.item").first.get_attribute("data-id")
+    started = time.perf_counter()
+    await page.locator("th button", has_text="Navn").first.click()
+    await page.wait_for_function("id => document.querySelector('tr.item')?.dataset.id !== id", arg=before)
+    return time.perf_counter() - started
+
+
+def percentile(seconds: list[float], share: int) -> float:
+    """Return the milliseconds that so many in a hundred do not exceed."""
+    return sorted(seconds)[max(0, -(-len(seconds) * share // 100) - 1)] * 1000
+
+
+def run(scale: float, console: Console) -> Findings:
+    """Start a system of its own, measure, and stop it."""
+    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
+        home, logs = Home(Path(name) / "home"), (Path(name) / "services.log").open("w")
+
+        def write(program: str, line: str) -> None:
+            logs.write(f"{program} | {line}\n")
+            if '"level":"error"' in line:
+                console.print(f"{program} | {line}")
+
+        options = Options(services=("actions", "console"), console_logs=False)
+        with logs, system(home, options, console.print) as (running, programs):
+            life = timedelta(days=1)
+            token = issue(home.secrets().token_key, name="bench", tenant=TENANT, scopes=SCOPES, lifetime=life)
+            measured = Run(running, token, max(int(BLOCKED * scale), LEAST), console.print)
+            if asyncio.run(operate(running, programs, write, console.print, measured.work)) is None:
+                sys.exit(130)
+        return measured.findings
+
+
+def show(findings: Findings, console: Console) -> None:
+    """Print what was measured and what is wanted."""
+    table = Table(
+        "what", "p50 ms", "p95 ms", "wanted", title=f"The web page over {findings.blocked:,} blocked addresses"
+    )
+    for name, value in findings.page.items():
+        wanted = f"p95 <= {WANTED[name]:,.0f}" if name in WANTED else ""
+        if name.endswith("p50"):
+            median = f"{value:,.0f}"
+        else:
+            table.add_row(name.removesuffix(", p95"), median, f"{value:,.0f}", wanted)
+    for name, (middle, most) in findings.server.items():
+        wanted = f"p95 <= {SORTED:,.0f}" if name.startswith(("sort", "filter", "next")) else ""
+        table.add_row(name, f"{middle:,.0f}", f"{most:,.0f}", wanted)
+    console.print(table)
+
+
+def main() -> None:
+    """Measure and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.01 a quick look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
+    given = parser.parse_args()
+    if given.scale <= 0:
+        parser.error("--scale: must be above 0")
+    console = Console(stderr=True)
+    findings = run(given.scale, console)
+    show(findings, console)
+    if given.json:
+        given.json.write_text(json.dumps(asdict(findings), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
