@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from deploy.local import install
 from tests.conftest import made_database, made_vhost
@@ -21,6 +21,7 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 MAILING = "autumn"
 DEAD, COMPLAINED = "anna@nowhere.example", "angry@fine.example"
 RESULTS: tuple[dict[str, Any], ...] = (

@@ -50,32 +50,38 @@ def persons() -> dict[str, dict[str, Any]]:
 
 
 def results() -> Iterator[dict[str, Any]]:
-    """Yield the delivery results of all mailings: most arrive; the dead ones come back each time."""
+    """Yield the delivery results of all mailings: most arrive; fewer come back as they are cleaned up."""
     drawn = random.Random(SEED)
     addresses = [one["addresses"][0] for one in persons().values()] + [f"kunde{n}@{FREE[n % 3]}" for n in range(180)]
     dead = {address: reply for address in addresses if (reply := _fate(drawn))}
     for at, mailing in enumerate(MAILINGS):
         sent = TODAY - timedelta(days=7 * (len(MAILINGS) - 1 - at), hours=at % 4)
-        trouble = 0.05 if mailing == "Høstkampanje" else 0.012
+        trouble = 0.04 if mailing == "Høstkampanje" else 0.008
         for nth, address in enumerate(addresses):
-            time = (sent + timedelta(seconds=7 * nth)).isoformat()
-            row: dict[str, Any] = {"mailing": mailing, "address": address, "time": time}
-            reply = dead.get(address) if drawn.random() < 0.9 else None
+            time = sent + timedelta(seconds=7 * nth)
+            reply = dead.get(address) if drawn.random() < 0.9 - 0.07 * at else None
             reply = reply or (_reply(drawn) if drawn.random() < trouble else None)
-            if reply:
-                told = reply.format(address=address, domain=address.partition("@")[2])
-                yield row | {"result": "bounced", "diagnostic": told}
-                continue
-            yield row | {"result": "delivered"}
-            after = (sent + timedelta(hours=3, seconds=nth)).isoformat()
-            if drawn.random() < 0.3:
-                yield row | {"result": "opened", "time": after}
-            elif drawn.random() < 0.001:
-                yield row | {"result": "complained", "time": after}
+            yield from _one(drawn, {"mailing": mailing, "address": address}, time, reply)
+
+
+def _one(drawn: random.Random, row: dict[str, Any], time: datetime, reply: str | None) -> Iterator[dict[str, Any]]:
+    if reply:
+        address = row["address"]
+        told = reply.format(address=address, domain=address.partition("@")[2])
+        yield row | {"result": "bounced", "diagnostic": told, "time": time.isoformat()}
+        if not reply.startswith("4") or drawn.random() < 0.3:
+            return
+        time += timedelta(minutes=35)
+    yield row | {"result": "delivered", "time": time.isoformat()}
+    after = (time + timedelta(hours=3)).isoformat()
+    if drawn.random() < 0.3:
+        yield row | {"result": "opened", "time": after}
+    elif drawn.random() < 0.001:
+        yield row | {"result": "complained", "time": after}
 
 
 def _fate(drawn: random.Random) -> str | None:
-    return _reply(drawn) if drawn.random() < 0.05 else None
+    return _reply(drawn) if drawn.random() < 0.06 else None
 
 
 def _reply(drawn: random.Random) -> str:

@@ -12,7 +12,7 @@ from services.console.parts.shell import Visitor
 from services.console.texts import marked as _, reasons
 from shared.vocabulary import Reason
 
-UNITS = {"m": _("minutes"), "h": _("hours"), "d": _("days")}
+UNITS = {"s": _("seconds"), "m": _("minutes"), "h": _("hours"), "d": _("days")}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 30 * SECONDS["d"]
 MOST = 20
@@ -26,9 +26,8 @@ SOFT = (
 
 
 def parted(delay: str) -> tuple[str, str]:
-    """Return number and unit of a delay as the classifier writes it (`90s`, `5m`, `2h`, `1d`), in minutes at least."""
-    number, unit = delay[:-1], delay[-1]
-    return (f"{float(number) / 60:g}", "m") if unit == "s" else (number, unit)
+    """Return number and unit of a delay as the classifier writes it: `90s`, `5m`, `2h`, `1d`."""
+    return delay[:-1], delay[-1]
 
 
 def seconds(number: str, unit: str) -> float | None:

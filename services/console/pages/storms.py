@@ -39,7 +39,8 @@ def _one(visitor: Visitor, storm: Mapping[str, Any], place: Tag) -> None:
     with place, Tag("section", "notice warn storm", role="status"):
         icon("warning")
         with Tag("div", "stack"):
-            Tag("strong", text=t(BLAMED[storm["kind"]], what=what))
+            blamed = BLAMED[storm["kind"]]
+            Tag("strong", text=t(blamed, what=what))
             since = texts.time(storm["begun"])
             count, of = texts.number(storm["bounces"]), texts.number(storm["of_bounces"])
             Tag("p", text=t("{count} of {of} returns since {since}.", count=count, of=of, since=since))

@@ -11,7 +11,7 @@ from services.console.parts.bar_chart import Bar, Limit, Series, bar_chart
 from services.console.parts.markup import Tag, empty
 from services.console.parts.shell import Visitor
 
-TOP_RETURNS, TOP_COMPLAINTS = 12.0, 0.8
+TOP_RETURNS, TOP_COMPLAINTS = 16.0, 0.8
 """Per cent at which the axes end, so that the limits can be told apart; higher bars are cut off."""
 Rows = Sequence[dict[str, Any]]
 
@@ -55,7 +55,7 @@ def _rate(
         ui.navigate.to(f"/mailings/{quote(mailings[at]['mailing'], safe='')}{tab}")
 
     told, colour = ", ".join(titles), (Series("", "--bar-open"),)
-    bar_chart(made, colour, told=told, on_picked=picked, limits=limits, unit=" %", top=top)
+    bar_chart(made, colour, told=told, on_picked=picked, limits=limits, unit=" %", top=top, step=top / 8)
 
 
 def blocks(visitor: Visitor, rows: Rows, first: date) -> None:

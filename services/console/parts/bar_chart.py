@@ -45,11 +45,13 @@ def bar_chart(
     limits: Sequence[Limit] = (),
     unit: str = "",
     top: float | None = None,
+    step: float = 1.0,
     rich: Callable[[Bar, int], str] | None = None,
 ) -> None:
     """Draw bars. `told` says in words what is seen; `on_picked` gets the place of the bar and of the series.
 
-    `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off.
+    `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off. It ends at a
+    multiple of `step`.
     """
     lines = [
         {"yAxis": limit.at, "lineStyle": {"color": limit.colour}, "label": {"formatter": limit.text}}
@@ -63,8 +65,8 @@ def bar_chart(
              "itemStyle": {"color": one.colour}, "cursor": "pointer",
              "markLine": {"symbol": "none", "silent": True, "data": lines, "label": QUIET} if nth == 0 else {}}
         )  # fmt: skip
-    highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits), 0.0001])
-    axis: dict[str, Any] = {"max": min(highest, top)} if top is not None else {}
+    highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits)], default=0.0)
+    axis: dict[str, Any] = {} if top is None else {"max": min(-(-highest // step) * step, top)}
     options = {
         "grid": {"left": 8, "right": 44 if limits else 8, "top": 16, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "item", "renderMode": "richText", "formatter": "{b}"},
@@ -72,8 +74,8 @@ def bar_chart(
                   "axisLine": {"lineStyle": {"color": "--line"}},
                   "axisLabel": QUIET | {"interval": max(0, len(bars) // MOST_LABELS - (len(bars) % MOST_LABELS == 0))}},
         "yAxis": {"type": "value", "min": 0, "splitLine": {"lineStyle": {"color": "--line"}}, "splitNumber": 4,
-                  "axisLabel": QUIET | {"formatter": "{value}" + unit}} | axis,
-        "series": drawn,
+                  "axisLabel": dict(QUIET)} | axis,
+        "series": drawn, "unit": unit,
     }  # fmt: skip
 
     def picked(event: dict[str, Any]) -> None:

@@ -35,7 +35,9 @@ export default {
   methods: {
     draw() {
       const text = { color: token("quiet"), fontFamily: getComputedStyle(document.body).fontFamily };
-      this.chart.setOption({ animation: false, textStyle: text, ...painted(this.options) }, true);
+      const { unit, ...options } = painted(this.options);
+      options.yAxis.axisLabel.formatter = (value) => value.toLocaleString(document.documentElement.lang) + unit;
+      this.chart.setOption({ animation: false, textStyle: text, ...options }, true);
     },
   },
   render() {
