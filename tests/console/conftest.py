@@ -119,6 +119,10 @@ def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("console")
     with made_vhost(backing) as vhost, made_database(backing, template) as database:
         environment = environment_of(backing, vhost, database) | {"RETURPOST_ACTIONS_DELETE_GRACE": "PT0S"}
+        environment |= {
+            "RETURPOST_INGEST_DNS_SERVERS": "127.0.0.1",
+            "RETURPOST_INGEST_DNS_PORT": "1",
+        }  # no DNS: no luck
         installation = Installation(folder, environment)
         try:
             installation.up()

@@ -158,7 +158,7 @@ def test_all_that_match_are_taken_without_ticking_each(visit: Visit, tmp_path: P
     with page.expect_download() as download:
         page.get_by_role("link", name=t("Download the file")).click()
     download.value.save_as(tmp_path / "all.txt")
-    assert len((tmp_path / "all.txt").read_text("utf-8-sig").split()) == LARGE_RETURNS
+    assert (tmp_path / "all.txt").read_text("utf-8-sig").count("@busy.example") == LARGE_RETURNS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
