@@ -21,7 +21,9 @@ from shared.vocabulary import Role
 from tests.world import TENANT, TOKEN_KEY, World
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
-"""Health and metrics for who runs it; webhooks, which bring signatures of their own; where a password is the proof."""
+OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish"}
+"""Health and metrics for who runs it; webhooks, which bring signatures of their own; where a password is the proof, or
+what an OpenID Connect provider says."""
 OWN = {"/v1/me", "/v1/sign-out", "/v1/sign-in/renewal"}
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/dead-letters/plan", "/v1/archive/plan"}

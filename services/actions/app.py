@@ -6,7 +6,7 @@ from functools import partial
 
 import httpx
 
-from services.actions import api, contacts_api, mailings_api, users_api, views_api
+from services.actions import api, contacts_api, mailings_api, oidc, oidc_api, users_api, views_api
 from services.actions.contacts import take_contacts
 from services.actions.exports import api as exports_api
 from services.actions.exports.maker import make_next
@@ -109,10 +109,13 @@ def create(settings: Settings) -> Service[Settings]:
     service.background("removal of old operations", removal)
     service.app.state.engine = engine
     service.app.state.ingest = httpx.AsyncClient(base_url=settings.ingest_url, trust_env=False)
+    given = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
+    service.app.state.provider = oidc.Provider(*given) if settings.oidc_issuer else None
     service.routes(operations_api.router)
     service.routes(exports_api.router)
     service.routes(api.router)
     service.routes(users_api.router)
+    service.routes(oidc_api.router)
     service.routes(contacts_api.router)
     service.routes(mailings_api.router)
     service.routes(views_api.router)

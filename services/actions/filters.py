@@ -1,14 +1,14 @@
 """A view's filter as it is asked for: by the query of a view, or in what an operation is to be over."""
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.actions import text
 from services.actions.views import Show, View, Wanted
 from shared.contracts import Id, Text
-from shared.vocabulary import Reason
+from shared.vocabulary import BlockCause, Reason
 
 
 class Filter(BaseModel):
@@ -31,6 +31,10 @@ class Filter(BaseModel):
     """`value` of a group of companies, or a name."""
     day: date | None = None
     """Of the return, the complaint or the block, in UTC."""
+    cause: BlockCause | None = None
+    """Of the block."""
+    type: Literal["hard", "soft"] | None = None
+    """Of the return."""
     q: Annotated[Text, Field(max_length=200)] = ""
     """Beginning of an address, or of words of name or company."""
 
@@ -53,6 +57,8 @@ class Filter(BaseModel):
             self.domain and self.domain.lower(),
             text.order_key(self.company),
             self.day.isoformat() if self.day else None,
+            self.cause and self.cause.value,
+            self.type,
             self.q.strip().lower() or None,
             text.query(tenant, self.q),
         )

@@ -11,6 +11,14 @@ class Settings(ServiceSettings):
     http_port: int = 8104
     ingest_url: str = "http://127.0.0.1:8101"
     """Where a corrected address is checked."""
+    oidc_issuer: str = ""
+    """URL of the OpenID Connect provider at which users may sign in; none: passwords alone."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_name: str = "OpenID Connect"
+    """What the provider is called on the page."""
+    oidc_claim: str = "email"
+    """What of the provider's token is the user's name here."""
     resend_after: timedelta = timedelta(minutes=2)
     """An operation in which nothing has happened for so long has its open commands given again."""
     clock_tolerance: timedelta = timedelta(minutes=15)

@@ -18,6 +18,11 @@ COUNTED = 10_000
 GROUPED = 100_000
 """Rows that groups are made of."""
 GROUPS = 1_000
+FEW = 5_000
+"""What a search finds is looked up when it is so few, and met on the way through an index when it is more: of few, one
+would read far before a page is full."""
+LAST = "\U0010ffff"
+"""After which nothing comes: what begins with a text is before the text with this."""
 
 
 class View(StrEnum):
@@ -53,6 +58,7 @@ class Sort(StrEnum):
     RETURNED = "returned_at"
     MAILING = "mailing"
     COUNT = "return_count"
+    CAUSE = "cause"
     SINCE = "blocked_since"
 
 
@@ -64,6 +70,8 @@ class Group(StrEnum):
     COMPANY = "company"
     MAILING = "mailing"
     DAY = "day"
+    CAUSE = "cause"
+    TYPE = "type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ class Wanted:
     domain: str | None = None
     company: str | None = None
     day: str | None = None
+    cause: str | None = None
+    type: str | None = None
     search: str | None = None
     """The beginning of an address."""
     words: str | None = None
@@ -113,7 +123,8 @@ _DOMAIN = "split_part({address}, '@', -1)"
 _COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mailing} AS mailing, r.status,
     CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END AS type, o.contact, o.name, o.company,
     coalesce(o.former_employee, false) AS former_employee, r.reply_code AS code, r.enhanced_status, {reason} AS reason,
-    r.sent_at, r.returned_at, r.opened_at, r.complained_at, coalesce(s.blocked, false) AS blocked, s.cause,
+    r.sent_at, r.returned_at, r.opened_at, r.complained_at, coalesce(s.blocked, false) AS blocked,
+    CASE WHEN s.blocked THEN s.cause END AS cause,
     CASE WHEN s.blocked THEN s.return_count END AS return_count, CASE WHEN s.blocked THEN s.since END AS blocked_since,
     r.diagnostic, r.rule"""
 
@@ -123,6 +134,8 @@ class Plan:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
+        self.few = False
+        """Whether what the search finds is looked up first; `found` tells how many that are."""
         self._by_state = wanted.view is View.BLOCKED and wanted.mailing is None
         base = "s" if self._by_state else "r"
         self._names = {
@@ -130,18 +143,21 @@ class Plan:
             "mailing": f"{base}.mailing",
             "reason": "s.reason" if wanted.view is View.BLOCKED else "r.reason",
         }
-        time = {View.COMPLAINTS: "r.complained_at", View.BLOCKED: "s.since"}.get(wanted.view, "r.returned_at")
+        self._time = {View.COMPLAINTS: "r.complained_at", View.BLOCKED: "s.since"}.get(wanted.view, "r.returned_at")
         self._groups = {
             Group.REASON: self._names["reason"],
             Group.DOMAIN: _DOMAIN.format(**self._names),
             Group.COMPANY: "o.company_key",
             Group.MAILING: self._names["mailing"],
-            Group.DAY: f"({time} AT TIME ZONE 'UTC')::date",
+            Group.DAY: f"({self._time} AT TIME ZONE 'UTC')::date",
+            Group.CAUSE: "CASE WHEN s.blocked THEN s.cause END",
+            Group.TYPE: "CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END",
         }
         self._sorts = {
             Sort.TYPE: "r.hard", Sort.NAME: "o.name_key", Sort.COMPANY: "o.company_key", Sort.CODE: "r.reply_code",
             Sort.REASON: self._names["reason"], Sort.SENT: "r.sent_at", Sort.RETURNED: "r.returned_at",
-            Sort.COUNT: "s.return_count", Sort.SINCE: "s.since", Sort.MAILING: self._names["mailing"],
+            Sort.COUNT: "s.return_count", Sort.SINCE: "s.since", Sort.CAUSE: "s.cause",
+            Sort.MAILING: self._names["mailing"],
         }  # fmt: skip
 
     def page(self, sort: Sort, *, descending: bool, after: str | None, limit: int, empty: bool) -> Statement:
@@ -239,30 +255,71 @@ class Plan:
         conditions += self._narrowed(statement)
         return " AND ".join([text, *conditions])
 
+    def found(self) -> Statement | None:
+        """Return the statement that counts what the search finds, up to one more than `FEW`; nothing without one."""
+        statement = Statement()
+        lists = self._lists(statement)
+        if not lists:
+            return None
+        statement.sql = f"SELECT count(*) FROM ({' UNION ALL '.join(lists)} LIMIT {FEW + 1}) AS f"  # noqa: S608
+        return statement
+
+    def _lists(self, statement: Statement) -> list[str]:
+        """Return what gives the addresses that the search finds: by how they begin, and by whose they are."""
+        wanted, found = self.wanted, []
+        if wanted.search is not None:
+            table, only = ("address_states", "b.blocked") if self._by_state else ("recipients", "true")
+            if not self._by_state and wanted.mailing is not None:
+                only = f"b.mailing = {statement.take(wanted.mailing)}"
+            begins = self._begins(statement, "b.address")
+            tenant = statement.take(wanted.tenant)
+            place = f"{table} AS b WHERE b.tenant = {tenant} AND {only} AND {begins}"
+            found.append(f"(SELECT b.address FROM {place})")  # noqa: S608
+        if wanted.words is not None:
+            found.append(
+                "(SELECT a.address FROM contacts AS c JOIN contact_addresses AS a USING (tenant, contact) "  # noqa: S608
+                f"WHERE c.words @@ {statement.take(wanted.words)}::text::tsquery)"
+            )
+        return found
+
+    def _begins(self, statement: Statement, column: str) -> str:
+        first = statement.take(self.wanted.search)
+        return f"({column} >= {first} AND {column} < {statement.take(f'{self.wanted.search}{LAST}')})"
+
     def _narrowed(self, statement: Statement) -> list[str]:
         wanted, found = self.wanted, []
         if wanted.blocked is not None:
             found.append(f"coalesce(s.blocked, false) = {statement.take(wanted.blocked)}")
-        if wanted.contact is not None:
-            found.append(f"(o.contact IS NOT NULL) = {statement.take(wanted.contact)}")
-        narrowed = ((Group.REASON, wanted.reason), (Group.DOMAIN, wanted.domain), (Group.COMPANY, wanted.company),
-                    (Group.DAY, wanted.day))  # fmt: skip
+        if wanted.contact is not None:  # written out: the planner has to know how many that are
+            found.append("o.contact IS NOT NULL" if wanted.contact else "o.contact IS NULL")
+        narrowed = (
+            (Group.REASON, wanted.reason), (Group.DOMAIN, wanted.domain), (Group.COMPANY, wanted.company),
+            (Group.CAUSE, wanted.cause), (Group.TYPE, wanted.type),
+        )  # fmt: skip
         for group, value in narrowed:
             if value is not None:
-                cast = "::text::date" if group is Group.DAY else "::text"
-                found.append(f"{self._groups[group]} = {statement.take(value)}{cast}")
-        searched = []
-        if wanted.search is not None:
-            searched.append(f"{self._names['address']} ^@ {statement.take(wanted.search)}")
-        if wanted.words is not None:
-            query = statement.take(wanted.words)
-            searched.append(
+                found.append(f"{self._groups[group]} = {statement.take(value)}::text")
+        if wanted.day is not None:
+            begin = f"({statement.take(wanted.day)}::text::date)::timestamp AT TIME ZONE 'UTC'"
+            found.append(f"{self._time} >= {begin} AND {self._time} < {begin} + interval '24 hours'")
+        if wanted.search is not None or wanted.words is not None:
+            found.append(self._searched(statement))
+        return found
+
+    def _searched(self, statement: Statement) -> str:
+        address = self._names["address"]
+        if self.few:
+            return f"{address} IN ({' UNION ALL '.join(self._lists(statement))})"
+        found = []
+        if self.wanted.search is not None:
+            found.append(self._begins(statement, address))
+        if self.wanted.words is not None:
+            query = statement.take(self.wanted.words)
+            found.append(
                 "EXISTS (SELECT FROM contacts AS c WHERE c.tenant = o.tenant AND c.contact = o.contact "
                 f"AND c.words @@ {query}::text::tsquery)"
             )
-        if searched:
-            found.append(f"({' OR '.join(searched)})")
-        return found
+        return f"({' OR '.join(found)})"
 
 
 def marked(empty: bool, mark: list[str]) -> str:

@@ -1,22 +1,23 @@
 """HTTP: views over recipients, returns, complaints and blocked addresses: pages, counts and groups."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import Filter
-from services.actions.views import COUNTED, GROUPED, Group, Plan, Show, Sort, View, marked, phase_of
+from services.actions.views import COUNTED, FEW, GROUPED, Group, Plan, Show, Sort, View, marked, phase_of
 from shared.contracts import Id, Text
 from shared.errors import InvalidMessage
-from shared.vocabulary import Reason
+from shared.vocabulary import BlockCause, Reason
 
 router = APIRouter(prefix="/v1/views", tags=["views"])
 
 
-def _wanted(
+async def _wanted(
+    request: Request,
     caller: Reader,
     view: View,
     tenant: Tenant = None,
@@ -30,6 +31,8 @@ def _wanted(
         Text | None, Query(max_length=400, description="`value` of a group of companies, or a name")
     ] = None,
     day: Annotated[date | None, Query(description="Of the return, the complaint or the block, in UTC")] = None,
+    cause: Annotated[BlockCause | None, Query(description="Of the block")] = None,
+    type: Annotated[Literal["hard", "soft"] | None, Query(description="Of the return")] = None,
     q: Annotated[
         Text, Query(max_length=200, description="Beginning of an address, or of words of name or company")
     ] = "",
@@ -38,9 +41,14 @@ def _wanted(
     owner = caller.tenant_for(tenant)
     asked = Filter(
         view=view, mailing=mailing, show=tuple(show or ()), blocked=blocked, contact=contact, reason=reason,
-        domain=domain, company=company, day=day, q=q,
+        domain=domain, company=company, day=day, cause=cause, type=type, q=q,
     )  # fmt: skip
-    return Plan(asked.wanted(owner))
+    plan = Plan(asked.wanted(owner))
+    search = plan.found()
+    if search is not None:
+        (found,) = await rows(request, search.sql, *search.arguments)
+        plan.few = found["count"] <= FEW
+    return plan
 
 
 Asked = Annotated[Plan, Depends(_wanted)]

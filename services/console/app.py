@@ -10,7 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from services.console import downloads, pages, sign_in, texts
+from services.console import downloads, pages, provider, sign_in, texts
 from services.console.api_client import Services
 from services.console.session import Guard, Keeper
 from services.console.settings import Settings
@@ -32,6 +32,7 @@ def create(settings: Settings) -> FastAPI:
     app.state.keeper = Keeper(services)
     app.mount("/assets", StaticFiles(directory=ASSETS))
     app.include_router(sign_in.router)
+    app.include_router(provider.router)
     app.include_router(downloads.router)
 
     @app.get("/health/ready")

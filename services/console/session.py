@@ -22,6 +22,8 @@ from services.console.api_client import Api, Services
 from services.console.document import hardened, policy
 
 COOKIE = "returpost-session"
+PROVIDER_COOKIE = "returpost-provider"
+"""What is to be shown again when a provider sends the browser back."""
 THEMES = ("auto", "light", "dark")
 FREE = ("/sign-in", "/assets/", "/health/", "/favicon.svg")
 """What is seen without a session."""

@@ -12,6 +12,8 @@ class Settings(ServiceSettings):
     blocklist_url: str = "http://127.0.0.1:8103"
     actions_url: str = "http://127.0.0.1:8104"
     replay_url: str = "http://127.0.0.1:8105"
+    public_url: str = ""
+    """Where browsers find the console, for the way back from an OpenID Connect provider; none: as it was asked for."""
     insecure_cookies: bool = True
     """Cookies also over plain HTTP, for a console on this machine alone; set to false behind TLS."""
 

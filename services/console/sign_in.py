@@ -38,8 +38,12 @@ DOCUMENT = """<!doctype html>
 router = APIRouter()
 
 
-def _page(request: Request, *, following: str, name: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
+async def page(
+    request: Request, *, following: str, name: str = "", problem: str = "", status: int = 200
+) -> HTMLResponse:
+    """Return the page on which one signs in, with what went wrong if anything did."""
     say = texts.Texts(session.language_of(request))
+    single = await _provider_link(request, say, following)
     notice = f'<p class="notice bad" role="alert">{escape(problem)}</p>' if problem else ""
     others = [
         f'<button class="link" name="language" value="{code}" lang="{code}">{title}</button>'
@@ -57,7 +61,7 @@ def _page(request: Request, *, following: str, name: str = "", problem: str = ""
             name_label=say.t("User name"),
             password_label=say.t("Password"),
             submit=say.t("Sign in"),
-            single="",
+            single=single,
             query=escape(urlencode({"next": following})),
             languages="".join(others),
         ),
@@ -65,10 +69,23 @@ def _page(request: Request, *, following: str, name: str = "", problem: str = ""
     )
 
 
+async def _provider_link(request: Request, say: texts.Texts, following: str) -> str:
+    """Return the button of the provider, if there is one."""
+    try:
+        answer = await request.app.state.services.ask("actions", "GET", "/v1/sign-in/provider", token=None)
+    except (Away, Refused):
+        return ""
+    name = answer.json()["name"]
+    if not name:
+        return ""
+    target, text = f"/sign-in/provider?{urlencode({'next': following})}", say.t("Sign in with {name}", name=name)
+    return f'<a class="button wide" href="{escape(target)}">{escape(text)}</a>'
+
+
 @router.get("/sign-in")
 async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's name in the URL
     """The page on which one signs in."""
-    return _page(request, following=own_path(next))
+    return await page(request, following=own_path(next))
 
 
 @router.post("/sign-in")
@@ -86,15 +103,19 @@ async def sign_in(
         )
     except Away:
         problem = say.t("Signing in is not possible just now: the service that knows the users does not answer.")
-        return _page(request, following=following, name=name, problem=problem, status=503)
+        return await page(request, following=following, name=name, problem=problem, status=503)
     except Refused as refused:
         problem = (
             say.t("Too many wrong passwords. Wait a while, then try again.")
             if refused.status == 429
             else say.t("The name or the password is wrong.")
         )
-        return _page(request, following=following, name=name, problem=problem, status=refused.status)
-    told: dict[str, Any] = answer.json()
+        return await page(request, following=following, name=name, problem=problem, status=refused.status)
+    return begun(request, following, answer.json())
+
+
+def begun(request: Request, following: str, told: dict[str, Any]) -> Response:
+    """Go on to where the visitor wanted to be, with the session that a service has begun."""
     response = RedirectResponse(following, 303)
     _remember(request, response, told["token"])
     _prefer(response, "tenant", told["home"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.actions import views_api
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.actions.views import Group, Sort
@@ -70,7 +71,10 @@ async def test_each_sort_both_ways_page_by_page(
     assert counted == {"count": number, "exact": True}
 
 
-async def test_filters_are_combined(actions: Running) -> None:
+@pytest.mark.parametrize("few", [0, views_api.FEW])
+async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(views_api, "FEW", few)  # what a search finds is looked up first, or met on the way
+
     async def keys(**query: Any) -> list[str]:
         return [row["key"].partition("@")[0] for row in await pages(actions, "recipients", mailing="m1", **query)]
 
@@ -84,6 +88,8 @@ async def test_filters_are_combined(actions: Running) -> None:
     assert await keys(company="x as", show="opened", contact=True) == ["u4", "u5"]
     assert await keys(q="U1") == ["u10", "u11", "u1"]
     assert await keys(q="n1 x") == ["u1", "u5"]
+    assert await keys(q="nobody") == []
+    assert await keys(type="hard") == ["u1", "u3"]
     assert await keys(day="2026-01-02") == ["u0", "u1", "u2", "u3"]
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deploy.local import install
 from tests.conftest import made_database, made_vhost
+from tests.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.returpost.test_system import TENANT, Installation, environment_of
 
 PASSWORD = "correct horse battery"
@@ -64,8 +65,8 @@ def results() -> Iterator[dict[str, Any]]:
 class System:
     """The running system, with a mailing, persons and users in it."""
 
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
+    def __init__(self, installation: Installation, provider: OpenIdProvider) -> None:
+        self.installation, self.provider = installation, provider
         running = installation.home.running()
         assert running is not None
         self.urls = running.urls
@@ -96,6 +97,7 @@ class System:
         self.installation.run("send", str(file))
         for role in ("viewer", "marketer", "administrator"):
             self.ask("actions", "POST", "/v1/users", {"name": role, "role": role, "password": PASSWORD})
+        self.ask("actions", "POST", "/v1/users", {"name": "kari@firma.example", "role": "viewer"})
         self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
         self.installation.wait_for(self._is_known)
 
@@ -117,16 +119,21 @@ class System:
 def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One system for all tests of the console; each of them changes addresses of its own alone."""
     folder = tmp_path_factory.mktemp("console")
-    with made_vhost(backing) as vhost, made_database(backing, template) as database:
+    servers = (made_vhost(backing), made_database(backing, template), openid_provider())
+    with servers[0] as vhost, servers[1] as database, servers[2] as provider:
         environment = environment_of(backing, vhost, database) | {"RETURPOST_ACTIONS_DELETE_GRACE": "PT0S"}
         environment |= {
             "RETURPOST_INGEST_DNS_SERVERS": "127.0.0.1",
             "RETURPOST_INGEST_DNS_PORT": "1",
         }  # no DNS: no luck
+        environment |= {
+            "RETURPOST_ACTIONS_OIDC_ISSUER": provider.url, "RETURPOST_ACTIONS_OIDC_CLIENT_ID": CLIENT,
+            "RETURPOST_ACTIONS_OIDC_CLIENT_SECRET": SECRET, "RETURPOST_ACTIONS_OIDC_NAME": "Firma",
+        }  # fmt: skip
         installation = Installation(folder, environment)
         try:
             installation.up()
-            with contextlib.closing(System(installation)) as made:
+            with contextlib.closing(System(installation, provider)) as made:
                 made.fill(folder)
                 yield made
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from services.console.texts import Texts
 from tests.console.conftest import MAILING, System, Visit
@@ -117,3 +117,26 @@ def test_a_service_that_is_away_is_named_and_the_rest_works(system: System, visi
         expect(page.locator(".notice.warn").first).to_contain_text(away)
         page.goto(f"{url}/operations")
         expect(page.locator("h1")).to_be_visible()
+
+
+def test_signing_in_at_an_openid_connect_provider_leads_to_where_one_wanted_to_be(
+    system: System, browser: Browser
+) -> None:
+    with browser.new_context(locale="nb-NO") as context:
+        page = context.new_page()
+        page.goto(f"{system.url}/blocked?tab=complaints")
+        page.get_by_role("link", name=Texts("nb").t("Sign in with {name}", name="Firma")).click()
+        page.wait_for_url(f"{system.url}/blocked?tab=complaints")
+        expect(page.get_by_role("heading", level=1)).to_have_text(Texts("nb").t("Blocked addresses"))
+        expect(page.locator(".me-name")).to_have_text("kari@firma.example")
+
+
+def test_who_is_no_user_here_or_comes_back_without_having_been_sent_is_not_let_in(system: System) -> None:
+    system.provider.user = system.provider.user | {"email": "stranger@firma.example"}
+    with httpx.Client(follow_redirects=True, headers={"Accept-Language": "en"}) as client:
+        stranger = client.get(f"{system.url}/sign-in/provider")
+        assert stranger.status_code == 403
+        assert "have no access here" in stranger.text
+        forged = client.get(f"{system.url}/sign-in/provider/callback?code=x&state=y")
+    assert forged.status_code == 401
+    system.provider.user = system.provider.user | {"email": "kari@firma.example"}

@@ -191,7 +191,7 @@ def _blocks(visitor: Visitor, blocks: Rows) -> None:
         lines: list[tuple[str, int, str | None]] = []
         for row in sorted(blocks, key=lambda row: -row["blocked"])[:MOST_LINES]:
             cause, reason = reasons.word(texts, reasons.CAUSES, row["cause"]), reasons.title(texts, row["reason"])
-            target = f"/blocked?f.reason={row['reason']}" if row["reason"] else "/blocked"
+            target = f"/blocked?f.cause={row['cause']}" + (f"&f.reason={row['reason']}" if row["reason"] else "")
             title = cause if not reason or reason == cause else f"{cause}: {reason}"
             lines.append((title, row["blocked"], target))
         bars(visitor, lines)

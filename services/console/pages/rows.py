@@ -11,7 +11,7 @@ from services.console.parts.source import Cells, Column, Found, Group, Groups, T
 from services.console.parts.table import Table
 from services.console.parts.view import View
 from services.console.texts import Texts, marked as _, reasons
-from shared.vocabulary import Reason
+from shared.vocabulary import BlockCause, Reason
 
 ADDRESS = Column("address", _("E-mail address"), group="domain", group_title=_("Group by receiving domain"))
 NAME = Column("name", _("Name"))
@@ -34,7 +34,7 @@ SHOWN = {
 }
 """What became of a recipient; of several any."""
 YES_OR_NO = ("true", "false")
-FILTERS = ("reason", "domain", "company", "day", "mailing", "blocked", "contact")
+FILTERS = ("reason", "domain", "company", "day", "mailing", "blocked", "contact", "cause", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,16 @@ RECIPIENTS = Kind(
 BOUNCES = Kind(
     "returned",
     _("Returned e-mails"),
-    (ADDRESS, NAME, COMPANY, Column("type", _("Type")), REASON, replace(CODE, shown=True), RETURNED, SENT),
+    (
+        ADDRESS,
+        NAME,
+        COMPANY,
+        Column("type", _("Type"), group="type"),
+        REASON,
+        replace(CODE, shown=True),
+        RETURNED,
+        SENT,
+    ),
     "returned_at",
     True,
     ("ok", _("Nothing was returned"), _("Every e-mail of this mailing arrived, as far as is known.")),
@@ -71,7 +80,7 @@ BOUNCES = Kind(
 ALL_BOUNCES = Kind(
     "returned",
     _("Returned e-mails of all mailings"),
-    (ADDRESS, NAME, COMPANY, Column("type", _("Type")), REASON,
+    (ADDRESS, NAME, COMPANY, Column("type", _("Type"), group="type"), REASON,
      replace(MAILING, shown=True), RETURNED, CODE, SENT),
     "returned_at",
     True,
@@ -95,8 +104,9 @@ COMPLAINTS = Kind(
 BLOCKED = Kind(
     "blocked",
     _("Blocked addresses"),
-    (ADDRESS, NAME, COMPANY, Column("cause", _("Cause"), sort=False), REASON,
-     Column("return_count", _("Returns"), "number"), SINCE, CODE, SENT, MAILING),
+    (ADDRESS, NAME, COMPANY, Column("cause", _("Cause"), group="cause"), REASON,
+     Column("return_count", _("Returns"), "number"), SINCE, MAILING, replace(CODE, sort=False),
+     replace(SENT, sort=False)),
     "blocked_since",
     True,
     ("ok", _("No address is blocked"), _("Addresses that cannot be reached show up here by themselves.")),
@@ -211,6 +221,11 @@ class Rows:
             Narrowing("day", _("Day"), "date"),
             Narrowing("contact", _("Person"), choices=yes_no["contact"]),
         ]
+        if self._kind.view == "returned":
+            found.insert(0, Narrowing("type", _("Type"), choices={v: texts.t(w) for v, w in reasons.TYPES.items()}))
+        if self._kind.view == "blocked":
+            causes = {cause.value: texts.t(reasons.CAUSES[cause]) for cause in BlockCause}
+            found.insert(0, Narrowing("cause", _("Cause"), choices=causes))
         if self._kind.view != "complaints":
             found.insert(0, Narrowing("reason", _("Reason"), choices=dict(sorted(named.items(), key=lambda it: it[1]))))
         if self._kind.view != "blocked":
@@ -233,6 +248,8 @@ def _toned(texts: Texts, words: dict[str, str], key: str | None, tone: str) -> d
 def _shown_value(texts: Texts, name: str, value: str) -> str:
     if name == "reason":
         return reasons.title(texts, value)
+    if name in ("cause", "type"):
+        return reasons.word(texts, reasons.CAUSES if name == "cause" else reasons.TYPES, value)
     if name == "show":
         return texts.t(SHOWN.get(value, value))
     return texts.day(value) if name == "day" else value
