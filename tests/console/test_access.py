@@ -140,3 +140,19 @@ def test_who_is_no_user_here_or_comes_back_without_having_been_sent_is_not_let_i
         forged = client.get(f"{system.url}/sign-in/provider/callback?code=x&state=y")
     assert forged.status_code == 401
     system.provider.user = system.provider.user | {"email": "kari@firma.example"}
+
+
+def test_an_operator_sends_a_part_of_the_archive_again_and_follows_it(system: System, visit: Visit) -> None:
+    page = visit("administrator", "nb")
+    t = Texts("nb").t
+    page.goto(f"{system.url}/operations")
+    page.get_by_label(t("Into the queue")).select_option("actions.bounce-classified")
+    page.get_by_label(t("From"), exact=True).fill("2026-11-01T00:00")
+    page.get_by_label(t("Until"), exact=True).fill("2099-01-01T00:00")
+    page.get_by_role("button", name=t("Count them")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("actions.bounce-classified")
+    dialog.get_by_role("button", name="OK").click()
+    jobs = page.get_by_role("table", name=t("Replays"))
+    expect(jobs).to_contain_text(t("Archive replayed"))
+    expect(jobs.locator(".badge")).to_have_text(t("Done"))

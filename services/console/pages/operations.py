@@ -1,19 +1,30 @@
 """How the system is: services, queues with lag, dead letters in groups, replays. For operators at night."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from nicegui import ui
+
 from services.console.api_client import Away, Trouble
+from services.console.pages import archive_replay
 from services.console.parts.dialog import Dialog
 from services.console.parts.markup import Tag, button, empty, notice
 from services.console.parts.shell import PARTS, Pages, Visitor, heading
 from services.console.texts import marked as _
 
 SERVICES = tuple(PARTS)
+LOOK_SECONDS = 2.0
+MOST_JOBS = 20
+KINDS = {
+    "replay": _("Dead letters replayed"),
+    "discard": _("Dead letters discarded"),
+    "restore": _("Dead letters restored"),
+    "archive": _("Archive replayed"),
+}
 STATES = {
     "running": (_("At work"), "warn"),
-    "done": (_("Done"), "good"),
     "finished": (_("Done"), "good"),
     "stopped": (_("Stopped"), "calm"),
     "failed": (_("Failed"), "bad"),
@@ -35,12 +46,19 @@ async def operations(visitor: Visitor) -> None:
             await _services(visitor)
         with Tag("section", "card"):
             Tag("h2", text=t("Dead letters"))
-            with visitor.guarding():
-                await Letters(visitor).show()
+            letters = Tag("div")
+        with Tag("section", "card"):
+            Tag("h2", text=t("The archive"))
+            archive = Tag("div")
         with Tag("section", "card"):
             Tag("h2", text=t("Replays"))
             with visitor.guarding():
-                await _jobs(visitor)
+                jobs = Jobs(visitor)
+                await jobs.show()
+    with letters, visitor.guarding():
+        await Letters(visitor, jobs.show).show()
+    with archive:
+        archive_replay.show(visitor, jobs.show)
 
 
 async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:
@@ -54,7 +72,9 @@ async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:
 async def _services(visitor: Visitor) -> None:
     t, texts = visitor.t, visitor.texts
     found = await asyncio.gather(*(_health(visitor, service) for service in SERVICES))
-    with table(t("Service"), t("State"), t("Queue"), t("Lag"), t("Database"), label=t("Services and queues")):
+    with table(
+        t("Service"), t("State"), t("Queue"), t("Waiting"), t("Lag"), t("Database"), label=t("Services and queues")
+    ):
         for service, health in zip(SERVICES, found, strict=True):
             consumers = (health or {}).get("consumers") or {"": {}}
             for at, (queue, state) in enumerate(consumers.items()):
@@ -67,6 +87,8 @@ async def _services(visitor: Visitor) -> None:
                             well = state.get("ok", health["ok"])
                             Tag("span", f"badge {'good' if well else 'bad'}", t("Well") if well else t("Held"))
                     Tag("td", text=queue)
+                    waiting = state.get("waiting")
+                    Tag("td", "number", "" if waiting is None else texts.number(waiting))
                     lag = state.get("lag_seconds", state.get("lag"))
                     Tag("td", "number", f"{texts.number(round(lag, 2))} s" if isinstance(lag, int | float) else "")
                     Tag("td", text=str((health or {}).get("database", "")) if at == 0 else "")
@@ -75,8 +97,8 @@ async def _services(visitor: Visitor) -> None:
 class Letters:
     """Dead letters by what went wrong, with replay and discard."""
 
-    def __init__(self, visitor: Visitor) -> None:
-        self._visitor = visitor
+    def __init__(self, visitor: Visitor, on_begun: Callable[[], Awaitable[None]]) -> None:
+        self._visitor, self._on_begun = visitor, on_begun
         self._place = Tag("div", "stack")
 
     async def show(self) -> None:
@@ -92,10 +114,9 @@ class Letters:
                 for group in groups:
                     with Tag("tr"):
                         Tag("td", "first", group.get("queue") or t("no queue"))
-                        error = " ".join(str(group[name]) for name in ("error", "message", "place") if group.get(name))
-                        Tag("td", "wraps", error or str(group.get("fingerprint")))
+                        Tag("td", "wraps", group["error"] or str(group["fingerprint"]))
                         Tag("td", "number", texts.number(group["count"]))
-                        Tag("td", text=texts.time(group.get("last") or group.get("newest") or group.get("last_at")))
+                        Tag("td", text=texts.time(group["last"]))
                         with Tag("td"), Tag("div", "row"):
                             button(t("Replay"), partial(self._ask, group, "replay"))
                             button(t("Discard"), partial(self._ask, group, "discard"), "plain")
@@ -135,27 +156,48 @@ class Letters:
                 notice("bad", *self._visitor.trouble(trouble))
                 return
         dialog.close()
+        await self._on_begun()
         await self.show()
         with self._place:
             notice("good", self._visitor.t("Begun. It is listed under Replays."))
 
 
-async def _jobs(visitor: Visitor) -> None:
-    t, texts = visitor.t, visitor.texts
-    jobs = await visitor.api.get("replay", "/v1/jobs")
-    if not jobs:
-        empty("undo", t("No replays yet"), t("A replay that you begin above is followed here."))
-        return
-    with table(t("What"), t("By"), t("When"), t("State"), t("Done"), label=t("Replays")):
-        for job in jobs[:20]:
-            title, tone = STATES.get(job["state"], (job["state"], "calm"))
-            with Tag("tr"):
-                Tag("td", "first", job.get("action") or job.get("kind"))
-                Tag("td", text=job.get("requested_by") or job.get("by") or "")
-                Tag("td", text=texts.time(job.get("started_at") or job.get("requested_at") or job.get("begun_at")))
-                with Tag("td"):
-                    Tag("span", f"badge {tone}", t(title))
-                Tag("td", "number", f"{texts.number(job.get('done') or 0)} / {texts.number(job.get('total') or 0)}")
+class Jobs:
+    """What operators had done again, with how far it is; drawn anew while something is at work."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._place = Tag("div", "stack")
+        self._timer = ui.timer(LOOK_SECONDS, self.show, active=False)
+
+    async def show(self) -> None:
+        """Draw them."""
+        t, texts = self._visitor.t, self._visitor.texts
+        jobs = await self._visitor.api.get("replay", "/v1/jobs")
+        self._timer.active = any(job["state"] == "running" for job in jobs)
+        self._place.clear()
+        with self._place:
+            if not jobs:
+                empty("undo", t("No replays yet"), t("A replay that you begin above is followed here."))
+                return
+            with table(t("What"), t("By"), t("When"), t("State"), t("Done"), "", label=t("Replays")):
+                for job in jobs[:MOST_JOBS]:
+                    title, tone = STATES.get(job["state"], (job["state"], "calm"))
+                    with Tag("tr"):
+                        Tag("td", "first", t(KINDS.get(job["kind"], job["kind"])))
+                        Tag("td", text=job["requested_by"])
+                        Tag("td", text=texts.time(job["requested_at"]))
+                        with Tag("td"):
+                            Tag("span", f"badge {tone}", t(title), title=job["error"])
+                        Tag("td", "number", f"{texts.number(job['done'] or 0)} / {texts.number(job['total'] or 0)}")
+                        with Tag("td"):
+                            if job["state"] == "running":
+                                button(t("Stop it"), partial(self._stop, str(job["id"])))
+
+    async def _stop(self, identity: str) -> None:
+        with self._place, self._visitor.guarding():
+            await self._visitor.api.call("replay", "POST", f"/v1/jobs/{identity}/stop")
+            await self.show()
 
 
 def table(*titles: str, label: str) -> Tag:
