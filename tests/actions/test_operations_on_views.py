@@ -135,7 +135,7 @@ async def test_a_search_for_an_erased_address_is_not_kept(actions: Running) -> N
     [
         {"filter": {"view": "recipients"}},
         {"filter": {"view": "nothing"}},
-        {"filter": {"view": "blocked", "cause": "complaint"}},
+        {"filter": {"view": "blocked", "colour": "red"}},
         {"filter": {"view": "blocked", "day": "yesterday"}},
         {"filter": {"view": "blocked"}, "returned_in": "m1"},
         {"filter": {"view": "blocked", "q": "\x00"}},

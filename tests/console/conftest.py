@@ -97,6 +97,8 @@ class System:
         self.installation.run("send", str(file))
         for role in ("viewer", "marketer", "administrator"):
             self.ask("actions", "POST", "/v1/users", {"name": role, "role": role, "password": PASSWORD})
+        operator = ("user", "add", "--tenant", "*", "--home", TENANT, "--role", "operator", "operator")
+        self.installation.run(*operator, given=PASSWORD)
         self.ask("actions", "POST", "/v1/users", {"name": "kari@firma.example", "role": "viewer"})
         self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
         self.installation.wait_for(self._is_known)

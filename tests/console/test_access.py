@@ -143,7 +143,7 @@ def test_who_is_no_user_here_or_comes_back_without_having_been_sent_is_not_let_i
 
 
 def test_an_operator_sends_a_part_of_the_archive_again_and_follows_it(system: System, visit: Visit) -> None:
-    page = visit("administrator", "nb")
+    page = visit("operator", "nb")
     t = Texts("nb").t
     page.goto(f"{system.url}/operations")
     page.get_by_label(t("Into the queue")).select_option("actions.bounce-classified")

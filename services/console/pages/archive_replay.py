@@ -60,9 +60,8 @@ class Form:
             begin = (now - timedelta(days=1)).strftime(FORM)
             self._since = Field(t("From"), "datetime-local", begin)
             self._until = Field(t("Until"), "datetime-local", now.strftime(FORM))
-            if self._visitor.all_tenants:
-                tenant = self._visitor.api.tenant
-                self._all = Field(t("Of {tenant} alone", tenant=tenant), "checkbox", True)
+            tenant = self._visitor.api.tenant
+            self._alone = Field(t("Of {tenant} alone", tenant=tenant), "checkbox", True)
         self._said = Tag("div", aria_live="polite")
         button(t("Count them"), self._plan)
 
@@ -76,10 +75,9 @@ class Form:
             )
         except ValueError:
             return None
-        alone = not self._visitor.all_tenants or bool(self._all.value)
         return {
             "type": f"returpost.{takers()[into]}.v1", "into": into, "since": since.isoformat(),
-            "until": until.isoformat(), "tenant": self._visitor.api.tenant if alone else None,
+            "until": until.isoformat(), "tenant": self._visitor.api.tenant if self._alone.value else None,
         }  # fmt: skip
 
     async def _plan(self) -> None:

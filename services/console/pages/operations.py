@@ -37,13 +37,18 @@ def add(pages: Pages) -> None:
 
 
 async def operations(visitor: Visitor) -> None:
-    """Draw the page; each part by itself, so that one that is away hides no other."""
+    """Draw the page; each part by itself, so that one that is away hides no other.
+
+    Dead letters and the archive are of all tenants: who works for one alone does not see them.
+    """
     t = visitor.t
     heading(t("Operations"), t("Nothing is ever thrown away: what could not be processed waits here for you."))
     with Tag("div", "cards"):
         with Tag("section", "card"):
             Tag("h2", text=t("Services and queues"))
             await _services(visitor)
+        if not visitor.all_tenants:
+            return
         with Tag("section", "card"):
             Tag("h2", text=t("Dead letters"))
             letters = Tag("div")
@@ -70,28 +75,37 @@ async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:
 
 
 async def _services(visitor: Visitor) -> None:
-    t, texts = visitor.t, visitor.texts
+    """One line a service; below it the queues in which something waits or that are held."""
+    t = visitor.t
     found = await asyncio.gather(*(_health(visitor, service) for service in SERVICES))
-    with table(
-        t("Service"), t("State"), t("Queue"), t("Waiting"), t("Lag"), t("Database"), label=t("Services and queues")
-    ):
+    with table(t("Service"), t("State"), t("Queues"), t("Waiting"), t("Lag"), label=t("Services and queues")):
         for service, health in zip(SERVICES, found, strict=True):
-            consumers = (health or {}).get("consumers") or {"": {}}
-            for at, (queue, state) in enumerate(consumers.items()):
-                with Tag("tr"):
-                    Tag("td", "first", service if at == 0 else "")
-                    with Tag("td"):
-                        if health is None:
-                            Tag("span", "badge bad", t("Does not answer"))
-                        else:
-                            well = state.get("ok", health["ok"])
-                            Tag("span", f"badge {'good' if well else 'bad'}", t("Well") if well else t("Held"))
-                    Tag("td", text=queue)
-                    waiting = state.get("waiting")
-                    Tag("td", "number", "" if waiting is None else texts.number(waiting))
-                    lag = state.get("lag_seconds", state.get("lag"))
-                    Tag("td", "number", f"{texts.number(round(lag, 2))} s" if isinstance(lag, int | float) else "")
-                    Tag("td", text=str((health or {}).get("database", "")) if at == 0 else "")
+            if health is None:
+                _line(visitor, service, t(PARTS[service]), well=None, waiting=None, lag=None)
+                continue
+            queues: dict[str, Any] = health.get("consumers") or {}
+            waiting = sum(state.get("waiting") or 0 for state in queues.values())
+            lag = max((state.get("lag_seconds") or 0 for state in queues.values()), default=0)
+            told = visitor.texts.tn("{n} queue", "{n} queues", len(queues))
+            _line(visitor, service, told, well=bool(health["ok"]), waiting=waiting, lag=lag)
+            for queue, state in queues.items():
+                if state.get("waiting") or not state.get("ok", True):
+                    there = {"waiting": state.get("waiting"), "lag": state.get("lag_seconds")}
+                    _line(visitor, "", queue, well=bool(state.get("ok", True)), **there)
+
+
+def _line(
+    visitor: Visitor, service: str, told: str, *, well: bool | None, waiting: int | None, lag: float | None
+) -> None:
+    t, texts = visitor.t, visitor.texts
+    title, tone = (t("Does not answer"), "bad") if well is None else (t("Well"), "good") if well else (t("Held"), "bad")
+    with Tag("tr"):
+        Tag("td", "first", service)
+        with Tag("td"):
+            Tag("span", f"badge {tone}", title)
+        Tag("td", text=told)
+        Tag("td", "number", "" if waiting is None else texts.number(waiting))
+        Tag("td", "number", "" if lag is None else f"{texts.number(round(lag, 2))} s")
 
 
 class Letters:

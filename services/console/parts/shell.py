@@ -167,7 +167,7 @@ def _navigation(visitor: Visitor) -> None:
 def _ways(visitor: Visitor, classes: str = "") -> None:
     with Tag("nav", f"ways-list {classes}", aria_label=visitor.t("Pages")):
         for path, picture, title, scope in NAVIGATION:
-            if not visitor.may(scope):
+            if not visitor.may(scope) or (scope == "operate" and not visitor.all_tenants):
                 continue
             inside = visitor.path == path or (path != "/" and visitor.path.startswith(path.rstrip("s")))
             with Tag("a", href=path, aria_current="page" if inside else None):
