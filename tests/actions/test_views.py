@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.actions import views_api
+from services.actions import views, views_api
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.actions.views import Group, Sort
@@ -71,7 +71,7 @@ async def test_each_sort_both_ways_page_by_page(
     assert counted == {"count": number, "exact": True}
 
 
-@pytest.mark.parametrize("few", [0, views_api.FEW])
+@pytest.mark.parametrize("few", [0, views.FEW])
 async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(views_api, "FEW", few)  # what a search finds is looked up first, or met on the way
 
