@@ -96,6 +96,7 @@ class Form:
             Field(
                 t("For"), "select", self._about, choices=choices, on_typed=self._turn, help=t("●: has times of its own")
             )
+            self._times = Tag("div", "stack")
             if own:
                 self._list()
             else:
@@ -110,9 +111,11 @@ class Form:
             button(t("Save the times"), self._save, "primary")
 
     def _list(self) -> None:
+        """Draw the attempts anew; the buttons below stay, so that a click on one of them is not lost."""
         t, schedule = self._visitor.t, self._schedules[self._about]
         may = self._visitor.may("write")
-        with Tag("ol", "steps"):
+        self._times.clear()
+        with self._times, Tag("ol", "steps"):
             for at, step in enumerate(schedule):
                 with Tag("li"):
                     self._step(at, step)
@@ -121,9 +124,10 @@ class Form:
                         with Tag("button", "button plain", type="button", aria_label=label, title=label) as shut:
                             icon("close")
                         shut.on("click", partial(self._remove, at))
-        self._sum = Tag("p", "quiet small", self._told(schedule))
-        if may and len(schedule) < MOST:
-            button(t("One more attempt"), self._more).style("justify-self: start")
+        with self._times:
+            self._sum = Tag("p", "quiet small", self._told(schedule))
+            if may and len(schedule) < MOST:
+                button(t("One more attempt"), self._more).style("justify-self: start")
 
     def _step(self, at: int, step: tuple[str, str]) -> None:
         t = self._visitor.t
@@ -162,12 +166,12 @@ class Form:
 
     def _remove(self, at: int) -> None:
         del self._schedules[self._about][at]
-        self.show()
+        self._list()
 
     def _more(self) -> None:
         schedule = self._schedules[self._about]
         schedule.append(schedule[-1] if schedule else ("30", "m"))
-        self.show()
+        self._list()
 
     def _make_own(self) -> None:
         self._schedules[self._about] = list(self._schedules[ALL])
