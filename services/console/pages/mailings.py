@@ -1,6 +1,8 @@
 """Mailings, and the recipients of each with what became of them."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +17,21 @@ from services.console.texts import marked as _
 
 BAD_RATE, WARN_RATE = 0.05, 0.02
 """Shares of returns at which mailbox providers act: SES reviews at 5%, healthy lists stay under 2%."""
-PARTS = (
-    ("opened", "opened", _("opened")),
-    ("delivered", "delivered", _("delivered")),
-    ("soft_bounced", "soft", _("soft returns")),
-    ("hard_bounced", "hard", _("hard returns")),
-)
+PARTS = {
+    "opened": _("opened"),
+    "delivered": _("delivered"),
+    "soft": _("soft returns"),
+    "hard": _("hard returns"),
+}
+"""What the bar is made of; delivered are without those who opened."""
+MOST_SORTED = 500
+ORDERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "mailing": lambda row: str(row["name"] or row["mailing"]).casefold(),
+    "at": itemgetter("at"),
+    **{name: itemgetter(name) for name in ("sent", "delivered", "hard", "soft", "opened")},
+    "rate": lambda row: (row["hard"] + row["soft"]) / max(row["sent"], 1),
+    "change": lambda row: -(row["success_change"] or 0),
+}
 
 
 def add(pages: Pages) -> None:
@@ -33,27 +44,35 @@ class Mailings(Ungrouped):
     """All mailings."""
 
     caption = _("Mailings with what became of their recipients")
-    sort, descending, search, takes_all = "first_seen", True, "", False
+    sort, descending, search, takes_all = "at", True, "", False
     empty = ("mail", _("No mailings yet"), _("A mailing shows up here as soon as its first results are handed in."))
     columns: Sequence[Column] = (
-        Column("mailing", _("Mailing"), sort=False),
-        Column("first_seen", _("Begun"), sort=False),
+        Column("mailing", _("Mailing")),
+        Column("at", _("Time sent")),
         Column("bar", _("Outcome"), sort=False),
-        Column("recipients", _("Sent"), "number", sort=False),
-        Column("reached", _("Delivered"), "number", sort=False),
-        Column("hard_bounced", _("Hard returns"), "number", sort=False),
-        Column("soft_bounced", _("Soft returns"), "number", sort=False),
-        Column("opened", _("Opened"), "number", sort=False),
-        Column("rate", _("Return rate"), "number", sort=False),
+        Column("sent", _("Sent"), "number"),
+        Column("delivered", _("Delivered"), "number"),
+        Column("hard", _("Hard returns"), "number"),
+        Column("soft", _("Soft returns"), "number"),
+        Column("opened", _("Opened"), "number"),
+        Column("rate", _("Return rate"), "number"),
+        Column("change", _("Change"), "number", shown=False),
     )
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
 
     async def page(self, view: View, mark: str, limit: int) -> Found:
-        """Return a page of mailings."""
-        rows = await self._visitor.api.get("actions", "/v1/mailings", limit=limit, offset=int(mark or 0))
-        return Found(rows, str(int(mark or 0) + limit) if len(rows) == limit else None)
+        """Return a page of mailings, as they were last counted; in another order than by time, of the newest alone."""
+        path = "/v1/statistics/mailings"
+        if (view.sort, view.descending) == (self.sort, self.descending):
+            place = json.loads(mark) if mark else {}
+            found = await self._visitor.api.get("actions", path, limit=limit, **place)
+            return Found(found["mailings"], json.dumps(found["next"]) if found["next"] else None)
+        found = await self._visitor.api.get("actions", path, limit=MOST_SORTED)
+        first = int(mark or 0)
+        rows = sorted(found["mailings"], key=ORDERS.get(view.sort, ORDERS["at"]), reverse=view.descending)
+        return Found(rows[first : first + limit], str(first + limit) if len(rows) > first + limit else None)
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the mailing."""
@@ -63,24 +82,23 @@ class Mailings(Ungrouped):
 
     def cells(self, row: Mapping[str, Any]) -> Cells:
         """Return what is shown of a mailing."""
-        texts, counts = self._visitor.texts, row["counts"]
-        sent = sum(counts.values()) - counts.get("ready", 0) - counts.get("blocked", 0)
-        returned = counts.get("hard_bounced", 0) + counts.get("soft_bounced", 0)
-        reached = sum(counts.get(kind, 0) for kind in ("delivered", "opened", "complained"))
-        shown = [f"{texts.number(counts.get(kind, 0))} {texts.t(title)}" for kind, _kind, title in PARTS]
-        bar = [{"kind": kind, "share": counts.get(name, 0) / max(sent, 1)} for name, kind, _title in PARTS]
-        rate = returned / max(sent, 1)
-        numbers = {"recipients": sent, "reached": reached}
-        numbers |= {name: counts.get(name, 0) for name in ("hard_bounced", "soft_bounced", "opened")}
+        texts, sent = self._visitor.texts, row["sent"]
+        returned = (row["hard"] + row["soft"]) / max(sent, 1)
+        kinds = dict(row) | {"delivered": max(0, row["delivered"] - row["opened"])}
+        shown = [f"{texts.number(row[name])} {texts.t(title)}" for name, title in PARTS.items()]
+        bar = [{"kind": name, "share": kinds[name] / max(sent, 1)} for name in PARTS]
+        change = row["success_change"]
         return {
             "mailing": {
-                "text": row.get("name") or row["mailing"],
+                "text": row["name"] or row["mailing"],
                 "href": f"/mailings/{quote(row['mailing'], safe='')}",
+                "sub": row["subject"],
             },
-            "first_seen": {"text": texts.time(row["first_seen"]), "title": texts.full_time(row["first_seen"])},
+            "at": {"text": texts.time(row["at"]), "title": texts.full_time(row["at"])},
             "bar": {"parts": bar, "title": ", ".join(shown)},
-            "rate": {"text": texts.percent(rate), "rate": tone(rate)},
-            **{name: {"text": texts.number(count)} for name, count in numbers.items()},
+            "rate": {"text": texts.percent(returned) if sent else "", "rate": tone(returned)},
+            "change": {"text": "" if change is None else texts.change(-change)},
+            **{name: {"text": texts.number(row[name])} for name in ("sent", "delivered", "hard", "soft", "opened")},
         }
 
 

@@ -76,6 +76,12 @@ class Texts:
         pattern = "0." + "0" * digits + " %" if self.language == "nb" else "0." + "0" * digits + "%"
         return numbers.format_percent(share, format=pattern, locale=self.locale)
 
+    def change(self, share: float) -> str:
+        """Write by how much a share has changed, in points of per cent with its sign."""
+        points = numbers.format_decimal(abs(share) * 100, format="0.0", locale=self.locale)
+        sign = "" if points.strip("0.,") == "" else "−" if share < 0 else "+"
+        return f"{sign}{points}"
+
     def time(self, value: datetime | str | None) -> str:
         """Write a time of day with its date, short; nothing for none."""
         moment = _moment(value)
