@@ -97,13 +97,17 @@ class System:
         for contact, body in CONTACTS.items():
             self.ask("actions", "PUT", f"/v1/contacts/{contact}", body)
         self.installation.run("send", str(file))
+        self.add_users()
+        self.ask("actions", "POST", "/v1/users", {"name": "kari@firma.example", "role": "viewer"})
+        self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
+        self.installation.wait_for(self._is_known)
+
+    def add_users(self) -> None:
+        """Make a user of each role; the operator is for all tenants."""
         for role in ("viewer", "marketer", "administrator"):
             self.ask("actions", "POST", "/v1/users", {"name": role, "role": role, "password": PASSWORD})
         operator = ("user", "add", "--tenant", "*", "--home", TENANT, "--role", "operator", "operator")
         self.installation.run(*operator, given=PASSWORD)
-        self.ask("actions", "POST", "/v1/users", {"name": "kari@firma.example", "role": "viewer"})
-        self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
-        self.installation.wait_for(self._is_known)
 
     def count(self, query: str) -> int:
         """Return how many rows a view has."""
@@ -119,29 +123,36 @@ class System:
         self._http.close()
 
 
-@pytest.fixture(scope="package")
-def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One system for all tests of the console; each of them changes addresses of its own alone."""
-    folder = tmp_path_factory.mktemp("console")
+@contextlib.contextmanager
+def booted(backing: Any, template: str, folder: Path) -> Iterator[System]:
+    """Run a system of one's own, with nothing in it."""
     servers = (made_vhost(backing), made_database(backing, template), openid_provider())
     with servers[0] as vhost, servers[1] as database, servers[2] as provider:
-        environment = environment_of(backing, vhost, database) | {"RETURPOST_ACTIONS_DELETE_GRACE": "PT0S"}
-        environment |= {
-            "RETURPOST_INGEST_DNS_SERVERS": "127.0.0.1",
+        environment = environment_of(backing, vhost, database) | {
+            "RETURPOST_ACTIONS_DELETE_GRACE": "PT0S",
+            "RETURPOST_INGEST_DNS_SERVERS": "127.0.0.1",  # nobody is asked outside
             "RETURPOST_INGEST_DNS_PORT": "1",
-        }  # no DNS: no luck
-        environment |= {
-            "RETURPOST_ACTIONS_OIDC_ISSUER": provider.url, "RETURPOST_ACTIONS_OIDC_CLIENT_ID": CLIENT,
-            "RETURPOST_ACTIONS_OIDC_CLIENT_SECRET": SECRET, "RETURPOST_ACTIONS_OIDC_NAME": "Firma",
-        }  # fmt: skip
+            "RETURPOST_ACTIONS_OIDC_ISSUER": provider.url,
+            "RETURPOST_ACTIONS_OIDC_CLIENT_ID": CLIENT,
+            "RETURPOST_ACTIONS_OIDC_CLIENT_SECRET": SECRET,
+            "RETURPOST_ACTIONS_OIDC_NAME": "Firma",
+        }
         installation = Installation(folder, environment)
         try:
             installation.up()
             with contextlib.closing(System(installation, provider)) as made:
-                made.fill(folder)
                 yield made
         finally:
             installation.end()
+
+
+@pytest.fixture(scope="package")
+def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all tests of the console; each of them changes addresses of its own alone."""
+    folder = tmp_path_factory.mktemp("console")
+    with booted(backing, template, folder) as made:
+        made.fill(folder)
+        yield made
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SEED = 7
-TODAY = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+TODAY = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=1)
 FIRST = ("Anne", "Bjørn", "Cecilie", "David", "Eva", "Fredrik", "Grete", "Hans", "Ingrid", "Jonas", "Kari", "Lars",
          "Marit", "Nils", "Oda", "Per", "Ragnhild", "Siri", "Tor", "Unni", "Vidar", "Åse", "Øystein")  # fmt: skip
 LAST = ("Andersen", "Berg", "Dahl", "Eriksen", "Foss", "Gundersen", "Haugen", "Iversen", "Johansen", "Kristiansen",
