@@ -39,6 +39,18 @@ export function headCell(column, view, words, sort, wish) {
   return h("th", { key: column.name, scope: "col", role: "columnheader", "aria-sort": order, class: column.kind }, h("div", { class: "head" }, [title, more]));
 }
 
+// Where there is no room for headings, the order is chosen from a list.
+export function sortSelect(columns, view, words, wish) {
+  const options = columns.filter((column) => column.sort).flatMap((column) =>
+    [false, true].map((descending) => h("option", { value: `${descending ? "-" : ""}${column.name}` }, `${column.title} ${descending ? "↓" : "↑"}`)));
+  const chosen = (event) => {
+    const value = event.target.value;
+    wish({ sort: value.replace(/^-/, ""), descending: value.startsWith("-") });
+  };
+  const props = { class: "narrow-sort", "aria-label": words.sortBy, value: `${view.descending ? "-" : ""}${view.sort}`, onChange: chosen };
+  return options.length ? h("select", props, options) : null;
+}
+
 function bar(content) {
   const parts = content.parts.filter((part) => part.share > 0);
   const pieces = parts.map((part) => h("i", { class: part.kind, style: { width: `${part.share * 100}%` } }));

@@ -1,7 +1,7 @@
 // The table of every page: columns that sort, group and hide; rows that are ticked and opened; pages by key. It holds
 // no rows but those of the page in sight, and tells the server what is wanted (`wish`, `tick`, `show`).
 import { h } from "vue";
-import { icon, cell, headCell, menu, pager } from "/assets/table_parts.js";
+import { icon, cell, headCell, menu, pager, sortSelect } from "/assets/table_parts.js";
 
 export default {
   props: {
@@ -118,7 +118,7 @@ export default {
         h("span", { class: "grow" }),
         this.view.group &&
           h("button", { class: "button", onClick: () => this.wish({ group: "" }) }, [icon("group"), words.ungroup]),
-        menu(words.columns, "columns", columns),
+        sortSelect(this.visible, this.view, words, this.wish), menu(words.columns, "columns", columns),
       ]);
     },
     tickedRow() {

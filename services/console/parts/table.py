@@ -310,7 +310,7 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
     t = visitor.t
     return {
         "search": search, "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
-        "descending": t("Sort descending"), "hide": t("Hide this column"),
+        "descending": t("Sort descending"), "hide": t("Hide this column"), "sortBy": t("Order"),
         "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
         "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
         "pages": t("Pages of the table"), "next": t("Next page"),
