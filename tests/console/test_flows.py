@@ -31,6 +31,12 @@ def confirm(page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="OK").click()
 
 
+def done(page: Page) -> None:
+    """Confirm what the dialog says, and wait until it is done."""
+    confirm(page)
+    expect(page.locator("dialog .notice.good")).to_be_visible()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
     system: System, visit: Visit, language: str
@@ -124,8 +130,7 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     page.get_by_role("option", name=name).click()
     confirm(page)
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_be_visible()
+    done(page)
     members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["members"]
     assert [member["contact"] for member in members] == ["c1"]
 
@@ -168,8 +173,7 @@ def test_delete_addresses(system: System, visit: Visit, language: str) -> None:
     tick(page, f"delete-{language}@")
     begin(page, language, "Delete selected e-mail addresses")
     expect(page.get_by_role("dialog")).to_contain_text(t("This cannot be undone."))
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_be_visible()
+    done(page)
     page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator(f"tr[data-id^='delete-{language}@']")).to_have_count(0)
     assert system.ask("actions", "GET", f"/v1/contacts/delete-{language}")["addresses"] == []
@@ -181,8 +185,7 @@ def test_set_as_former_employee(system: System, visit: Visit, language: str) -> 
     page.goto(f"{page.url}mailings/{CLEANED}?tab=bounces")
     tick(page, f"leave-{language}@")
     begin(page, language, "Set as former employee")
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_be_visible()
+    done(page)
     page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator(f"tr[data-id^='leave-{language}@']")).to_contain_text(t("Former employee"))
     assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is True
@@ -196,8 +199,7 @@ def test_clear_the_bounce_flag(system: System, visit: Visit, language: str) -> N
     expect(page.locator("tr.item")).to_have_count(1)
     tick(page, address)
     begin(page, language, "Clear bounce-flag")
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_be_visible()
+    done(page)
     system.installation.wait_for(lambda: not system.is_blocked(address))
 
 

@@ -46,25 +46,12 @@ def bar_chart(
     unit: str = "",
     top: float | None = None,
     step: float = 1.0,
-    rich: Callable[[Bar, int], str] | None = None,
 ) -> None:
     """Draw bars. `told` says in words what is seen; `on_picked` gets the place of the bar and of the series.
 
     `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off. It ends at a
     multiple of `step`.
     """
-    lines = [
-        {"yAxis": limit.at, "lineStyle": {"color": limit.colour}, "label": {"formatter": limit.text}}
-        for limit in limits
-    ]
-    drawn = []
-    for nth, one in enumerate(series):
-        data = [{"value": bar.values[nth], "name": rich(bar, nth) if rich else bar.title} for bar in bars]
-        drawn.append(
-            {"type": "bar", "id": str(nth), "name": one.title, "data": data, "stack": "all", "barMaxWidth": 36,
-             "itemStyle": {"color": one.colour}, "cursor": "pointer",
-             "markLine": {"symbol": "none", "silent": True, "data": lines, "label": QUIET} if nth == 0 else {}}
-        )  # fmt: skip
     highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits)], default=0.0)
     axis: dict[str, Any] = {} if top is None else {"max": min(-(-highest // step) * step, top)}
     options = {
@@ -75,10 +62,26 @@ def bar_chart(
                   "axisLabel": QUIET | {"interval": max(0, len(bars) // MOST_LABELS - (len(bars) % MOST_LABELS == 0))}},
         "yAxis": {"type": "value", "min": 0, "splitLine": {"lineStyle": {"color": "--line"}}, "splitNumber": 4,
                   "axisLabel": dict(QUIET)} | axis,
-        "series": drawn, "unit": unit,
+        "series": _series(bars, series, limits), "unit": unit,
     }  # fmt: skip
 
     def picked(event: dict[str, Any]) -> None:
         on_picked(int(event["at"]), int(event["series"]))
 
     Chart(options, told, picked)
+
+
+def _series(bars: Sequence[Bar], series: Sequence[Series], limits: Sequence[Limit]) -> list[dict[str, Any]]:
+    lines = [
+        {"yAxis": limit.at, "lineStyle": {"color": limit.colour}, "label": {"formatter": limit.text}}
+        for limit in limits
+    ]
+    drawn = []
+    for nth, one in enumerate(series):
+        data = [{"value": bar.values[nth], "name": bar.title} for bar in bars]
+        drawn.append(
+            {"type": "bar", "id": str(nth), "name": one.title, "data": data, "stack": "all", "barMaxWidth": 36,
+             "itemStyle": {"color": one.colour}, "cursor": "pointer",
+             "markLine": {"symbol": "none", "silent": True, "data": lines, "label": QUIET} if nth == 0 else {}}
+        )  # fmt: skip
+    return drawn
