@@ -240,7 +240,7 @@ def test_the_threshold_is_changed_when_it_is_known_what_that_does(system: System
     expect(dialog.locator(".figure").first).to_contain_text("1")
     expect(dialog).to_contain_text(COUNTED)
     dialog.get_by_role("button", name=t("Save")).click()
-    expect(page.get_by_text(t("Saved."))).to_be_visible()
+    expect(page.locator(".notice.good")).to_contain_text(t("Saved."))
     system.installation.wait_for(lambda: system.is_blocked(COUNTED))
     page.get_by_role("button", name=t("Undo the last change")).click()
     expect(number).to_have_value("5")
