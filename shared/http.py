@@ -19,6 +19,12 @@ PROBLEM = "application/problem+json"
 MAX_BODY = 32 * 1024 * 1024
 MAX_PROBLEMS = 100
 RETRY = {"Retry-After": "5"}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Token missing, unknown or expired"},
+    403: {"description": "The token may not do this, or not for this tenant"},
+    429: {"description": "Too many requests with this token; `Retry-After` and `RateLimit` tell when"},
+}
+"""What every route may answer, besides what is its own."""
 
 
 def problem(

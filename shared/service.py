@@ -21,7 +21,8 @@ from shared.database import Pool, connect
 from shared.errors import InvalidSettings, ReturpostError
 from shared.faults import is_infrastructure
 from shared.health import report
-from shared.http import BoundedBody, Traced, metrics, refuse_clearly
+from shared.http import REFUSALS, BoundedBody, Traced, metrics, refuse_clearly
+from shared.limits import Limited
 from shared.outbox import Direct, Effects, Outbox
 from shared.publisher import Publisher
 from shared.security import keys_of
@@ -57,10 +58,14 @@ class Service(Generic[S]):
             logger=None,
             specification_url="amqp://localhost:5672/",
         )
-        self.app = FastAPI(title=f"Returpost {name}", description=description, lifespan=self._lifespan)
+        self.app = FastAPI(
+            title=f"Returpost {name}", description=description, lifespan=self._lifespan, responses=REFUSALS
+        )
         self.app.state.service = self
         self.app.state.streamed = set[str]()
         self.app.add_middleware(BoundedBody)
+        if settings.http_rate:
+            self.app.add_middleware(Limited, rate=settings.http_rate, burst=settings.http_burst)
         self.app.add_middleware(Traced)
         refuse_clearly(self.app)
         self.effects: Effects

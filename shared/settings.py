@@ -25,6 +25,10 @@ class ServiceSettings(BaseSettings):
     """0: any free port, for tests."""
     http_fd: int | None = None
     """A listening socket that was inherited, in the place of host and port."""
+    http_rate: float = Field(default=500, ge=0)
+    """Requests a second that a token may make to a process, in the long run; 0: no limit."""
+    http_burst: int = Field(default=2_000, ge=1)
+    """Requests that a token may make at once."""
     token_keys: SecretStr = SecretStr("")
     """Keys that API tokens are signed with, at least 32 characters each, separated by commas: the first signs, all are
     accepted, so that a key can be replaced while tokens live."""
