@@ -18,15 +18,19 @@ from shared.vocabulary import UnblockCause
 async def take_undos(events: Sequence[Event[BlockUndo]], work: Work, clock: Callable[[], datetime]) -> None:
     """Undo clears and blocks by hand: the standing follows from what is left. Tell each command's effect."""
     triggers: dict[Key, Trigger] = {}
-    of: dict[Key, datetime] = {}
-    for command in events:
+    rounds: list[dict[Key, datetime]] = []
+    for command in sorted(events, key=lambda one: one.data.of, reverse=True):  # the last that was done first
         data = command.data
         for address in data.addresses:
             place = (command.tenant, key(address))
             triggers[place] = Trigger(command.id, data.time, data.by, data.operation, data.note)
+            of = next((one for one in rounds if place not in one), None)
+            if of is None:
+                rounds.append(of := {})
             of[place] = data.of
-    await store.touch(work.connection, dict.fromkeys(of))
-    await store.undo(work.connection, of)
+    await store.touch(work.connection, dict.fromkeys(triggers))
+    for of in rounds:
+        await store.undo(work.connection, of)
     await reassess(work, triggers, UnblockCause.CLEARED, clock())
     tell_applied(events, work)
 

@@ -74,6 +74,19 @@ async def test_a_block_by_hand_and_a_clear_are_undone_to_what_was_before(pool: P
     assert await state(pool) == before
 
 
+async def test_two_operations_over_one_address_are_undone_in_one_batch(pool: Pool) -> None:
+    """Whichever comes first in it, and whatever was last."""
+    await apply(pool, command(BlockSet, 1))
+    before = await state(pool)
+    for undos in ((2, 3), (3, 2)):
+        await apply(pool, command(BlockClear, 2, operation="op-2"))
+        await apply(pool, command(BlockSet, 3, operation="op-3"))
+        assert await state(pool) != before
+        *_, first, second = await apply(pool, *(undo(n, f"op-{n}") for n in undos))
+        assert [one.data.operation for one in (first, second)] == [f"op-{n}" for n in undos]
+        assert await state(pool) == before
+
+
 async def test_what_was_said_since_stays(pool: Pool) -> None:
     await apply(pool, command(BlockSet, 1, operation="op-1"))
     await apply(pool, command(BlockSet, 2))
