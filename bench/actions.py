@@ -170,7 +170,7 @@ class Run:
     @asynccontextmanager
     async def _others_served(self) -> AsyncIterator[None]:
         """Ask for other things all the while, one after another."""
-        asked = (
+        asked: tuple[tuple[str, dict[str, Any]], ...] = (
             ("/v1/views/recipients", {"mailing": MAILING}),
             ("/v1/contacts/c17", {}),
             ("/v1/operations", {}),
