@@ -14,4 +14,6 @@ PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowle
 PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
 OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")
 STORMS = Counter("returpost_storms_total", "Storms of bounces that were noticed", ["kind"])
+WEBHOOK_POSTS = Counter("returpost_webhook_posts_total", "Messages posted to webhooks of CRMs", ["outcome"])
+"""outcome: delivered, again, disable."""
 STORMS_OPEN = Gauge("returpost_storms_open", "Storms of bounces that go on, of all tenants")

@@ -177,13 +177,14 @@ def service_users() -> tuple[User, ...]:
         ),
         _service(
             "blocklist",
+            read=(BLOCKS,),
             write=(EVENTS, ANSWERS),
             topics=(
                 (
                     EVENTS,
                     (
                         r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
-                        r"|storm\.(begun|ended))\."
+                        r"|storm\.(begun|ended)|webhook\.disabled)\."
                     ),
                 ),
             ),

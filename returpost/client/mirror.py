@@ -14,11 +14,12 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.client.background import Background
 from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse
-from returpost.client.stream import AWAY, RECONNECT, Arriving, BlockEvent, BlockStream, attached, connected, offset_of
+from returpost.client.stream import RECONNECT, BlockEvent, BlockStream
 from shared.address_table import FREE, AddressTable
 from shared.addresses import key, normalise
 from shared.contracts import AddressBlocked, AddressUnblocked
 from shared.errors import InvalidAddress, ReturpostError, Unavailable
+from shared.streams import AWAY, Arriving, attached, connected, offset_of
 from shared.topology import BLOCKS
 from shared.vocabulary import BlockCause, Reason
 

@@ -10,6 +10,7 @@ from services.blocklist import api, lists_and_checks
 from services.blocklist.background import work_on_next
 from services.blocklist.commands import take_clears, take_erasures, take_sets
 from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.outbound import wiring as webhooks
 from services.blocklist.reviews import review_due
 from services.blocklist.settings import Settings
 from services.blocklist.storm_store import notice
@@ -85,6 +86,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.app.state.clock = clock
     service.app.state.work_requested = work_requested
     lists_and_checks.wire(service, clock)
+    webhooks.wire(service, clock)
     service.routes(api.router)
     return service
 

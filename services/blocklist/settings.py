@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from shared.settings import ServiceSettings
 
@@ -21,6 +21,18 @@ class Settings(ServiceSettings):
     """How often operations that another process took the request for are looked for."""
     import_interval: timedelta = timedelta(seconds=1)
     """How often lists that another process received are looked for."""
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks inside which webhooks may go though their addresses are not public, as JSON: `["10.1.2.0/24"]`."""
+    webhook_plain_http: bool = False
+    """Whether webhooks may go to `http://`, where anybody on the way can read them."""
+    webhook_timeout: timedelta = timedelta(seconds=15)
+    """Within which a receiver must have answered."""
+    webhook_interval: timedelta = timedelta(seconds=1)
+    """How often changed webhooks, and those that another process left, are looked for."""
+    webhook_lease: timedelta = timedelta(seconds=15)
+    """How long after a crash another process, or the next, takes over its webhooks."""
+    webhook_log_days: int = Field(default=30, ge=4)
+    """How long it is known what was posted."""
     storm_bounces: int = Field(default=50, ge=2)
     """Bounces of a tenant within 15 minutes below which nothing is a storm."""
     storm_share: float = Field(default=0.5, gt=0, le=1)

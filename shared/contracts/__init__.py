@@ -64,6 +64,7 @@ from shared.contracts.operation import (
 )
 from shared.contracts.raw_report import Mention as Mention, RawReportKeep as RawReportKeep
 from shared.contracts.storm import StormBegun as StormBegun, StormEnded as StormEnded
+from shared.contracts.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested
 from shared.vocabulary import (
     BlockCause as BlockCause,
     Command as Command,

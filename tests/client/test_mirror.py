@@ -10,10 +10,10 @@ import pytest
 import uvicorn
 
 from returpost.client import Blocked, BlockStream, Mirror, SyncMirror, mirror as mirror_module, stream as stream_module
-from returpost.client.stream import Since
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from shared.errors import InvalidSettings, Unavailable
+from shared.streams import Since
 from shared.topology import BLOCKS
 from shared.vocabulary import BlockCause
 from tests.client.proxy import proxy

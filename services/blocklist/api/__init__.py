@@ -14,10 +14,12 @@ from services.blocklist.api import (
     snapshot,
     storms,
     tenant_settings,
+    webhook_log,
+    webhooks,
 )
 
 router = APIRouter(prefix="/v1", tags=["blocklist"])
 for part in (check, snapshot, lists, corrections, reconciliation, blocks, commands):
     router.include_router(part.router)
-for part in (addresses, tenant_settings, operations, storms):
+for part in (addresses, tenant_settings, operations, storms, webhook_log, webhooks):
     router.include_router(part.router)

@@ -1,0 +1,124 @@
+"""Following the stream for one webhook: form a message, post it until it is delivered, then the next."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from services.blocklist.outbound import webhooks
+from services.blocklist.outbound.posting import Poster
+from services.blocklist.outbound.reading import body_of, events_of, next_parts, parts_between, skip_known
+from services.blocklist.outbound.schedule import Delivered, Disable, decide
+from services.blocklist.outbound.webhooks import Delivery, Webhook
+from services.blocklist.reassess import SOURCE
+from shared import ids
+from shared.cloudevents import event
+from shared.contracts import WebhookDisabled
+from shared.database import Pool
+from shared.metrics import WEBHOOK_POSTS
+from shared.outbox import Effects
+from shared.streams import Arriving, Since, attached
+
+EARLIER: Final = timedelta(minutes=1)
+"""The broker's clock may be another."""
+
+log = structlog.get_logger()
+
+
+class Taken(Exception):
+    """Somebody else posts for this webhook now, or it was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What all followers of a process share."""
+
+    pool: Pool
+    effects: Effects
+    poster: Poster
+    holder: UUID
+    clock: Callable[[], datetime]
+
+
+async def follow(webhook: Webhook, posting: Posting, connection: Any) -> None:
+    """Post what there is and what comes, in its order, until the webhook is disabled.
+
+    Raises `Taken`, and `ConnectionError` when the broker is away.
+    """
+    place = webhook.place
+    async with AsyncExitStack() as stack:
+        begin: Since = webhook.start - EARLIER if place is None else place
+        arriving = await stack.enter_async_context(attached(connection, begin))
+        if place is not None and not await skip_known(arriving, place):
+            arriving = await stack.enter_async_context(attached(connection, "first"))
+        since = webhook.start if place is None else None
+        while True:
+            delivery = await webhooks.next_open(posting.pool, webhook.id)
+            if delivery is None:
+                delivery, body = await _form(webhook, posting, arriving, since)
+                since = None
+            else:
+                body = await _again(webhook, posting, connection, delivery)
+            if body and not await _deliver(webhook, posting, delivery, body):
+                return
+
+
+async def _form(
+    webhook: Webhook, posting: Posting, arriving: Arriving, since: datetime | None
+) -> tuple[Delivery, bytes]:
+    events: list[dict[str, Any]] = []
+    while not events:
+        parts = await next_parts(arriving, webhook.tenant)
+        events = events_of(parts, since)
+    first, last = parts[0].offset, parts[-1].offset
+    id_ = f"msg_{ids.of_content(str(webhook.id), first, last).replace('-', '')}"
+    delivery = await webhooks.form(
+        posting.pool, webhook, posting.holder, id_, len(events), first, last, posting.clock()
+    )
+    if delivery is None:
+        raise Taken
+    return delivery, body_of(events)
+
+
+async def _again(webhook: Webhook, posting: Posting, connection: Any, delivery: Delivery) -> bytes:
+    """Return the body of what was formed before; nothing when the stream no longer has it."""
+    parts = await parts_between(connection, webhook.tenant, delivery.first_offset, delivery.last_offset)
+    if parts:
+        return body_of(events_of(parts))
+    log.error("webhook: the stream no longer has what was to be posted", webhook=webhook.name, delivery=delivery.id)
+    await webhooks.lost(posting.pool, webhook.id, delivery.id, posting.clock())
+    return b""
+
+
+async def _deliver(webhook: Webhook, posting: Posting, delivery: Delivery, body: bytes) -> bool:
+    """Post until it is delivered; return whether the webhook still goes."""
+    attempts, due = delivery.attempts, delivery.due_at
+    while True:
+        await asyncio.sleep(max(0.0, (due - posting.clock()).total_seconds()))
+        secrets = webhook.secrets(posting.clock())
+        answer = await posting.poster.post(webhook.url, delivery.id, body, secrets)
+        attempts += 1
+        decision = decide(attempts, answer, posting.clock(), random.random())  # noqa: S311 - no secret
+        WEBHOOK_POSTS.labels(type(decision).__name__.lower()).inc()
+        async with posting.effects.begin() as work:
+            await webhooks.tried(work.connection, webhook.id, delivery, answer, decision, posting.clock())
+            if isinstance(decision, Disable) and await webhooks.disable(
+                work.connection, webhook.id, decision.why, posting.clock()
+            ):
+                work.emit(_disabled(webhook, delivery, decision.why, posting.clock()))
+                log.error("webhook disabled", webhook=webhook.name, tenant=webhook.tenant, why=decision.why)
+        if isinstance(decision, Delivered | Disable):
+            return isinstance(decision, Delivered)
+        log.warning("webhook: not delivered", webhook=webhook.name, attempt=attempts, problem=answer.problem)
+        due = decision.at
+
+
+def _disabled(webhook: Webhook, delivery: Delivery, why: str, now: datetime) -> Any:
+    data = WebhookDisabled(name=webhook.name, why=why, time=now)
+    return event(data, id=ids.of_content("webhook disabled", delivery.id, now), source=SOURCE, tenant=webhook.tenant)

@@ -1,0 +1,92 @@
+"""Which process posts for which webhook: each is held by one, for a lease at a time."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from services.blocklist.outbound import webhooks
+from services.blocklist.outbound.following import Posting, Taken, follow
+from services.blocklist.outbound.webhooks import Webhook
+from shared.faults import is_infrastructure
+from shared.streams import AWAY, connected
+
+log = structlog.get_logger()
+
+PRUNE_EVERY = timedelta(hours=1)
+
+
+class Followers:
+    """The tasks of a process, one a webhook that it holds; another run of the same webhook is another task."""
+
+    def __init__(self, posting: Posting, amqp_url: str, lease: timedelta, keep: timedelta) -> None:
+        self._posting = posting
+        self._amqp_url = amqp_url
+        self._lease = lease
+        self._keep = keep
+        self._tasks: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        self._pruned_at = posting.clock()
+
+    async def run(self, interval: timedelta) -> None:
+        """Post for all webhooks that nobody else posts for, until cancelled."""
+        try:
+            while True:
+                held = await self._held()
+                if not held:
+                    await self._end(set())
+                    await asyncio.sleep(interval.total_seconds())
+                    continue
+                async with self._connection() as connection:
+                    while held and not connection.is_closed:
+                        await self._follow(held, connection)
+                        await asyncio.sleep(interval.total_seconds())
+                        held = await self._held()
+        except AWAY as error:
+            log.warning("webhooks wait: RabbitMQ is away", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(interval.total_seconds())
+        finally:
+            await self._end(set())
+            with contextlib.suppress(Exception):
+                await self._posting.pool.execute(webhooks.Q["release"], self._posting.holder)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        async with connected(self._amqp_url) as connection:
+            try:
+                yield connection
+            finally:
+                await self._end(set())
+
+    async def _held(self) -> list[Webhook]:
+        now = self._posting.clock()
+        if now - self._pruned_at > PRUNE_EVERY:
+            self._pruned_at = now
+            await self._posting.pool.execute(webhooks.Q["prune"], now - self._keep)
+        return await webhooks.held(self._posting.pool, self._posting.holder, self._lease)
+
+    async def _follow(self, held: list[Webhook], connection: Any) -> None:
+        wanted = {(webhook.id, webhook.run): webhook for webhook in held}
+        await self._end(set(wanted))
+        for key, webhook in wanted.items():
+            if key not in self._tasks:
+                name = f"webhook {webhook.name} of {webhook.tenant}"
+                self._tasks[key] = asyncio.create_task(follow(webhook, self._posting, connection), name=name)
+
+    async def _end(self, stay: set[tuple[UUID, int]]) -> None:
+        """End the tasks that are not to stay, and forget those that have ended."""
+        ended = [key for key, task in self._tasks.items() if key not in stay or task.done()]
+        tasks = [self._tasks.pop(key) for key in ended]
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(result, Exception) or isinstance(result, Taken | ConnectionError):
+                continue
+            if is_infrastructure(result) or isinstance(result, AWAY):
+                log.warning("webhook waits: the infrastructure is away", error=f"{type(result).__name__}: {result}")
+            else:
+                log.error("posting to a webhook failed, and is tried again", exc_info=result)

@@ -1,0 +1,98 @@
+"""Reading a stream: a connection, a place to begin at, and the messages from there on in their order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AMQPError,
+    AuthenticationError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+)
+from aiormq.exceptions import ChannelAccessRefused
+
+from shared.errors import InvalidSettings
+from shared.topology import BLOCKS
+
+PREFETCH: Final = 200
+CONNECT_TIMEOUT: Final = 10.0
+
+Since: TypeAlias = Literal["first", "last", "next"] | int | datetime
+"""Where to begin: with the first event that is kept, with the last ones, with what comes from now on, at the offset of
+a part, or at a time (and somewhat before it: RabbitMQ keeps the time of whole chunks).
+https://www.rabbitmq.com/docs/streams#consuming"""
+AWAY: Final = (*CONNECTION_EXCEPTIONS, AMQPError, OSError, TimeoutError)
+"""What the connection raises when RabbitMQ is away."""
+
+
+class Arriving:
+    """The messages of one consumer, in their order."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Note one message."""
+        self._arrived.put_nowait(message)
+
+    def close(self, *_: Any) -> None:
+        """Note that no more will come."""
+        self._arrived.put_nowait(None)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is one that nobody has taken."""
+        return not self._arrived.empty()
+
+    async def next(self, patience: float | None = None) -> AbstractIncomingMessage:
+        """Return the next message. Raises `ConnectionError` when the channel has closed, `TimeoutError`."""
+        async with asyncio.timeout(patience):
+            message = await self._arrived.get()
+        if message is None:
+            self._arrived.put_nowait(None)
+            raise ConnectionError("the channel has closed")
+        return message
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """Give a connection. Raises `InvalidSettings` when the user is refused, one of `AWAY` when nobody answers."""
+    try:
+        connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT)
+    except (AuthenticationError, ProbableAuthenticationError):
+        raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
+    async with connection:
+        yield connection
+
+
+@asynccontextmanager
+async def attached(connection: AbstractRobustConnection, since: Since, name: str = BLOCKS) -> AsyncIterator[Arriving]:
+    """Give what arrives from a place of the stream on; whatever is published from then on will arrive.
+
+    Raises `InvalidSettings` when the user may not read the stream or there is none.
+    """
+    arriving = Arriving()
+    try:
+        async with connection.channel() as channel:
+            await channel.set_qos(prefetch_count=PREFETCH)
+            channel.close_callbacks.add(arriving.close)
+            stream = await channel.get_queue(name, ensure=False)
+            await stream.consume(arriving.take, arguments={"x-stream-offset": since})
+            yield arriving
+    except ChannelAccessRefused as error:
+        raise InvalidSettings(f"RabbitMQ does not let this user read {name}: {error}") from None
+    except ChannelNotFoundEntity:
+        raise InvalidSettings(f"there is no {name}: has `returpost topology apply` been run?") from None
+
+
+def offset_of(message: AbstractIncomingMessage) -> int:
+    """Return the place of a message in the stream."""
+    offset = message.headers["x-stream-offset"]
+    assert isinstance(offset, int)  # noqa: S101 - a stream always gives it
+    return offset
