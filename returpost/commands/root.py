@@ -42,6 +42,7 @@ COMMANDS = {
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
     "settings": Entry("settings:app", "A tenant's settings: show, try out, change, undo, history.", _OPERATE),
     "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
+    "webhooks": Entry("webhooks:app", "Post blocks to CRMs: add, try out, look at, resend.", _OPERATE),
     "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead": Entry("dead:app", "Look at dead letters, replay or discard them.", _OPERATE),
     "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),

@@ -13,7 +13,7 @@ import structlog
 
 from services.blocklist.outbound import webhooks
 from services.blocklist.outbound.posting import Poster
-from services.blocklist.outbound.reading import body_of, events_of, next_parts, parts_between, skip_known
+from services.blocklist.outbound.reading import Part, body_of, events_of, next_parts, parts_between, skip_known
 from services.blocklist.outbound.schedule import Delivered, Disable, decide
 from services.blocklist.outbound.webhooks import Delivery, Webhook
 from services.blocklist.reassess import SOURCE
@@ -72,10 +72,10 @@ async def follow(webhook: Webhook, posting: Posting, connection: Any) -> None:
 async def _form(
     webhook: Webhook, posting: Posting, arriving: Arriving, since: datetime | None
 ) -> tuple[Delivery, bytes]:
-    events: list[dict[str, Any]] = []
-    while not events:
-        parts = await next_parts(arriving, webhook.tenant)
-        events = events_of(parts, since)
+    parts: list[Part] = []
+    while not parts:
+        parts = [part for part in await next_parts(arriving, webhook.tenant) if events_of([part], since)]
+    events = events_of(parts)
     first, last = parts[0].offset, parts[-1].offset
     id_ = f"msg_{ids.of_content(str(webhook.id), first, last).replace('-', '')}"
     delivery = await webhooks.form(

@@ -60,9 +60,9 @@ UPDATE webhooks SET run = run + 1 WHERE id = (SELECT webhook FROM again) RETURNI
 
 -- name: hold
 -- Take the webhooks that nobody posts for, and keep those that one has.
-UPDATE webhooks SET held_by = $1, held_until = clock_timestamp() + $2
+UPDATE webhooks SET held_by = $1, held_until = clock_timestamp() + $2::interval
 WHERE enabled AND (held_until IS NULL OR held_until < clock_timestamp()
-                   OR (held_by = $1 AND held_until < clock_timestamp() + $2 * 0.7))
+                   OR (held_by = $1 AND held_until < clock_timestamp() + $2::interval * 0.7))
 
 -- name: held
 -- The webhooks that one posts for.

@@ -68,7 +68,7 @@ async def test_a_redirect_is_not_followed() -> None:
     assert "redirects are not followed" in answer.problem
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433", "[::ffff:127.0.0.1]", "[::1]"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0", "2130706433", "[::ffff:127.0.0.1]", "[::1]"])
 async def test_nothing_inside_is_reached(host: str) -> None:
     async with receiving() as receiver:
         port = receiver.url.rpartition(":")[2]
