@@ -1,5 +1,6 @@
 """`returpost blocked`: whom mailings skip, and why."""
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -79,11 +80,76 @@ def lookup(address: str, tenant: Tenant = TENANT, directory: Folder = FOLDER, as
         print_json(found)
         return
     out.print(found["why"], highlight=False)
-    hidden = ("why", "version", "history")
+    hidden = ("why", "version", "history", "changes")
     facts = [(name.replace("_", " "), str(value)) for name, value in found.items() if name not in hidden and value]
     out.print(table(None, ("fact", "value"), facts))
+    if found["changes"]:
+        names = ("at", "blocked", "cause", "reason", "subject", "by", "note", "rule", "settings_version", "until")
+        rows = [[row[name] for name in names] for row in found["changes"]]
+        out.print(table("Blocks and lifts, newest first; `blocked undo` undoes the first", names, rows))
     if found["history"]:
         columns = ("time", "mailing", "reason", "effect", "settled_by", "status", "rule", "text")
         out.print(
             table("History, newest first", columns, [[row[name] for name in columns] for row in found["history"]])
         )
+
+
+Addresses = Annotated[list[str], typer.Argument(help="One or several.")]
+Note = Annotated[str, typer.Option(help="Why, for the history.")]
+
+
+@app.command()
+def add(
+    addresses: Addresses,
+    until: Annotated[str | None, typer.Option(help="When it ends by itself, as 2026-12-31T00:00:00Z.")] = None,
+    note: Note = "",
+    tenant: Tenant = TENANT,
+    directory: Folder = FOLDER,
+) -> None:
+    """Block addresses by hand, until a time or until they are cleared.
+
+    \b
+    returpost blocked add ann@example.com --note "asked by phone" --until 2026-12-31T00:00:00Z
+    """
+    _say(directory, "", tenant, {"addresses": addresses, "note": note} | ({"until": until} if until else {}))
+
+
+@app.command()
+def clear(addresses: Addresses, note: Note = "", tenant: Tenant = TENANT, directory: Folder = FOLDER) -> None:
+    """Clear the bounce-flag: lift the blocks, zero the counts, keep the history.
+
+    \b
+    returpost blocked clear ann@example.com --note "the mailbox works again"
+    """
+    _say(directory, "/clear", tenant, {"addresses": addresses, "note": note})
+
+
+@app.command()
+def undo(
+    addresses: Annotated[list[str] | None, typer.Argument(help="Undo the last block or lift of each.")] = None,
+    import_: Annotated[str | None, typer.Option("--import", help="Undo all that this import did.")] = None,
+    note: Note = "",
+    tenant: Tenant = TENANT,
+    directory: Folder = FOLDER,
+) -> None:
+    """Undo the last block or lift of addresses, or a whole import; `returpost why` shows what there is to undo.
+
+    \b
+    returpost blocked undo ann@example.com
+    returpost blocked undo --import 0b54d6a2-4e0c-5b39-9a3e-6a6f1c1d2e3f
+    """
+    from returpost.commands.terminal import out
+
+    if (not addresses) == (import_ is None):
+        raise InvalidSettings("what? Give addresses, or --import and its id")
+    if import_ is not None:
+        done = _say(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
+        out.print(f"{done['state']}: {done['freed']:,} freed, {done['blocked']:,} blocked again")
+    else:
+        counts = _say(directory, "/undo", tenant, {"addresses": addresses, "note": note})
+        out.print(", ".join(f"{name.replace('_', ' ')}: {number:,}" for name, number in counts.items()))
+
+
+def _say(directory: Any, path: str, tenant: str, body: dict[str, Any]) -> Any:
+    raw = json.dumps(body).encode()
+    return api(Home(directory)).call("blocklist", "POST", f"/v1/blocks{path}", {"tenant": tenant}, raw)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,16 +142,20 @@ def reconcile(
     block: Annotated[Path | None, typer.Option(help="Write what is missing here, for `blocked import`.")] = None,
     add: Annotated[Path | None, typer.Option(help="Write what the provider lacks, in its form.")] = None,
     remove: Annotated[Path | None, typer.Option(help="Write what we have lifted and the provider still holds.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Block here what is missing and was never lifted.")] = False,
     provider: Annotated[str, typer.Option(help="Form of --add: csv, ses, sendgrid, mailgun or postmark.")] = "csv",
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """Hold a provider's suppression list against ours, and show what either side lacks. Changes nothing by itself.
+    """Hold a provider's suppression list against ours, and show what either side lacks.
+
+    --apply makes blocks of what is missing here, as an import that `blocked undo --import` takes back. What somebody
+    has lifted here stays lifted. Nothing is changed at the provider: --add and --remove write files for it.
 
     \b
     returpost reconcile ses.json --provider ses --block here.jsonl --add to-ses.csv --remove off-ses.txt
-    returpost blocked import here.jsonl --dry-run
+    returpost reconcile ses.json --apply
     """
     from returpost.commands.terminal import err, out, print_json, table
 
@@ -168,13 +173,27 @@ def reconcile(
         remove.write_text("".join(f"{one['address']}\n" for one in here if one["lifted"]))
     if add is not None:
         _write_for(provider, [one for one in found if one["missing"] == "there"], add)
+    applied = _block_all(Home(directory), tenant, [one for one in here if not one["lifted"]], file) if apply else None
     if as_json:
-        print_json({"counts": counts, "missing": found})
+        print_json({"counts": counts, "missing": found} | ({"import": applied} if applied else {}))
         return
     out.print(table(None, ("", "addresses"), [(name.replace("_", " "), number) for name, number in counts.items()]))
+    if applied:
+        err.print(f"import {applied['id']}: {applied['total']:,} rows; `returpost blocked undo --import` undoes it")
     lifted = sum(one["lifted"] for one in here)
     if lifted:
         err.print(f"{lifted:,} of those missing here were lifted by us: take them off the provider's list (--remove)")
+
+
+def _block_all(home: Home, tenant: str, missing: list[dict[str, Any]], file: str) -> dict[str, Any] | None:
+    """Have these blocked as an import; nothing when there is none."""
+    if not missing:
+        return None
+    lines = "".join(json.dumps(one) + "\n" for one in missing).encode()
+    query = {"tenant": tenant, "note": f"reconciled with {Path(file).name}"[:200]}
+    headers = {"Content-Type": "application/x-ndjson"}
+    with _exchanged(home, "POST", "/v1/blocks/imports", query, BytesIO(lines), headers) as answer:
+        return dict(json.loads("".join(answer)))
 
 
 def _write_for(provider: str, blocks: list[dict[str, Any]], target: Path) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.blocklist import operations, policies, store, storm_store, what_if
+from services.blocklist import block_log, operations, policies, store, storm_store, what_if
 from services.blocklist.operations import Kind, Operation, Step
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.storms import without
 from services.blocklist.tenant_settings import Change, changed
+from services.blocklist.undoing import undo_import
 from shared.addresses import domain_of
 from shared.database import Connection
 from shared.outbox import Effects, Work
@@ -36,6 +37,10 @@ async def _total(connection: Connection, operation: Operation) -> int:
     asked: tuple[Any, ...] = (operations.Q["count_decided"], operation.tenant)
     if operation.kind is Kind.STORM:
         asked = (storm_store.Q["count_struck"], operation.tenant, UUID(operation.what["storm"]))
+    if operation.kind is Kind.IMPORT_UNDO:
+        received_at = datetime.fromisoformat(operation.what["received_at"])
+        query = block_log.Q["count_imported"]
+        asked = (query, operation.tenant, f"import-{operation.what['import']}", received_at)
     total: int = await connection.fetchval(*asked, timeout=COUNTING_SECONDS)
     return total
 
@@ -52,6 +57,21 @@ async def _storm(work: Work, operation: Operation, chunk: int, now: datetime) ->
     )
     keys = [(operation.tenant, row["address"]) for row in rows]
     return await _looked_at(work, operation, keys, UnblockCause.STORM, chunk, now)
+
+
+async def _import_undo(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+    import_, received_at = UUID(operation.what["import"]), datetime.fromisoformat(operation.what["received_at"])
+    rows = await work.connection.fetch(
+        block_log.Q["next_imported"], operation.tenant, operation.after, f"import-{import_}", received_at, chunk,
+        timeout=COUNTING_SECONDS,
+    )  # fmt: skip
+    keys = [(operation.tenant, row["address"]) for row in rows]
+    step = Step(keys[-1][1] if keys else operation.after, len(keys), last=len(keys) < chunk)
+    if keys:
+        trigger = Trigger(operation.id, operation.requested_at, operation.by, note=operation.note)
+        moved = await undo_import(work, keys, import_, received_at, trigger, now)
+        step.blocked, step.freed = moved.blocked, moved.freed
+    return step
 
 
 async def _looked_at(
@@ -87,4 +107,5 @@ _STEPS: dict[Kind, Callable[[Work, Operation, int, datetime], Awaitable[Step]]] 
     Kind.SETTINGS: _settings,
     Kind.WHAT_IF: _what_if,
     Kind.STORM: _storm,
+    Kind.IMPORT_UNDO: _import_undo,
 }

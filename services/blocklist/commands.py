@@ -25,7 +25,9 @@ async def take_sets(events: Sequence[Event[BlockSet]], work: Work, clock: Clock,
     timely = list(_timely(events, work, clock(), tolerance))
     said, triggers = _latest(timely)
     if said:
-        await store.set_by_hand(work.connection, said)
+        until = {command.id: command.data.until for command in timely}
+        sets = {place: (*words, until[triggers[place].id]) for place, words in said.items()}
+        await store.set_by_hand(work.connection, sets)
         await reassess(work, triggers, UnblockCause.SETTINGS, clock())
     tell_applied(timely, work)
 

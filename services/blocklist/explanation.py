@@ -17,6 +17,7 @@ def of_address(
     known: Known | None,
     row: Record | None,
     history: Sequence[Record],
+    changes: Sequence[Record],
     policy: Policy,
 ) -> dict[str, Any]:
     """Return what `GET /v1/addresses/{address}` answers."""
@@ -36,6 +37,7 @@ def of_address(
         "why": why(standing, known, policy),
         **facts,
         "version": known.version if known else 0,
+        "changes": [dict(change) for change in changes],
         "history": [_line(line, known, policy) for line in history],
     }
 

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """What changed settings would do is counted."""
     STORM = "storm"
     """Addresses that had a bounce in a storm are looked at."""
+    IMPORT_UNDO = "import_undo"
+    """What an import did is taken back."""
 
 
 @dataclass(frozen=True, slots=True)

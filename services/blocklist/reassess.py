@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from services.blocklist import policies, store, storm_store
+from services.blocklist import block_log, policies, store, storm_store
+from services.blocklist.block_log import Logged
 from services.blocklist.standing import Block, Standing, stand
 from services.blocklist.store import Key, Known
 from services.blocklist.storms import without
@@ -52,6 +53,7 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
     storms = await storm_store.of_tenants(work.connection, rules)
     for start in range(0, len(keys), CHUNK):
         changed: list[tuple[Key, int, Standing]] = []
+        logged: list[Logged] = []
         for key, known in (await store.known(work.connection, keys[start : start + CHUNK])).items():
             facts = without(known.facts, domain_of(key[1]), storms.get(key[0], ()))
             standing = stand(facts, rules[key[0]], now)
@@ -61,11 +63,13 @@ async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCau
             if is_news(known.standing.block, standing.block):
                 version = next_version(version, now)
                 work.emit(_news(key, known, standing, version, triggers[key], lift))
+                logged.append(_logged(key, known, standing, version, triggers[key], lift, now))
                 moved.blocked += known.standing.block is None
                 moved.freed += standing.block is None
             changed.append((key, version, standing))
         if changed:
             await store.write(work.connection, changed)
+            await block_log.log(work.connection, logged)
     return moved
 
 
@@ -117,6 +121,19 @@ def _news(
         spares=list(block.spares),
     )
     return _event(data, key, version, trigger, block.mailing or trigger.subject)
+
+
+def _logged(
+    key: Key, known: Known, standing: Standing, version: int, trigger: Trigger, lift: UnblockCause, now: datetime
+) -> Logged:
+    block = standing.block
+    if block is None:
+        return Logged(*key, version, now, False, lift, None, trigger.subject, None, trigger.by, trigger.note)
+    by_hand = block.cause is BlockCause.MANUAL
+    by, note = (known.manual_by or "", known.manual_note or "") if by_hand else (trigger.by, trigger.note)
+    return Logged(
+        *key, version, now, True, block.cause, block.reason, block.mailing or trigger.subject, block.until, by, note
+    )
 
 
 def _event(data: N, key: Key, version: int, trigger: Trigger, subject: str | None) -> Event[N]:

@@ -26,6 +26,8 @@ Key = tuple[str, str]
 """Tenant and key of the address."""
 Said = tuple[datetime, str, str]
 """When somebody commanded something, who, and the note."""
+Set = tuple[datetime, str, str, datetime | None]
+"""The same of a block by hand, and when it ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +62,23 @@ class Known:
 
 async def touch(connection: Connection, delivered: Mapping[Key, datetime | None]) -> list[Key]:
     """Take addresses in hand and note deliveries; return those whose count a delivery may have reduced."""
-    rows = await connection.fetch(Q["touch"], *_columns(((*key, delivered[key]) for key in sorted(delivered)), 3))
+    rows = await connection.fetch(Q["touch"], *columns(((*key, delivered[key]) for key in sorted(delivered)), 3))
     return [(row["tenant"], row["address"]) for row in rows]
 
 
 async def clear(connection: Connection, commands: Mapping[Key, Said]) -> None:
     """Take addresses in hand and note when they were cleared."""
-    await connection.execute(Q["clear"], *_columns(((*key, *commands[key]) for key in sorted(commands)), 5))
+    await connection.execute(Q["clear"], *columns(((*key, *commands[key]) for key in sorted(commands)), 5))
 
 
-async def set_by_hand(connection: Connection, commands: Mapping[Key, Said]) -> None:
+async def set_by_hand(connection: Connection, commands: Mapping[Key, Set]) -> None:
     """Take addresses in hand and note when they were blocked by hand."""
-    await connection.execute(Q["set"], *_columns(((*key, *commands[key]) for key in sorted(commands)), 5))
+    await connection.execute(Q["set"], *columns(((*key, *commands[key]) for key in sorted(commands)), 6))
 
 
 async def undo(connection: Connection, of: Mapping[Key, datetime]) -> None:
     """Put back what was before the clear or block by hand of a time, of addresses that are in hand."""
-    await connection.execute(UNDO["undo"], *_columns(((*key, of[key]) for key in sorted(of)), 3))
+    await connection.execute(UNDO["undo"], *columns(((*key, of[key]) for key in sorted(of)), 3))
 
 
 async def record(connection: Connection, lines: Iterable[Line]) -> set[UUID]:
@@ -91,15 +93,15 @@ async def record(connection: Connection, lines: Iterable[Line]) -> set[UUID]:
          r.stream, r.ip)
         for _, r in sorted(first.items(), key=lambda item: item[0])
     )  # fmt: skip
-    return {row["id"] for row in await connection.fetch(Q["record"], *_columns(rows, 13))}
+    return {row["id"] for row in await connection.fetch(Q["record"], *columns(rows, 13))}
 
 
 async def known(connection: Connection, keys: Sequence[Key]) -> dict[Key, Known]:
     """Return what is known of each of these addresses that exists."""
-    rows = await connection.fetch(Q["known"], *_columns(keys, 2))
+    rows = await connection.fetch(Q["known"], *columns(keys, 2))
     cleared = [(row["tenant"], row["address"], row["last_clear"] or NEVER) for row in rows]
     bounces: dict[Key, list[Bounce]] = defaultdict(list)
-    for line in await connection.fetch(Q["bounces"], *_columns(cleared, 3)):
+    for line in await connection.fetch(Q["bounces"], *columns(cleared, 3)):
         bounce = Bounce(
             line["mailing"], Reason(line["reason"]), line["time"], line["may_block"], line["stream"], line["ip"]
         )
@@ -133,7 +135,7 @@ async def write(connection: Connection, standings: Iterable[tuple[Key, int, Stan
             spares = ",".join(block.spares) or None
             why = (block.cause, block.since, block.reason, block.mailing, block.until, spares)
         rows.append((*key, version, standing.return_count, *why, standing.review))
-    await connection.execute(Q["write"], *_columns(rows, 11))
+    await connection.execute(Q["write"], *columns(rows, 11))
 
 
 async def due(connection: Connection, now: datetime, limit: int) -> dict[Key, datetime]:
@@ -144,13 +146,13 @@ async def due(connection: Connection, now: datetime, limit: int) -> dict[Key, da
 
 async def take_for_erase(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
     """Take the addresses that exist in hand; return whether each is blocked, and its version."""
-    rows = await connection.fetch(Q["take_for_erase"], *_columns(sorted(keys), 2))
+    rows = await connection.fetch(Q["take_for_erase"], *columns(sorted(keys), 2))
     return {(row["tenant"], row["address"]): (row["cause"] is not None, row["version"]) for row in rows}
 
 
 async def erase(connection: Connection, keys: Iterable[Key]) -> None:
     """Remove addresses that are in hand, with all their history."""
-    columns = _columns(sorted(keys), 2)
+    columns = columns(sorted(keys), 2)
     await connection.execute(Q["erase_history"], *columns)
     await connection.execute(Q["erase"], *columns)
 
@@ -164,5 +166,6 @@ def _standing(row: Record) -> Standing:
     return Standing(row["return_count"], block, row["review"])
 
 
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[Sequence[Any]]:
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[Sequence[Any]]:
+    """Return rows as the columns that `unnest` takes."""
     return list(zip(*rows, strict=True)) or [()] * width

@@ -69,6 +69,26 @@ async def test_lists_in_checked_corrected_held_against_a_provider_and_out(tmp_pa
 
 
 @pytest.mark.usefixtures("served")
+async def test_what_a_provider_has_is_applied_and_undone(tmp_path: Path) -> None:
+    await returpost("blocked", "add", "lifted@example.com", "until@example.com", "--until", "2999-01-01T00:00:00Z")
+    await returpost("blocked", "clear", "lifted@example.com", "--note", "works again")
+    (tmp_path / "ses.csv").write_text("dan@example.com,BOUNCE\nlifted@example.com,COMPLAINT\n")
+    applied = json.loads((await returpost("reconcile", "ses.csv", "--apply", "--json")).stdout)["import"]
+
+    async def checked() -> str:
+        return (await returpost("check", "ses.csv")).stdout
+
+    assert "lifted" not in await eventually(checked)
+    assert "works again" in (await returpost("why", "lifted@example.com")).stdout
+    assert "freed" in (await returpost("blocked", "undo", "--import", applied["id"])).stdout
+    await eventually(checked, lambda text: not text)
+    await returpost("blocked", "undo", "until@example.com")
+    assert "not blocked" in (await returpost("why", "until@example.com")).stdout.lower()
+    await returpost("blocked", "undo", exit_code=2)
+    await returpost("blocked", "add", "ann@example.com", "--until", "2001-01-01T00:00:00Z", exit_code=1)
+
+
+@pytest.mark.usefixtures("served")
 async def test_wrong_use_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "No such file" in (await returpost("check", "nowhere.txt", exit_code=2)).output
     await returpost("correct", "no address", "ann@example.com", exit_code=1)

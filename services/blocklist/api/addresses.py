@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from services.blocklist import explanation, policies, store
+from services.blocklist import block_log, explanation, policies, store
 from services.blocklist.api.access import Reader, Tenant
 from shared.addresses import key, normalise
 from shared.database import queries
@@ -26,5 +26,6 @@ async def address_state(request: Request, caller: Reader, address: str, tenant: 
         known = (await store.known(connection, [place])).get(place)
         row = await connection.fetchrow(Q["address"], *place)
         policy = policies.policy_of(await connection.fetchrow(policies.Q["settings"], [place[0]]))
+        changes = await connection.fetch(block_log.Q["of_address"], *place, MAX_HISTORY)
         history = await connection.fetch(Q["history"], *place, MAX_HISTORY)
-    return explanation.of_address(place[1], known, row, history, policy)
+    return explanation.of_address(place[1], known, row, history, changes, policy)

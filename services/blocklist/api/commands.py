@@ -7,9 +7,13 @@ from pydantic import BaseModel, Field
 
 from services.blocklist.api.access import MAX_ADDRESSES, Tenant, Writer
 from services.blocklist.commands import take_clears, take_sets
+from services.blocklist.reassess import Trigger
+from services.blocklist.undoing import undo_last
 from shared import ids
+from shared.addresses import key, normalise
 from shared.cloudevents import event
-from shared.contracts import BlockClear, BlockSet, Text
+from shared.contracts import BlockClear, BlockSet, Text, Time
+from shared.errors import InvalidMessage
 
 router = APIRouter()
 
@@ -21,11 +25,19 @@ class Said(BaseModel):
     note: Annotated[Text, Field(max_length=1_000)] = ""
 
 
+class SaidUntil(Said):
+    """A command to block, for a while or until it is lifted."""
+
+    until: Time | None = None
+
+
 @router.post("/blocks", status_code=202)
-async def block(request: Request, caller: Writer, said: Said, tenant: Tenant = None) -> dict[str, int]:
-    """Block addresses by hand, until they are cleared."""
+async def block(request: Request, caller: Writer, said: SaidUntil, tenant: Tenant = None) -> dict[str, int]:
+    """Block addresses by hand, until a time or until they are cleared."""
     owner, now = caller.tenant_for(tenant), request.app.state.clock()
-    data = BlockSet(addresses=said.addresses, time=now, by=caller.name, note=said.note)
+    if said.until is not None and said.until <= now:
+        raise InvalidMessage("until: is over already")
+    data = BlockSet(addresses=said.addresses, time=now, by=caller.name, note=said.note, until=said.until)
     command = event(data, id=_identity(owner, data), source=f"/callers/{caller.name}", tenant=owner)
     service = request.app.state.service
     async with service.effects.begin() as work:
@@ -43,6 +55,22 @@ async def clear(request: Request, caller: Writer, said: Said, tenant: Tenant = N
     async with service.effects.begin() as work:
         await take_clears([command], work, request.app.state.clock, service.settings.clock_tolerance)
     return {"addresses": len(data.addresses)}
+
+
+@router.post("/blocks/undo")
+async def undo(request: Request, caller: Writer, said: Said, tenant: Tenant = None) -> dict[str, int]:
+    """Undo the last block or lift of each of these addresses; tells of how many it undid what.
+
+    What somebody commanded is taken back (`take_back`); a block that followed from bounces is lifted (`lift`); an
+    address that a delivery, a setting or time had freed is blocked by hand (`block`).
+    """
+    owner, now = caller.tenant_for(tenant), request.app.state.clock()
+    keys = {(owner, key(normalise(address))) for address in said.addresses}
+    trigger = Trigger(
+        ids.of_content("undo", owner, caller.name, now, *said.addresses), now, caller.name, None, said.note
+    )
+    async with request.app.state.service.effects.begin() as work:
+        return dict(await undo_last(work, keys, trigger, now))
 
 
 def _identity(tenant: str, data: BlockSet | BlockClear) -> str:

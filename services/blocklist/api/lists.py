@@ -10,12 +10,15 @@ from uuid import UUID
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from services.blocklist import operations
 from services.blocklist.api.access import Reader, Tenant, Writer
 from services.blocklist.api.blocks import Filter, Q as BLOCKS
+from services.blocklist.api.operations import finished
 from services.blocklist.imports.receiving import Action, Q, Wanted, receive
 from services.blocklist.lists.entry import Kind
 from services.blocklist.lists.reading import Format
 from services.blocklist.lists.writing import TYPES, ListWriter
+from shared import ids
 from shared.contracts import Text
 from shared.database import Pool
 
@@ -115,6 +118,27 @@ async def export(
     writer = ListWriter(chosen, kind)
     texts = _texts(request.app.state.service.pool, owner, wanted, writer)
     return StreamingResponse(texts, media_type=TYPES.get(chosen, "text/csv; charset=utf-8"))
+
+
+@router.post("/blocks/imports/{identity}/undo", status_code=202)
+async def undo_import(request: Request, caller: Writer, identity: UUID, tenant: Tenant = None) -> dict[str, Any]:
+    """Take back what an import did, as an operation: its blocks, its clears and what it added to histories.
+
+    An address of which somebody has said something since stays as it is.
+    """
+    owner, pool, now = caller.tenant_for(tenant), request.app.state.service.pool, request.app.state.clock()
+    done = await _one(pool, owner, identity)
+    if done["dry_run"] or done["state"] != "finished":
+        raise HTTPException(409, "import: has changed nothing, or is not finished")
+    operation = ids.of_content("undo of import", identity)
+    what = {"import": str(identity), "received_at": done["received_at"]}
+    note = f"undo of import {identity}"
+    async with request.app.state.service.effects.begin() as work:
+        await operations.request(
+            work.connection, operation, owner, operations.Kind.IMPORT_UNDO, what, caller.name, note, now
+        )
+    request.app.state.work_requested.set()
+    return await finished(request, owner, UUID(operation))
 
 
 async def _texts(pool: Pool, tenant: str, wanted: Filter, writer: ListWriter) -> AsyncIterator[str]:

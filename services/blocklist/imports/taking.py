@@ -43,7 +43,9 @@ async def block(work: Work, entries: Mapping[str, Entry], origin: Origin, now: d
     if len(by_hand) < len(places):
         await store.record(work.connection, [_line(p, e, origin) for p, e in places.items() if p not in by_hand])
     if by_hand:
-        said = {place: (_time(entry, origin), origin.by, _words(entry, origin)) for place, entry in by_hand.items()}
+        said = {
+            place: (_time(entry, origin), origin.by, _words(entry, origin), None) for place, entry in by_hand.items()
+        }
         await store.set_by_hand(work.connection, said)
     triggers = {place: _trigger(_time(entry, origin), origin) for place, entry in places.items()}
     await reassess(work, triggers, UnblockCause.SETTINGS, now)

@@ -22,10 +22,11 @@ WHERE a.last_clear IS NULL
 
 -- name: set
 -- Note the last block by hand of these addresses.
-INSERT INTO addresses AS a (tenant, address, manual_at, manual_by, manual_note)
-SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
+INSERT INTO addresses AS a (tenant, address, manual_at, manual_by, manual_note, manual_until)
+SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[])
 ON CONFLICT (tenant, address) DO UPDATE
-SET manual_before = a.manual_at, manual_at = excluded.manual_at, manual_by = excluded.manual_by, manual_note = excluded.manual_note
+SET manual_before = a.manual_at, manual_at = excluded.manual_at, manual_by = excluded.manual_by,
+    manual_note = excluded.manual_note, manual_until = excluded.manual_until
 WHERE a.manual_at IS NULL
    OR (a.manual_at, a.manual_by, a.manual_note) < (excluded.manual_at, excluded.manual_by, excluded.manual_note)
 
