@@ -122,7 +122,7 @@ def log(
     if delivery is not None:
         print_json(_call(directory, "GET", f"/{quote(name)}/deliveries/{quote(delivery)}", tenant))
         return
-    query = {"state": state, "limit": limit}
+    query: dict[str, Any] = {"state": state, "limit": limit}
     found = _call(directory, "GET", f"/{quote(name)}/deliveries", tenant, **query)["deliveries"]
     if as_json:
         print_json(found)

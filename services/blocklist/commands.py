@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from services.blocklist import store
+from services.blocklist import block_log, store
 from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
 from services.blocklist.store import Key, Said
 from services.blocklist.undo import tell_applied
@@ -61,6 +61,7 @@ async def take_erasures(events: Sequence[Event[AddressErase]], work: Work, clock
     _, triggers = _latest(events)
     taken = await store.take_for_erase(work.connection, triggers)
     await store.erase(work.connection, taken)
+    await block_log.erase(work.connection, taken)
     for place, trigger in triggers.items():
         is_blocked, version = taken.get(place, (False, 0))
         if is_blocked:

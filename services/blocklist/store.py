@@ -152,9 +152,9 @@ async def take_for_erase(connection: Connection, keys: Iterable[Key]) -> dict[Ke
 
 async def erase(connection: Connection, keys: Iterable[Key]) -> None:
     """Remove addresses that are in hand, with all their history."""
-    columns = columns(sorted(keys), 2)
-    await connection.execute(Q["erase_history"], *columns)
-    await connection.execute(Q["erase"], *columns)
+    places = columns(sorted(keys), 2)
+    await connection.execute(Q["erase_history"], *places)
+    await connection.execute(Q["erase"], *places)
 
 
 def _standing(row: Record) -> Standing:

@@ -130,7 +130,7 @@ async def undo_import(request: Request, caller: Writer, identity: UUID, tenant: 
     done = await _one(pool, owner, identity)
     if done["dry_run"] or done["state"] != "finished":
         raise HTTPException(409, "import: has changed nothing, or is not finished")
-    operation = ids.of_content("undo of import", identity)
+    operation = ids.of_content("undo of import", str(identity))
     what = {"import": str(identity), "received_at": done["received_at"]}
     note = f"undo of import {identity}"
     async with request.app.state.service.effects.begin() as work:
