@@ -63,28 +63,7 @@ class Last:
 async def log(connection: Connection, rows: Sequence[Logged]) -> None:
     """Add to the log."""
     if rows:
-        await connection.execute(
-            Q["log"],
-            *columns(
-                (
-                    (
-                        r.tenant,
-                        r.address,
-                        r.version,
-                        r.at,
-                        r.blocked,
-                        r.cause,
-                        r.reason,
-                        r.subject,
-                        r.until,
-                        r.by,
-                        r.note,
-                    )
-                    for r in rows
-                ),
-                11,
-            ),
-        )
+        await connection.execute(Q["log"], *columns(map(_values, rows), 11))
 
 
 async def last(connection: Connection, keys: Iterable[Key]) -> dict[Key, Last]:
@@ -100,3 +79,7 @@ async def last(connection: Connection, keys: Iterable[Key]) -> dict[Key, Last]:
 async def erase(connection: Connection, keys: Iterable[Key]) -> None:
     """Forget all of these addresses."""
     await connection.execute(Q["erase"], *columns(sorted(keys), 2))
+
+
+def _values(r: Logged) -> tuple[object, ...]:
+    return (r.tenant, r.address, r.version, r.at, r.blocked, r.cause, r.reason, r.subject, r.until, r.by, r.note)
