@@ -51,7 +51,7 @@ async def test_all_that_was_blocked_and_lifted_is_told_newest_first(blocklist: R
 
 async def test_a_block_by_bounces_names_rule_and_settings(world: World, blocklist: Running) -> None:
     await blocklist.http.put("/v1/settings", json={"accepted_bounces": 3})
-    await world.send(message(Input("unknown", 1, 1, "m1"), TENANT))
+    await world.send(message(Input("dead", 1, 1, "m1"), TENANT))
     found = await eventually(lambda: known(blocklist, address(1)), lambda seen: seen["blocked"])
     (change,) = found["changes"]
     assert (change["cause"], change["subject"], change["by"]) == ("dead_address", "m1", "blocklist")
@@ -68,7 +68,7 @@ async def test_the_last_block_or_lift_is_undone_whatever_made_it(world: World, b
     assert await say(blocklist, "/undo", status=200) == {"take_back": 1}
     assert (await known(blocklist))["blocked"]
 
-    await world.send(message(Input("unknown", 1, 1, "m1"), TENANT))
+    await world.send(message(Input("dead", 1, 1, "m1"), TENANT))
     await eventually(lambda: known(blocklist, address(1)), lambda seen: seen["blocked"])
     dead = {"addresses": [address(1)]}
     assert await say(blocklist, "/undo", status=200, **dead) == {"lift": 1}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from returpost.client import ChangeStream
-from returpost.client.stream import Since
 from shared.cloudevents import Event, event
 from shared.contracts import ContactChanged
+from shared.streams import Since
 from tests.world import TENANT, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
