@@ -46,8 +46,8 @@ def add(
     """Add a webhook and print its secret, which is not shown again.
 
     \b
-    returpost webhooks add crm https://crm.example.com/hooks/returpost
-    returpost webhooks add crm https://crm.example.com/hooks/returpost --from 2026-11-01T00:00:00Z
+    returpost webhooks add crm https://crm.example.com/hooks/blocks
+    returpost webhooks add crm https://crm.example.com/hooks/blocks --from 2026-11-01T00:00:00Z
     """
     body = {"name": name, "url": url} | ({"from": since} if since else {})
     _tell_secret(_call(directory, "POST", "", tenant, body), as_json)
