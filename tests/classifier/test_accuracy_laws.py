@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -16,7 +17,15 @@ RULES: Rules = load()
 EXAMPLES = sorted({example for _, rule, _ in RULES for example in (*rule.examples, *rule.counter_examples)})
 CODED = [example for example in EXAMPLES if re.match(r"[245]\d\d ", example)]
 
+REPLIES = sorted(
+    line.split("\t")[1]
+    for path in Path(__file__).with_name("replies").glob("*.tsv")
+    for line in path.read_text(encoding="utf-8").splitlines()
+    if "\t" in line
+)
+
 examples = st.sampled_from(EXAMPLES)
+replies = st.sampled_from(REPLIES)
 names = st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8})?", fullmatch=True)
 domains = st.builds("{}.example".format, names)
 addresses = st.builds("{}@{}".format, names, domains)
@@ -92,6 +101,23 @@ def test_other_addresses_do_not_matter(text: str, address: str) -> None:
 @given(st.sampled_from([text for text in EXAMPLES if re.search(r"192\.0\.2\.1\b", text)]), hosts)
 def test_other_hosts_do_not_matter(text: str, host: str) -> None:
     assert meaning(judge(text.replace("192.0.2.1", host))) == meaning(judge(text))
+
+
+@given(replies, addresses, hosts, st.sampled_from([str.upper, str.lower, str.title]))
+def test_the_dress_of_a_whole_reply_does_not_matter(text: str, address: str, host: str, change: object) -> None:
+    """Case, the address and the host of replies as servers write them, all changed at once."""
+    assert callable(change)
+    plain = re.sub(r"\b(198\.51\.100|192\.0\.2)\.\d+\b", host, re.sub(r"\b(ann|bo|jan)@example\.com\b", address, text))
+    if change(plain).lower() == plain.lower():
+        assert meaning(judge(change(plain))) == meaning(judge(text))
+
+
+@given(replies, ids)
+def test_an_id_at_the_end_does_not_matter(text: str, id_: str) -> None:
+    """Servers end a reply with the id of the session; a reply of a code alone is another reply with it."""
+    if re.search(r"[^\W\d]{3}\W*$", text):
+        before, after = judge(text), judge(f"{text} {id_}")
+        assert (after.reason, after.dead_address) == (before.reason, before.dead_address)
 
 
 @given(st.sampled_from(HARD + SOFT), addresses, hosts, ids)
