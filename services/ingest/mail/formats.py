@@ -8,7 +8,13 @@ from functools import cache
 
 import re2
 
-from services.ingest.mail.phrases import DELAY_PHRASES, FAILURE_PHRASES, GIVEN_UP_PHRASES
+from services.ingest.mail.phrases import (
+    DELAY_PHRASES,
+    DELIVERED_PHRASES,
+    FAILURE_PHRASES,
+    GIVEN_UP_PHRASES,
+    NOTICE_PHRASES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,13 @@ def _marks() -> "re2._Set":
 @cache
 def _numbered() -> tuple[tuple[str, str], ...]:
     marks = tuple((mark, f"format:{format_.name}") for format_ in FORMATS for mark in format_.marks)
-    phrases = (("failure", FAILURE_PHRASES), ("delay", DELAY_PHRASES), ("given-up", GIVEN_UP_PHRASES))
+    phrases = (
+        ("failure", FAILURE_PHRASES),
+        ("notice", NOTICE_PHRASES),
+        ("delivered", DELIVERED_PHRASES),
+        ("delay", DELAY_PHRASES),
+        ("given-up", GIVEN_UP_PHRASES),
+    )
     return marks + tuple((phrase, what) for what, list_ in phrases for phrase in list_)
 
 
@@ -176,6 +188,12 @@ class Recognised:
     format: Format | None
     failure: bool
     delayed: bool
+    delivered: bool
+
+    @property
+    def said(self) -> bool:
+        """Whether they are about a delivery."""
+        return self.failure or self.delayed or self.delivered
 
     @property
     def name(self) -> str:
@@ -188,7 +206,9 @@ def recognise(text: str) -> Recognised:
     matches = _marks().Match(" ".join(text.lower().split())) or ()
     found = {_numbered()[number][1] for number in matches}
     known = next((format_ for format_ in FORMATS if f"format:{format_.name}" in found), None)
-    return Recognised(known, "failure" in found, "delay" in found and "given-up" not in found)
+    delayed = "delay" in found and "given-up" not in found
+    delivered = "delivered" in found and found.isdisjoint(("failure", "delay"))
+    return Recognised(known, not delivered and not found.isdisjoint(("failure", "notice")), delayed, delivered)
 
 
 def line_of(format_: Format, notice: str) -> str:

@@ -158,7 +158,7 @@ def _of_prose(
         found = rfc3464.of_text(notice)
         if found and (completed := _completed(found, root, notice, original, mailed)):
             return completed
-    kind = Kind.DELAYED if recognised.delayed else Kind.FAILURE
+    kind = Kind.DELAYED if recognised.delayed else Kind.DELIVERED if recognised.delivered else Kind.FAILURE
     told = [block for block in prose.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
     if recognised.format and recognised.format.alone:
         told = [prose.Block(name) for name in list(prose.mentioned(notice))[:1]]

@@ -11,9 +11,9 @@ _FAILURE = {
     "en": """
         could not be delivered / couldn't be delivered / couldn’t be delivered / cannot be delivered /
         can't be delivered / was not delivered / wasn't delivered / not been delivered / unable to deliver /
-        undeliverable / undelivered mail / delivery failed / delivery failure / delivery to the following /
-        delivery status notification / failed to deliver / returned mail / returned to sender /
-        returning message to sender / failure notice / non-delivery / nondeliverable / mail delivery /
+        undeliverable / undelivered mail / delivery failed / delivery failure / failed to deliver / returned mail /
+        returned to sender /
+        returning message to sender / failure notice / non-delivery / nondeliverable /
         message rejected / permanent error / permanent failure / had delivery errors / had delivery problems /
         did not reach / user unknown / unknown user / no such user / mailbox full / over quota /
         mail could not be / cannot deliver / delivery has failed / not deliverable / message undelivered /
@@ -117,6 +117,29 @@ _FAILURE = {
     "fa": "تحویل داده نشد",
 }
 
+_NOTICE = {"en": "delivery status notification / mail delivery / delivery to the following"}
+_DELIVERED = {
+    "en": """
+        has been delivered to the following / was delivered to the following / successfully delivered /
+        delivered successfully / delivery to these recipients or groups is complete / successful mail delivery /
+        no delivery notification was sent by the destination
+    """,
+    "no": "er levert til / ble levert til / har blitt levert til",
+    "da": "er leveret til / blev leveret til",
+    "sv": "har levererats till / levererades till",
+    "fi": "on toimitettu seuraaville",
+    "de": "folgenden empfänger übermittelt / erfolgreich zugestellt / wurde an die folgenden empfänger zugestellt",
+    "nl": "is bezorgd bij / is afgeleverd bij",
+    "fr": "a été remis aux destinataires / a bien été remis / remis avec succès",
+    "es": "se entregó a los siguientes / se ha entregado a los siguientes / entregado correctamente",
+    "pt": "foi entregue aos seguintes / entregue com êxito / entregue com sucesso",
+    "it": "è stato recapitato ai seguenti / è stato consegnato ai seguenti / recapitato correttamente",
+    "pl": "została dostarczona do następujących / dostarczono do następujących",
+    "ru": "доставлено следующим получателям / успешно доставлено",
+    "ja": "次の受信者に配信されました / 正常に配信されました",
+    "zh": "已送达以下收件人 / 已传递给以下收件人 / 已傳遞給下列收件者",
+}
+
 _DELAY = {
     "en": """
         has been delayed / is delayed / delivery delayed / delayed mail / delivery is taking longer /
@@ -163,6 +186,9 @@ def _all(by_language: Mapping[str, str]) -> tuple[str, ...]:
 
 
 FAILURE_PHRASES = _all(_FAILURE)
+NOTICE_PHRASES = _all(_NOTICE)
+"""That it is a notice: of a failure, unless it says otherwise."""
+DELIVERED_PHRASES = _all(_DELIVERED)
 DELAY_PHRASES = _all(_DELAY)
 GIVEN_UP_PHRASES = _all(_GIVEN_UP)
 """That the sender has stopped trying, whatever else the notice says of delays."""

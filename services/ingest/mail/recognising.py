@@ -29,7 +29,7 @@ def is_notice(
         return empty_path
     # Who mails to many has a return path that is named after bounces.
     daemon = any(name in author for name in formats.DAEMONS) or any(name in path for name in formats.MTAS)
-    said = recognised.failure or recognised.delayed
+    said = recognised.said
     if automatic and not daemon:
         return recognised.format is not None and said
     shown = not _RETURNED.isdisjoint(original) or bool(prose.CODED.search(notice[:16384]))
