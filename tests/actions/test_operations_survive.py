@@ -1,0 +1,295 @@
+"""Every operation is killed in the middle, goes on, and is undone, killed again: what is left is as if nothing was."""
+
+import asyncio
+import operator
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from services.actions.app import create
+from services.actions.operations.kinds import KINDS
+from services.actions.operations.model import COMMAND_PART, PART
+from services.actions.settings import Settings
+from services.blocklist.app import create as create_blocklist
+from services.blocklist.settings import Settings as BlocklistSettings
+from shared.contracts import Operation
+from shared.database import Pool, connect
+from shared.topology import sender_queue
+from tests.actions.operating import done, previewed, told, until
+from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+ROWS = COMMAND_PART + 200
+MANY = PART + 200
+"""Of operations whose parts are larger: more than one part of each."""
+SIZES = {
+    Operation.COPY_TO_SELECTION: MANY, Operation.ADD_TO_SELECTION: MANY, Operation.COPY_TO_PROJECT: MANY,
+    Operation.ADD_TO_PROJECT: MANY, Operation.CORRECT_ADDRESS: 1,
+}  # fmt: skip
+PARAMETERS: dict[Operation, dict[str, Any]] = {
+    Operation.EXPORT: {"format": "csv"},
+    Operation.COPY_TO_SELECTION: {"name": "New"},
+    Operation.ADD_TO_SELECTION: {"list": "s1"},
+    Operation.COPY_TO_PROJECT: {"name": "New"},
+    Operation.ADD_TO_PROJECT: {"list": "p1"},
+    Operation.CORRECT_ADDRESS: {"new": "right@example.com", "anyway": True},
+}
+SEED = (
+    """INSERT INTO actions.contacts (tenant, contact, name, former_employee)
+       SELECT $1, $2 || n, 'N', $2 = 'set_back_former_employee' FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO actions.contact_addresses (tenant, address, contact, rank, written)
+       SELECT $1, $2 || n || '@example.com', $2 || n, 0, $2 || n || '@example.com'
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO actions.recipients (tenant, mailing, address, sent_at, returned_at, hard, reason, exhausted)
+       SELECT $1, $2, $2 || n || '@example.com', '2026-01-01', '2026-01-02', false, 'mailbox_full', false
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO actions.recipients (tenant, mailing, address)
+       SELECT $1, 'planned', $2 || n || '@example.com' FROM generate_series(1, $3::int) AS n""",
+)
+BLOCKED = (
+    """INSERT INTO blocklist.addresses (tenant, address, version, return_count, cause, reason, since, mailing)
+       SELECT $1, $2 || n || '@example.com', n, 1, 'dead_address', 'user_unknown', '2026-01-02', $2
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO blocklist.history (tenant, address, id, time, may_block, mailing, reason, fault, rule, text)
+       SELECT $1, $2 || n || '@example.com', gen_random_uuid(), '2026-01-02', true, $2, 'user_unknown', 'recipient',
+              'r', ''
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO actions.address_states (tenant, address, version, blocked, cause, reason, return_count, since)
+       SELECT $1, $2 || n || '@example.com', n, true, 'dead_address', 'user_unknown', 1, '2026-01-02'
+       FROM generate_series(1, $3::int) AS n""",
+)
+LISTS = """INSERT INTO actions.lists (tenant, kind, list, name)
+    VALUES ($1, 'selection', 's1', 'S'), ($1, 'project', 'p1', 'P')"""
+STATE = {
+    "contacts": "SELECT contact, former_employee, former_employee_at, left_by FROM actions.contacts",
+    "addresses": "SELECT contact, address, written, rank FROM actions.contact_addresses",
+    "lists": "SELECT kind, list, size FROM actions.lists",
+    "members": "SELECT kind, list, contact, member FROM actions.list_members",
+    "recipients": "SELECT mailing, address, status FROM actions.recipients",
+    "blocks": "SELECT address FROM actions.address_states WHERE blocked",
+    "standings": "SELECT address, last_clear, manual_at FROM blocklist.addresses "
+    "WHERE last_clear IS NOT NULL OR manual_at IS NOT NULL OR cause IS NOT NULL",
+}
+"""What operations change; of addresses that nothing is said of any more, the blocklist may keep empty rows."""
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    opened = await connect(database, "actions", size=4)
+    yield opened
+    await opened.close()
+
+
+async def seeded(pool: Pool, name: str, number: int, *more: str) -> None:
+    for statement in (*SEED, *more):
+        await pool.execute(statement, TENANT, name, number)
+
+
+async def state(pool: Pool) -> dict[str, set[tuple[Any, ...]]]:
+    """Return everything that operations change, but for what is deleted for ever and what is empty."""
+    found = {name: {tuple(row) for row in await pool.fetch(statement)} for name, statement in STATE.items()}
+    gone = Operation.DELETE_ADDRESSES.value
+    return {name: {row for row in rows if not any(gone in str(one) for one in row)} for name, rows in found.items()}
+
+
+class Mortal:
+    """The service in a process of its own, which is killed and started again; its socket outlives it."""
+
+    def __init__(self, world: World) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._environment = os.environ | {
+            "RETURPOST_AMQP_URL": world.amqp_url,
+            "RETURPOST_DATABASE_URL": world.database_urls["actions"],
+            "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
+            "RETURPOST_HTTP_FD": str(self._socket.fileno()),
+            "RETURPOST_EXPORT_PATIENCE": "PT3S",
+        }
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.actions.app", env=self._environment, pass_fds=[self._socket.fileno()],
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        assert self._process is not None
+        assert self._process.returncode is None, "it has ended by itself"
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def end(self) -> None:
+        await self.kill()
+        self._socket.close()
+
+
+@asynccontextmanager
+async def mortal(world: World) -> AsyncIterator[tuple[Mortal, Running]]:
+    async with world.running(create_blocklist, BlocklistSettings, "blocklist") as blocklist:
+        service = Mortal(world)
+        await service.start()
+        headers = {"Authorization": f"Bearer {world.token()}"}
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as http:
+            try:
+                yield service, Running(blocklist.service, http)
+            finally:
+                await service.end()
+
+
+async def killed_in_the_middle(pool: Pool, service: Mortal, wanted: str) -> int:
+    """Kill the service when a part of an operation is done, and again when about half of all are; start it each time.
+
+    Returns how many operations were in the middle at one of these moments.
+    """
+    middle: set[int] = set()
+    for share in (0.1, 0.5):
+
+        async def so_far() -> float:
+            return float(await pool.fetchval("SELECT avg((state = $1)::int) FROM operation_parts", wanted))
+
+        await eventually(so_far, partial(operator.le, share))
+        await service.kill()
+        rows = await pool.fetch("SELECT no FROM operations WHERE state IN ('running', 'undoing')")
+        middle |= {row["no"] for row in rows}
+        await service.start()
+    return len(middle)
+
+
+async def test_each_is_killed_in_the_middle_ends_and_is_undone(world: World, pool: Pool) -> None:
+    async with mortal(world) as (service, actions):
+        for operation in Operation:
+            clear = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
+            await seeded(pool, operation.value, SIZES.get(operation, ROWS), *clear)
+        await pool.execute(LISTS, TENANT)
+        before = await state(pool)
+        previews = {
+            operation: await previewed(
+                actions, operation, {"returned_in": operation.value}, **PARAMETERS.get(operation, {})
+            )
+            for operation in Operation
+        }
+        for preview in previews.values():
+            await told(actions, preview["id"], "confirm", token=preview["token"])
+        assert await killed_in_the_middle(pool, service, "done") >= len(Operation) // 2
+        for operation, preview in previews.items():
+            number = SIZES.get(operation, ROWS)
+            ended = await until(actions, preview["id"], state="finished")
+            assert (ended["rows"], ended["done"], ended["outcomes"]) == (number, number, []), operation
+        await as_wanted(world, pool, actions, previews)
+
+        backwards = [operation for operation in Operation if KINDS[operation].undo is not None]
+        for operation in backwards:
+            assert (await told(actions, previews[operation]["id"], "undo")).status_code == 202
+        assert await killed_in_the_middle(pool, service, "undone") > 0
+        for operation in backwards:
+            await until(actions, previews[operation]["id"], state="undone")
+        await eventually(lambda: difference(pool, before), lambda found: not found)
+
+
+async def as_wanted(world: World, pool: Pool, actions: Running, previews: dict[Operation, dict[str, Any]]) -> None:
+    """Tell that each has done all of what it is to do, once."""
+    file = await actions.http.get(f"/v1/operations/{previews[Operation.EXPORT]['id']}/file")
+    assert len(file.text.splitlines()) == ROWS + 1
+    sizes = sorted((row["kind"], row["size"]) for row in await pool.fetch("SELECT kind, size FROM lists"))
+    assert sizes == [("project", MANY)] * 2 + [("selection", MANY)] * 2
+    counted = {
+        Operation.SET_FORMER_EMPLOYEE: "contacts WHERE former_employee AND contact ^@ $1",
+        Operation.SET_BACK_FORMER_EMPLOYEE: "contacts WHERE NOT former_employee AND contact ^@ $1",
+        Operation.BLOCK: "address_states WHERE blocked AND address ^@ $1",
+        Operation.CLEAR_BOUNCE_FLAG: "address_states WHERE NOT blocked AND address ^@ $1",
+    }
+    for operation, where in counted.items():
+        statement = f"SELECT count(*) FROM {where}"  # noqa: S608 - the parts are above
+        await eventually(partial(pool.fetchval, statement, operation.value), partial(operator.eq, ROWS))
+    gone = Operation.DELETE_ADDRESSES.value
+    for table in ("recipients", "contact_addresses", "operation_rows"):
+        statement = f"SELECT count(*) FROM {table} WHERE address ^@ $1"  # noqa: S608
+        assert await pool.fetchval(statement, gone) == 0, table
+    assert await pool.fetchval("SELECT contact FROM contact_addresses WHERE address = 'right@example.com'")
+    commands = await world.take_events(sender_queue("default"))
+    assert len({one["id"] for one in commands}) == len({one["data"]["address"] for one in commands}) == ROWS
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with (
+        world.running(create_blocklist, BlocklistSettings, "blocklist"),
+        world.running(create, Settings, "actions") as running,
+    ):
+        yield running
+
+
+SIDE_BY_SIDE = (
+    Operation.CLEAR_BOUNCE_FLAG, Operation.BLOCK, Operation.ADD_TO_SELECTION, Operation.ADD_TO_SELECTION,
+    Operation.ADD_TO_PROJECT, Operation.COPY_TO_SELECTION,
+)  # fmt: skip
+
+
+async def test_over_the_same_rows_side_by_side(actions: Running, pool: Pool) -> None:
+    await seeded(pool, "x", ROWS, *BLOCKED)
+    await pool.execute(LISTS, TENANT)
+    before = await state(pool)
+    previews = [
+        await previewed(actions, operation, {"returned_in": "x"}, **PARAMETERS.get(operation, {}))
+        for operation in SIDE_BY_SIDE
+    ]
+    await asyncio.gather(*(told(actions, one["id"], "confirm", token=one["token"]) for one in previews))
+    for one in previews:
+        assert (await until(actions, one["id"], state="finished"))["done"] == ROWS
+    rows = await pool.fetch("SELECT kind, list, size FROM lists")
+    assert {row["size"] for row in rows} == {ROWS}
+    assert len(rows) == 3
+    assert await pool.fetchval("SELECT count(*) FROM list_members WHERE member") == 3 * ROWS
+    await asyncio.gather(*(told(actions, one["id"], "undo") for one in previews))
+    for one in previews:
+        await until(actions, one["id"], state="undone")
+    await eventually(lambda: difference(pool, before), lambda found: not found)
+
+
+@pytest.mark.parametrize("operation", [one for one in Operation if KINDS[one].undo and one not in SIZES])
+async def test_cancelled_in_the_middle_it_is_as_before(actions: Running, pool: Pool, operation: Operation) -> None:
+    await seeded(pool, operation.value, ROWS, *(BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()))
+    before = await state(pool)
+    preview = await previewed(actions, operation, {"returned_in": operation.value})
+    await told(actions, preview["id"], "confirm", token=preview["token"])
+    await until(actions, preview["id"], state="running")
+    assert (await told(actions, preview["id"], "cancel")).status_code in (202, 409)
+    ended = await until(actions, preview["id"], finished_at=await ended_at(actions, preview["id"]))
+    if ended["state"] == "finished":  # it was quicker
+        await told(actions, preview["id"], "undo")
+    await eventually(lambda: difference(pool, before), lambda found: not found)
+
+
+async def ended_at(actions: Running, identity: str) -> Any:
+    async def look() -> Any:
+        return (await actions.http.get(f"/v1/operations/{identity}")).json()["finished_at"]
+
+    return await eventually(look, lambda at: at is not None)
+
+
+async def difference(pool: Pool, before: dict[str, set[tuple[Any, ...]]]) -> dict[str, int]:
+    """Return in how many rows each table differs from before."""
+    after = await state(pool)
+    return {name: len(after[name] ^ rows) for name, rows in before.items() if after[name] != rows}
+
+
+async def test_done_again_after_an_undo(actions: Running, pool: Pool) -> None:
+    await seeded(pool, "x", COMMAND_PART, *BLOCKED)
+    before = await state(pool)
+    for _ in range(2):
+        ended = await done(actions, Operation.CLEAR_BOUNCE_FLAG, {"returned_in": "x"})
+        assert await pool.fetchval("SELECT count(*) FROM address_states WHERE blocked") == 0
+        await told(actions, ended["id"], "undo")
+        await until(actions, ended["id"], state="undone")
+        await eventually(lambda: difference(pool, before), lambda found: not found)
