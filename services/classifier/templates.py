@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from shared.contracts import Evidence, Reason, Verdict
 
-NO_RULE = "tables."
-"""What decides when no rule does: the tables of codes, or nothing at all."""
+NO_RULE = ("tables.", "last.")
+"""What decides when no rule knows the words: the tables of codes, nothing at all, or a guess by noun and verb."""
 MAX_TEXT = 400
 """Characters of a template: what tells texts apart stands at their beginning."""
 MAX_READ = 2_000
@@ -51,7 +51,7 @@ def template_of(text: str) -> Template | None:
 
 
 def unknown(evidence: Evidence, verdict: Verdict) -> Template | None:
-    """Return the template of what was said when no rule knew it: nobody, or a code alone, decided."""
+    """Return the template of what was said when no rule knew it: nobody, a code alone, or a guess decided."""
     if verdict.reason is not Reason.UNDETERMINED and not verdict.rule.startswith(NO_RULE):
         return None
     return template_of(evidence.diagnostic)
