@@ -136,7 +136,9 @@ def _compiled(placed: Placed, pattern: str) -> Any:
         return re2.compile(pattern, options())
     except re2.error as error:
         where = f"{placed.file}: rule {placed.rule.name}"
-        raise InvalidSettings(f"{where}: pattern {pattern!r}: {error}") from None
+        said = error.args[0] if error.args else ""
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        raise InvalidSettings(f"{where}: pattern {pattern!r}: {words}") from None
 
 
 def _hosts_of(placed: Placed, tables: Tables) -> tuple[Any, ...]:
