@@ -93,11 +93,12 @@ def _new_user(part: Part) -> None:
     roles = {role: reasons.word(visitor.texts, reasons.ROLES, role) for role in reasons.ROLES}
     with dialog.body:
         name = Field(t("User name"), autofocus=True, autocomplete="off", autocapitalize="none")
-        password = Field(t("Password"), "password", help=t("12 characters or more."), autocomplete="new-password")
+        help_ = t("12 characters or more. Empty: signs in at the provider alone.")
+        password = Field(t("Password"), "password", help=help_, autocomplete="new-password")
         role = Field(t("Role"), "select", "marketer", choices=roles)
 
     async def save() -> None:
-        body = {"name": name.value, "password": password.value, "role": role.value}
+        body = {"name": name.value, "password": password.value or None, "role": role.value}
         try:
             await visitor.api.call("actions", "POST", "/v1/users", body=body)
         except Trouble as trouble:
