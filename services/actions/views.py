@@ -290,8 +290,8 @@ class Plan:
         wanted, found = self.wanted, []
         if wanted.blocked is not None:
             found.append(f"coalesce(s.blocked, false) = {statement.take(wanted.blocked)}")
-        if wanted.contact is not None:  # written out: the planner has to know how many that are
-            found.append("o.contact IS NOT NULL" if wanted.contact else "o.contact IS NULL")
+        if wanted.contact is not None:  # by the key: so the planner sees an (anti) join, and how many that are
+            found.append("o.address IS NOT NULL" if wanted.contact else "o.address IS NULL")
         narrowed = (
             (Group.REASON, wanted.reason), (Group.DOMAIN, wanted.domain), (Group.COMPANY, wanted.company),
             (Group.CAUSE, wanted.cause), (Group.TYPE, wanted.type),
