@@ -10,7 +10,7 @@ import asyncpg
 from shared.contracts import Result
 from shared.database import Connection, queries
 
-Q = queries(Path(__file__).with_name("queries.sql"))
+Q = queries(Path(__file__).with_name("sql") / "recipients.sql")
 
 Row = asyncpg.Record
 Key = tuple[str, str, str]

@@ -15,7 +15,7 @@ from shared.database import queries
 from shared.security import ADMINISTER, ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
 from shared.vocabulary import Role
 
-Q = queries(Path(__file__).with_name("users.sql"))
+Q = queries(Path(__file__).with_name("sql") / "users.sql")
 SESSION_LIFE = timedelta(minutes=30)
 """Of a session's token; the console asks for a new one while somebody works with it."""
 LONGEST_SESSION = timedelta(hours=12)

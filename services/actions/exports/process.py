@@ -23,7 +23,7 @@ from services.actions.exports.columns import TITLES, Column, Language
 from services.actions.exports.formats import STREAMED, Excel, Format, Look
 from shared.database import queries
 
-Q = queries(Path(__file__).with_name("queries.sql"))
+Q = queries(Path(__file__).parents[1] / "sql" / "exports.sql")
 
 PAGE = 10_000
 """Rows that are in memory at once."""

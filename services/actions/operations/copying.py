@@ -17,7 +17,7 @@ from shared.outbox import Work
 from shared.telemetry import traceparent
 from shared.vocabulary import ListKind
 
-Q = queries(Path(__file__).with_name("copying.sql"))
+Q = queries(Path(__file__).parents[1] / "sql" / "copying.sql")
 
 SKIP = """(
     SELECT CASE WHEN count(*) = 0 THEN 'no_contact' WHEN bool_and(o.former_employee) THEN 'former_employee' END

@@ -15,7 +15,7 @@ from shared.database import queries
 from shared.outbox import Work
 from shared.telemetry import traceparent
 
-Q = queries(Path(__file__).with_name("people.sql"))
+Q = queries(Path(__file__).parents[1] / "sql" / "people.sql")
 
 _LEFT = "former employee"
 _SKIP_LEFT = """(

@@ -13,7 +13,7 @@ from shared.contracts import Operation, OperationState
 from shared.database import Connection, Pool, queries
 from shared.errors import ReturpostError
 
-Q = queries(Path(__file__).with_name("queries.sql"))
+Q = queries(Path(__file__).parents[1] / "sql" / "operations.sql")
 
 Row = asyncpg.Record
 
