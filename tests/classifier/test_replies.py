@@ -50,6 +50,12 @@ def test_no_live_address_is_called_dead(path: Path) -> None:
             assert not judge(text).dead_address, text
 
 
+def test_what_only_sounds_like_a_dead_address_kills_none() -> None:
+    """The words for it, said of the sender, of files, links, hosts and directories, or of what is for now."""
+    for text in Path(__file__).with_name("replies").joinpath("alive.txt").read_text(encoding="utf-8").splitlines():
+        assert not judge(text).dead_address, text
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_replies_name_no_address_of_others(path: Path) -> None:
     for domain in re.findall(r"[\w.+-]@((?:[\w-]+\.)+[a-z]+)", path.read_text(encoding="utf-8")):
