@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from services.blocklist import block_log, store
+from services.blocklist import block_log, erasures, store
 from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
 from services.blocklist.store import Key, Said
 from services.blocklist.undo import tell_applied
@@ -56,12 +56,16 @@ async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Cl
         )
 
 
-async def take_erasures(events: Sequence[Event[AddressErase]], work: Work, clock: Clock) -> None:
+async def take_erasures(
+    events: Sequence[Event[AddressErase]], work: Work, clock: Clock, *, remember: bool = True
+) -> None:
     """Remove addresses and their history, lift their blocks, and have everybody do the same."""
     _, triggers = _latest(events)
     taken = await store.take_for_erase(work.connection, triggers)
     await store.erase(work.connection, taken)
     await block_log.erase(work.connection, taken)
+    if remember:
+        await erasures.remember(work.connection, {place: trigger.time for place, trigger in triggers.items()})
     for place, trigger in triggers.items():
         is_blocked, version = taken.get(place, (False, 0))
         if is_blocked:

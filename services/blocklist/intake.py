@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.blocklist import store
+from services.blocklist import erasures, store
 from services.blocklist.policy import may_block
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.store import Key, Line
@@ -24,6 +24,7 @@ async def take_results(
     events: Sequence[Event[DeliveryRecorded]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
 ) -> None:
     """Note deliveries, which lift blocks by return count, and complaints, which block."""
+    events = await erasures.living(work.connection, events)
     delivered: dict[Key, datetime | None] = {}
     last: dict[Key, Event[DeliveryRecorded]] = {}
     complaints: list[Line] = []
@@ -52,7 +53,8 @@ async def take_verdicts(
     events: Sequence[Event[BounceClassified]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
 ) -> None:
     """Note the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
-    lines = [_bounce(item) for item in events if _counts(item.data)]
+    counting = [item for item in events if _counts(item.data)]
+    lines = [_bounce(item) for item in await erasures.living(work.connection, counting)] if counting else []
     if not lines:
         return
     triggers = {(line.tenant, line.address): _trigger_of(line) for line in lines}

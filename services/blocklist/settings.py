@@ -21,6 +21,9 @@ class Settings(ServiceSettings):
     """How often operations that another process took the request for are looked for."""
     import_interval: timedelta = timedelta(seconds=1)
     """How often lists that another process received are looked for."""
+    remember_erased: bool = True
+    """Whether a keyed hash stays of an erased address, so that what happened before and comes late does not bring it
+    back."""
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks inside which webhooks may go though their addresses are not public, as JSON: `["10.1.2.0/24"]`."""
     webhook_plain_http: bool = False

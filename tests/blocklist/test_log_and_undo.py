@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
+from shared.cloudevents import event
+from shared.contracts import AddressErase
 from tests.blocklist.model import Input, address, message
 from tests.blocklist.test_imports import blocked, finished, hand_in
 from tests.world import TENANT, Running, World, eventually
@@ -118,3 +121,32 @@ async def test_a_block_by_hand_may_end_by_itself(world: World, blocklist: Runnin
     (told,) = await eventually(lambda: world.take_events("actions.address-blocked"))
     assert datetime.fromisoformat(told["data"]["until"]) == soon
     await say(blocklist, until="2020-01-01T00:00:00Z", status=422)
+
+
+async def test_what_comes_late_does_not_bring_an_erased_address_back(world: World, blocklist: Running) -> None:
+    erased = address(1)
+    await world.send(message(Input("dead", 1, 1, "m1"), TENANT))
+    await eventually(lambda: known(blocklist, erased), lambda seen: seen["blocked"])
+    await say(blocklist, "/undo", status=200, addresses=[erased])
+    now = datetime.now(UTC)
+    told = event(AddressErase(addresses=[erased], time=now, by="ann"), id="e", source="/test", tenant=TENANT)
+    await world.command(told)
+    await eventually(lambda: known(blocklist, erased), lambda seen: not seen["known"])
+    late = [Input("dead", 1, 2, "m2"), Input("dead", 2, 2, "m2")]
+    await world.send(*(message(one, TENANT) for one in late))
+    await eventually(lambda: known(blocklist, address(2)), lambda seen: seen["blocked"])
+    assert not (await known(blocklist, erased))["known"]
+    assert await traces(world, erased) == []
+    (hashed,) = await world.fetch("blocklist", "SELECT place FROM erased")
+    assert hashed["place"] != sha256(f"{TENANT}\x1f{erased}".encode()).digest()[:16]
+
+
+async def traces(world: World, text: str) -> list[str]:
+    """Return the tables of the blocklist that have a row with this text anywhere in it."""
+    tables = await world.fetch("blocklist", "SELECT tablename FROM pg_tables WHERE schemaname = 'blocklist'")
+    found = []
+    for (table,) in tables:
+        query = f'SELECT count(*) FROM "{table}" AS t WHERE strpos(t::text, $1) > 0'  # noqa: S608 - names out of the catalogue
+        if (await world.fetch("blocklist", query, text))[0]["count"]:
+            found.append(table)
+    return found
