@@ -23,7 +23,7 @@ from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
 
 pytestmark = pytest.mark.services
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 TENANT = "acme"
 
 
