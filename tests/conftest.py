@@ -113,9 +113,12 @@ def database(backing: Any, template: str) -> Iterator[str]:
 
 @contextmanager
 def made_database(backing: Any, template: str) -> Iterator[str]:
-    """Make a migrated database for as long as the block lasts."""
+    """Make a migrated database for as long as the block lasts.
+
+    Its files are copied as they are: hundreds of small tables through the log take five times as long.
+    """
     name = f"test_{uuid4().hex[:12]}"
-    _execute(backing.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _execute(backing.database_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _database(backing.database_url, name)
     _execute(backing.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 
