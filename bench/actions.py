@@ -6,9 +6,7 @@ It starts a system of its own and fills it: a mailing with 1,000,000 recipients 
 contact, all of them blocked, and returned in another mailing. See README.md.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -26,6 +24,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench import command
 from bench.blocklist import percentile
 from bench.filling import DEAD, FILL, MAILING, MAILINGS, TENANT
 from bench.processes import MEBIBYTE, Processes
@@ -255,17 +254,7 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Measure and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.05 a quick look")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
-    given = parser.parse_args()
-    if given.scale <= 0:
-        parser.error("--scale: must be above 0")
-    console = Console(stderr=True)
-    findings = run(given.scale, console)
-    show(findings, console)
-    if given.json:
-        given.json.write_text(json.dumps(asdict(findings), indent=2) + "\n")
+    command.measure(__doc__, run, show)
 
 
 if __name__ == "__main__":

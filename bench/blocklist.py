@@ -6,7 +6,6 @@ It starts a system of its own, fills the blocklist with 100,000, 1,000,000 and 1
 which one in five is blocked, and measures at each size. See README.md.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -27,6 +26,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bench import command
 from bench.publishing import publish
 from bench.watching import events_so_far
 from returpost.client import BlockStream, Mirror
@@ -310,17 +310,7 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Measure and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.01 a quick look")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
-    given = parser.parse_args()
-    if given.scale <= 0:
-        parser.error("--scale: must be above 0")
-    console = Console(stderr=True)
-    findings = run(given.scale, console)
-    show(findings, console)
-    if given.json:
-        given.json.write_text(json.dumps(asdict(findings), indent=2) + "\n")
+    command.measure(__doc__, run, show)
 
 
 if __name__ == "__main__":

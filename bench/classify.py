@@ -9,7 +9,6 @@ folder of labelled mails is at `../shared/corpus` beside the project, its mails 
 otherwise the project's own samples are.
 """
 
-import argparse
 import json
 import random
 import time
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench import command
 from bench.confusion import picture
 from returpost.samples import expectations, paths
 from returpost.simulated_replies import HARD, SOFT
@@ -304,17 +304,7 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Take the arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.05 a quick look")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
-    given = parser.parse_args()
-    if given.scale <= 0:
-        parser.error("--scale: must be above 0")
-    console = Console(stderr=True)
-    findings = run(given.scale, console)
-    show(findings, console)
-    if given.json:
-        given.json.write_text(json.dumps(vars(findings), indent=2) + "\n")
+    command.measure(__doc__, run, show)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ It starts a system of its own, fills it with 1,000,000 blocked addresses (times 
 a person, and measures. See README.md.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from playwright.async_api import Page, async_playwright
 from rich.console import Console
 from rich.table import Table
 
+from bench import command
 from deploy.local import install
 from returpost.home import Home, Running
 from returpost.system import Options, operate, system
@@ -225,17 +224,7 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Measure and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.01 a quick look")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
-    given = parser.parse_args()
-    if given.scale <= 0:
-        parser.error("--scale: must be above 0")
-    console = Console(stderr=True)
-    findings = run(given.scale, console)
-    show(findings, console)
-    if given.json:
-        given.json.write_text(json.dumps(asdict(findings), indent=2) + "\n")
+    command.measure(__doc__, run, show)
 
 
 if __name__ == "__main__":

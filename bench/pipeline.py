@@ -9,9 +9,7 @@ bytes through the same number of hops without domain work. After the runs the ta
 an oracle. See README.md.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -27,7 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import ceiling
+from bench import ceiling, command
 from bench.oracle import expect
 from bench.processes import Processes, shares
 from bench.publishing import publish
@@ -232,17 +230,7 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Exit code 1 when the state is not the oracle's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="F", help="1.0 the full size, 0.05 a quick look")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
-    given = parser.parse_args()
-    if given.scale <= 0:
-        parser.error("--scale: must be above 0")
-    console = Console(stderr=True)
-    findings = run(given.scale, console)
-    show(findings, console)
-    if given.json:
-        given.json.write_text(json.dumps(vars(findings), indent=2) + "\n")
+    findings = command.measure(__doc__, run, show)
     sys.exit(0 if findings.oracle_equal else 1)
 
 
