@@ -25,7 +25,8 @@ lint: venv ## style, types, and whether generated documents are up to date
 	@.venv/bin/python -m deploy.generate --check
 
 bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
-	@for script in bench/pipeline.py bench/classify.py bench/blocklist.py; do .venv/bin/python -m $$(echo $${script%.py} | tr / .) $(ARGS) || exit 1; done
+	@for name in pipeline parse classify webhooks validate blocklist actions console; do \
+		.venv/bin/python -m bench.$$name $(ARGS) || exit 1; done
 
 screenshots: venv ## pictures of every page of the web page, into docs/screenshots/all
 	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py $(ARGS)

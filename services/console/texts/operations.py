@@ -11,6 +11,7 @@ NAMES = {
     "delete_addresses": _("Delete selected e-mail addresses"),
     "clear_bounce_flag": _("Clear bounce-flag"),
     "set_former_employee": _("Set as former employee"),
+    "set_back_former_employee": _("Set back from former employee"),
     "correct_address": _("Correct the address"),
     "send_again": _("Send again"),
     "block": _("Block"),
@@ -24,6 +25,7 @@ PICTURES = {
     "delete_addresses": "trash",
     "clear_bounce_flag": "flag",
     "set_former_employee": "leave",
+    "set_back_former_employee": "undo",
     "send_again": "undo",
     "block": "block",
 }
