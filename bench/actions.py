@@ -8,14 +8,10 @@ contact, all of them blocked, and returned in another mailing. See README.md.
 
 import asyncio
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -25,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
-from bench.blocklist import percentile
 from bench.filling import DEAD, FILL, MAILING, MAILINGS, TENANT
+from bench.own_system import own_system, percentile
 from bench.processes import MEBIBYTE, Processes
 from bench.viewing import pages, sums
 from returpost.home import Home, Running
-from returpost.system import Options, operate, system
-from shared.security import ALL_TENANTS, SCOPES, issue
+from returpost.system import Options
+from shared.security import ALL_TENANTS
 
 ROWS = 1_000_000
 LEAST = 10_000
@@ -220,22 +216,9 @@ async def _until(database: Any, statement: str, *arguments: Any) -> Any:
 
 def run(scale: float, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
-        home, logs = Home(Path(name) / "home"), (Path(name) / "services.log").open("w")
-
-        def write(program: str, line: str) -> None:
-            logs.write(f"{program} | {line}\n")
-            if '"level":"error"' in line:
-                console.print(f"{program} | {line}")
-
-        options = Options(services=("actions", "blocklist"), console_logs=False)
-        with logs, system(home, options, console.print) as (running, programs):
-            token = issue(
-                home.secrets().token_key, name="bench", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(days=1)
-            )
-            measured = Run(running, home, token, scale, console.print)
-            if asyncio.run(operate(running, programs, write, console.print, measured.work)) is None:
-                sys.exit(130)
+    with own_system(Options(services=("actions", "blocklist"), console_logs=False), console) as own:
+        measured = Run(own.running, own.home, own.token(ALL_TENANTS), scale, console.print)
+        own.measure(measured.work)
         return measured.findings
 
 

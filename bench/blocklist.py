@@ -11,14 +11,11 @@ import contextlib
 import json
 import random
 import statistics
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 
 import aio_pika
 import asyncpg
@@ -27,14 +24,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
+from bench.own_system import own_system, percentile
 from bench.publishing import publish
 from bench.watching import events_so_far
 from returpost.client import BlockStream, Mirror
-from returpost.home import Home, Running
-from returpost.system import Options, operate, system
+from returpost.home import Running
+from returpost.system import Options
 from shared.cloudevents import Event, encode, event
 from shared.contracts import BounceClassified, Verdict
-from shared.security import ALL_TENANTS, SCOPES, issue
+from shared.security import ALL_TENANTS
 from shared.topology import EVENTS
 from shared.vocabulary import Fault, Reason, VerdictType
 
@@ -266,30 +264,11 @@ def _verdict(n: int, *, dead: bool = False) -> Event[BounceClassified]:
     return event(data, id=f"bench-{n}", source="/bench", tenant=TENANT)
 
 
-def percentile(seconds: list[float], share: int) -> float:
-    """Return the value that so many in a hundred do not exceed."""
-    return sorted(seconds)[max(0, -(-len(seconds) * share // 100) - 1)]
-
-
 def run(scale: float, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
-        home, logs = Home(Path(name) / "home"), (Path(name) / "services.log").open("w")
-
-        def write(program: str, line: str) -> None:
-            logs.write(f"{program} | {line}\n")
-            if '"level":"error"' in line:
-                console.print(f"{program} | {line}")
-
-        options = Options(services=("blocklist",), console_logs=False)
-        with logs, system(home, options, console.print) as (running, programs):
-            token = issue(
-                home.secrets().token_key, name="bench", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(days=1)
-            )
-            measured = Run(running, token, scale, console.print)
-            work: Callable[[], Awaitable[int]] = measured.work
-            if asyncio.run(operate(running, programs, write, console.print, work)) is None:
-                sys.exit(130)
+    with own_system(Options(services=("blocklist",), console_logs=False), console) as own:
+        measured = Run(own.running, own.token(ALL_TENANTS), scale, console.print)
+        own.measure(measured.work)
         return measured.findings
 
 

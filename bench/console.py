@@ -6,14 +6,10 @@ It starts a system of its own, fills it with 1,000,000 blocked addresses (times 
 a person, and measures. See README.md.
 """
 
-import asyncio
 import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
+from bench.own_system import own_system, percentile
 from deploy.local import install
-from returpost.home import Home, Running
-from returpost.system import Options, operate, system
+from returpost.home import Running
+from returpost.system import Options
 from shared.database import queries
-from shared.security import SCOPES, issue
 
 BLOCKED, LEAST = 1_000_000, 2_000
 TENANT, USER, PASSWORD = "bench", "marketer", "a password for the bench"
@@ -119,7 +115,7 @@ class Run:
             answer = await http.get(f"/v1/views/blocked{what}", params=asked)
             seconds.append(time.perf_counter() - started)
             answer.raise_for_status()
-        self.findings.server[name] = percentile(seconds, 50), percentile(seconds, 95)
+        self.findings.server[name] = percentile(seconds, 50) * 1000, percentile(seconds, 95) * 1000
 
     async def _deep(self, http: httpx.AsyncClient) -> None:
         """Turn pages: the last costs what the first did."""
@@ -131,7 +127,7 @@ class Run:
             if told["next"] is None:
                 break
             asked["after"] = told["next"]
-        self.findings.server["next page by name"] = percentile(seconds, 50), percentile(seconds, 95)
+        self.findings.server["next page by name"] = percentile(seconds, 50) * 1000, percentile(seconds, 95) * 1000
 
     async def _page(self) -> None:
         found = install.chromium()
@@ -160,7 +156,7 @@ class Run:
             ("rows shown", rows),
             ("click on a column, until sorted", sorted_),
         ):
-            self.findings.page |= {f"{name}, p{share}": percentile(seconds, share) for share in (50, 95)}
+            self.findings.page |= {f"{name}, p{share}": percentile(seconds, share) * 1000 for share in (50, 95)}
 
 
 async def _visit(page: Page, url: str) -> tuple[float, float]:
@@ -180,28 +176,11 @@ async def _click(page: Page) -> float:
     return time.perf_counter() - started
 
 
-def percentile(seconds: list[float], share: int) -> float:
-    """Return the milliseconds that so many in a hundred do not exceed."""
-    return sorted(seconds)[max(0, -(-len(seconds) * share // 100) - 1)] * 1000
-
-
 def run(scale: float, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
-        home, logs = Home(Path(name) / "home"), (Path(name) / "services.log").open("w")
-
-        def write(program: str, line: str) -> None:
-            logs.write(f"{program} | {line}\n")
-            if '"level":"error"' in line:
-                console.print(f"{program} | {line}")
-
-        options = Options(services=("actions", "console"), console_logs=False)
-        with logs, system(home, options, console.print) as (running, programs):
-            life = timedelta(days=1)
-            token = issue(home.secrets().token_key, name="bench", tenant=TENANT, scopes=SCOPES, lifetime=life)
-            measured = Run(running, token, max(int(BLOCKED * scale), LEAST), console.print)
-            if asyncio.run(operate(running, programs, write, console.print, measured.work)) is None:
-                sys.exit(130)
+    with own_system(Options(services=("actions", "console"), console_logs=False), console) as own:
+        measured = Run(own.running, own.token(TENANT), max(int(BLOCKED * scale), LEAST), console.print)
+        own.measure(measured.work)
         return measured.findings
 
 

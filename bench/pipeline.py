@@ -12,7 +12,6 @@ an oracle. See README.md.
 import asyncio
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,12 +26,13 @@ from rich.table import Table
 
 from bench import ceiling, command
 from bench.oracle import expect
+from bench.own_system import own_system
 from bench.processes import Processes, shares
 from bench.publishing import publish
 from bench.watching import Events, compare, events_so_far, settled, until_done
 from bench.workload import SENDER, Input, address_of, inputs, messages
-from returpost.home import Home, Running
-from returpost.system import Options, operate, system
+from returpost.home import Running
+from returpost.system import Options
 from shared.topology import COMMANDS, EVENTS
 
 RESULTS, SINGLE_RESULTS, IDLE_SAMPLES = 1_000_000, 100_000, 1_000
@@ -185,22 +185,13 @@ class Run:
 
 def run(scale: float, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it. Raises `RuntimeError` when a run comes to a halt."""
-    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name, Progress(console=console) as progress:
-        folder = Path(name)
-        logs = (folder / "services.log").open("w")
-
-        def write(program: str, line: str) -> None:
-            logs.write(f"{program} | {line}\n")
-            if '"level":"error"' in line:
-                console.print(f"{program} | {line}")
-
-        options = Options(senders=(SENDER,), console_logs=False)
-        with logs, system(Home(folder / "home"), options, console.print) as (running, programs):
-            measured = Run(running, scale, progress, folder)
-            ended = asyncio.run(operate(running, programs, write, console.print, measured.work))
-            if ended is None:
-                sys.exit(130)
-            asyncio.run(measured.measure_ceiling())
+    with (
+        Progress(console=console) as progress,
+        own_system(Options(senders=(SENDER,), console_logs=False), console) as own,
+    ):
+        measured = Run(own.running, scale, progress, own.folder)
+        own.measure(measured.work)
+        asyncio.run(measured.measure_ceiling())
         return measured.findings
 
 

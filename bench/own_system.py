@@ -1,0 +1,58 @@
+"""A system of a benchmark's own: servers and services in a folder that is gone afterwards."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from returpost.home import Home, Running
+from returpost.system import Options, operate, system
+from shared.security import SCOPES, issue
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSystem:
+    """It runs while `measure` does; its servers stay until the block ends."""
+
+    folder: Path
+    home: Home
+    running: Running
+    operate: Callable[[Callable[[], Awaitable[int]]], Coroutine[Any, Any, int | None]]
+
+    def token(self, tenant: str) -> str:
+        """Return a token that may all."""
+        key = self.home.secrets().token_key
+        return issue(key, name="bench", tenant=tenant, scopes=SCOPES, lifetime=timedelta(days=1))
+
+    def measure(self, work: Callable[[], Awaitable[int]]) -> None:
+        """Start the services, do the work, stop them. Exits with 130 when somebody interrupts it."""
+        if asyncio.run(self.operate(work)) is None:
+            sys.exit(130)
+
+
+@contextmanager
+def own_system(options: Options, console: Console) -> Iterator[OwnSystem]:
+    """Give the servers, with a home that is prepared; errors of the services are shown, the rest is written down."""
+    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
+        folder = Path(name)
+        home, logs = Home(folder / "home"), (folder / "services.log").open("w")
+
+        def write(program: str, line: str) -> None:
+            logs.write(f"{program} | {line}\n")
+            if '"level":"error"' in line:
+                console.print(f"{program} | {line}")
+
+        with logs, system(home, options, console.print) as (running, programs):
+            yield OwnSystem(folder, home, running, lambda work: operate(running, programs, write, console.print, work))
+
+
+def percentile(seconds: Sequence[float], share: int) -> float:
+    """Return the value that so many in a hundred do not exceed."""
+    return sorted(seconds)[max(0, -(-len(seconds) * share // 100) - 1)]
