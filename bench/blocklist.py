@@ -3,19 +3,24 @@
     python -m bench.blocklist --scale 0.01 --json blocklist.json
 
 It starts a system of its own, fills the blocklist with 100,000, 1,000,000 and 10,000,000 addresses (times the scale) of
-which one in five is blocked, and measures at each size. See README.md.
+which one in five is blocked, and measures at each size. `--sizes` and `--steps` choose, `--keep` keeps what was filled
+for the next run; figures are written after each step. See README.md.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
+from pathlib import Path
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
@@ -24,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
+from bench.blocklist_filling import TENANT, address, fill
 from bench.own_system import own_system, percentile
 from bench.publishing import publish
 from bench.watching import events_so_far
@@ -37,13 +43,12 @@ from shared.topology import EVENTS
 from shared.vocabulary import Fault, Reason, VerdictType
 
 SIZES = (100_000, 1_000_000, 10_000_000)
-BLOCKED = 5
-"""One in so many is blocked."""
 LEAST = 10_000
-TENANT = "bench"
+STEPS = ("one", "many", "stream", "mirror", "verdicts", "idle")
 ONES, TENS, IDLE = 500, 60, 200
 VERDICTS, A_MESSAGE = 100_000, 50
 LOOK_UPS = 1_000_000
+COUNT_BLOCKED = "SELECT count(*) FROM blocklist.addresses WHERE tenant = $1 AND cause IS NOT NULL"
 QUEUE = "blocklist.bounce-classified"
 WANTED = {
     "check_one_p99_ms": "<= 5",
@@ -55,15 +60,6 @@ WANTED = {
     "verdicts_per_second": ">= 10,000",
     "block_to_subscriber_p99_ms": "<= 50",
 }
-FILL = """
-    INSERT INTO blocklist.addresses (tenant, address, version, return_count, cause, reason, since, mailing)
-    SELECT $1, 'user' || n || '@mail' || n % 5000 || '.example.com',
-           CASE WHEN n % 5 = 0 THEN 1760000000000000 + n ELSE 0 END,
-           (n % 5 = 0)::integer, CASE WHEN n % 5 = 0 THEN 'dead_address' END,
-           CASE WHEN n % 5 = 0 THEN 'user_unknown' END, CASE WHEN n % 5 = 0 THEN timestamptz '2026-01-01' END,
-           CASE WHEN n % 5 = 0 THEN 'm1' END
-    FROM generate_series($2::bigint, $3::bigint) AS n
-"""
 
 
 @dataclass
@@ -89,53 +85,35 @@ class Findings:
 
 
 class Run:
-    """One run over one system."""
+    """The measurements at one size."""
 
-    def __init__(self, running: Running, token: str, scale: float, say: Callable[[str], None]) -> None:
-        self.findings = Findings()
+    def __init__(self, running: Running, token: str, findings: Findings, save: Callable[[], None]) -> None:
+        """`save` is called when something is found."""
+        self.findings = findings
         self._running = running
         self._url = running.urls["blocklist"]
         self._token = token
-        self._scale = scale
-        self._say = say
+        self._save = save
         self._random = random.Random(1)
+        self._name = uuid4().hex
+        """Of this run: the same event twice would count once."""
 
-    async def work(self) -> int:
-        """Fill and measure, size by size."""
-        filled = 0
-        for size in SIZES:
-            count = max(int(size * self._scale), LEAST)
-            if count <= filled:
-                continue
-            await self._fill(filled, count)
-            filled = count
-            await self._measure(count)
-        await self._verdicts()
-        await self._idle()
-        return 0
-
-    async def _fill(self, start: int, end: int) -> None:
-        self._say(f"filling up to {end:,} addresses")
-        database = await asyncpg.connect(self._running.database_url, command_timeout=3_600)
-        for first in range(start, end, 250_000):
-            await database.execute(FILL, TENANT, first, min(first + 250_000, end) - 1)
-        await database.execute("VACUUM ANALYZE blocklist.addresses")
-        await database.close()
-
-    async def _measure(self, count: int) -> None:
-        self._say(f"measuring with {count:,} addresses")
+    async def work(self, steps: Sequence[str], say: Callable[[str], None]) -> int:
+        """Take the steps, in their order."""
         found = self.findings
-        found.addresses = count
+        curve = found.curves.setdefault(str(found.addresses), {})
         async with httpx.AsyncClient(base_url=self._url, timeout=600, headers=self._headers) as http:
-            found.check_one_p99_ms = await self._check(http, 1, ONES)
-            found.check_10k_p99_ms = await self._check(http, 10_000, TENS)
-            lines = max(100_000, min(count, 2_000_000))
-            found.check_stream_first_s = await self._stream(http, lines)
-            found.check_stream_per_second = lines / min([await self._stream(http, lines) for _ in range(2)])
-        await self._mirror(count)
-        found.curves[str(count)] = {
-            name: value for name, value in asdict(found).items() if isinstance(value, float) and value
-        }
+            ways: dict[str, Callable[[], Awaitable[None]]] = {
+                "one": lambda: self._ones(http), "many": lambda: self._many(http), "stream": lambda: self._files(http),
+                "mirror": self._mirror, "verdicts": self._verdicts, "idle": self._idle,
+            }  # fmt: skip
+            for step in steps:
+                before = asdict(found)
+                await ways[step]()
+                curve |= {name: value for name, value in asdict(found).items() if value != before[name]}
+                say(f"{found.addresses:,}: {step}: " + ", ".join(f"{name} {curve[name]:,.1f}" for name in curve))
+                self._save()
+        return 0
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -143,8 +121,19 @@ class Run:
 
     def _addresses(self, number: int) -> list[str]:
         """Return addresses of which about one in five is blocked."""
-        places = (self._random.randrange(self.findings.addresses) for _ in range(number))
-        return [f"user{n}@mail{n % 5000}.example.com" for n in places]
+        return [address(self._random.randrange(self.findings.addresses)) for _ in range(number)]
+
+    async def _ones(self, http: httpx.AsyncClient) -> None:
+        self.findings.check_one_p99_ms = await self._check(http, 1, ONES)
+
+    async def _many(self, http: httpx.AsyncClient) -> None:
+        self.findings.check_10k_p99_ms = await self._check(http, 10_000, TENS)
+
+    async def _files(self, http: httpx.AsyncClient) -> None:
+        found = self.findings
+        lines = max(100_000, min(found.addresses, 2_000_000))
+        found.check_stream_first_s = await self._stream(http, lines)
+        found.check_stream_per_second = lines / min([await self._stream(http, lines) for _ in range(2)])
 
     async def _check(self, http: httpx.AsyncClient, number: int, times: int) -> float:
         seconds = []
@@ -175,12 +164,17 @@ class Run:
         assert counts["checked"] == number
         return seconds
 
-    async def _mirror(self, count: int) -> None:
+    async def _mirror(self) -> None:
+        database = await asyncpg.connect(self._running.database_url)
+        count = await database.fetchval(
+            "SELECT count(*) FROM blocklist.addresses WHERE cause IS NOT NULL AND tenant = $1", TENANT
+        )
+        await database.close()
         found, started = self.findings, time.perf_counter()
         async with Mirror(self._url, self._token, self._running.amqp_url, TENANT) as mirror:
             await mirror.ready(600)
             found.mirror_catch_up_s = time.perf_counter() - started
-            assert len(mirror) == (count + BLOCKED - 1) // BLOCKED, len(mirror)
+            assert len(mirror) == count, len(mirror)
             found.mirror_bytes_per_address = mirror.bytes / len(mirror)
             asked = self._addresses(LOOK_UPS)
             before = time.process_time()
@@ -191,10 +185,10 @@ class Run:
             found.mirror_skip_per_second = LOOK_UPS / (time.process_time() - before)
 
     async def _verdicts(self) -> None:
-        """Publish verdicts, and wait until the blocklist has applied them."""
-        number = max(int(VERDICTS * self._scale), LEAST)
-        self._say(f"{number:,} verdicts")
-        made = [_verdict(n) for n in range(number)]
+        """Publish verdicts on addresses that are known, and wait until the blocklist has applied them."""
+        number = min(VERDICTS, self.findings.addresses)
+        places = self._random.sample(range(self.findings.addresses), number)
+        made = [_verdict(f"{self._name}-{n}", address(n)) for n in places]
         bodies = [encode(made[start : start + A_MESSAGE])[0] for start in range(0, number, A_MESSAGE)]
         async with httpx.AsyncClient(timeout=30) as client:
             urls = {"blocklist": self._url}
@@ -205,14 +199,13 @@ class Run:
             )
             done = before
             while done - before < number:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
                 done = (await events_so_far(client, urls))[QUEUE, "processed"]
             self.findings.verdicts_per_second = number / (time.perf_counter() - started)
             await publishing
 
     async def _idle(self) -> None:
         """Publish one dead address after the other, and take the time until a reader of the stream has its block."""
-        self._say("idle: from the verdict to a reader of the stream")
         heard: asyncio.Queue[str] = asyncio.Queue()
 
         async def read() -> None:
@@ -227,7 +220,7 @@ class Run:
             exchange = await channel.get_exchange(EVENTS, ensure=False)
 
             async def say(n: int) -> str:
-                made = _verdict(100_000_000 + n, dead=True)
+                made = _verdict(f"{self._name}-{n}", f"idle{n}@{self._name}.example.com", dead=True)
                 message = aio_pika.Message(encode([made])[0], delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
                 await exchange.publish(message, f"bounce.classified.{TENANT}")
                 return made.data.address
@@ -248,7 +241,7 @@ class Run:
         self.findings.block_to_subscriber_p99_ms = percentile(seconds, 99) * 1000
 
 
-def _verdict(n: int, *, dead: bool = False) -> Event[BounceClassified]:
+def _verdict(identity: str, of: str, *, dead: bool = False) -> Event[BounceClassified]:
     verdict = Verdict(
         type=VerdictType.HARD,
         reason=Reason.USER_UNKNOWN if dead else Reason.MAILBOX_FULL,
@@ -258,18 +251,25 @@ def _verdict(n: int, *, dead: bool = False) -> Event[BounceClassified]:
         rule="bench.rule",
     )
     data = BounceClassified(
-        mailing=f"m{n % 10}", address=f"bounced{n}@example.com", time=datetime.now(UTC), sender="default",
-        verdict=verdict, attempt=0,
-    )  # fmt: skip
-    return event(data, id=f"bench-{n}", source="/bench", tenant=TENANT)
+        mailing=identity, address=of, time=datetime.now(UTC), sender="default", verdict=verdict, attempt=0
+    )
+    return event(data, id=identity, source="/bench", tenant=TENANT)
 
 
-def run(scale: float, console: Console) -> Findings:
-    """Start a system of its own, measure, and stop it."""
-    with own_system(Options(services=("blocklist",), console_logs=False), console) as own:
-        measured = Run(own.running, own.token(ALL_TENANTS), scale, console.print)
-        own.measure(measured.work)
-        return measured.findings
+def run(given: argparse.Namespace, console: Console) -> Findings:
+    """Start a system of its own, fill it and measure, size by size, and stop it."""
+    findings = Findings()
+    options = Options(services=("blocklist",), console_logs=False)
+    with own_system(options, console, given.keep) as own:
+        for size in sorted({max(int(size * given.scale), LEAST) for size in given.sizes}):
+            console.print(f"filling up to {size:,} addresses")
+            started = time.perf_counter()
+            asyncio.run(fill(own.running.database_url, size))
+            console.print(f"filled in {time.perf_counter() - started:.0f} s")
+            findings.addresses = size
+            at_size = Run(own.running, own.token(ALL_TENANTS), findings, lambda: command.write(given.json, findings))
+            own.measure(partial(at_size.work, given.steps, console.print))
+    return findings
 
 
 def show(findings: Findings, console: Console) -> None:
@@ -280,16 +280,20 @@ def show(findings: Findings, console: Console) -> None:
         if name in ("addresses", "curves"):
             continue
         row = [findings.curves[size].get(name) for size in sizes]
-        if not any(row):
-            row[-1] = getattr(findings, name)
-        cells = ["" if value is None else f"{value:,.1f}" for value in row]
-        table.add_row(name, *cells, WANTED.get(name, ""))
+        if any(row):
+            table.add_row(name, *("" if value is None else f"{value:,.1f}" for value in row), WANTED.get(name, ""))
     console.print(table)
 
 
 def main() -> None:
     """Measure and tell."""
-    command.measure(__doc__, run, show)
+    parser = command.arguments(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="how many addresses")
+    parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS, help="what to measure")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what was filled there, and use it again")
+    given = command.read(parser)
+    console = Console(stderr=True)
+    show(run(given, console), console)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -38,10 +38,14 @@ class OwnSystem:
 
 
 @contextmanager
-def own_system(options: Options, console: Console) -> Iterator[OwnSystem]:
-    """Give the servers, with a home that is prepared; errors of the services are shown, the rest is written down."""
-    with tempfile.TemporaryDirectory(prefix="returpost-bench-") as name:
-        folder = Path(name)
+def own_system(options: Options, console: Console, keep: Path | None = None) -> Iterator[OwnSystem]:
+    """Give the servers, with a home that is prepared; errors of the services are shown, the rest is written down.
+
+    The folder `keep` stays with all that is in it, and is taken up again by the next run.
+    """
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="returpost-bench-")))
+        folder.mkdir(parents=True, exist_ok=True)
         home, logs = Home(folder / "home"), (folder / "services.log").open("w")
 
         def write(program: str, line: str) -> None:
