@@ -38,8 +38,14 @@ async def open_pool(url: str, service: str, *, size: int) -> Pool:
         min_size=2,
         max_size=size,
         command_timeout=60,
+        reset=_as_it_is,
         server_settings={"search_path": service, "application_name": f"returpost-{service}", "timezone": "UTC"},
     )
+
+
+async def _as_it_is(_: object) -> None:
+    """Give a connection back with no question to the server: nothing of ours outlives its transaction, of settings and
+    locks only those are used that end with it, and one that is left open is rolled back all the same."""
 
 
 async def connect(url: str, service: str, *, size: int) -> Pool:

@@ -4,9 +4,11 @@ A key lives in the settings alone; two keys at once let a key be replaced while 
 """
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 import jwt
@@ -87,10 +89,18 @@ def issue(
 
 def verify(token: str, keys: list[str]) -> Caller | None:
     """Return whom the token speaks for, or nothing when no key made it or its time is over."""
+    known = _read(token, tuple(keys))
+    return known[0] if known is not None and known[1] > time.time() else None
+
+
+@lru_cache(maxsize=1024)
+def _read(token: str, keys: tuple[str, ...]) -> tuple[Caller, float] | None:
+    """Return whom a token speaks for and until when: what a token says and who signed it stays as it is."""
     for key in keys:
         try:
             claims = jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "sub"]})
-            return Caller(str(claims["sub"]), str(claims["tenant"]), frozenset(claims["scopes"]), claims.get("jti"))
+            caller = Caller(str(claims["sub"]), str(claims["tenant"]), frozenset(claims["scopes"]), claims.get("jti"))
+            return caller, float(claims["exp"])
         except (jwt.InvalidTokenError, KeyError, TypeError):
             continue
     return None

@@ -33,7 +33,9 @@ IN_FLIGHT: Final = 600_000_000
 """Versions (microseconds) by which a change may be older than the snapshot that does not have it."""
 OLD_JOURNAL: Final = 4
 """A journal with this many lines an address is begun anew."""
-PLAIN: Final = "abcdefghijklmnopqrstuvwxyz0123456789@._+-"
+STRANGE_ENDS: Final = ".>"
+"""How texts in ASCII end, but for empty ones, of which the key may be another than they are in lower case."""
+PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789@._+-\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,14 @@ class Mirror:
 
     def __contains__(self, address: str) -> bool:
         """Say whether an address is blocked, however it is written. Raises `Unavailable` before there is a snapshot."""
-        return self._code(address) != FREE
+        lowered, table = address.strip().lower(), self._table
+        if table is None:
+            table = self._held()
+        bits, mask = table.state[:2]  # the filter of the table, here: most look-ups end with it
+        first = hash(lowered)
+        if bits[first >> 3 & mask] >> (first & 7) & 1 or not lowered.isascii() or lowered[-1:] in STRANGE_ENDS:
+            return self._code(address) != FREE
+        return False
 
     def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
         """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
@@ -120,8 +129,12 @@ class Mirror:
         table, written = self._held(), list(addresses)
         joined = "\n".join(written).lower() + "\n"
         keys = joined.split("\n")[:-1]
-        strange = joined.encode("utf-8", "surrogatepass").translate(None, f"{PLAIN}\n".encode())
-        if strange or ".\n" in joined or len(keys) != len(written):
+        if (
+            len(keys) != len(written)
+            or not joined.isascii()
+            or ".\n" in joined
+            or joined.encode().translate(None, PLAIN)
+        ):
             return [address for address in written if self._code(address)]
         return [written[place] for place in table.among(keys) if table.code(keys[place])]
 
@@ -145,8 +158,8 @@ class Mirror:
         return self._table
 
     def _code(self, address: str) -> int:
-        table, lowered = self._held(), address.lower()
-        if lowered.strip(PLAIN) or lowered.endswith("."):
+        table, lowered = self._held(), address.strip().lower()
+        if not lowered.isascii() or lowered[-1:] in STRANGE_ENDS:
             try:
                 lowered = key(normalise(address))
             except InvalidAddress:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from services.blocklist import erasures, store
 from services.blocklist.policy import may_block
 from services.blocklist.reassess import Trigger, reassess
@@ -121,7 +123,8 @@ def _complaint(item: Event[DeliveryRecorded], place: Key) -> Line:
 
 
 def _uuid(text: str) -> UUID:
+    # asyncpg's own, which is one of Python's and read in a tenth of the time
     try:
-        return UUID(text)
+        return pgproto.UUID(text)
     except ValueError:
-        return UUID(ids.derived(text, "history"))
+        return pgproto.UUID(ids.derived(text, "history"))

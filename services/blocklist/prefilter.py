@@ -26,6 +26,8 @@ TENANTS: Final = 50
 BITS: Final = 16
 """Bits an address, by which three to six in a hundred others pass."""
 MIN_ADDRESSES: Final = 1 << 16
+QUICK: Final = 2_000
+"""Changes of the last minutes above which reading them takes longer than asking for the addresses themselves."""
 
 
 class Filter:
@@ -46,12 +48,15 @@ class Filter:
         return self._count > self._room
 
     def add(self, keys: Sequence[str]) -> None:
-        """Add addresses; one that is in it already takes room once more."""
-        bits, mask = self._bits, self._mask
+        """Add addresses; those that are in it already take no room."""
+        bits, mask, new = self._bits, self._mask, 0
         for key in keys:
             place = hash(key)
-            bits[place >> 3 & mask] |= 1 << (place & 7)
-        self._count += len(keys)
+            byte, bit = place >> 3 & mask, 1 << (place & 7)
+            if not bits[byte] & bit:
+                bits[byte] |= bit
+                new += 1
+        self._count += new
 
     def among(self, keys: Sequence[str]) -> list[int]:
         """Return the places of the keys that may be blocked."""
@@ -68,6 +73,7 @@ class Prefilters:
         self._filters: OrderedDict[str, Filter] = OrderedDict()
         self._as_of: dict[str, float] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._making: dict[str, asyncio.Task[Filter]] = {}
 
     async def of(self, tenant: str) -> Filter:
         """Return the filter of a tenant, up to date; the first time takes as long as reading all blocks does."""
@@ -87,6 +93,23 @@ class Prefilters:
             while len(self._filters) > TENANTS:
                 self._filters.popitem(last=False)
             return found
+
+    async def at_hand(self, tenant: str) -> Filter | None:
+        """Return the filter of a tenant with all that is blocked now, when that is quick; else have it for later."""
+        found, as_of = self._filters.get(tenant), self._as_of.get(tenant, 0.0)
+        now = time.time()
+        if found is not None and not found.full:
+            since = int((as_of - OVERLAP) * 1_000_000)
+            rows = await self._pool().fetch(Q["keys_after"], tenant, since, "", QUICK)
+            if len(rows) < QUICK:
+                found.add([row["address"] for row in rows])
+                self._as_of[tenant] = max(now, self._as_of[tenant])
+                self._filters.move_to_end(tenant)
+                return found
+        if now - as_of > OVERLAP and tenant not in self._making:
+            self._making[tenant] = making = asyncio.create_task(self.of(tenant))
+            making.add_done_callback(lambda _: self._making.pop(tenant))
+        return None
 
     async def _fill(self, tenant: str) -> Filter:
         count = await self._pool().fetchval(Q["count_blocked"], tenant)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-import re2
 from asyncpg import Record
 
+from services.blocklist import plain
 from services.blocklist.checking import Q
 from services.blocklist.lists.entry import Entry
 from services.blocklist.lists.reading import ListReader
@@ -30,10 +30,6 @@ AT_ONCE: Final = 3
 """Batches whose queries may be under way."""
 FEW_LINES: Final = 30_000
 """A list up to this long is asked for line by line: a filter may be far larger than the list."""
-
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?"
-_PLAIN = re2.compile(rf"(?:[A-Za-z0-9._+-]{{1,64}}@(?:{_LABEL}\.){{1,4}}{_LABEL}\n)*")
-"""Lines whose key is the line in small letters: a part of what `normalise` leaves as it is."""
 
 
 class Write(Protocol):
@@ -165,9 +161,8 @@ async def list_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
 
 def batch_of(lines: bytes) -> Batch:
     """Read lines, of which the last one ends with a line feed; empty ones are left out."""
-    if _PLAIN.fullmatch(lines):
-        text = lines.decode("ascii")
-        return Batch(text.split("\n")[:-1], text.lower().split("\n")[:-1])
+    if (keys := plain.keys(lines)) is not None:
+        return Batch(lines.decode("ascii").split("\n")[:-1], keys)
     return _of_lines([line for line in lines.decode("utf-8", "replace").splitlines() if line.strip()])
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from services.blocklist import prefilter, streamed_check
+from services.blocklist import checking, prefilter, streamed_check
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.streamed_check import batch_of
 from shared.addresses import key, normalise
 from shared.errors import InvalidAddress
-from tests.world import Running, World
+from tests.world import Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -112,3 +112,19 @@ def test_the_quick_way_reads_a_line_as_the_slow_one_does(line: str) -> None:
     assert batch.keys == wanted
     assert set(batch.problems) == ({0} if wanted == [""] else set())
     assert batch.lines == [line]
+
+
+async def test_many_at_once_are_told_what_was_blocked_a_moment_ago(
+    blocklist: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "MANY", 2)
+    prefilters = blocklist.service.app.state.prefilters
+    asked = [f"u{n}@example.com" for n in range(20)]
+    for n, address in enumerate(asked):
+        await block(blocklist, address)
+        monkeypatch.setattr(prefilter, "QUICK", 5 if n > 10 else 2_000)  # the filter is asked, then passed by
+        answer = await blocklist.http.post("/v1/check", json={"addresses": [*asked, "no address"]})
+        assert sorted(one["address"] for one in answer.json()["skip"]) == sorted(asked[: n + 1])
+        assert [one["address"] for one in answer.json()["invalid"]] == ["no address"]
+        if n == 0:
+            await eventually(lambda: prefilters.at_hand("demo"), lambda found: found is not None)

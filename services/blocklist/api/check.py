@@ -62,7 +62,7 @@ async def check(
     if media_type == "application/json":
         asked = Asked.model_validate_json(await request.body())
         checked = await checking.check(
-            state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock()
+            state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock(), state.prefilters
         )
         return Response(checked.__pydantic_serializer__.to_json(checked), media_type="application/json")
     question = Question(owner, stream, state.clock(), answer == "all")
