@@ -1,17 +1,24 @@
 """Actions: bulk operations over 1,000,000 addresses, and the views over a mailing of as many.
 
     python -m bench.actions --scale 0.05 --json actions.json
+    python -m bench.actions --data /tmp/filled --steps copy,csv --json actions.json
 
 It starts a system of its own and fills it: a mailing with 1,000,000 recipients (times the scale), nine in ten with a
-contact, all of them blocked, and returned in another mailing. See README.md.
+contact, all of them blocked, and returned in another mailing. With `--data` the filled folder is kept for further runs,
+until a run has cleared the addresses. Each figure is written as soon as it is measured, beside those that are in the
+file already. See README.md.
 """
 
+import argparse
 import asyncio
+import json
+import shutil
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
-from bench.filling import DEAD, FILL, MAILING, MAILINGS, TENANT
+from bench.filling import DEAD, MAILING, TENANT, fill
 from bench.own_system import own_system, percentile
 from bench.processes import MEBIBYTE, Processes
 from bench.viewing import pages, sums
@@ -35,11 +42,21 @@ TIMES = 3
 """How often each page is asked for, one after another."""
 OTHERS_PAUSE = 0.05
 """Seconds between two of the other requests."""
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "copy": ("copy_to_selection", {"name": "All that were returned"}),
+    "csv": ("export", {"format": "csv"}),
+    "excel": ("export", {"format": "xlsx"}),
+    "clear": ("clear_bounce_flag", {}),
+}
+"""The operations that are measured, by the names of the figures."""
+VIEWS = "views"
 WANTED = {
     "copy_s": "<= 60", "clear_s": "<= 120", "csv_s": "<= 30", "excel_s": "<= 150", "rss_mb_max": "<= 250",
     "view_p95_ms": "<= 150", "other_p99_ms": "<= 200",
 }  # fmt: skip
 LIFTED = "SELECT NOT EXISTS (SELECT FROM actions.address_states WHERE tenant = $1 AND blocked)"
+DUE = "INSERT INTO actions.statistics_due VALUES ($1, 'mailing', $2) ON CONFLICT DO NOTHING"
+COUNTED = "SELECT took FROM actions.statistics_runs WHERE tenant = $1 AND counted_at > '-infinity'"
 
 
 @dataclass
@@ -60,70 +77,76 @@ class Findings:
     sums_p95_ms: float = 0.0
     """Counts and groups."""
     other_p99_ms: float = 0.0
-    """Of other requests while operations run."""
+    """Of other requests while operations run: of the operation that held them up most."""
     previews: dict[str, float] = field(default_factory=dict)
+    """Until the preview was confirmed, in seconds."""
+    rss_mb: dict[str, float] = field(default_factory=dict)
+    others_p99_ms: dict[str, float] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     """Pages above what is wanted, in ms."""
     counting_s: float = 0.0
     """Counting the statistics of the mailing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Whether a folder holds what so many rows are measured on."""
+
+    folder: Path
+    rows: int
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / f"filled-{self.rows}"
+
+    def is_so(self) -> bool:
+        return self._note.exists()
+
+    def note(self) -> None:
+        self._note.touch()
+
+    def spoil(self) -> None:
+        self._note.unlink()
+
+
 class Run:
     """One run over one system."""
 
-    def __init__(self, running: Running, home: Home, token: str, scale: float, say: Callable[[str], None]) -> None:
-        self.findings = Findings(rows=max(int(ROWS * scale), LEAST))
+    def __init__(
+        self, running: Running, home: Home, token: str, findings: Findings, keep: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.findings = findings
         self._running = running
         self._processes = Processes(home.folder)
-        self._say = say
+        self._keep, self._say = keep, say
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(
             base_url=running.urls["actions"], params={"tenant": TENANT}, headers=headers, timeout=900
         )
-        self._others: list[float] = []
 
-    async def work(self) -> int:
-        """Fill and measure."""
-        async with self._http:
-            self._processes.find()
-            await self._fill()
-            async with self._watched():
-                await self._views()
-                chosen = {"filter": {"view": "returned", "mailing": DEAD}}
-                async with self._others_served():
-                    await self._measure(chosen)
-                self.findings.other_p99_ms = percentile(self._others, 99) * 1000
-        return 0
-
-    async def _measure(self, chosen: dict[str, Any]) -> None:
-        found = self.findings
-        found.copy_s = await self._operation("copy_to_selection", chosen, {"name": "All that were returned"})
-        found.csv_s = await self._operation("export", chosen, {"format": "csv"})
-        found.excel_s = await self._operation("export", chosen, {"format": "xlsx"})
-        started = time.perf_counter()
-        await self._operation("clear_bounce_flag", chosen, {})
+    async def fill(self) -> None:
+        """Fill the tables."""
+        await fill(self._running.database_url, self.findings.rows, self._say)
         database = await asyncpg.connect(self._running.database_url)
-        await _until(database, LIFTED, TENANT)
+        await database.execute(DUE, TENANT, MAILING)
+        self.findings.counting_s = await _until(database, COUNTED, TENANT)
         await database.close()
-        found.clear_s = time.perf_counter() - started
 
-    async def _fill(self) -> None:
-        rows, step = self.findings.rows, 100_000
-        database = await asyncpg.connect(self._running.database_url, command_timeout=3_600)
-        for statement in FILL:
-            self._say(f"filling {statement.split()[2]}")
-            for first in range(0, rows, step):
-                await database.execute(statement, TENANT, first, min(first + step, rows) - 1)
-        await database.execute(MAILINGS, TENANT)
-        self._say("VACUUM ANALYZE")
-        await database.execute("VACUUM ANALYZE")
-        await database.execute("INSERT INTO actions.statistics_due VALUES ($1, 'mailing', $2)", TENANT, MAILING)
-        took = "SELECT took FROM actions.statistics_runs WHERE tenant = $1 AND counted_at > '-infinity'"
-        self.findings.counting_s = await _until(database, took, TENANT)
-        await database.close()
+    async def measure(self, step: str) -> None:
+        """Measure one step, and keep its figures."""
+        found = self.findings
+        async with self._watched(step):
+            if step == VIEWS:
+                await self._views()
+            else:
+                async with self._others_served(step):
+                    setattr(found, f"{step}_s", await self._operation(step))
+        found.rss_mb_max = max(found.rss_mb.values())
+        found.other_p99_ms = max(found.others_p99_ms.values(), default=0.0)
+        self._keep()
 
     async def _views(self) -> None:
-        self._say("views")
         found = self.findings
         asked = await self._ask(pages(MAILING))
         every = [one for seconds in asked.values() for one in seconds]
@@ -147,23 +170,28 @@ class Run:
         answer.raise_for_status()
         return time.perf_counter() - started
 
-    async def _operation(self, operation: str, chosen: dict[str, Any], parameters: dict[str, Any]) -> float:
+    async def _operation(self, step: str) -> float:
         """Preview, confirm and wait; return the seconds that all of it took."""
-        self._say(f"{operation} {parameters}")
+        operation, parameters = STEPS[step]
         started = time.perf_counter()
+        chosen = {"filter": {"view": "returned", "mailing": DEAD}}
         body = {"operation": operation, "chosen": chosen, "parameters": parameters}
         preview = (await self._http.post("/v1/operations", json=body)).raise_for_status().json()
         assert preview["rows"] == self.findings.rows, preview
         place = f"/v1/operations/{preview['id']}"
         (await self._http.post(f"{place}/confirm", json={"token": preview["token"]})).raise_for_status()
-        self.findings.previews[f"{operation} {parameters.get('format', '')}".strip()] = time.perf_counter() - started
+        self.findings.previews[step] = time.perf_counter() - started
         while (seen := (await self._http.get(place)).json())["state"] != "finished":
             assert seen["state"] in ("queued", "running"), seen
             await asyncio.sleep(0.2)
+        if step == "clear":
+            database = await asyncpg.connect(self._running.database_url)
+            await _until(database, LIFTED, TENANT)
+            await database.close()
         return time.perf_counter() - started
 
     @asynccontextmanager
-    async def _others_served(self) -> AsyncIterator[None]:
+    async def _others_served(self, step: str) -> AsyncIterator[None]:
         """Ask for other things all the while, one after another."""
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
             ("/v1/views/recipients", {"mailing": MAILING}),
@@ -171,22 +199,26 @@ class Run:
             ("/v1/operations", {}),
             ("/v1/statistics", {}),
         )
+        seconds: list[float] = []
 
         async def ask() -> None:
             while True:
                 for path, query in asked:
-                    self._others.append(await self._get(path, query))
+                    seconds.append(await self._get(path, query))
                     await asyncio.sleep(OTHERS_PAUSE)
 
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(ask())
             yield
             asking.cancel()
+        self.findings.others_p99_ms[step] = percentile(seconds, 99) * 1000
 
     @asynccontextmanager
-    async def _watched(self) -> AsyncIterator[None]:
+    async def _watched(self, step: str) -> AsyncIterator[None]:
         """Keep the highest resident memory of actions with the processes that it starts."""
         parent = self._processes.services["actions"]
+        highest = self.findings.rss_mb
+        highest[step] = 0.0
 
         async def look() -> None:
             while True:
@@ -196,13 +228,27 @@ class Run:
                         size += process.memory_info().rss / MEBIBYTE
                     except psutil.NoSuchProcess:
                         continue
-                self.findings.rss_mb_max = max(size, self.findings.rss_mb_max)
+                highest[step] = max(size, highest[step])
                 await asyncio.sleep(0.25)
 
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(look())
             yield
             looking.cancel()
+
+    async def work(self, steps: list[str], filled: Filled) -> int:
+        """Fill what is not filled, and measure."""
+        async with self._http:
+            self._processes.find()
+            if not filled.is_so():
+                await self.fill()
+                filled.note()
+            for step in steps:
+                self._say(step)
+                if step == "clear":
+                    filled.spoil()
+                await self.measure(step)
+        return 0
 
 
 async def _until(database: Any, statement: str, *arguments: Any) -> Any:
@@ -214,30 +260,52 @@ async def _until(database: Any, statement: str, *arguments: Any) -> Any:
         await asyncio.sleep(0.2)
 
 
-def run(scale: float, console: Console) -> Findings:
+def run(given: argparse.Namespace, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it."""
-    with own_system(Options(services=("actions", "blocklist"), console_logs=False), console) as own:
-        measured = Run(own.running, own.home, own.token(ALL_TENANTS), scale, console.print)
-        own.measure(measured.work)
-        return measured.findings
+    findings = Findings(rows=max(int(ROWS * given.scale), LEAST))
+    if given.json and given.json.exists() and (known := json.loads(given.json.read_text()))["rows"] == findings.rows:
+        findings = Findings(**known)
+
+    def keep() -> None:
+        command.write(given.json, findings)
+
+    if given.data and given.data.exists() and not Filled(given.data, findings.rows).is_so():
+        shutil.rmtree(given.data)
+    options = Options(services=("actions", "blocklist"), console_logs=False)
+    with own_system(options, console, given.data) as own:
+        measured = Run(own.running, own.home, own.token(ALL_TENANTS), findings, keep, console.print)
+        own.measure(lambda: measured.work(given.steps, Filled(own.folder, findings.rows)))
+    return findings
 
 
 def show(findings: Findings, console: Console) -> None:
     """Print what was measured and what is wanted."""
     table = Table("figure", "measured", "wanted", title=f"Actions over {findings.rows:,} addresses")
     for name, value in asdict(findings).items():
-        if isinstance(value, float):
+        if isinstance(value, float) and value:
             table.add_row(name, f"{value:,.1f}", WANTED.get(name, ""))
-    for name, seconds in findings.previews.items():
-        table.add_row(f"preview of {name}, s", f"{seconds:,.1f}", "")
+    for step, seconds in findings.previews.items():
+        table.add_row(f"preview of {step}, s", f"{seconds:,.1f}", "")
     console.print(table)
     for name, ms in findings.slow.items():
         console.print(f"{ms:8.1f} ms  {name}")
 
 
+def _steps(text: str) -> list[str]:
+    steps = text.split(",")
+    if unknown := set(steps) - {VIEWS, *STEPS}:
+        raise argparse.ArgumentTypeError(f"no such step: {', '.join(sorted(unknown))}")
+    return steps
+
+
 def main() -> None:
     """Measure and tell."""
-    command.measure(__doc__, run, show)
+    parser = command.arguments(__doc__)
+    every = ",".join((VIEWS, *STEPS))
+    parser.add_argument("--steps", type=_steps, default=every, metavar="STEPS", help=f"what to measure: {every}")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the filled system is kept for another run")
+    console = Console(stderr=True)
+    show(run(command.read(parser), console), console)
 
 
 if __name__ == "__main__":
