@@ -13,7 +13,8 @@ import pytest
 
 from services.actions.app import create
 from services.actions.exports.columns import DEFAULT, TITLES, Column, Language
-from services.actions.exports.formats import EXCEL_ROWS, STREAMED, Format, Look, harmless
+from services.actions.exports.excel import SHEET_ROWS, Excel
+from services.actions.exports.formats import STREAMED, Format, Look, harmless
 from services.actions.operations.ending import remove_old
 from services.actions.settings import Settings
 from shared.database import Pool, connect
@@ -76,7 +77,36 @@ def test_each_format_says_the_same_of_awkward_values() -> None:
 def test_every_column_has_a_title_in_every_language() -> None:
     for language in Language:
         assert set(TITLES[language]) == set(Column)
-    assert EXCEL_ROWS == 2**20 - 1
+
+
+def sheets(rows: list[list[Any]], titles: list[str], sheet_rows: int = SHEET_ROWS) -> list[list[tuple[Any, ...]]]:
+    """Write a workbook, and read it again."""
+    file = io.BytesIO()
+    book = Excel(file, Look(titles, titles, ZoneInfo("Europe/Oslo")), sheet_rows)
+    book.rows(rows)
+    book.close()
+    return [list(sheet.iter_rows(values_only=True)) for sheet in openpyxl.load_workbook(file)]
+
+
+def test_a_workbook_has_awkward_values_as_they_are() -> None:
+    moment = datetime(2026, 7, 2, 3, 4, 5, tzinfo=UTC)
+    rows = [["=1+1", 7, moment], [' a<b>&"c"\n ', None, None], [None, -1, None], ["_x0041_ \x08", 0, moment]]
+    (sheet,) = sheets(rows, ["A & B", "B", "C"])
+    at = datetime(2026, 7, 2, 5, 4, 5)  # noqa: DTZ001 - a sheet has no zone
+    assert sheet == [
+        ("A & B", "B", "C"),
+        ("=1+1", 7, at),
+        (' a<b>&"c"\n ', None, None),
+        (None, -1, None),
+        ("_x005F_x0041_ _x0008_", 0, at),
+    ]
+
+
+def test_what_does_not_fit_a_sheet_goes_on_in_the_next() -> None:
+    assert SHEET_ROWS == 2**20 - 1
+    numbers = [[n] for n in range(7)]
+    assert sheets(numbers, ["n"], 3) == [[("n",), *map(tuple, numbers[n : n + 3])] for n in (0, 3, 6)]
+    assert sheets([], ["n"]) == [[("n",)]]
 
 
 async def download(actions: Running, operation: dict[str, Any]) -> tuple[bytes, str]:

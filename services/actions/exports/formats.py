@@ -1,4 +1,7 @@
-"""Rows as CSV, JSON lines, HTML or plain text, and as an Excel file. Plain: rows in, bytes or a file out."""
+"""Rows as CSV, JSON lines, HTML or plain text. Plain: rows in, bytes out.
+
+Values are made text column by column: what a column holds is looked at once, not for each of a million cells.
+"""
 
 import csv
 import html
@@ -9,19 +12,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-Rows = Iterable[Sequence[Any]]
+Rows = Sequence[Sequence[Any]]
+"""All values of a column are of one type, or none."""
 
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r]")
 """What spreadsheets take for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
+SECONDS = len("2026-01-02 03:04:05")
 _BLANKS = re.compile(r"[\x00-\x20\x7f]+")
-EXCEL_ROWS = 1_048_575
-"""Rows of a sheet below its headings: https://support.microsoft.com/office/excel-specifications-and-limits."""
-_EXCEL_TEXT = 32_767
-"""Characters of a cell, by the same page."""
 
 
 class Format(StrEnum):
@@ -66,7 +67,7 @@ class Writes(Protocol):
 
 def harmless(text: str) -> str:
     """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    return text if text[:1].isalnum() or not _FORMULA.match(text) else f"'{text}"
 
 
 class Csv:
@@ -80,13 +81,12 @@ class Csv:
         return mark.encode() + self._written([self._look.titles])
 
     def rows(self, rows: Rows) -> bytes:
-        zone = self._look.zone
-        return self._written([_cell(value, zone) for value in row] for row in rows)
+        return self._written(_texts(rows, self._look.zone, harmless))
 
     def end(self) -> bytes:
         return b""
 
-    def _written(self, rows: Rows) -> bytes:
+    def _written(self, rows: Iterable[Sequence[str]]) -> bytes:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self._look.separator, lineterminator="\r\n").writerows(rows)
         return text.getvalue().encode()
@@ -129,10 +129,8 @@ class Html:
         ).encode()
 
     def rows(self, rows: Rows) -> bytes:
-        zone = self._look.zone
-        return "".join(
-            f"<tr>{''.join(f'<td>{html.escape(_text(value, zone))}</td>' for value in row)}</tr>\n" for row in rows
-        ).encode()
+        texts = _texts(rows, self._look.zone, html.escape)
+        return "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>\n" for row in texts).encode()
 
     def end(self) -> bytes:
         return b"</tbody></table></body></html>\n"
@@ -149,8 +147,8 @@ class PlainText:
         return f"{mark}{chr(9).join(self._look.titles)}\n".encode()
 
     def rows(self, rows: Rows) -> bytes:
-        zone = self._look.zone
-        return "".join("\t".join(_BLANKS.sub(" ", _text(value, zone)) for value in row) + "\n" for row in rows).encode()
+        texts = _texts(rows, self._look.zone, partial(_BLANKS.sub, " "))
+        return "".join("\t".join(row) + "\n" for row in texts).encode()
 
     def end(self) -> bytes:
         return b""
@@ -164,62 +162,14 @@ STREAMED: dict[Format, Callable[[Look], Writes]] = {
 }
 
 
-class Excel:
-    """Writes a workbook row by row in constant memory; texts stay texts, whatever they look like."""
-
-    def __init__(self, path: Path, look: Look) -> None:
-        import xlsxwriter
-
-        options = {"constant_memory": True, "tmpdir": str(path.parent), "strings_to_formulas": False}
-        self._book = xlsxwriter.Workbook(str(path), options)
-        self._bold = self._book.add_format({"bold": True})
-        self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._look = look
-        self._row = EXCEL_ROWS
-        self._sheet: Any = None
-
-    def rows(self, rows: Rows) -> None:
-        """Add rows; past the end of a sheet the next one begins."""
-        zone = self._look.zone
-        for row in rows:
-            if self._row >= EXCEL_ROWS:
-                self._next_sheet()
-            self._row += 1
-            for column, value in enumerate(row):
-                self._cell(column, value, zone)
-
-    def _cell(self, column: int, value: Any, zone: ZoneInfo) -> None:
-        if value is None:
-            return
-        if isinstance(value, str):
-            self._sheet.write_string(self._row, column, value[:_EXCEL_TEXT])
-        elif isinstance(value, datetime):
-            self._sheet.write_datetime(self._row, column, value.astimezone(zone).replace(tzinfo=None), self._time)
-        else:
-            self._sheet.write_number(self._row, column, value)
-
-    def close(self) -> None:
-        """Put the file together."""
-        if self._sheet is None:
-            self._next_sheet()
-        self._book.close()
-
-    def _next_sheet(self) -> None:
-        self._sheet = self._book.add_worksheet()
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.set_column(0, len(self._look.columns) - 1, 22)
-        for column, title in enumerate(self._look.titles):
-            self._sheet.write_string(0, column, title, self._bold)
-        self._row = 0
+def _texts(rows: Rows, zone: ZoneInfo, text: Callable[[str], str]) -> Iterable[tuple[str, ...]]:
+    return zip(*(list(_column(column, zone, text)) for column in zip(*rows, strict=True)), strict=True)
 
 
-def _cell(value: Any, zone: ZoneInfo) -> Any:
-    return harmless(value) if isinstance(value, str) else _text(value, zone)
-
-
-def _text(value: Any, zone: ZoneInfo) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
+def _column(values: Sequence[Any], zone: ZoneInfo, text: Callable[[str], str]) -> Iterable[str]:
+    some = next((value for value in values if value is not None), None)
+    if isinstance(some, str):
+        return ["" if value is None else text(value) for value in values]
+    if isinstance(some, datetime):
+        return ["" if value is None else value.astimezone(zone).isoformat(" ")[:SECONDS] for value in values]
+    return ["" if value is None else str(value) for value in values]

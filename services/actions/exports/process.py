@@ -20,13 +20,14 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.actions.exports.columns import TITLES, Column, Language
-from services.actions.exports.formats import STREAMED, Excel, Format, Look
+from services.actions.exports.excel import Excel
+from services.actions.exports.formats import STREAMED, Format, Look, Rows
 from shared.database import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "exports.sql")
 
-PAGE = 10_000
-"""Rows that are in memory at once."""
+PAGE = 5_000
+"""Rows that are written at once, while as many are looked up."""
 PIECE = 1024 * 1024
 """Bytes a piece, before it is compressed."""
 NICE = 5
@@ -68,13 +69,11 @@ class Pieces:
 
 async def make(told: Mapping[str, Any]) -> dict[str, Any]:
     """Make the file; return its number of pieces, size in bytes and rows."""
-    connection = await asyncpg.connect(
-        told["database_url"], server_settings={"search_path": "actions", "application_name": "returpost-export"}
-    )
+    reading, keeping = await _connect(told), await _connect(told)
     try:
         format_ = Format(told["format"])
-        pieces = Pieces(connection, told["operation"], UUID(told["run"]), compress=format_ is not Format.EXCEL)
-        pages = _pages(connection, told)
+        pieces = Pieces(keeping, told["operation"], UUID(told["run"]), compress=format_ is not Format.EXCEL)
+        pages = _pages(reading, told)
         written = await (
             _excel(pieces, pages, look_of(told))
             if format_ is Format.EXCEL
@@ -82,7 +81,12 @@ async def make(told: Mapping[str, Any]) -> dict[str, Any]:
         )
         return {"pieces": pieces.number, "size": pieces.size, "rows": written}
     finally:
-        await connection.close()
+        await asyncio.gather(reading.close(), keeping.close())
+
+
+async def _connect(told: Mapping[str, Any]) -> Any:
+    names = {"search_path": "actions", "application_name": "returpost-export"}
+    return await asyncpg.connect(told["database_url"], server_settings=names)
 
 
 def look_of(told: Mapping[str, Any]) -> Look:
@@ -93,18 +97,29 @@ def look_of(told: Mapping[str, Any]) -> Look:
     return Look(columns, titles, ZoneInfo(told["time_zone"]), language, told["bom"], told["separator"])
 
 
-async def _pages(connection: Any, told: Mapping[str, Any]) -> AsyncIterator[list[list[Any]]]:
+async def _pages(connection: Any, told: Mapping[str, Any]) -> AsyncIterator[Rows]:
+    """Yield the rows, page by page: while one is written, PostgreSQL looks up the next."""
     bounds = await connection.fetchrow(Q["bounds"], told["operation"])
-    statement = Q["page"] if bounds["recipients"] else Q["page_of_addresses"]
-    columns, done = told["columns"], 0
-    for start in range(0, bounds["last"] + 1, PAGE):
-        rows = await connection.fetch(statement, told["operation"], start, start + PAGE, told["tenant"])
-        yield [[row[column] for column in columns] for row in rows]
+    columns = [Column(column) for column in told["columns"]]
+    statement = Q["page"].format(
+        columns=", ".join(columns), recipient=Q["of_mailing" if bounds["recipients"] else "last_returned"]
+    )
+
+    async def page(start: int) -> Rows:
+        rows: Rows = await connection.fetch(statement, told["operation"], start, start + PAGE, told["tenant"])
+        return rows
+
+    done, following = 0, asyncio.create_task(page(0))
+    for start in range(PAGE, bounds["last"] + 1 + PAGE, PAGE):
+        rows, following = await following, asyncio.create_task(page(start))
+        await asyncio.sleep(0)  # so that it is asked for before the writer takes the processor
+        yield rows
         done += len(rows)
         _say({"rows": done})
+    await following
 
 
-async def _streamed(pieces: Pieces, pages: AsyncIterator[list[list[Any]]], look: Look, format_: Format) -> int:
+async def _streamed(pieces: Pieces, pages: AsyncIterator[Rows], look: Look, format_: Format) -> int:
     writer, written = STREAMED[format_](look), 0
     await pieces.add(writer.start())
     async for rows in pages:
@@ -115,18 +130,17 @@ async def _streamed(pieces: Pieces, pages: AsyncIterator[list[list[Any]]], look:
     return written
 
 
-async def _excel(pieces: Pieces, pages: AsyncIterator[list[list[Any]]], look: Look) -> int:
+async def _excel(pieces: Pieces, pages: AsyncIterator[Rows], look: Look) -> int:
     written = 0
-    with tempfile.TemporaryDirectory(prefix="returpost-export-") as folder:
-        path = Path(folder) / "file.xlsx"
-        book = Excel(path, look)
+    with tempfile.TemporaryFile(prefix="returpost-export-") as file:
+        book = Excel(file, look)
         async for rows in pages:
             book.rows(rows)
             written += len(rows)
         book.close()
-        with path.open("rb") as file:
-            while data := file.read(PIECE):
-                await pieces.add(data)
+        file.seek(0)
+        while data := file.read(PIECE):
+            await pieces.add(data)
         await pieces.end()
     return written
 

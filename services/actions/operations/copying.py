@@ -20,10 +20,9 @@ from shared.vocabulary import ListKind
 Q = queries(Path(__file__).parents[1] / "sql" / "copying.sql")
 
 SKIP = """(
-    SELECT CASE WHEN count(*) = 0 THEN 'no_contact' WHEN bool_and(o.former_employee) THEN 'former_employee' END
-    FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
-    WHERE a.tenant = $2 AND a.address = c.address)"""
-"""Only who is somebody's, and still there, can be in a list."""
+    SELECT CASE WHEN o.address IS NULL THEN 'no_contact' WHEN o.former_employee THEN 'former_employee' END
+    FROM (SELECT) AS one LEFT JOIN owners AS o ON o.tenant = $2 AND o.address = c.address)"""
+"""Only who is somebody's, and still there, can be in a list; the owner is one who has left when all have."""
 
 _SKIP_ROWS = Q["skip_rows"].format(skip=SKIP)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.blocking import command_over, give
+from services.actions.operations.copying import SKIP
 from services.actions.operations.model import COMMAND_PART, Answer, Kind, Part, Running
 from shared import ids
 from shared.cloudevents import event
@@ -18,10 +19,6 @@ from shared.telemetry import traceparent
 Q = queries(Path(__file__).parents[1] / "sql" / "people.sql")
 
 _LEFT = "former employee"
-_SKIP_LEFT = """(
-    SELECT CASE WHEN count(*) = 0 THEN 'no_contact' WHEN bool_and(o.former_employee) THEN 'former_employee' END
-    FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
-    WHERE a.tenant = $2 AND a.address = c.address)"""
 _SKIP_THERE = """(
     SELECT CASE WHEN count(*) = 0 THEN 'no_contact' WHEN NOT bool_or(o.former_employee) THEN 'not_former_employee' END
     FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
@@ -117,5 +114,5 @@ async def tell(work: Work, operation: Running, contacts: Sequence[str], cause: s
         )
 
 
-LEAVE = Kind(apply=_leave, undo=_come_back, skip=_SKIP_LEFT, size=COMMAND_PART)
+LEAVE = Kind(apply=_leave, undo=_come_back, skip=SKIP, size=COMMAND_PART)
 SET_BACK = Kind(apply=_set_back, undo=_left_after_all, skip=_SKIP_THERE, size=COMMAND_PART)

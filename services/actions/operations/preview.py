@@ -73,8 +73,8 @@ async def _freeze_rows(work: Work, tenant: str, no: int, kind: Kind, rows: Sourc
         INSERT INTO operation_rows (operation, seq, address, mailing, outcome, why)
         SELECT $1, row_number() OVER (ORDER BY c.address, c.mailing) - 1, c.address, c.mailing,
                CASE WHEN w.why IS NOT NULL THEN 'skipped' END, w.why
-        FROM ({rows.sql}) AS c CROSS JOIN LATERAL (SELECT {kind.skip} AS why) AS w WHERE $2::text IS NOT NULL
-    """  # noqa: S608 - both are constants of this package
+        FROM ({rows.sql}) AS c CROSS JOIN LATERAL (SELECT {kind.skip} AS why OFFSET 0) AS w WHERE $2::text IS NOT NULL
+    """  # noqa: S608 - both are constants of this package; OFFSET 0: else it is asked twice
     await work.connection.execute(statement, no, tenant, *rows.arguments, timeout=FREEZING)
     await work.connection.execute(Q["cut"], no, kind.size or 2**31 - 1, timeout=FREEZING)
     if kind.most is not None and (await store.progress(work.connection, no))["total"] > kind.most:

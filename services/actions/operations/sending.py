@@ -23,12 +23,12 @@ _SKIP = """(
         WHEN q.status = 'sent' THEN 'outcome_unknown'
         WHEN q.status IN ('complained', 'unsubscribed') OR q.unsubscribed_at IS NOT NULL THEN 'unwanted'
         WHEN b.blocked THEN 'blocked'
-        WHEN (SELECT bool_and(o.former_employee) FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
-              WHERE a.tenant = $2 AND a.address = c.address) THEN 'former_employee'
+        WHEN o.former_employee THEN 'former_employee'
     END
-    FROM (SELECT 1) AS one
+    FROM (SELECT) AS one
     LEFT JOIN recipients AS q ON q.tenant = $2 AND q.mailing = c.mailing AND q.address = c.address
-    LEFT JOIN address_states AS b ON b.tenant = $2 AND b.address = c.address)"""
+    LEFT JOIN address_states AS b ON b.tenant = $2 AND b.address = c.address
+    LEFT JOIN owners AS o ON o.tenant = $2 AND o.address = c.address)"""
 _DUE_ROWS = Q["due_rows"].format(skip=_SKIP)
 
 

@@ -1,45 +1,34 @@
 -- name: page
--- Rows of an export from $2 up to $3, with all that columns may show. OFFSET 0 keeps the planner to look-ups by key.
-SELECT p.type, o.name, coalesce(p.written, o.written, r.address) AS address, o.company, p.code, p.reason, p.message, p.sent,
-       p.returned, p.mailing, s.return_count, s.blocked_since, s.cause, p.status, split_part(r.address, '@', -1) AS domain,
-       o.contact
-FROM operation_rows AS r
-LEFT JOIN LATERAL (
-    SELECT CASE WHEN q.returned_at IS NULL THEN q.status WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
-           q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
-           coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
-    FROM recipients AS q
-    WHERE q.tenant = $4 AND q.mailing = r.mailing AND q.address = r.address OFFSET 0) AS p ON true
-LEFT JOIN LATERAL (
-    SELECT a.written, a.contact, c.name, c.company
-    FROM contact_addresses AS a JOIN contacts AS c ON c.tenant = $4 AND c.contact = a.contact
-    WHERE a.tenant = $4 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
-LEFT JOIN LATERAL (
-    SELECT b.return_count, b.cause, b.since AS blocked_since FROM address_states AS b
-    WHERE b.tenant = $4 AND b.address = r.address AND b.blocked OFFSET 0) AS s ON true
-WHERE r.operation = $1 AND r.seq >= $2 AND r.seq < $3 AND r.outcome IS NULL ORDER BY r.seq
+-- Rows of an export from $2 up to $3, with the columns that were chosen. OFFSET 0 keeps the planner to look-ups by key.
+SELECT {columns} FROM (
+    SELECT r.seq, p.type, o.name, coalesce(p.written, w.written, r.address) AS address, o.company, p.code, p.reason,
+           p.message, p.sent, p.returned, p.mailing, s.return_count, s.since AS blocked_since, s.cause, p.status,
+           split_part(r.address, '@', -1) AS domain, o.contact
+    FROM operation_rows AS r
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN q.returned_at IS NULL THEN q.status WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
+               q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
+               coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
+        FROM recipients AS q WHERE q.tenant = $4 AND q.address = r.address AND {recipient}) AS p ON true
+    LEFT JOIN LATERAL (
+        SELECT o.contact, o.name, o.company FROM owners AS o
+        WHERE o.tenant = $4 AND o.address = r.address OFFSET 0) AS o ON true
+    LEFT JOIN LATERAL (
+        SELECT a.written FROM contact_addresses AS a
+        WHERE p.written IS NULL AND a.tenant = $4 AND a.address = r.address AND a.contact = o.contact OFFSET 0) AS w ON true
+    LEFT JOIN LATERAL (
+        SELECT b.return_count, b.cause, b.since FROM address_states AS b
+        WHERE b.tenant = $4 AND b.address = r.address AND b.blocked OFFSET 0) AS s ON true
+    WHERE r.operation = $1 AND r.seq >= $2 AND r.seq < $3 AND r.outcome IS NULL) AS e
+ORDER BY seq
 
--- name: page_of_addresses
--- The same of rows that are no recipients: with the last mailing that each address was returned in.
-SELECT p.type, o.name, coalesce(p.written, o.written, r.address) AS address, o.company, p.code, p.reason, p.message, p.sent,
-       p.returned, p.mailing, s.return_count, s.blocked_since, s.cause, p.status, split_part(r.address, '@', -1) AS domain,
-       o.contact
-FROM operation_rows AS r
-LEFT JOIN LATERAL (
-    SELECT CASE WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
-           q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
-           coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
-    FROM recipients AS q
-    WHERE q.tenant = $4 AND q.address = r.address AND q.returned_at IS NOT NULL
-    ORDER BY q.returned_at DESC LIMIT 1) AS p ON true
-LEFT JOIN LATERAL (
-    SELECT a.written, a.contact, c.name, c.company
-    FROM contact_addresses AS a JOIN contacts AS c ON c.tenant = $4 AND c.contact = a.contact
-    WHERE a.tenant = $4 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
-LEFT JOIN LATERAL (
-    SELECT b.return_count, b.cause, b.since AS blocked_since FROM address_states AS b
-    WHERE b.tenant = $4 AND b.address = r.address AND b.blocked OFFSET 0) AS s ON true
-WHERE r.operation = $1 AND r.seq >= $2 AND r.seq < $3 AND r.outcome IS NULL ORDER BY r.seq
+-- name: of_mailing
+-- The recipient that a row is.
+q.mailing = r.mailing OFFSET 0
+
+-- name: last_returned
+-- Of a row that is no recipient: the one of the last mailing that the address was returned in.
+q.returned_at IS NOT NULL ORDER BY q.returned_at DESC LIMIT 1
 
 -- name: bounds
 -- How many rows there are, up to which number, and whether they are recipients.

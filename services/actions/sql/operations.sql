@@ -23,13 +23,12 @@ WHERE operation = $1 AND outcome IS NOT NULL GROUP BY outcome, why ORDER BY coun
 
 -- name: sample
 -- The first rows, with whose they are and what is known of them; some of the skipped among them.
-SELECT r.seq, coalesce(o.written, p.written, r.address) AS address, r.mailing, r.outcome, r.why, o.contact, o.name, o.company,
+SELECT r.seq, coalesce(a.written, p.written, r.address) AS address, r.mailing, r.outcome, r.why, o.contact, o.name, o.company,
        p.reason, coalesce(s.blocked, false) AS blocked, s.cause
 FROM ((SELECT * FROM operation_rows WHERE operation = $1 AND outcome IS NULL ORDER BY seq LIMIT $3)
       UNION ALL (SELECT * FROM operation_rows WHERE operation = $1 AND outcome IS NOT NULL ORDER BY seq LIMIT $3)) AS r
-LEFT JOIN LATERAL (SELECT a.written, c.contact, c.name, c.company
-                   FROM contact_addresses AS a JOIN contacts AS c USING (tenant, contact)
-                   WHERE a.tenant = $2 AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS o ON true
+LEFT JOIN owners AS o ON o.tenant = $2 AND o.address = r.address
+LEFT JOIN contact_addresses AS a ON a.tenant = $2 AND a.address = r.address AND a.contact = o.contact
 LEFT JOIN recipients AS p ON p.tenant = $2 AND p.mailing = r.mailing AND p.address = r.address
 LEFT JOIN address_states AS s ON s.tenant = $2 AND s.address = r.address
 ORDER BY r.outcome NULLS FIRST, r.seq
