@@ -33,6 +33,7 @@ def pages(mailing: str) -> Iterator[Asked]:
         ("recipients", {"mailing": mailing}),
         ("returned", {"mailing": mailing}),
         ("returned", {}),
+        ("blocked", {"mailing": mailing}),
         ("blocked", {}),
         ("complaints", {}),
     )
@@ -46,7 +47,8 @@ def pages(mailing: str) -> Iterator[Asked]:
     for narrowed in NARROWED:
         yield "recipients", {"mailing": mailing, **narrowed}
         yield "recipients", {"mailing": mailing, "sort": "sent_at", "descending": True, **narrowed}
-        yield "blocked", {"sort": "blocked_since", "descending": True, **narrowed}
+        if "show" not in narrowed:  # that is of the recipients of one mailing
+            yield "blocked", {"sort": "blocked_since", "descending": True, **narrowed}
 
 
 def sums(mailing: str) -> Iterator[Asked]:

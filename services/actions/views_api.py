@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import Filter
-from services.actions.views import COUNTED, FEW, GROUPED, Group, Plan, Show, Sort, View, marked, phase_of
+from services.actions.plans import COUNTED, GROUPED, Plan
+from services.actions.views import Group, Show, Sort, View, marked, phase_of
 from shared.contracts import Id, Text
 from shared.errors import InvalidMessage
 from shared.vocabulary import BlockCause, Reason
@@ -44,10 +45,10 @@ async def _wanted(
         domain=domain, company=company, day=day, cause=cause, type=type, q=q,
     )  # fmt: skip
     plan = Plan(asked.wanted(owner))
-    search = plan.found()
-    if search is not None:
-        (found,) = await rows(request, search.sql, *search.arguments)
-        plan.few = found["count"] <= FEW
+    probes = plan.probes()
+    if probes is not None:
+        (counts,) = await rows(request, probes.sql, *probes.arguments)
+        plan.decide(counts)
     return plan
 
 

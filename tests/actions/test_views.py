@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.actions import views, views_api
+from services.actions import plans
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.actions.views import Group, Sort
@@ -71,9 +71,10 @@ async def test_each_sort_both_ways_page_by_page(
     assert counted == {"count": number, "exact": True}
 
 
-@pytest.mark.parametrize("few", [0, views.FEW])
+@pytest.mark.parametrize("few", [0, plans.FEW])
 async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(views_api, "FEW", few)  # what a search finds is looked up first, or met on the way
+    monkeypatch.setattr(plans, "FEW", few)  # what is left is looked up first, or met on the way
+    monkeypatch.setattr(plans, "FOUND", few)
 
     async def keys(**query: Any) -> list[str]:
         return [row["key"].partition("@")[0] for row in await pages(actions, "recipients", mailing="m1", **query)]

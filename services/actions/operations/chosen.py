@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.actions.filters import Filter
-from services.actions.views import Plan, View
+from services.actions.plans import Plan
+from services.actions.views import View
 from shared.addresses import key
 from shared.contracts import Address, Id
 
