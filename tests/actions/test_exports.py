@@ -90,7 +90,12 @@ def sheets(rows: list[list[Any]], titles: list[str], sheet_rows: int = SHEET_ROW
 
 def test_a_workbook_has_awkward_values_as_they_are() -> None:
     moment = datetime(2026, 7, 2, 3, 4, 5, tzinfo=UTC)
-    rows = [["=1+1", 7, moment], [' a<b>&"c"\n ', None, None], [None, -1, None], ["_x0041_ \x08", 0, moment]]
+    rows: list[list[Any]] = [
+        ["=1+1", 7, moment],
+        [' a<b>&"c"\n ', None, None],
+        [None, -1, None],
+        ["_x0041_ \x08", 0, moment],
+    ]
     (sheet,) = sheets(rows, ["A & B", "B", "C"])
     at = datetime(2026, 7, 2, 5, 4, 5)  # noqa: DTZ001 - a sheet has no zone
     assert sheet == [
@@ -104,7 +109,7 @@ def test_a_workbook_has_awkward_values_as_they_are() -> None:
 
 def test_what_does_not_fit_a_sheet_goes_on_in_the_next() -> None:
     assert SHEET_ROWS == 2**20 - 1
-    numbers = [[n] for n in range(7)]
+    numbers: list[list[Any]] = [[n] for n in range(7)]
     assert sheets(numbers, ["n"], 3) == [[("n",), *map(tuple, numbers[n : n + 3])] for n in (0, 3, 6)]
     assert sheets([], ["n"]) == [[("n",)]]
 
