@@ -50,9 +50,15 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 @lru_cache(maxsize=CACHED)
 def of_said(said: Said, rules: Rules) -> Verdict:
     """Return the verdict on a failure. Servers say the same to many: most of it was judged before."""
-    reason, confidence, rule, text, forced = _reason(said, rules)
+    return _verdict(rules, *_reason(said, rules), is_temporary(said))
+
+
+@lru_cache(maxsize=CACHED)
+def _verdict(
+    rules: Rules, reason: Reason, confidence: float, rule: str, text: str, forced: str | None, temporary: bool
+) -> Verdict:
+    """Return the verdict that follows from the rule that decided, its words, and the class of the reply."""
     meaning = rules.meaning(reason)
-    temporary = is_temporary(said)
     if forced is not None:
         kind = VerdictType(forced)
     elif meaning.type is VerdictType.HARD and temporary:
@@ -94,9 +100,10 @@ def is_proven(said: Said, words: str) -> bool:
     A server that knows its users refuses the recipient. What is said so to the message itself, or by whom and to what
     the bounce mail does not tell, is as often a filter's word, and an address that lives.
     """
-    if (not said.report and said.command is None) or said.command is Command.RCPT or _is_address_status(said.status):
+    answers = said.answers
+    if (not said.report and answers is None) or answers is Command.RCPT or _is_address_status(said.status):
         return True
-    return said.command is None and said.reply_code is not None and "recipient" in words
+    return answers is None and said.reply_code is not None and "recipient" in words
 
 
 def _is_address_status(status: str | None) -> bool:

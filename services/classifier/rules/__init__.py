@@ -7,8 +7,8 @@ their precedence, never by their place in a file.
 
 from services.classifier.rules.book import RuleBook as RuleBook
 from services.classifier.rules.loading import PACKAGED as PACKAGED, load as load
-from services.classifier.rules.matching import Match as Match, Placed as Placed, Rules as Rules
-from services.classifier.rules.model import ReasonMeaning as ReasonMeaning, Rule as Rule
+from services.classifier.rules.matching import Match as Match, Rules as Rules
+from services.classifier.rules.model import Placed as Placed, ReasonMeaning as ReasonMeaning, Rule as Rule
 from services.classifier.rules.text import (
     MAX_TEXT as MAX_TEXT,
     Said as Said,

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from services.classifier.rules.loading import evidence_of
-from services.classifier.rules.matching import Placed, Rules
+from services.classifier.rules.matching import Rules
+from services.classifier.rules.model import Placed
 
 
 def doubts(rules: Rules, files: Collection[str]) -> Iterator[str]:

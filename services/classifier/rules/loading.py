@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.classifier.rules.matching import Placed, Rules
-from services.classifier.rules.model import RuleFile, Tables
+from services.classifier.rules.matching import Rules
+from services.classifier.rules.model import Placed, RuleFile, Tables
 from shared.contracts import Evidence
 from shared.errors import InvalidSettings
 from shared.vocabulary import Reason

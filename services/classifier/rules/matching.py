@@ -1,31 +1,19 @@
 """All rules at once: their words in one linear pass over the text, then what else each asks for, the first at first."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import re2
 
-from services.classifier.rules.model import ReasonMeaning, Rule, Tables
+from services.classifier.rules.hosts import Hosts
+from services.classifier.rules.model import Placed, ReasonMeaning, Rule, Tables
+from services.classifier.rules.patterns import compiled
 from services.classifier.rules.text import Said, said_by
-from services.classifier.rules.words import Search, Words, options
+from services.classifier.rules.words import Search, Words
 from shared.contracts import Evidence
-from shared.errors import InvalidSettings
-from shared.vocabulary import Reason
+from shared.vocabulary import Command, Reason
 
 MAX_EXCERPT = 200
-
-
-class Placed(NamedTuple):
-    """A rule, its file, and its precedence."""
-
-    file: str
-    rule: Rule
-    precedence: int
-
-    @property
-    def name(self) -> str:
-        """Return how verdicts name the rule."""
-        return f"{self.file}.{self.rule.name}"
 
 
 class Match(NamedTuple):
@@ -34,6 +22,17 @@ class Match(NamedTuple):
     rule: Rule
     name: str
     text: str
+
+
+class _Asked(NamedTuple):
+    """What a rule asks for beside words, as `Rule` has it: kept apart, for it is read for each text."""
+
+    reply_code: tuple[int, ...]
+    status: tuple[str, ...]
+    unless_status: tuple[str, ...]
+    report: bool | None
+    command: tuple[Command, ...]
+    unless_command: tuple[Command, ...]
 
 
 class Rules:
@@ -45,9 +44,8 @@ class Rules:
         self.version = version
         self._heads = [(placed.rule, placed.name) for placed in self._rules]
         self._words = _words_of(self._rules)
-        self._asks_more = [_asks_more(placed.rule) for placed in self._rules]
-        self._hosts = [_hosts_of(placed, tables) for placed in self._rules]
-        self._needs_hosts = any(self._hosts)
+        self._asked = [_asked(placed.rule) for placed in self._rules]
+        self._hosts = Hosts(self._rules, tables)
 
     def __iter__(self) -> Iterator[Placed]:
         """Yield the rules, the one that goes first at first."""
@@ -64,7 +62,7 @@ class Rules:
 
     def said(self, evidence: Evidence) -> Said:
         """Return what rules look at."""
-        return said_by(evidence, with_hosts=self._needs_hosts)
+        return said_by(evidence, self._hosts.named(evidence.remote_mta, evidence.reporting_mta))
 
     def match(self, evidence: Evidence) -> Match | None:
         """Return the rule that decides. Linear in the length of the text."""
@@ -73,14 +71,14 @@ class Rules:
     def decide(self, said: Said) -> Match | None:
         """Return the rule that decides what was said."""
         for index, search in self._words.holding(said.text):
-            if not self._asks_more[index] or self._holds(index, said):
+            if self._asked[index] is None or self._holds(index, said):
                 return Match(*self._heads[index], _excerpt(search, said.text))
         return None
 
     def holding(self, said: Said) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
         for index, search in self._words.holding(said.text):
-            if not self._asks_more[index] or self._holds(index, said):
+            if self._asked[index] is None or self._holds(index, said):
                 yield Match(*self._heads[index], _excerpt(search, said.text))
 
     def by_status(self, status: str) -> Reason | None:
@@ -97,17 +95,8 @@ class Rules:
         return self._tables.reply_code.get(str(code))
 
     def _holds(self, index: int, said: Said) -> bool:
-        """Tell whether all that the rule asks for beside words holds."""
-        rule = self._rules[index].rule
-        return (
-            (not rule.reply_code or said.reply_code in rule.reply_code)
-            and (not rule.status or _status_is(said.status, rule.status))
-            and not (rule.unless_status and _status_is(said.status, rule.unless_status))
-            and (rule.report is None or rule.report == said.report)
-            and (not rule.command or said.command in rule.command)
-            and not (rule.unless_command and said.command in rule.unless_command)
-            and all(named.search(said.hosts) or named.search(said.text) for named in self._hosts[index])
-        )
+        asked = self._asked[index]
+        return asked is None or (_hold(asked, said) and self._hosts.hold(index, said))
 
 
 def _excerpt(search: Search | None, text: str) -> str:
@@ -127,34 +116,28 @@ def _words_of(rules: Sequence[Placed]) -> Words:
     except re2.error:
         for placed in rules:
             for pattern in (*placed.rule.patterns, *placed.rule.also, *placed.rule.unless):
-                _compiled(placed, pattern)
+                compiled(placed, pattern)
         raise
 
 
-def _compiled(placed: Placed, pattern: str) -> Any:
-    try:
-        return re2.compile(pattern, options())
-    except re2.error as error:
-        where = f"{placed.file}: rule {placed.rule.name}"
-        said = error.args[0] if error.args else ""
-        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        raise InvalidSettings(f"{where}: pattern {pattern!r}: {words}") from None
-
-
-def _hosts_of(placed: Placed, tables: Tables) -> tuple[Any, ...]:
-    rule = placed.rule
-    if rule.provider is not None and rule.provider not in tables.providers:
-        raise InvalidSettings(f"{placed.file}: rule {rule.name}: tables.toml has no provider {rule.provider!r}")
-    patterns = [pattern for pattern in (rule.provider and tables.providers[rule.provider], rule.mta) if pattern]
-    return tuple(_compiled(placed, pattern) for pattern in patterns)
-
-
-def _asks_more(rule: Rule) -> bool:
-    """Tell whether the rule asks for more than words."""
-    asked = (
-        rule.status, rule.unless_status, rule.reply_code, rule.command, rule.unless_command, rule.provider, rule.mta
+def _asked(rule: Rule) -> _Asked | None:
+    """Return what the rule asks for beside words, if anything."""
+    asked = _Asked(
+        rule.reply_code, rule.status, rule.unless_status, rule.report, rule.command, rule.unless_command
     )  # fmt: skip
-    return any(asked) or rule.report is not None
+    return asked if any(asked) or rule.report is not None or rule.provider or rule.mta else None
+
+
+def _hold(asked: _Asked, said: Said) -> bool:
+    """Tell whether what was said is as asked for, hosts aside."""
+    return (
+        (not asked.reply_code or said.reply_code in asked.reply_code)
+        and (not asked.status or _status_is(said.status, asked.status))
+        and not (asked.unless_status and _status_is(said.status, asked.unless_status))
+        and (asked.report is None or asked.report == said.report)
+        and (not asked.command or said.answers in asked.command)
+        and not (asked.unless_command and said.answers in asked.unless_command)
+    )
 
 
 def _status_is(status: str | None, wanted: Sequence[str]) -> bool:

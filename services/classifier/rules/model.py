@@ -1,6 +1,6 @@
 """What a rule file says: rules, what reasons mean, and what codes stand for."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,6 +57,19 @@ class Rule(BaseModel):
         """How many conditions there are beside the words: with the same precedence, the more special rule decides."""
         narrowing = (self.also, self.status, self.reply_code, self.command, self.provider, self.mta)
         return sum(map(bool, narrowing)) + (self.report is not None)
+
+
+class Placed(NamedTuple):
+    """A rule, its file, and its precedence."""
+
+    file: str
+    rule: Rule
+    precedence: int
+
+    @property
+    def name(self) -> str:
+        """Return how verdicts name the rule."""
+        return f"{self.file}.{self.rule.name}"
 
 
 class ReasonMeaning(BaseModel):

@@ -14,6 +14,7 @@ _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
+MIN_ID = 8
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
 _IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
 _WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
@@ -36,19 +37,28 @@ class Said(NamedTuple):
     status: str | None
     reply_code: int | None
     command: Command | None
-    """The command that the reply answers, when that is known."""
+    """The command that the reply answers, when the report tells it apart from the text."""
     report: bool
     """A bounce mail told it, not a sender, a log or a webhook."""
-    hosts: str
-    """Names of the MTAs, when any rule asks for them."""
+    hosts: tuple[int, ...]
+    """Which of the patterns for hosts, by number, are in the names of the MTAs."""
+
+    @property
+    def answers(self) -> Command | None:
+        """The command that the reply answers, when that is known. Few rules ask for it, and the text is looked at."""
+        return self.command or answered(self.text)
 
 
-def said_by(evidence: Evidence, *, with_hosts: bool) -> Said:
+def said_by(evidence: Evidence, hosts: tuple[int, ...] = ()) -> Said:
     """Return what rules look at."""
-    text = readable(evidence.diagnostic)
-    hosts = f"{evidence.remote_mta or ''} {evidence.reporting_mta or ''}".lower() if with_hosts else ""
-    command = evidence.command or answered(text)
-    return Said(text, evidence.status, evidence.reply_code, command, evidence.format != "smtp", hosts)
+    return Said(
+        readable(evidence.diagnostic),
+        evidence.status,
+        evidence.reply_code,
+        evidence.command,
+        evidence.format != "smtp",
+        hosts,
+    )
 
 
 def answered(text: str) -> Command | None:
@@ -87,7 +97,7 @@ def readable(text: str) -> str:
     for place, word in enumerate(words):
         if word.isalpha() or _CHANGES.isdisjoint(word):
             continue
-        if word[0] in "245" and _CODE.match(word) and (len(word) == 3 or word[3] == "-"):
+        if word[0] in "245" and (len(word) == 3 or word[3:4] == "-") and _CODE.match(word):
             _leave_codes_out(words, place)
         else:
             words[place] = _without_names(word)
@@ -118,10 +128,13 @@ def has_words(said: Said) -> bool:
 
 
 def _without_names(word: str) -> str:
+    if word.isalnum() and word.isascii():
+        return "#" if len(word) >= MIN_ID else word
     if "@" in word:
         return _ADDRESS.sub("<@>", word)
     if _ID.fullmatch(word):
         return "#"
-    if word.count(".") >= 3:
-        return _NAMED.sub("[ip]", _IP.sub("[ip]", word))
-    return word
+    if word.count(".") < 3:
+        return word
+    without = _IP.sub("[ip]", word)
+    return without if without is word or without.startswith("[ip]") else _NAMED.sub("[ip]", without)

@@ -9,25 +9,15 @@ from typing import Any, cast
 import re2
 
 from services.classifier.rules.model import Rule
+from services.classifier.rules.patterns import options
 
 Search = Callable[[str], Any]
 """Gives the match of a pattern in a text; its first group is what was found."""
 Holding = tuple[tuple[int, Search | None], ...]
 MAX_FOLLOWED = 20_000
 """Sets of patterns found whose rules are kept."""
-MEMORY = 96 << 20
-"""What the automaton may take, in bytes. It is built as texts are seen; when it is full, anew."""
 _TO_RE2 = re.compile(r"[)\].][*+]|\)\{|\{\d*,\}|\[\[:|\\[pPCQzA]|\(\?")
 """Repeats of more than a kind of letter, and what `re` would read in another way."""
-
-
-def options() -> Any:
-    """Return how patterns are compiled."""
-    chosen = re2.Options()
-    chosen.never_capture = True
-    chosen.max_mem = MEMORY
-    chosen.log_errors = False
-    return chosen
 
 
 class Words:
@@ -58,18 +48,16 @@ class Words:
         self._patterns = list(wanted)
         self._searches: dict[int, Search] = {}
         self._followed: dict[tuple[int, ...], Holding] = {}
-        self._set = re2.Set.SearchSet(options()) if wanted else None
-        if self._set:
-            for pattern in wanted:
-                self._set.Add(pattern.encode())
-            self._set.Compile()
+        self._find = _automaton(self._patterns, re2.Options.Encoding.UTF8)
+        self._find_in_ascii = _automaton([_without_other(p) for p in self._patterns], re2.Options.Encoding.LATIN1)
 
     def holding(self, text: str) -> Holding:
         """Return the rules whose words are there, and theirs that must be, and none that must not; the first at first.
 
         Each with the search for its words, or None when it asks for none.
         """
-        found = tuple((self._set and self._set.Match(text.encode("utf-8", "replace"))) or ())
+        find = self._find_in_ascii if text.isascii() else self._find
+        found = tuple(find(text.encode("utf-8", "replace")) or ())
         if (holding := self._followed.get(found)) is None:
             if len(self._followed) >= MAX_FOLLOWED:
                 self._followed.clear()
@@ -80,7 +68,11 @@ class Words:
         bits = reduce(or_, map(self._wanting.__getitem__, found), 0)
         also, unless = self._shifts
         left = (bits & self._all | self._always) & (bits >> also | self._alone) & ~(bits >> unless)
-        rules = [index for index in range(left.bit_length()) if left >> index & 1]
+        rules = []
+        while left:
+            lowest = left & -left
+            rules.append(lowest.bit_length() - 1)
+            left ^= lowest
         return tuple((index, self._search_of(index, found)) for index in rules)
 
     def _search_of(self, rule: int, found: tuple[int, ...]) -> Search | None:
@@ -90,6 +82,24 @@ class Words:
         if number not in self._searches:
             self._searches[number] = _search(self._patterns[number])
         return self._searches[number]
+
+
+def _automaton(patterns: Sequence[str], encoding: Any) -> Callable[[bytes], list[int] | None]:
+    """Return what gives the numbers of the patterns that are in a text, or nothing when none is."""
+    if not patterns:
+        return lambda _: None
+    chosen = options()
+    chosen.encoding = encoding
+    automaton = re2.Set.SearchSet(chosen)
+    for pattern in patterns:
+        automaton.Add(pattern.encode())
+    automaton.Compile()
+    return cast("Callable[[bytes], list[int] | None]", automaton.Match)
+
+
+def _without_other(pattern: str) -> str:
+    """Return what is found of a pattern where all letters are ASCII: for others one that no text has."""
+    return "".join(letter if letter.isascii() else "\x01" for letter in pattern)
 
 
 def _search(pattern: str) -> Search:
