@@ -19,10 +19,30 @@ PROBLEM = "application/problem+json"
 MAX_BODY = 32 * 1024 * 1024
 MAX_PROBLEMS = 100
 RETRY = {"Retry-After": "5"}
+_FAULT = {"type": "object", "properties": {"field": {"type": "string"}, "problem": {"type": "string"}}}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "errors": {"type": "array", "items": _FAULT},
+    },
+}
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "Token missing, unknown or expired"},
-    403: {"description": "The token may not do this, or not for this tenant"},
-    429: {"description": "Too many requests with this token; `Retry-After` and `RateLimit` tell when"},
+    status: {"description": description, "content": {PROBLEM: {"schema": _PROBLEM}}}
+    for status, description in {
+        400: "It cannot be done; the problem says why",
+        401: "Token missing, unknown or expired",
+        403: "The token may not do this, or not for this tenant",
+        404: "What it names is not known",
+        409: "It cannot be done as things are now",
+        413: "The body is longer than is taken",
+        422: "The request is not valid; `errors` name the fields",
+        429: "Too many requests with this token; `Retry-After` and `RateLimit` tell when",
+        503: "The database or the broker is away; `Retry-After` tells when to ask again",
+    }.items()
 }
 """What every route may answer, besides what is its own."""
 

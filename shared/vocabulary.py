@@ -189,3 +189,23 @@ class Role(StrEnum):
     MARKETER = "marketer"
     OPERATOR = "operator"
     ADMINISTRATOR = "administrator"
+
+
+class View(StrEnum):
+    """What rows are looked at."""
+
+    RECIPIENTS = "recipients"
+    RETURNED = "returned"
+    COMPLAINTS = "complaints"
+    BLOCKED = "blocked"
+
+
+class Show(StrEnum):
+    """What became of a recipient; of several any."""
+
+    SENT = "sent"
+    RETURNED = "returned"
+    OPENED = "opened"
+    COMPLAINED = "complained"
+    READY = "ready"
+    BLOCKED = "blocked"

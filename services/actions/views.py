@@ -7,26 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import InvalidMessage
-
-
-class View(StrEnum):
-    """What is looked at."""
-
-    RECIPIENTS = "recipients"
-    RETURNED = "returned"
-    COMPLAINTS = "complaints"
-    BLOCKED = "blocked"
-
-
-class Show(StrEnum):
-    """What became of a recipient; of several any."""
-
-    SENT = "sent"
-    RETURNED = "returned"
-    OPENED = "opened"
-    COMPLAINED = "complained"
-    READY = "ready"
-    BLOCKED = "blocked"
+from shared.vocabulary import Show as Show, View as View
 
 
 class Sort(StrEnum):

@@ -7,10 +7,10 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.actions.access import PAGE, Reader, Tenant, rows
-from services.actions.filters import Filter
+from services.actions.filters import wanted
 from services.actions.plans import COUNTED, GROUPED, Plan
 from services.actions.views import Group, Show, Sort, View, marked, phase_of
-from shared.contracts import Id, Text
+from shared.contracts import Filter, Id, Text
 from shared.errors import InvalidMessage
 from shared.vocabulary import BlockCause, Reason
 
@@ -44,7 +44,7 @@ async def _wanted(
         view=view, mailing=mailing, show=tuple(show or ()), blocked=blocked, contact=contact, reason=reason,
         domain=domain, company=company, day=day, cause=cause, type=type, q=q,
     )  # fmt: skip
-    plan = Plan(asked.wanted(owner))
+    plan = Plan(wanted(asked, owner))
     probes = plan.probes()
     if probes is not None:
         (counts,) = await rows(request, probes.sql, *probes.arguments)

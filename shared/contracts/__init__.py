@@ -58,6 +58,7 @@ from shared.contracts.lists import (
 )
 from shared.contracts.mailing import MailingUpserted as MailingUpserted
 from shared.contracts.operation import (
+    Filter as Filter,
     OperationFinished as OperationFinished,
     OperationProgressed as OperationProgressed,
     OperationRequested as OperationRequested,

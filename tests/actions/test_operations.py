@@ -204,6 +204,9 @@ async def test_all_that_were_returned_in_a_mailing(world: World, actions: Runnin
     [
         ({"addresses": ["u1@example.com", "nobody"]}, "data.addresses.1"),
         ({"addresses": []}, "data.addresses"),
+        ({"mailing": "m1"}, "data.addresses, mailing"),
+        ({"filter": {"view": "blocked", "domian": "example.com"}}, "data.filter.domian"),
+        ({"addresses": [], "filter": {"view": "recipients"}}, "data.filter"),
         ({"operation": "delete_everything"}, "data.operation"),
         ({"time": datetime.now(UTC) + timedelta(hours=1)}, "data.time"),
         ({"by": None}, "data.by"),

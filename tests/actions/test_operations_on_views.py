@@ -7,9 +7,9 @@ import pytest
 
 from services.actions.app import create
 from services.actions.settings import Settings
-from services.actions.views import Show, View
+from shared.vocabulary import Show, View
 from tests.actions.operating import begun, confirmed, done, previewed, told as tell, until
-from tests.actions.saying import address, apply, blocked, erased, heard, mailing, result, told, verdict
+from tests.actions.saying import address, apply, blocked, erased, heard, mailing, request, result, say, told, verdict
 from tests.world import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -60,6 +60,20 @@ FILTERS: list[tuple[dict[str, Any], int]] = [
     ({"view": "complaints"}, 1),
     *(({"view": view.value, "mailing": "m1", "show": [show.value]}, -1) for view in View for show in Show),
 ]
+
+
+async def test_a_program_asks_for_it_by_a_command_with_a_filter(world: World, actions: Running) -> None:
+    asked = {"view": "returned", "mailing": "m1", "company": "x as", "contact": True}
+    addresses = sorted(row["key"] for row in await shown(actions, asked))
+    assert len(addresses) == 4
+    command = request("op-1", filter=asked, operation="block")
+    await say(world, command, command)
+    operation = await until(actions, "op-1", rows=4)
+    assert operation["chosen"] == {"filter": asked}
+    (sent,) = await heard(world, "blocklist.block-set", 1)
+    assert sent["data"]["addresses"] == addresses
+    (entry,) = (await actions.http.get("/v1/audit")).json()
+    assert (entry["what"], entry["how_many"], entry["chosen"]) == ("block", 4, {"filter": asked})
 
 
 @pytest.mark.parametrize("operation", ["clear_bounce_flag", "send_again"])

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.actions.filters import Filter
+from services.actions.filters import wanted
 from services.actions.plans import Plan
 from services.actions.views import View
 from shared.addresses import key
-from shared.contracts import Address, Id
+from shared.contracts import Address, Filter, Id
 
 MOST_TICKED = 100_000
 
@@ -86,5 +86,5 @@ def _source(chosen: Chosen, tenant: str) -> Source:
         columns = ([address for address, _ in pairs], [mailing for _, mailing in pairs])
         return Source("SELECT * FROM unnest($3::text[], $4::text[]) AS t (address, mailing)", columns)
     taken = (None, None)
-    statement = Plan(chosen.matching().wanted(tenant)).chosen(taken)
+    statement = Plan(wanted(chosen.matching(), tenant)).chosen(taken)
     return Source(statement.sql, statement.arguments[len(taken) :])

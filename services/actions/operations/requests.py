@@ -58,12 +58,15 @@ async def _queue(event: Event[OperationRequested], work: Work, grace: timedelta)
 async def _chosen(event: Event[OperationRequested], work: Work) -> Chosen:
     """Return what was chosen, without the addresses that were erased since it was asked for."""
     data = event.data
+    named = [name for name in ("addresses", "mailing", "filter") if getattr(data, name)]
+    if len(named) != 1:
+        raise Refused(f"{', '.join(named) or 'addresses: empty'}; name addresses, a mailing or a filter, one of them")
+    if data.filter is not None:
+        return Chosen(filter=data.filter)
     if data.mailing is not None:
         return Chosen(returned_in=data.mailing)
     places = [(event.tenant, key(address)) for address in data.addresses]
     erased = await actions_store.erased(work.connection, places)
-    if not data.addresses:
-        raise Refused("addresses: empty, and no data.mailing; name one of them")
     gone = {address for (_, address), at in erased.items() if data.time <= at}
     return Chosen.model_construct(
         _fields_set={"addresses"}, addresses=[one for one in data.addresses if key(one) not in gone]
