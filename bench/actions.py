@@ -5,8 +5,8 @@
 
 It starts a system of its own and fills it: a mailing with 1,000,000 recipients (times the scale), nine in ten with a
 contact, all of them blocked, and returned in another mailing. With `--data` the filled folder is kept for further runs,
-until a run has cleared the addresses. Each figure is written as soon as it is measured, beside those that are in the
-file already. See README.md.
+until a run has cleared or deleted the addresses. Each figure is written as soon as it is measured, beside those that
+are in the file already. See README.md.
 """
 
 import argparse
@@ -47,14 +47,21 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "csv": ("export", {"format": "csv"}),
     "excel": ("export", {"format": "xlsx"}),
     "clear": ("clear_bounce_flag", {}),
+    "delete": ("delete_addresses", {}),
 }
 """The operations that are measured, by the names of the figures."""
 VIEWS = "views"
+SPOILS = ("clear", "delete")
+"""After these the data are not what others are measured on."""
 WANTED = {
     "copy_s": "<= 60", "clear_s": "<= 120", "csv_s": "<= 30", "excel_s": "<= 150", "rss_mb_max": "<= 250",
     "view_p95_ms": "<= 150", "other_p99_ms": "<= 200",
 }  # fmt: skip
 LIFTED = "SELECT NOT EXISTS (SELECT FROM actions.address_states WHERE tenant = $1 AND blocked)"
+_SAYING = "SELECT count(*) FROM %I.%I AS t WHERE t::text LIKE '%%.example.com%%'"
+TABLES = f"""SELECT format($${_SAYING}$$, schemaname, tablename)
+    FROM pg_tables WHERE schemaname IN ('actions', 'blocklist')"""  # noqa: S608 - a constant of this module
+"""What counts the rows of each table that say any of the addresses."""
 DUE = "INSERT INTO actions.statistics_due VALUES ($1, 'mailing', $2) ON CONFLICT DO NOTHING"
 COUNTED = "SELECT took FROM actions.statistics_runs WHERE tenant = $1 AND counted_at > '-infinity'"
 
@@ -70,6 +77,9 @@ class Findings:
     """To the last unblock event that actions has heard of."""
     csv_s: float = 0.0
     excel_s: float = 0.0
+    delete_s: float = 0.0
+    traces: int | None = None
+    """Rows of any table of actions or the blocklist that say one of the addresses after the deletion."""
     rss_mb_max: float = 0.0
     """Of actions and the processes that it starts, together."""
     view_p95_ms: float = 0.0
@@ -106,7 +116,7 @@ class Filled:
         self._note.touch()
 
     def spoil(self) -> None:
-        self._note.unlink()
+        self._note.unlink(missing_ok=True)
 
 
 class Run:
@@ -188,7 +198,16 @@ class Run:
             database = await asyncpg.connect(self._running.database_url)
             await _until(database, LIFTED, TENANT)
             await database.close()
-        return time.perf_counter() - started
+        took = time.perf_counter() - started
+        if step == "delete":
+            self.findings.traces = await self._traces()
+        return took
+
+    async def _traces(self) -> int:
+        database = await asyncpg.connect(self._running.database_url, command_timeout=3_600)
+        found = [await database.fetchval(row[0]) for row in await database.fetch(TABLES)]
+        await database.close()
+        return sum(found)
 
     @asynccontextmanager
     async def _others_served(self, step: str) -> AsyncIterator[None]:
@@ -245,7 +264,7 @@ class Run:
                 filled.note()
             for step in steps:
                 self._say(step)
-                if step == "clear":
+                if step in SPOILS:
                     filled.spoil()
                 await self.measure(step)
         return 0
@@ -284,6 +303,8 @@ def show(findings: Findings, console: Console) -> None:
     for name, value in asdict(findings).items():
         if isinstance(value, float) and value:
             table.add_row(name, f"{value:,.1f}", WANTED.get(name, ""))
+    if findings.traces is not None:
+        table.add_row("traces", f"{findings.traces:,}", "0")
     for step, seconds in findings.previews.items():
         table.add_row(f"preview of {step}, s", f"{seconds:,.1f}", "")
     console.print(table)

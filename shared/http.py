@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import InvalidMessage, ReturpostError, Unavailable
@@ -38,6 +39,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         403: "The token may not do this, or not for this tenant",
         404: "What it names is not known",
         409: "It cannot be done as things are now",
+        410: "It was there, and is no more",
+        412: "What `If-Match` names is not the version that there is by now",
         413: "The body is longer than is taken",
         422: "The request is not valid; `errors` name the fields",
         429: "Too many requests with this token; `Retry-After` and `RateLimit` tell when",
@@ -94,8 +97,8 @@ def refuse_clearly(app: FastAPI) -> None:
     async def explained(_: Request, error: ReturpostError) -> Response:
         return problem(400, str(error))
 
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
+    @app.exception_handler(StarletteHTTPException)  # FastAPI's own is one; routing and reading a body raise this
+    async def refused(_: Request, error: StarletteHTTPException) -> Response:
         return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 

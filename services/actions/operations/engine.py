@@ -20,7 +20,7 @@ from shared.database import Pool
 from shared.faults import is_infrastructure
 from shared.outbox import Effects, Work
 
-MOST_ON_THEIR_WAY = 8
+MOST_ON_THEIR_WAY = 16
 """Parts of one operation that were commanded and not answered: what a cancellation has to wait for, and what the
 blocklist may find in its queue at once."""
 

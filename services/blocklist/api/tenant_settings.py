@@ -100,7 +100,7 @@ async def what_if(request: Request, caller: Reader, change: Change, tenant: Tena
 async def history(
     request: Request,
     caller: Reader,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     tenant: Tenant = None,
 ) -> dict[str, Any]:
