@@ -11,6 +11,12 @@ MAX_TEXT = 4_000
 _CODE = re.compile(r"[245]\d\d")
 _STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}:?")
 _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
+_SERVICES = frozenset(
+    f"[{name}:"
+    for name in ("ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal",
+                 "kumomta", "resend")
+)  # fmt: skip
+"""How what a sending service itself says begins, after the text: `[sendgrid: bounce/blocked/mailbox unavailable]`."""
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
@@ -94,6 +100,8 @@ def readable(text: str) -> str:
     """
     words = text[:MAX_TEXT].lower().split()
     first = words[0] if words else ""
+    if words and words[-1][-1] == "]":
+        _join_service(words)
     for place, word in enumerate(words):
         if word.isalpha() or _CHANGES.isdisjoint(word):
             continue
@@ -107,6 +115,14 @@ def readable(text: str) -> str:
         if _CODE_ALONE.match(first):
             words.insert(0, first[:3])
     return " ".join(filter(None, words))
+
+
+def _join_service(words: list[str]) -> None:
+    """Make one word of what a sending service says after the text, for rules that look for words do not mean it."""
+    for place in range(len(words) - 2, max(len(words) - 40, -1), -1):
+        if words[place] in _SERVICES:
+            words[place + 1 :] = ["_".join(words[place + 1 :])]
+            return
 
 
 def _leave_codes_out(words: list[str], place: int) -> None:
