@@ -155,14 +155,25 @@ SELECT type, reason, count(*) AS count FROM verdicts
 WHERE tenant = $1 AND ($2::text IS NULL OR mailing = $2) GROUP BY type, reason ORDER BY count DESC, type, reason
 
 -- name: count_retries
--- Retries of a tenant (and a mailing) by state.
-SELECT state, count(*) AS count, sum(cardinality(times)) AS soft_bounces FROM retries
-WHERE tenant = $1 AND ($2::text IS NULL OR mailing = $2) GROUP BY state ORDER BY state
+-- Retries of a tenant (and a mailing) by state. What is pending is as it would be decided if it were due now: a block
+-- and a bounce that were taken at the same time have not seen each other.
+SELECT told.state, count(*) AS count, sum(cardinality(r.times)) AS soft_bounces FROM retries AS r
+LEFT JOIN settled AS s ON r.due IS NOT NULL AND s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
+LEFT JOIN blocks AS b ON r.due IS NOT NULL AND b.tenant = r.tenant AND b.address = r.address
+CROSS JOIN LATERAL (SELECT CASE WHEN r.due IS NULL THEN r.state WHEN s.state IS NOT NULL THEN s.state
+                                WHEN b.blocked THEN 'dropped' ELSE 'waiting' END) AS told (state)
+WHERE r.tenant = $1 AND ($2::text IS NULL OR r.mailing = $2) GROUP BY told.state ORDER BY told.state
 
 -- name: list_retries
--- A page of retries in one state.
-SELECT recipient, mailing, written AS address, sender, reason, cardinality(times) AS soft_bounces, state, due, requested_at
-FROM retries WHERE tenant = $1 AND state = $2 AND ($3::bytea IS NULL OR recipient > $3) ORDER BY recipient LIMIT $4
+-- A page of retries in one state, told as they are counted.
+SELECT r.recipient, r.mailing, r.written AS address, r.sender, r.reason, cardinality(r.times) AS soft_bounces, told.state,
+       r.due, r.requested_at
+FROM retries AS r
+LEFT JOIN settled AS s ON r.due IS NOT NULL AND s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
+LEFT JOIN blocks AS b ON r.due IS NOT NULL AND b.tenant = r.tenant AND b.address = r.address
+CROSS JOIN LATERAL (SELECT CASE WHEN r.due IS NULL THEN r.state WHEN s.state IS NOT NULL THEN s.state
+                                WHEN b.blocked THEN 'dropped' ELSE 'waiting' END) AS told (state)
+WHERE r.tenant = $1 AND told.state = $2 AND ($3::bytea IS NULL OR r.recipient > $3) ORDER BY r.recipient LIMIT $4
 
 -- name: purge_verdicts
 -- Forget verdicts from before a time.
@@ -206,9 +217,11 @@ RETURNING version
 -- name: count_chosen
 -- How many retries an operator's choice has: what could be dropped, hurried at a moment, or resumed.
 SELECT count(*) FROM retries AS r
+LEFT JOIN settled AS s ON s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
+LEFT JOIN blocks AS b ON b.tenant = r.tenant AND b.address = r.address
 WHERE r.tenant = $1
-  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND r.state = 'waiting'
-              WHEN 'hurry' THEN r.due > $3 AND r.state = 'waiting'
+  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND s.state IS NULL AND b.blocked IS NOT TRUE
+              WHEN 'hurry' THEN r.due > $3 AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'resume' THEN r.kept_due IS NOT NULL END
   AND ($4::bytea[] IS NULL OR r.recipient = ANY ($4)) AND ($5::text IS NULL OR r.mailing = $5)
   AND ($6::text IS NULL OR r.domain = $6) AND ($7::text IS NULL OR r.reason = $7) AND ($8::text IS NULL OR r.sender = $8)
@@ -216,9 +229,11 @@ WHERE r.tenant = $1
 -- name: choose
 -- The next retries of an operator's choice, taken in hand.
 SELECT r.recipient FROM retries AS r
+LEFT JOIN settled AS s ON s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
+LEFT JOIN blocks AS b ON b.tenant = r.tenant AND b.address = r.address
 WHERE r.tenant = $1
-  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND r.state = 'waiting'
-              WHEN 'hurry' THEN r.due > $3 AND r.state = 'waiting'
+  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND s.state IS NULL AND b.blocked IS NOT TRUE
+              WHEN 'hurry' THEN r.due > $3 AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'resume' THEN r.kept_due IS NOT NULL END
   AND ($4::bytea[] IS NULL OR r.recipient = ANY ($4)) AND ($5::text IS NULL OR r.mailing = $5)
   AND ($6::text IS NULL OR r.domain = $6) AND ($7::text IS NULL OR r.reason = $7) AND ($8::text IS NULL OR r.sender = $8)

@@ -205,3 +205,19 @@ async def test_what_no_rule_knows_is_grouped(world: World, classifier: Running) 
     await tell(world, Input("dead", 0, 0), evidence=Evidence(diagnostic=texts[0], reply_code=550), time=moment(1))
     later = (await classifier.http.get("/v1/unknown", params={"since": "2026-01-03T00:00:00Z"})).json()
     assert later == []
+
+
+async def test_a_block_that_crossed_the_bounce_is_told_as_what_will_be_decided(
+    world: World, classifier: Running
+) -> None:
+    """Both were taken at the same time: neither saw the other, and the retry stands as one that waits."""
+    await tell(world, Input("full", 1, 0), Input("full", 2, 0))
+    await eventually(lambda: states(world), lambda found: found == {"waiting": 2})
+    await world.fetch("classifier", "INSERT INTO blocks SELECT tenant, address, 1, true FROM retries LIMIT 1")
+    counts = (await classifier.http.get("/v1/retries/counts")).json()
+    assert {row["state"]: row["count"] for row in counts} == {"dropped": 1, "waiting": 1}
+    waiting = (await classifier.http.get("/v1/retries", params={"state": "waiting"})).json()["retries"]
+    assert len(waiting) == 1
+    assert await do(classifier, "drop", dry_run=True, all=True) == 1
+    assert await do(classifier, "hurry", all=True) == 1
+    assert len(await commands(world, 1)) == 1

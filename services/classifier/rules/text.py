@@ -11,11 +11,11 @@ MAX_TEXT = 4_000
 _CODE = re.compile(r"[245]\d\d")
 _STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}:?")
 _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
-_SERVICES = frozenset(
-    f"[{name}:"
-    for name in ("ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal",
-                 "kumomta", "resend")
+_NAMES = (
+    "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal", "kumomta",
+    "resend",
 )  # fmt: skip
+_SERVICES = frozenset(f"[{name}:" for name in _NAMES)
 """How what a sending service itself says begins, after the text: `[sendgrid: bounce/blocked/mailbox unavailable]`."""
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
