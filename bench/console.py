@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
+from bench.filling import fill
 from bench.own_system import own_system, percentile
 from deploy.local import install
 from returpost.home import Running
@@ -30,8 +31,15 @@ BLOCKED, LEAST = 1_000_000, 2_000
 TENANT, USER, PASSWORD = "bench", "marketer", "a password for the bench"
 ARGUMENTS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 VISITS, TIMES, DEEP = 10, 10, 20
-PART = 100_000
 Q = queries(Path(__file__).with_name("console.sql"))
+TABLES = {
+    "actions.recipients": "recipients",
+    "actions.address_states": "states",
+    "actions.contacts": "contacts",
+    "actions.contact_addresses": "addresses",
+    "actions.owners": "owners",
+}
+"""By which statement each is filled."""
 SORTS = ("address", "name", "company", "cause", "reason", "mailing", "return_count", "blocked_since")
 """What the page sorts blocked addresses by; code and time sent are the mailing's, and not among them."""
 FILTERS: dict[str, dict[str, str]] = {
@@ -69,7 +77,7 @@ class Run:
         self.findings = Findings(blocked)
         self._running, self._token, self._say = running, token, say
 
-    async def work(self) -> int:
+    async def work(self, *, page: bool) -> int:
         """Fill and measure."""
         await self._fill()
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -77,20 +85,15 @@ class Run:
             body = {"name": USER, "role": "marketer", "password": PASSWORD}
             (await http.post("/v1/users", json=body)).raise_for_status()
             await self._server(http)
-        await self._page()
+        if page:
+            await self._page()
         return 0
 
     async def _fill(self) -> None:
-        database = await asyncpg.connect(self._running.database_url, command_timeout=3_600)
-        await database.execute("SET search_path = actions, public")
+        url = self._running.database_url
+        await fill(url, {table: (Q[name],) for table, name in TABLES.items()}, TENANT, self.findings.blocked, self._say)
+        database = await asyncpg.connect(url)
         await database.execute(Q["mailings"], TENANT)
-        for first in range(0, self.findings.blocked, PART):
-            end = min(first + PART, self.findings.blocked)
-            self._say(f"filling up to {end:,} blocked addresses")
-            for name in ("recipients", "states", "contacts", "addresses"):
-                await database.execute(Q[name], TENANT, first, end - 1)
-        for table in ("recipients", "address_states", "contacts", "contact_addresses", "owners"):
-            await database.execute(f"VACUUM ANALYZE actions.{table}")
         await database.close()
 
     async def _server(self, http: httpx.AsyncClient) -> None:
@@ -176,11 +179,11 @@ async def _click(page: Page) -> float:
     return time.perf_counter() - started
 
 
-def run(scale: float, console: Console) -> Findings:
+def run(scale: float, console: Console, *, page: bool) -> Findings:
     """Start a system of its own, measure, and stop it."""
     with own_system(Options(services=("actions", "console"), console_logs=False), console) as own:
         measured = Run(own.running, own.token(TENANT), max(int(BLOCKED * scale), LEAST), console.print)
-        own.measure(measured.work)
+        own.measure(lambda: measured.work(page=page))
         return measured.findings
 
 
@@ -203,7 +206,13 @@ def show(findings: Findings, console: Console) -> None:
 
 def main() -> None:
     """Measure and tell."""
-    command.measure(__doc__, run, show)
+    parser = command.arguments(__doc__)
+    parser.add_argument("--server", action="store_true", help="measure what the server answers, and not the page")
+    given = command.read(parser)
+    console = Console(stderr=True)
+    findings = run(given.scale, console, page=not given.server)
+    show(findings, console)
+    command.write(given.json, findings)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 # ruff: noqa: S608 - all that is put together is in here
-"""What the benchmark of actions is filled with: two mailings, contacts, blocked addresses with their history.
+"""Filling of tables, and what the benchmark of actions is filled with: two mailings, contacts, blocked addresses.
 
 Row by row through all indexes and triggers a million would take a quarter of an hour: indexes are made afterwards, and
 the owners of addresses, which triggers keep, are written as the triggers would.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -79,9 +79,11 @@ _SESSION = "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SE
 AT_ONCE = 2
 
 
-async def fill(url: str, rows: int, say: Callable[[str], None]) -> None:
-    """Fill the tables of a database that nobody uses yet."""
-    waiting = list(FILL)
+async def fill(
+    url: str, tables: Mapping[str, Sequence[str]], tenant: str, rows: int, say: Callable[[str], None]
+) -> None:
+    """Fill the tables of a database that nobody uses yet, each by statements over tenant $1 and $2 rows."""
+    waiting = list(tables)
 
     async def work() -> None:
         database = await asyncpg.connect(url, command_timeout=3_600)
@@ -89,23 +91,22 @@ async def fill(url: str, rows: int, say: Callable[[str], None]) -> None:
         while waiting:
             table = waiting.pop(0)
             say(f"filling {table}")
-            await _fill(database, table, rows)
+            await _fill(database, table, tables[table], tenant, rows)
         await database.close()
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     database = await asyncpg.connect(url, command_timeout=3_600)
-    await database.execute(MAILINGS, TENANT)
     say("VACUUM ANALYZE")
     await database.execute("VACUUM (ANALYZE, PARALLEL 2)")
     await database.execute("CHECKPOINT")
     await database.close()
 
 
-async def _fill(database: Any, table: str, rows: int) -> None:
+async def _fill(database: Any, table: str, statements: Sequence[str], tenant: str, rows: int) -> None:
     indexes = await database.fetch(_SECONDARY, table)
     for index in indexes:
         await database.execute(f"DROP INDEX {index['name']}")
-    for statement in FILL[table]:
-        await database.execute(statement, TENANT, rows)
+    for statement in statements:
+        await database.execute(statement, tenant, rows)
     for index in indexes:
         await database.execute(index["made"].replace(" ON ONLY ", " ON "))

@@ -163,11 +163,11 @@ class Plan:
     def groups(self, group: Group) -> Statement:
         """Return the statement for groups with their counts, the largest first, out of at most `GROUPED` rows."""
         statement = Statement()
-        shown = "o.company" if group is Group.COMPANY else self._groups[group]
+        shown, name = (", o.company AS shown", "min(shown)") if group is Group.COMPANY else ("", "value::text")
         source = self._source(statement)
         statement.sql = (
-            f"SELECT value::text, min(shown::text) AS name, count(*) AS count, sum(count(*)) OVER () AS seen "  # noqa: S608
-            f"FROM (SELECT {self._groups[group]} AS value, {shown} AS shown {source} LIMIT {GROUPED + 1}) AS g "
+            f"SELECT value::text, {name} AS name, count(*) AS count, sum(count(*)) OVER () AS seen "  # noqa: S608
+            f"FROM (SELECT {self._groups[group]} AS value{shown} {source} LIMIT {GROUPED + 1}) AS g "
             f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {GROUPS}"
         )
         return statement

@@ -199,3 +199,15 @@ async def waiting(pool: Pool, number: int = 1) -> None:
 def later(pool: Pool, *batch: Event[Any]) -> "asyncio.Task[list[Event[Any]]]":
     """Begin to handle a batch at the same time as others."""
     return asyncio.create_task(apply(pool, *batch))
+
+
+async def rows_to_view(pool: Pool) -> None:
+    """Write what views are held against: 14 recipients of m1 and one of m2; some returned, blocked or somebody's."""
+    await apply(pool, *(result("sent", n, n % 3) for n in range(12)))
+    await apply(pool, *(result("opened", n, 9) for n in (4, 5)), result("complained", 6, 9))
+    await apply(pool, *(verdict("hard" if n % 2 else "soft", n, 10 + n % 2, reply_code=550) for n in range(4)))
+    await apply(pool, verdict("hard", 1, 20, "m2"))
+    await apply(pool, mailing("m1", 0, recipients=["ready@example.com", "skipped@other.example"]))
+    await apply(pool, *(told(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6)))
+    skipped = blocked(0, 1).data.model_copy(update={"address": "skipped@other.example"})
+    await apply(pool, blocked(1, 1), blocked(3, 2), blocked(0, 1).model_copy(update={"data": skipped}))

@@ -9,7 +9,7 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from shared.vocabulary import Show, View
 from tests.actions.operating import begun, confirmed, done, previewed, told as tell, until
-from tests.actions.saying import address, apply, blocked, erased, heard, mailing, request, result, say, told, verdict
+from tests.actions.saying import apply, blocked, erased, heard, request, rows_to_view, say
 from tests.world import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -18,17 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 @pytest.fixture
 async def actions(world: World) -> AsyncIterator[Running]:
     async with world.running(create, Settings, "actions") as running:
-        pool = running.service.pool
-        await apply(pool, *(result("sent", n, n % 3) for n in range(12)))
-        await apply(pool, *(result("opened", n, 9) for n in (4, 5)), result("complained", 6, 9))
-        await apply(pool, *(verdict("hard" if n % 2 else "soft", n, 10 + n % 2, reply_code=550) for n in range(4)))
-        await apply(pool, verdict("hard", 1, 20, "m2"), verdict("hard", 11, 20, "m2", written="U11@other.example"))
-        await apply(pool, mailing("m1", 0, recipients=["ready@example.com"]))
-        await apply(
-            pool, *(told(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6))
-        )
-        elsewhere = blocked(0, 1).data.model_copy(update={"address": "U11@other.example"})
-        await apply(pool, blocked(1, 1), blocked(3, 2), blocked(0, 1).model_copy(update={"data": elsewhere}))
+        await rows_to_view(running.service.pool)
         yield running
 
 
