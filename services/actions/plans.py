@@ -16,11 +16,11 @@ COUNTED = 10_000
 GROUPED = 100_000
 """Rows that groups are made of."""
 GROUPS = 1_000
-FOUND = 5_000
+FOUND = 12_000
 """What a search finds is looked up when it is so few, and met on the way through an index when it is more: of few, one
 would read far before a page is full."""
 FEW = 20_000
-"""The same of what a filter leaves, which costs less to look up."""
+"""The same of what a filter leaves, which costs less to look up, and of a search when nothing has to be sorted."""
 LAST = "\U0010ffff"
 """After which nothing comes: what begins with a text is before the text with this."""
 
@@ -72,8 +72,8 @@ class Plan:
         """Whether all that fits is looked up, and sorted; else it is met on the way through the index of the sort."""
         self._found: tuple[str, ...] = ("search", "words")
         """By which ways the search finds anything."""
-        self._looked_up = False
-        """Whether what the search finds is looked up first."""
+        self._number = FEW + 1
+        """How many the search finds, at most one more than is few."""
         self._by_state = wanted.view is View.BLOCKED and wanted.mailing is None
         base = "s" if self._by_state else "r"
         self._names = {
@@ -104,7 +104,7 @@ class Plan:
         `after` is a mark of the same phase. Raises `InvalidMessage` for a mark that is none.
         """
         statement = Statement()
-        source = self._source(statement)
+        source = self._source(statement, FOUND)
         keys, value = self._keys(sort, empty=empty), self._sorts.get(sort)
         if value is not None and len(self.phases(sort)) > 1:
             # Block states of who is not blocked are kept, but not shown.
@@ -190,7 +190,8 @@ class Plan:
             return [address]
         return [mailing, address] if of_mailings else [address, mailing]
 
-    def _source(self, statement: Statement) -> str:
+    def _source(self, statement: Statement, most: int = FEW) -> str:
+        """Return joins and conditions; what a search finds is looked up when it is at most so many."""
         wanted, tenant = self.wanted, statement.take(self.wanted.tenant)
         owner = "LEFT JOIN owners AS o ON o.tenant = {0}.tenant AND o.address = {0}.address"
         if self._by_state:
@@ -212,7 +213,7 @@ class Plan:
             conditions.append("false")
         if wanted.show:
             conditions.append("(" + " OR ".join(_SHOWN[one] for one in sorted(wanted.show)) + ")")
-        conditions += self._narrowed(statement)
+        conditions += self._narrowed(statement, most)
         return " AND ".join([text, *conditions])
 
     def probes(self) -> Statement | None:
@@ -221,13 +222,17 @@ class Plan:
         One row: a number by the name of each probe, at most one more than is few.
         """
         statement = Statement()
-        found = self._lists(statement)
-        limits = dict.fromkeys(found, FOUND) | dict.fromkeys(left := self._left(statement), FEW)
-        if not limits:
+        probes = self._left(statement)
+        if self.wanted.search is not None:
+            begins = self._begins(statement, "b.address")
+            probes["search"] = f"SELECT FROM {self._base(statement)} AND {begins}"
+        if self.wanted.words is not None:  # the persons alone: whose addresses they are is looked up when they are few
+            probes["words"] = f"SELECT FROM contacts AS c WHERE {self._worded(statement)}"
+        if not probes:
             return None
         counts = (
-            f'(SELECT count(*) FROM ({sql} LIMIT {limits[name] + 1}) AS c) AS "{name}"'  # noqa: S608
-            for name, sql in (found | left).items()
+            f'(SELECT count(*) FROM ({sql} LIMIT {FEW + 1}) AS c) AS "{name}"'  # noqa: S608
+            for name, sql in probes.items()
         )
         statement.sql = f"SELECT {', '.join(counts)}"
         return statement
@@ -236,8 +241,8 @@ class Plan:
         """Take what the probes have counted."""
         found = {name: counts[name] for name in ("search", "words") if name in counts}
         self._found = tuple(name for name in found if found[name]) or tuple(found)[:1]
-        self._looked_up = bool(found) and sum(found.values()) <= FOUND
-        self.few = self._looked_up or any(count <= FEW for name, count in counts.items() if name not in found)
+        self._number = sum(found.values()) if found else self._number
+        self.few = self._number <= FOUND or any(count <= FEW for name, count in counts.items() if name not in found)
 
     def _lists(self, statement: Statement) -> dict[str, str]:
         """Return what gives the addresses that the search finds: by how they begin, and by whose they are."""
@@ -248,9 +253,12 @@ class Plan:
         if wanted.words is not None and "words" in self._found:
             found["words"] = (
                 "SELECT a.address FROM contacts AS c JOIN contact_addresses AS a USING (tenant, contact) "  # noqa: S608
-                f"WHERE c.words @@ {statement.take(wanted.words)}::text::tsquery"
+                f"WHERE {self._worded(statement)}"
             )
         return found
+
+    def _worded(self, statement: Statement) -> str:
+        return f"c.words @@ {statement.take(self.wanted.words)}::text::tsquery"
 
     def _base(self, statement: Statement) -> str:
         """Return the table of the view as `b`, without its filters."""
@@ -284,7 +292,7 @@ class Plan:
         first = statement.take(self.wanted.search)
         return f"({column} >= {first} AND {column} < {statement.take(f'{self.wanted.search}{LAST}')})"
 
-    def _narrowed(self, statement: Statement) -> list[str]:
+    def _narrowed(self, statement: Statement, most: int) -> list[str]:
         wanted, found = self.wanted, []
         if wanted.blocked is not None:
             found.append(f"coalesce(s.blocked, false) = {statement.take(wanted.blocked)}")
@@ -303,22 +311,21 @@ class Plan:
             begin = f"({statement.take(wanted.day)}::text::date)::timestamp AT TIME ZONE 'UTC'"
             found.append(f"{self._time} >= {begin} AND {self._time} < {begin} + interval '24 hours'")
         if wanted.search is not None or wanted.words is not None:
-            found.append(self._searched(statement))
+            found.append(self._searched(statement, most))
         return found
 
-    def _searched(self, statement: Statement) -> str:
+    def _searched(self, statement: Statement, most: int) -> str:
         address = self._names["address"]
-        if self._looked_up:
+        if self._number <= most:
             lists = " UNION ALL ".join(f"({sql})" for sql in self._lists(statement).values())
             return f"{address} IN ({lists})"
         found = []
         if self.wanted.search is not None and "search" in self._found:
             found.append(self._begins(statement, address))
         if self.wanted.words is not None and "words" in self._found:
-            query = statement.take(self.wanted.words)
             found.append(
                 # Not EXISTS: the planner would look up all that it finds, which is much, for each page.
-                f"coalesce((SELECT c.words @@ {query}::text::tsquery FROM contacts AS c "  # noqa: S608
+                f"coalesce((SELECT {self._worded(statement)} FROM contacts AS c "  # noqa: S608
                 "WHERE c.tenant = o.tenant AND c.contact = o.contact), false)"
             )
         return f"({' OR '.join(found)})"

@@ -80,6 +80,9 @@ async def test_filters_are_combined(actions: Running, monkeypatch: pytest.Monkey
     assert await keys(q="U1") == ["u10", "u11", "u1"]
     assert await keys(q="n1 x") == ["u1", "u5"]
     assert await keys(q="nobody") == []
+    for q, number in (("U1", 3), ("n1 x", 2), ("u", 12), ("nobody", 0)):
+        counted = await actions.http.get("/v1/views/recipients/count", params={"mailing": "m1", "q": q})
+        assert counted.json() == {"count": number, "exact": True}, q
     assert await keys(type="hard") == ["u1", "u3"]
     assert await keys(day="2026-01-02") == ["u0", "u1", "u2", "u3"]
 
