@@ -225,11 +225,12 @@ class Run:
             exchange = await channel.get_exchange(EVENTS, ensure=False)
 
             async def say(n: int) -> str:
-                made = _verdict(f"{self._name}-{n}", f"idle{n}@{self._name}.example.com", dead=True)
+                made = _verdict(f"{self._name}-{n}", f"idle@m{n}.{self._name}.example.com", dead=True)
                 message = aio_pika.Message(encode([made])[0], delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
                 await exchange.publish(message, f"bounce.classified.{TENANT}")
                 return made.data.address
 
+            # A domain each: many of one domain are a storm, and block nobody.
             for n in count(IDLE):  # until the reader is there: it hears only of what comes after
                 await say(n)
                 with contextlib.suppress(TimeoutError):
