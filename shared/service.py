@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
 from faststream.specification import AsyncAPI
 
+from shared import traces
 from shared.cloudevents import Event
 from shared.consumer import Consumer, Handle, Read
 from shared.contracts import Contract
@@ -75,6 +76,8 @@ class Service(Generic[S]):
         self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._add_health()
+        if not stateless:
+            self.routes(traces.routes(self._its_pool))
 
     def consume(
         self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS, vital: bool = True
@@ -124,6 +127,9 @@ class Service(Generic[S]):
         if self._pool is None:
             raise ReturpostError(f"{self.name} has no database connection")
         return self._pool
+
+    async def _its_pool(self) -> Pool:
+        return self.pool
 
     def asyncapi(self) -> dict[str, Any]:
         """Return the AsyncAPI 3 document of this service, made from its wiring."""

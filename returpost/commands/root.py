@@ -41,6 +41,10 @@ COMMANDS = {
     "normalise": Entry("normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _ASK),
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
     "settings": Entry("settings:app", "A tenant's settings: show, try out, change, undo, history.", _OPERATE),
+    "erase": Entry("traces:erase", "Forget addresses in every service, for ever.", _OPERATE),
+    "traces": Entry(
+        "traces:traces", "Search tables, queues and streams for an address: what an erasure has left.", _OPERATE
+    ),
     "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
     "webhooks": Entry("webhooks:app", "Post blocks to CRMs: add, try out, look at, resend.", _OPERATE),
     "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),

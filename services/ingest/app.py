@@ -18,6 +18,7 @@ from services.ingest.validation.domains import Domains
 from services.ingest.validation.lists import load
 from services.ingest.validation.validator import Validator
 from services.ingest.ways.running import install as install_ways
+from shared import traces
 from shared.cloudevents import Event
 from shared.contracts import (
     AddressErased,
@@ -70,6 +71,8 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(api.router)
     service.routes(raw_reports_api.router)
     service.routes(validation_api.router)
+    if kept := app.state.raw_reports:
+        service.routes(traces.routes(kept.pool))
     return service
 
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import operator
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from services.blocklist.app import create
 from services.blocklist.imports import receiving
-from services.blocklist.imports.working import work_off_next
 from services.blocklist.lists.entry import Kind
 from services.blocklist.settings import Settings
+from tests.blocklist.process import killed
 from tests.world import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -119,27 +121,32 @@ async def test_a_list_that_breaks_off_is_forgotten(world: World, blocklist: Runn
     assert await world.fetch("blocklist", "SELECT FROM import_parts") == []
 
 
-async def test_an_import_that_was_killed_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiving, "PART", 100)
-    rows = "".join(f"u{n}@example.com\n" for n in range(1_000))
+ROWS = 10_000
+DONE = "SELECT done, total, state FROM imports"
+
+
+async def test_an_import_that_is_killed_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "PART", 1_000)
+    rows = "".join(f"u{n}@example.com\n" for n in range(ROWS))
     async with world.running(create, Settings, "blocklist", import_interval=3600) as first:
-        first.service.app.state.list_received = asyncio.Event()  # nobody is woken: the parts are taken by hand below
+        first.service.app.state.list_received = asyncio.Event()  # nobody is woken: others work it off
         answer = await first.http.post("/v1/blocks/imports", content=rows, headers={"Content-Type": "text/plain"})
         identity = answer.json()["id"]
-        for _ in range(3):
-            assert await work_off_next(first.service.effects, datetime.now(UTC))
-        # Killed in the middle of the fourth: all of it is taken back by the database.
-        async with first.service.pool.acquire() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            await connection.execute("UPDATE imports SET done = done + 50")
-            await transaction.rollback()
-        assert (await first.http.get(f"/v1/blocks/imports/{identity}")).json()["done"] == 300
-    async with world.running(create, Settings, "blocklist", import_interval=0.05) as second:
-        done = await finished(second, identity)
-        assert (done["done"], done["outcomes"]) == (1_000, {"blocked": 1_000})
-        assert [row for row, _ in await report(second, identity)] == list(range(1, 1_001))
-        assert len(await blocked(second)) == 1_000
+
+        async def parts() -> int:
+            return int((await world.fetch("blocklist", DONE))[0]["done"])
+
+        async with killed(world):
+            await eventually(parts, partial(operator.le, receiving.PART))
+        assert ROWS > await parts() >= receiving.PART, "it was not killed in the middle"
+        assert await parts() % receiving.PART == 0
+        async with killed(world):
+            done = await finished(first, identity)
+        assert (done["done"], done["outcomes"]) == (ROWS, {"blocked": ROWS})
+        assert [row for row, _ in await report(first, identity)] == list(range(1, ROWS + 1))
+    for table, said in (("addresses", "cause IS NOT NULL"), ("block_log", "blocked")):
+        count = f"SELECT count(*), count(DISTINCT address) FROM {table} WHERE {said}"  # noqa: S608 - of this module
+        assert tuple((await world.fetch("blocklist", count))[0]) == (ROWS, ROWS), table
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "ses", "sendgrid", "mailgun", "postmark"])

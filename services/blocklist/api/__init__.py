@@ -8,6 +8,7 @@ from services.blocklist.api import (
     check,
     commands,
     corrections,
+    erasures,
     lists,
     operations,
     reconciliation,
@@ -19,7 +20,7 @@ from services.blocklist.api import (
 )
 
 router = APIRouter(prefix="/v1", tags=["blocklist"])
-for part in (check, snapshot, lists, corrections, reconciliation, blocks, commands):
+for part in (check, snapshot, lists, corrections, erasures, reconciliation, blocks, commands):
     router.include_router(part.router)
 for part in (addresses, tenant_settings, operations, storms, webhook_log, webhooks):
     router.include_router(part.router)

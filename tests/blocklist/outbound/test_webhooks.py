@@ -1,9 +1,6 @@
 """Webhooks as administrators and receivers see them: a real service, a real stream, a real receiver."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +12,8 @@ from services.blocklist.app import create
 from services.blocklist.outbound import schedule, signing
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound.receiver import Posted, Receiver, never, receiving
-from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+from tests.blocklist.process import killed
+from tests.world import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -219,48 +217,16 @@ async def test_killed_between_post_and_note_nothing_is_lost(world: World, receiv
     async with running(world, webhook_interval=3600) as first:
         await add(first, receiver)
         receiver.hold = never
-        async with service(world):
+        async with killed(world):
             await block(first, "ann@example.com")
             await eventually(receiver.count)
         await block(first, "bob@example.com")
         receiver.hold = None
-        async with service(world):
+        async with killed(world):
             await eventually(receiver.count, lambda count: count >= 3)
     assert [[event["data"]["address"][:3] for event in one.events] for one in receiver.posted] == [
         ["ann"], ["ann"], ["bob"]]  # fmt: skip
     assert receiver.posted[0].id == receiver.posted[1].id
-
-
-class service:  # noqa: N801 - reads as a context
-    """The blocklist as a process of its own, killed at the end."""
-
-    def __init__(self, world: World) -> None:
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
-            "RETURPOST_AMQP_URL": world.amqp_url,
-            "RETURPOST_DATABASE_URL": world.database_urls["blocklist"],
-            "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
-            "RETURPOST_HTTP_PORT": "0",
-            "RETURPOST_BLOCKLIST_HTTP_PORT": "0",
-            "RETURPOST_BLOCKLIST_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
-            "RETURPOST_BLOCKLIST_WEBHOOK_PLAIN_HTTP": "true",
-            "RETURPOST_BLOCKLIST_WEBHOOK_LEASE": "PT1S",
-            "RETURPOST_BLOCKLIST_WEBHOOK_INTERVAL": "PT0.1S",
-        }
-
-    async def __aenter__(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.blocklist.app", env=self._environment, stderr=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert self._process.stderr is not None
-        while b'"ready"' not in (line := await self._process.stderr.readline()):
-            assert line, "it ended"
-        self._rest = asyncio.create_task(self._process.stderr.read())
-
-    async def __aexit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
-        await self._rest
 
 
 async def test_two_processes_post_once(world: World, blocklist: Running, receiver: Receiver) -> None:

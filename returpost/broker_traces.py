@@ -1,0 +1,88 @@
+"""What queues and streams say of one address: they are read from end to end, and left as they are."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared.errors import Unavailable
+from shared.streams import AWAY, attached, connected, offset_of
+from shared.topology import ARCHIVE, BLOCKS, CHANGES, queues
+from shared.traces import says
+
+STREAMS: Final = (ARCHIVE, BLOCKS, CHANGES)
+QUIET: Final = 2.0
+"""Seconds without a message after which a stream has no more."""
+PEEKED: Final = 1_000
+"""Messages of a queue that are looked at: they count as delivered once more each time."""
+
+
+@dataclass(slots=True)
+class Said:
+    """Messages of one queue or stream that say the address."""
+
+    place: str
+    searched: int = 0
+    messages: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def note(self, message: AbstractIncomingMessage, forms: Sequence[str], tenant: str) -> None:
+        """Look at one message."""
+        self.searched += 1
+        if _is_of(message, tenant) and says(message.body, forms):
+            self.messages += 1
+            self.oldest = self.oldest or message.timestamp
+            self.newest = message.timestamp or self.newest
+
+
+async def search(url: str, tenant: str, forms: Sequence[str], senders: Sequence[str]) -> list[Said]:
+    """Read all streams, and what waits in queues. Raises `Unavailable`, `InvalidSettings`."""
+    try:
+        async with connected(url) as connection:
+            found = [await _stream(connection, name, tenant, forms) for name in STREAMS]
+            others = [queue.name for queue in queues(tuple(senders)) if queue.name not in STREAMS]
+            return found + [await _queue(connection, name, tenant, forms) for name in others]
+    except AWAY as error:
+        raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
+
+
+async def _stream(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
+    said, end = Said(name), -1
+    async for message in _messages(connection, name, "last"):
+        end = offset_of(message)
+        if end % PEEKED == 0:  # it is being written to faster than we read: far enough
+            break
+    if end >= 0:
+        async for message in _messages(connection, name, "first"):
+            said.note(message, forms, tenant)
+            if offset_of(message) >= end:
+                break
+    return said
+
+
+async def _messages(connection: Any, name: str, since: Any) -> AsyncIterator[AbstractIncomingMessage]:
+    async with attached(connection, since, name) as arriving:
+        while True:
+            try:
+                message = await arriving.next(QUIET)
+            except TimeoutError:
+                return
+            await message.ack()
+            yield message
+
+
+async def _queue(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
+    said = Said(name)
+    async with connection.channel() as channel:  # what is not acknowledged goes back when it closes
+        queue = await channel.get_queue(name, ensure=False)
+        while said.searched < PEEKED and (message := await queue.get(fail=False)) is not None:
+            said.note(message, forms, tenant)
+    return said
+
+
+def _is_of(message: AbstractIncomingMessage, tenant: str) -> bool:
+    parts = (message.routing_key or "").split(".")
+    return len(parts) < 3 or parts[2] == tenant

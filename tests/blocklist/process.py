@@ -1,0 +1,41 @@
+"""The blocklist as a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from tests.world import TOKEN_KEY, World
+
+
+class killed:  # noqa: N801 - reads as a context
+    """The blocklist as a process of its own, killed at the end."""
+
+    def __init__(self, world: World) -> None:
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
+            "RETURPOST_AMQP_URL": world.amqp_url,
+            "RETURPOST_DATABASE_URL": world.database_urls["blocklist"],
+            "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
+            "RETURPOST_HTTP_PORT": "0",
+            "RETURPOST_BLOCKLIST_HTTP_PORT": "0",
+            "RETURPOST_BLOCKLIST_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+            "RETURPOST_BLOCKLIST_WEBHOOK_PLAIN_HTTP": "true",
+            "RETURPOST_BLOCKLIST_WEBHOOK_LEASE": "PT1S",
+            "RETURPOST_BLOCKLIST_WEBHOOK_INTERVAL": "PT0.1S",
+            "RETURPOST_BLOCKLIST_IMPORT_INTERVAL": "PT0.1S",
+        }
+
+    async def __aenter__(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.blocklist.app", env=self._environment, stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert self._process.stderr is not None
+        while b'"ready"' not in (line := await self._process.stderr.readline()):
+            assert line, "it ended"
+        self._rest = asyncio.create_task(self._process.stderr.read())
+
+    async def __aexit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+        await self._rest

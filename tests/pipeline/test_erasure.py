@@ -1,0 +1,141 @@
+"""An erased address is nowhere any more: every table of every service, every queue and every stream is searched for it.
+
+Beforehand it is in all of them: mailed, returned, reported, blocked, corrected, imported, exported, posted to a CRM.
+What is left are events in streams, which go by their age, and keyed hashes.
+"""
+
+import json
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from returpost.broker_traces import STREAMS, Said, search
+from shared.security import ALL_TENANTS, SCOPES, issue
+from shared.topology import SERVICES
+from shared.traces import forms, says
+from tests.actions.operating import done, ticked
+from tests.blocklist.outbound.receiver import receiving
+from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+ANN = "Ann@BLÅBÆR.example"
+KEY = "ann@xn--blbr-roah.example"
+MAIL = f"""From: MAILER-DAEMON@mx.example
+To: bounces@example.com
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=x
+
+--x
+
+It did not go.
+--x
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; {KEY}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <{KEY}> User unknown
+
+--x--
+"""
+
+
+@pytest.fixture
+async def services(world: World) -> AsyncIterator[dict[str, Running]]:
+    async with AsyncExitStack() as stack:
+        running = {}
+        for name in SERVICES:
+            module = import_module(f"services.{name}.app")
+            kind = import_module(f"services.{name}.settings").Settings
+            own = {"webhook_networks": ("127.0.0.0/8",), "webhook_plain_http": True} if name == "blocklist" else {}
+            running[name] = await stack.enter_async_context(world.running(module.create, kind, name, **own))
+        yield running
+
+
+async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[str, list[str]]:
+    """Return the columns of each service that say the address."""
+    found = {}
+    bearer = issue(TOKEN_KEY, name="test", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(hours=1))
+    for name, running in services.items():
+        answer = await running.http.post(
+            "/v1/traces", json={"address": address}, params={"tenant": TENANT},
+            headers={"Authorization": f"Bearer {bearer}"},
+        )  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        found[name] = [f"{one['table']}.{one['column']}" for one in answer.json()["found"]]
+    return found
+
+
+async def in_broker(world: World, address: str = ANN) -> dict[str, Said]:
+    said = await search(world.amqp_url, TENANT, forms(address), ["default"])
+    return {one.place: one for one in said if one.messages}
+
+
+async def everywhere(services: dict[str, Running], hook: str) -> None:
+    """Have the address in every service: sent, returned, blocked, lifted, corrected, imported, listed, exported."""
+    ingest, blocklist, actions = (services[name].http for name in ("ingest", "blocklist", "actions"))
+    (await blocklist.post("/v1/webhooks", json={"name": "crm", "url": hook})).raise_for_status()
+    (await actions.put("/v1/contacts/c1", json={"name": "Ann", "addresses": [ANN]})).raise_for_status()
+    lines = [
+        {"mailing": "m1", "address": ANN, "result": "sent", "time": "2026-01-01T08:00:00Z"},
+        {"mailing": "m1", "address": ANN, "result": "bounced", "time": "2026-01-01T08:01:00Z",
+         "diagnostic": f"452 4.2.2 <{KEY}> Mailbox full"},
+        {"mailing": "m2", "address": ANN, "result": "bounced", "time": "2026-01-01T08:01:00Z",
+         "diagnostic": f"550 5.1.1 <{KEY}> User unknown"},
+    ]  # fmt: skip
+    content = "".join(json.dumps(line) + "\n" for line in lines)
+    ndjson = {"Content-Type": "application/x-ndjson"}
+    (await ingest.post("/v1/delivery-results", content=content, headers=ndjson)).raise_for_status()
+    (await ingest.post("/v1/bounce-mails", content=MAIL, headers={"Content-Type": "message/rfc822"})).raise_for_status()
+    await eventually(lambda: blocked(services), lambda seen: seen)
+    said: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/blocks/clear", {"addresses": [ANN], "note": f"{ANN} called"}),
+        ("/v1/addresses/correct", {"corrections": [{"old": "an@example.com", "new": ANN}]}),
+        ("/v1/blocks", {"addresses": [ANN]}),
+    ]
+    for path, body in said:
+        (await blocklist.post(path, json=body)).raise_for_status()
+    csv = {"Content-Type": "text/csv"}
+    answer = await blocklist.post("/v1/blocks/imports", content=f"address\n{ANN}\n", headers=csv)
+    await eventually(
+        lambda: blocklist.get(f"/v1/blocks/imports/{answer.json()['id']}"),
+        lambda seen: seen.json()["state"] == "finished",
+    )
+    for operation, parameters in (("copy_to_selection", {"name": "s1"}), ("export", {"format": "csv"})):
+        await done(services["actions"], operation, ticked(KEY), **parameters)
+
+
+async def blocked(services: dict[str, Running]) -> bool:
+    answer = await services["actions"].http.get("/v1/views/blocked", params={"limit": 5})
+    return KEY in answer.text
+
+
+async def test_what_is_left_of_an_erased_address_is_known(world: World, services: dict[str, Running]) -> None:
+    async with receiving() as receiver:
+        await everywhere(services, f"{receiver.url}/hook")
+        before = await in_tables(services)
+        assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions")), before
+        assert set(await in_broker(world)) >= set(STREAMS) - {"returpost.changes"}
+
+        (await services["blocklist"].http.post("/v1/addresses/erase", json={"addresses": [ANN]})).raise_for_status()
+        left = await eventually(lambda: in_tables(services), lambda seen: not any(seen.values()))
+        assert set(left) == set(SERVICES)
+        await eventually(lambda: in_broker(world), lambda seen: set(seen) <= set(STREAMS))
+        assert receiver.posted
+
+
+def test_any_form_of_an_address_is_recognised() -> None:
+    wanted = forms("Ann Berg <ANN@BLÅBÆR.example>")
+    for text in ("ANN@xn--blbr-roah.EXAMPLE", "bounces+ann=blåbær.example@us.example", "?a=ann%40xn--blbr-roah.example",
+                 '{"a": "ann@bl\\u00e5b\\u00e6r.example"}'):  # fmt: skip
+        assert says(text.encode(), wanted), text
+        assert says(zlib.compress(b"x" * 100_000 + text.encode()), wanted)
+    assert not says(b"bob@xn--blbr-roah.example ann@example.com", wanted)
