@@ -30,6 +30,10 @@ DELIVERY_LIMIT = 50
 ARCHIVE_BYTES = 20_000_000_000
 ARCHIVE_AGE = "30D"
 BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
+SEGMENT_BYTES = 100_000_000
+BLOCKS_SEGMENT_BYTES = 10_000_000
+"""A stream lets go of whole files, and never of the one that it writes to: small ones let addresses go in time, after
+some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 
@@ -97,7 +101,7 @@ def _quorum(name: str, *bindings: Binding) -> Queue:
 
 def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
     return Queue(
-        name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": 100_000_000, **arguments}
+        name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": SEGMENT_BYTES, **arguments}
     )
 
 
@@ -143,7 +147,11 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": ARCHIVE_AGE}, Binding(EVENTS, "#")),
         _stream(
             BLOCKS,
-            {"x-max-length-bytes": BLOCKS_BYTES},
+            {
+                "x-max-length-bytes": BLOCKS_BYTES,
+                "x-max-age": ARCHIVE_AGE,
+                "x-stream-max-segment-size-bytes": BLOCKS_SEGMENT_BYTES,
+            },
             Binding(EVENTS, "address.blocked.*"),
             Binding(EVENTS, "address.unblocked.*"),
             Binding(EVENTS, "address.erased.*"),
