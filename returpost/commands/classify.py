@@ -146,7 +146,11 @@ def _show(judged: Judged, rules: "Rules", *, as_json: bool) -> None:
     head = judged.recipient or judged.file
     verdict = judged.verdict
     if verdict is None:
-        out.print(Text.assemble((head, "bold"), "  nothing recognised: neither a bounce, a complaint nor a reply"))
+        out.print(
+            Text.assemble(
+                (head, "bold"), "  nothing recognised: no mail that tells of a bounce (for SMTP replies: --lines)"
+            )
+        )
         return
     colour = {"hard": "red", "soft": "yellow"}.get(verdict.type, "green")
     dead = ", dead address" if verdict.dead_address else ""

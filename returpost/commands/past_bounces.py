@@ -17,9 +17,15 @@ RECEIVED = "returpost.bounce.received."
 
 
 def of_files(names: list[str], *, lines: bool) -> Iterator[tuple[str, "Evidence"]]:
-    """Yield what the files say: mails, lines, or events `bounce.received`, one or a batch a line."""
+    """Yield what the files say: mails, lines, or events `bounce.received`, one or a batch a line.
+
+    Raises `InvalidSettings` for a file that cannot be read.
+    """
     for name in paths(names):
-        body = read(name)
+        try:
+            body = read(name)
+        except OSError as error:
+            raise InvalidSettings(f"{name}: {error.strerror or error}") from None
         if name.endswith(".jsonl"):
             yield from ((name, evidence) for evidence in _of_events(name, body))
         else:

@@ -124,7 +124,8 @@ def diff(
         past = chain(past, of_archive(_broker(Home(directory)), datetime.now(UTC) - timedelta(days=days), tenant))
     elif not over:
         raise typer.BadParameter("name files of past bounces, or say --archive")
-    found = list(_changes(before, after, past))
+    asked = list(past)
+    found = list(_changes(before, after, asked))
     dead = sum(change["dead_address"] == [False, True] for change in found)
     if as_json:
         for change in found:
@@ -135,7 +136,9 @@ def diff(
             sys.stdout.write(f"{count:8}  {before} -> {after}{'  (dead now)' if newly_dead else ''}\n")
         for change in sorted(found, key=lambda one: one["dead_address"] != [False, True])[:SHOWN]:
             sys.stdout.write(f"{change['rule'][0]} -> {change['rule'][1]}: {change['diagnostic'][:160]}\n")
-        sys.stdout.write(f"{len(found)} verdicts would change; {dead} addresses more would be called dead\n")
+        sys.stdout.write(
+            f"{len(found)} of {len(asked)} verdicts would change; {dead} addresses more would be called dead\n"
+        )
     if dead:
         raise typer.Exit(FAILED)
 

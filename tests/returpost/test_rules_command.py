@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from returpost.commands.rules import app
 from shared.contracts import Evidence
+from shared.errors import InvalidSettings
 
 OWN = 'about = "own"\n[[rule]]\nname = "mine"\nreason = "{reason}"\npatterns = ["zebra"]\nexamples = ["purple zebra"]\n'
 
@@ -69,4 +70,10 @@ def test_past_bounces_may_be_events(folder: Path, tmp_path: Path) -> None:
     evidence = Evidence(diagnostic="550 purple zebra", reply_code=550).model_dump(mode="json")
     path = tmp_path / "events.jsonl"
     path.write_text(json.dumps([{"data": {"evidence": evidence}}, {"data": {"evidence": evidence}}]), encoding="utf-8")
-    assert "2 verdicts would change" in run("diff", folder, path)[1]
+    assert "2 of 2 verdicts would change" in run("diff", folder, path)[1]
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["diff", str(folder), str(tmp_path / "nowhere")])
+    assert isinstance(result.exception, InvalidSettings)
+    assert "nowhere: No such file" in str(result.exception)
