@@ -23,7 +23,9 @@ class Processes:
         for child in psutil.Process().children(recursive=True):
             module = next((part for part in child.cmdline() if part.startswith("services.")), None)
             if module is not None:
-                self.services[module.split(".")[1]] = child
+                name = module.split(".")[1]
+                several = sum(1 for known in self.services if known.partition("-")[0] == name)
+                self.services[f"{name}-{several + 1}" if several else name] = child
         for process in psutil.process_iter(["name", "cmdline"]):
             line = " ".join(process.info["cmdline"] or ())
             if str(self.folder) in line and process.info["name"].startswith("beam"):
@@ -48,6 +50,11 @@ class Processes:
 def shares(before: dict[str, float], after: dict[str, float], wall: float) -> dict[str, float]:
     """Return the processors that each kept busy: 1.0 is one whole core."""
     return {name: round((after[name] - before.get(name, 0.0)) / wall, 3) for name in sorted(after)}
+
+
+def each(before: dict[str, float], after: dict[str, float], number: int) -> dict[str, float]:
+    """Return the microseconds of processor time that each used for one of so many."""
+    return {name: round((after[name] - before.get(name, 0.0)) / number * 1e6, 1) for name in sorted(after)}
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -29,13 +29,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.table import Table
 
-from bench.processes import Processes, shares
+from bench.posting import Poster
+from bench.processes import Processes, each, shares
 from returpost.home import Home, Running
 from returpost.system import Options, operate, system
 
 REQUESTS, AT_LEAST = 20_000, 500
 EVENTS = 10
-CONNECTIONS = 32
+ANSWER = json.dumps({"accepted": EVENTS, "ignored": 0, "kept": 0}, separators=(",", ":")).encode()
+CONNECTIONS = 128
 RATE = 2_000
 """Requests a second of the second run."""
 OPEN_CONNECTIONS = 256
@@ -61,6 +63,9 @@ class Findings:
     p99_ms: float = 0.0
     all_there: bool = False
     cpu_share: dict[str, float] = field(default_factory=dict)
+    """Of a processor, of the first run."""
+    cpu_us: dict[str, float] = field(default_factory=dict)
+    """Of processor time for one request of the first run."""
 
 
 class Signer:
@@ -96,23 +101,6 @@ def _event(number: int, kind: str, now: int) -> dict[str, object]:
     return event
 
 
-class Client:
-    """One connection that is kept open."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def ask(self, request: bytes) -> None:
-        """Post, and raise `RuntimeError` unless all of it was accepted."""
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        body = await self._reader.readexactly(length)
-        if not head.startswith(b"HTTP/1.1 200") or json.loads(body)["accepted"] != EVENTS:
-            raise RuntimeError(f"{head[:60]!r}: {body[:300]!r}")
-
-
 class Run:
     """The runs over one system."""
 
@@ -130,58 +118,20 @@ class Run:
         self._processes.find()
         self._console.print(f"signing {2 * requests:,} requests")
         made = [self._signer.request(number, self._host) for number in range(2 * requests)]
+        host, _, port = self._host.rpartition(":")
+        poster = Poster(host, int(port), ANSWER)
         before, started = self._processes.seconds(), time.monotonic()
-        seconds = await self._closed(made[:requests])
-        wall = time.monotonic() - started
-        found.cpu_share = shares(before, self._processes.seconds(), wall)
+        seconds = await poster.busy(made[:requests], CONNECTIONS)
+        wall, after = time.monotonic() - started, self._processes.seconds()
+        found.cpu_share, found.cpu_us = shares(before, after, wall), each(before, after, requests)
         found.requests_per_second, found.events_per_second = requests / wall, requests * EVENTS / wall
         found.busy_p50_ms, found.busy_p99_ms = _percentiles(seconds)
         started = time.monotonic()
-        seconds = await self._open(made[requests:])
+        seconds = await poster.steady(made[requests:], OPEN_CONNECTIONS, RATE)
         found.rate = requests / (time.monotonic() - started)
         found.p50_ms, found.p99_ms = _percentiles(seconds)
         found.all_there = await self._count() == 2 * requests * EVENTS
         return 0
-
-    async def _closed(self, requests: list[bytes]) -> list[float]:
-        waiting = iter(requests)
-        seconds: list[float] = []
-
-        async def one(client: Client) -> None:
-            for request in waiting:
-                begun = time.monotonic()
-                await client.ask(request)
-                seconds.append(time.monotonic() - begun)
-
-        clients = await self._connect(CONNECTIONS)
-        await asyncio.gather(*map(one, clients))
-        return seconds
-
-    async def _open(self, requests: list[bytes]) -> list[float]:
-        """Post at a steady rate; a request that has to wait for a connection has been waiting since it was due."""
-        idle: asyncio.Queue[Client] = asyncio.Queue()
-        for client in await self._connect(OPEN_CONNECTIONS):
-            idle.put_nowait(client)
-        seconds: list[float] = []
-        started = time.monotonic()
-
-        async def one(request: bytes, due: float) -> None:
-            client = await idle.get()
-            await client.ask(request)
-            seconds.append(time.monotonic() - due)
-            idle.put_nowait(client)
-
-        async with asyncio.TaskGroup() as group:
-            for number, request in enumerate(requests):
-                due = started + number / RATE
-                if (pause := due - time.monotonic()) > 0:
-                    await asyncio.sleep(pause)
-                group.create_task(one(request, due))
-        return seconds
-
-    async def _connect(self, number: int) -> list[Client]:
-        host, _, port = self._host.rpartition(":")
-        return [Client(*await asyncio.open_connection(host, int(port))) for _ in range(number)]
 
     async def _count(self) -> int:
         """Return how many different events are in the queue that takes every result."""
@@ -246,7 +196,7 @@ def show(findings: Findings, console: Console) -> None:
             table.add_row(name, f"{value:,.1f}", f"{WANTED[name]:,}" if name in WANTED else "")
     table.add_row("all_there", str(findings.all_there), "True")
     for process, share in findings.cpu_share.items():
-        table.add_row(f"cores: {process}", f"{share:.2f}", "")
+        table.add_row(f"{process}: cores; µs a request", f"{share:.2f}; {findings.cpu_us[process]:,.0f}", "")
     console.print(table)
 
 

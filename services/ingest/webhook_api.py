@@ -1,5 +1,6 @@
 """HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ import aiohttp
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import Counter
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from services.ingest.provider_events import Told, take
 from services.ingest.webhooks import PROVIDERS
@@ -24,6 +27,7 @@ REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not bel
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MAX_FETCHED = 64 * 1024
 MAX_CERTIFICATES = 50
+_PLAIN = re.compile(r"/webhooks/(?P<provider>[a-z]+)/(?P<tenant>[a-z0-9][a-z0-9-]{0,62})\Z")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
 """SNS sends its credentials only when it is asked for them."""
 
@@ -99,6 +103,11 @@ async def receive(
     `sender` is the system that sent the mails, unless their metadata tell. What cannot be read is kept among the dead
     letters and counted in the answer, and stops nothing else.
     """
+    return await take_in(request, provider, tenant, sender)
+
+
+async def take_in(request: HttpRequest, provider: str, tenant: str, sender: str | None = None) -> Response:
+    """Do what `receive` says."""
     webhooks: Webhooks = request.app.state.webhooks
     asked = await _presented(provider, tenant, request)
     token = None
@@ -111,6 +120,24 @@ async def receive(
         if isinstance(error, Refused):
             raise _refusal(error, provider) from None
         raise
+
+
+class Straight(BaseRoute):
+    """Hands what is plainly posted to a webhook straight to `receive`: of these there are thousands a second, and what
+    the framework does with one before costs as much as to read it. All others go on to the routes, which say what is
+    wrong with them.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether it is one, and of whom."""
+        plain = scope["type"] == "http" and scope["method"] == "POST" and not scope["query_string"]
+        named = _PLAIN.match(scope["path"]) if plain else None
+        return (Match.FULL, {"path_params": named.groupdict()}) if named else (Match.NONE, {})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it."""
+        answer = await take_in(HttpRequest(scope, receive), **scope["path_params"])
+        await answer(scope, receive, send)
 
 
 async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
