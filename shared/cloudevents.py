@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from json import JSONDecodeError, JSONDecoder
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from shared.contracts import Contract, Id, Name, made
@@ -68,12 +69,52 @@ def event(
     )
 
 
-def encode(events: Sequence[Event[D]]) -> tuple[bytes, str]:
+class Written(NamedTuple):
+    """An event in its own bytes. What is told by the thousand is written when it is made, in a quarter of the time that
+    making, checking and writing a model takes."""
+
+    id: str
+    type: str
+    tenant: str
+    data: Any
+    """A contract."""
+    body: bytes
+
+
+AnyEvent = Event[Any] | Written
+
+
+def written(
+    data: Contract, *, id: str, source: str, tenant: str, subject: str | None = None, traceparent: str | None = None
+) -> Written:
+    """Write what `event` would make of the same."""
+    attributes: dict[str, Any] = {"specversion": "1.0", "id": id, "source": source, "type": data.TYPE}
+    if subject is not None:
+        attributes["subject"] = subject
+    attributes |= {"time": datetime.now(UTC), "datacontenttype": "application/json", "tenant": tenant}
+    if traceparent is not None:
+        attributes["traceparent"] = traceparent
+    attributes["data"] = _told(data)
+    return Written(id, data.TYPE, tenant, data, orjson.dumps(attributes, _told, orjson.OPT_UTC_Z))
+
+
+def _told(model: BaseModel) -> dict[str, Any]:
+    return {name: value for name, value in model.__dict__.items() if value is not None}
+
+
+def encode(events: Sequence[Event[D] | Written]) -> tuple[bytes, str]:
     """Return the body and its content type: structured for one event, batched for several of one type."""
+    if any(type(one) is Written for one in events):
+        bodies = [one.body if isinstance(one, Written) else encode([one])[0] for one in events]
+        return (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCHED)
+    return _encode([one for one in events if not isinstance(one, Written)])
+
+
+def _encode(events: list[Event[D]]) -> tuple[bytes, str]:
     if len(events) == 1:
         return events[0].__pydantic_serializer__.to_json(events[0], exclude_none=True), STRUCTURED
     adapter: TypeAdapter[list[Event[D]]] = _batch_adapter(type(events[0].data))
-    return adapter.dump_json(list(events), exclude_none=True), BATCHED
+    return adapter.dump_json(events, exclude_none=True), BATCHED
 
 
 def decode(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejected]]:

@@ -18,7 +18,8 @@ def of_input(tenant: str, source: str, id_: str) -> str:
 
 def of_content(*parts: str | int | datetime | None) -> str:
     """Id of an input without a number of its own, from all that it says."""
-    return _uuid5(NAMESPACE, "\x1f".join(["content", *["" if part is None else str(part) for part in parts]]))
+    texts = [part if isinstance(part, str) else "" if part is None else str(part) for part in parts]
+    return _uuid5(NAMESPACE, "\x1f".join(["content", *texts]))
 
 
 def of_bytes(tenant: str, body: bytes) -> str:

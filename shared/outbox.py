@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from shared.cloudevents import Event
+from shared.cloudevents import AnyEvent, Event
 from shared.database import Connection, Pool
 from shared.deadletters import dead_letter
 from shared.errors import ReturpostError
@@ -59,7 +59,7 @@ class Work:
             raise ReturpostError("this service was set up without a database")
         return self._connection
 
-    def emit(self, event: Event[Any], detail: str | None = None) -> None:
+    def emit(self, event: AnyEvent, detail: str | None = None) -> None:
         """Publish this event when the transaction has committed."""
         self.outgoing.append(Outgoing(event, EVENTS, routing_key(event.type, event.tenant, detail)))
 
@@ -67,7 +67,7 @@ class Work:
         """Put this event among the dead letters when the transaction has committed; the others go on."""
         self.refused.append((event, error))
 
-    def command(self, event: Event[Any], receiver: str | None = None) -> None:
+    def command(self, event: AnyEvent, receiver: str | None = None) -> None:
         """Publish this command when the transaction has committed."""
         self.outgoing.append(Outgoing(event, COMMANDS, routing_key(event.type, event.tenant, receiver)))
 

@@ -12,7 +12,7 @@ from aio_pika import DeliveryMode, Message as PikaMessage
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
 
-from shared.cloudevents import Event, encode
+from shared.cloudevents import AnyEvent, encode
 from shared.errors import Unavailable
 
 MAX_EVENTS = 500
@@ -26,7 +26,7 @@ CONFIRM_TIMEOUT = 30.0
 class Outgoing(NamedTuple):
     """One event and where it goes."""
 
-    event: Event[Any]
+    event: AnyEvent
     exchange: str
     routing_key: str
 
@@ -54,7 +54,7 @@ class Publishes(Protocol):
 
 def merge(outgoing: Iterable[Outgoing]) -> list[Message]:
     """Put events of the same type that go the same way into as few messages as the bounds allow."""
-    groups: dict[tuple[str, str, str], list[Event[Any]]] = {}
+    groups: dict[tuple[str, str, str], list[AnyEvent]] = {}
     for item in outgoing:
         groups.setdefault((item.exchange, item.routing_key, item.event.type), []).append(item.event)
     return [
@@ -65,7 +65,7 @@ def merge(outgoing: Iterable[Outgoing]) -> list[Message]:
     ]
 
 
-def _bodies(events: list[Event[Any]]) -> list[tuple[bytes, str]]:
+def _bodies(events: list[AnyEvent]) -> list[tuple[bytes, str]]:
     body, content_type = encode(events)
     if len(body) <= MAX_BYTES or len(events) == 1:
         return [(body, content_type)]

@@ -16,7 +16,7 @@ from shared.errors import InvalidSettings
 if TYPE_CHECKING:
     from returpost.mails import Item
     from services.ingest.mail import ReturnPaths
-    from shared.cloudevents import Event
+    from shared.cloudevents import AnyEvent
 
 MAX_BODY = 64 * 1024 * 1024
 
@@ -122,7 +122,7 @@ def _of_webhook(name: str, body: bytes, tenant: str, provider: str) -> Iterator[
             yield from _told(name, events_of_found(item, tenant=tenant, provider=provider, sender=None))
 
 
-def _told(name: str, events: Iterable["Event[Any]"]) -> Iterator[Row]:
+def _told(name: str, events: Iterable["AnyEvent"]) -> Iterator[Row]:
     """Yield a row for each result, with the evidence of the bounce that comes with it; a bounce may come alone."""
     from shared.contracts import DeliveryRecorded
 

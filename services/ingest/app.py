@@ -67,7 +67,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.publishes(AddressValidated, "address.validated.{tenant}")
     service.commands(RawReportKeep, "raw-report.keep.{tenant}")
     install_ways(service, app.state.mailroom)
-    app.router.routes.insert(0, webhook_api.Straight())
+    app.add_middleware(webhook_api.Straight)
     service.routes(webhook_api.router)
     service.routes(api.router)
     service.routes(raw_reports_api.router)

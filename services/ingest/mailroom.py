@@ -6,7 +6,7 @@ from typing import Any
 
 from services.ingest.mail_events import MAILS, MailRead, letter_of, read_mail
 from services.ingest.raw_reports.report import Arrived, keeping
-from shared.cloudevents import Event
+from shared.cloudevents import AnyEvent
 from shared.contracts import DeliveryRecorded, RawOutcome
 from shared.outbox import Work, publish_or_bury
 from shared.service import Service
@@ -55,7 +55,7 @@ class Mailroom:
         return read
 
 
-def emit_all(work: Work, events: Iterable[Event[Any]]) -> None:
+def emit_all(work: Work, events: Iterable[AnyEvent]) -> None:
     """Publish all with the transaction; results carry their kind in the routing key."""
     for event in events:
         work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)

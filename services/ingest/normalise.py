@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from services.ingest import simulator
 from services.ingest.smtp_reply import codes_of
 from shared import ids
-from shared.cloudevents import Event, event
+from shared.cloudevents import Event, Written, event, written
 from shared.contracts import BounceReceived, DeliveryRecorded, DeliveryResult, Evidence, Kind, Result, made
 from shared.errors import InvalidMessage
 from shared.telemetry import traceparent
 
 SOURCE = "/returpost/ingest"
 _ADDED = ("stream", "sending_ip")
-"""Fields that a result without them must not be known by: it has the id that it had before there were any."""
+"""The last fields of a result. One without them is not known by them: it has the id that it had before they were."""
 
 
 def of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source: str) -> Event[DeliveryResult]:
@@ -27,8 +26,9 @@ def id_of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source:
     """Return the id of a result that came without an envelope; without one of its own it gets one from its content."""
     if id_:
         return ids.of_input(tenant, source, id_)
-    said = [value for name, value in result.__dict__.items() if value is not None or name not in _ADDED]
-    return ids.of_content(tenant, *said)
+    if result.stream is None is result.sending_ip:
+        return ids.of_content(tenant, *[*result.__dict__.values()][: -len(_ADDED)])
+    return ids.of_content(tenant, *[v for name, v in result.__dict__.items() if v is not None or name not in _ADDED])
 
 
 def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
@@ -39,7 +39,7 @@ def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
         )
 
 
-def events_of(cause: Event[DeliveryResult]) -> Iterator[Event[Any]]:
+def events_of(cause: Event[DeliveryResult]) -> Iterator[Written]:
     """Yield `delivery.recorded`, and `bounce.received` with all evidence when the delivery failed.
 
     After a sending to a simulator address, also what is simulated to have become of it.
@@ -59,7 +59,7 @@ def events_of(cause: Event[DeliveryResult]) -> Iterator[Event[Any]]:
             yield received(own, cause.tenant, simulated, evidence)
 
 
-def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[DeliveryRecorded]:
+def recorded(identity: str, tenant: str, result: DeliveryResult) -> Written:
     """Return the normalised result."""
     data = made(
         DeliveryRecorded,
@@ -75,7 +75,7 @@ def recorded(identity: str, tenant: str, result: DeliveryResult) -> Event[Delive
     return _follow(identity, tenant, data)
 
 
-def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evidence) -> Event[BounceReceived]:
+def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evidence) -> Written:
     """Return the failed delivery with its evidence."""
     data = made(
         BounceReceived,
@@ -114,8 +114,8 @@ def evidence_of(result: DeliveryResult) -> Evidence:
     )
 
 
-def _follow(identity: str, tenant: str, data: Any) -> Event[Any]:
-    return event(
+def _follow(identity: str, tenant: str, data: DeliveryRecorded | BounceReceived) -> Written:
+    return written(
         data,
         id=ids.derived(identity, data.TYPE),
         source=SOURCE,

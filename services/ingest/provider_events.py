@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from aio_pika.abc import AbstractIncomingMessage
 from prometheus_client import Counter as Metric
@@ -18,7 +18,7 @@ from services.ingest.settings import Settings
 from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
 from services.ingest.webhooks.events import events_of_found
 from shared import ids
-from shared.cloudevents import Event, event
+from shared.cloudevents import AnyEvent, Event, event
 from shared.contracts import Contract, RawOutcome, made
 from shared.deadletters import dead_letter
 from shared.outbox import Work, publish_or_bury
@@ -95,7 +95,7 @@ async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, 
     return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
 
 
-def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[Event[Any]]]]:
+def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[AnyEvent]]]:
     """Yield each event as it arrived, with all that follows from it."""
     for _, group in groupby(found, key=lambda one: id(one.original)):
         several = list(group)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import aiohttp
+import orjson
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import Counter
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.provider_events import Told, take
 from services.ingest.webhooks import PROVIDERS
@@ -22,12 +22,14 @@ from services.ingest.webhooks.settings import WebhookSettings, load
 from services.ingest.webhooks.signatures import Refused, Tokens
 from shared.contracts import Name
 from shared.errors import Unavailable
+from shared.http import MAX_BODY
 
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MAX_FETCHED = 64 * 1024
 MAX_CERTIFICATES = 50
-_PLAIN = re.compile(r"/webhooks/(?P<provider>[a-z]+)/(?P<tenant>[a-z0-9][a-z0-9-]{0,62})\Z")
+_PLAIN = re.compile(r"/webhooks/[a-z]+/[a-z0-9][a-z0-9-]{0,62}\Z")
+_NOT_PLAIN = (b"authorization", b"traceparent")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
 """SNS sends its credentials only when it is asked for them."""
 
@@ -113,7 +115,8 @@ async def take_in(request: HttpRequest, provider: str, tenant: str, sender: str 
     token = None
     try:
         token = await _admitted(asked, webhooks)
-        return JSONResponse(await _answered(asked, webhooks, request.app.state.service, sender))
+        told = await _answered(asked, webhooks, request.app.state.service, sender)
+        return Response(orjson.dumps(told), media_type="application/json")
     except BaseException as error:
         if token is not None:
             webhooks.tokens.give_back(token)
@@ -122,22 +125,36 @@ async def take_in(request: HttpRequest, provider: str, tenant: str, sender: str 
         raise
 
 
-class Straight(BaseRoute):
-    """Hands what is plainly posted to a webhook straight to `receive`: of these there are thousands a second, and what
-    the framework does with one before costs as much as to read it. All others go on to the routes, which say what is
-    wrong with them.
+class Straight:
+    """Hands what is plainly posted to a webhook straight to `take_in`: of these there are thousands a second, and what
+    the framework does with one before costs as much as to read it. All others go on to the routes: those with a query,
+    with credentials (their rate is limited), with a trace, of no declared length or a large one.
     """
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Tell whether it is one, and of whom."""
-        plain = scope["type"] == "http" and scope["method"] == "POST" and not scope["query_string"]
-        named = _PLAIN.match(scope["path"]) if plain else None
-        return (Match.FULL, {"path_params": named.groupdict()}) if named else (Match.NONE, {})
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._answering: ASGIApp | None = None
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer it."""
-        answer = await take_in(HttpRequest(scope, receive), **scope["path_params"])
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_plain(scope):
+            await self._app(scope, receive, send)
+            return
+        if self._answering is None:
+            self._answering = ExceptionMiddleware(self._answer, scope["app"].exception_handlers)
+        await self._answering(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _, _, provider, tenant = scope["path"].split("/")
+        answer = await take_in(HttpRequest(scope, receive), provider, tenant)
         await answer(scope, receive, send)
+
+
+def _is_plain(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["query_string"] or scope["method"] != "POST" or not _PLAIN.match(scope["path"]):
+        return False
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and int(length) <= MAX_BODY and headers.keys().isdisjoint(_NOT_PLAIN)
 
 
 async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
@@ -155,7 +172,8 @@ async def _presented(provider: str, tenant: str, request: HttpRequest) -> Reques
         raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
     path = f"{path}?{query}" if query else path
-    return Request(provider, tenant, path, request.headers, request.query_params, await request.body())
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+    return Request(provider, tenant, path, headers, request.query_params, await request.body())
 
 
 async def _admitted(asked: Request, webhooks: Webhooks) -> str | None:

@@ -6,11 +6,10 @@ from binascii import Error as NotBase64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from services.ingest.normalise import SOURCE
 from shared import ids
-from shared.cloudevents import Event, event
+from shared.cloudevents import AnyEvent, Written, written
 from shared.contracts import (
     BounceClassified,
     BounceReceived,
@@ -45,7 +44,7 @@ class Arrived:
     problem: str = ""
 
 
-def keeping(arrived: Arrived, followers: Iterable[Event[Any]] = (), identity: str = "") -> Event[RawReportKeep]:
+def keeping(arrived: Arrived, followers: Iterable[AnyEvent] = (), identity: str = "") -> Written:
     """Return the command to keep it. `followers` are the events that were made of it; `identity` is its own id."""
     data = made(
         RawReportKeep,
@@ -59,10 +58,10 @@ def keeping(arrived: Arrived, followers: Iterable[Event[Any]] = (), identity: st
         time=datetime.now(UTC),
     )
     own = identity or ids.of_bytes(arrived.tenant, arrived.body)
-    return event(data, id=own, source=SOURCE, tenant=arrived.tenant)
+    return written(data, id=own, source=SOURCE, tenant=arrived.tenant)
 
 
-def telling(followers: Sequence[Event[Any]]) -> bool:
+def telling(followers: Sequence[AnyEvent]) -> bool:
     """Say whether somebody will ask for the reason: it was no mere delivery or open."""
     return any(
         isinstance(follower.data, BounceReceived)
@@ -94,7 +93,7 @@ def unpacked(body: bytes) -> bytes:
     return zlib.decompressobj().decompress(body, MAX_BODY)
 
 
-def _mentions(followers: Iterable[Event[Any]]) -> Iterable[Mention]:
+def _mentions(followers: Iterable[AnyEvent]) -> Iterable[Mention]:
     """Yield whom the events are about. A verdict's id follows from the bounce's, so that it can be asked by as well."""
     found: dict[tuple[str, str], list[str]] = {}
     for follower in followers:

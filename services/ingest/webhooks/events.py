@@ -1,16 +1,15 @@
 """From what a provider told to the events that the other services read. No I/O; the same input makes the same ids."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from services.ingest.normalise import evidence_of, id_of_input, received, recorded
 from services.ingest.webhooks.found import Found
 from shared import ids
-from shared.cloudevents import Event
+from shared.cloudevents import AnyEvent
 from shared.contracts import Kind, Result
 
 
-def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[Event[Any]]:
+def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[AnyEvent]:
     """Yield the result, and for a failed delivery the bounce with its evidence, whose format is the provider's name.
 
     An automatic reply or a challenge has a verdict, but is no result. `sender` is who sent, if the event tells nobody.
