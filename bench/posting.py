@@ -6,15 +6,17 @@ It shares the processors with what it measures, so that it does nothing that can
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import cast
 
 
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self, answered: Callable[["Connection"], None], lost: Callable[[str], None], expected: bytes) -> None:
-        """`expected` is how an answer ends that is right; of any other, or none, `lost` is told."""
+    def __init__(
+        self, answered: Callable[["Connection"], None], lost: Callable[[str], None], expected: tuple[bytes, ...]
+    ) -> None:
+        """`expected` is how answers end that are right; of any other, or none, `lost` is told."""
         self._answered = answered
         self._lost = lost
         self._expected = expected
@@ -38,7 +40,7 @@ class Connection(asyncio.Protocol):
         if self._seen.startswith(b"HTTP/1.1 200") and self._seen.endswith(self._expected):
             self._seen = b""
             self._answered(self)
-        elif len(self._seen) > len(self._expected) + 1_000 or not b"HTTP/1.1 200".startswith(self._seen[:12]):
+        elif len(self._seen) > 2_000 or not b"HTTP/1.1 200".startswith(self._seen[:12]):
             self._lost(f"answered {self._seen[:500]!r}")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,7 +55,7 @@ class Connection(asyncio.Protocol):
 class Poster:
     """Posts requests, each of which must be answered by what is expected."""
 
-    def __init__(self, host: str, port: int, expected: bytes) -> None:
+    def __init__(self, host: str, port: int, *expected: bytes) -> None:
         self._place = (host, port)
         self._expected = expected
 
@@ -106,7 +108,7 @@ class Poster:
         number: int,
         connections: int,
         go_on: Callable[[Connection], None],
-        begin: Callable[[list[Connection]], "asyncio._CoroutineLike[None]"],
+        begin: Callable[[list[Connection]], Coroutine[None, None, None]],
     ) -> list[float]:
         loop = asyncio.get_running_loop()
         seconds: list[float] = []

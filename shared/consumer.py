@@ -66,10 +66,17 @@ class Consumer(Generic[D]):
     """Takes the messages of one queue in natural batches and has them handled."""
 
     def __init__(
-        self, queue: str, contract: type[D], handle: Handle[D], *, read: Read | None = None, vital: bool = True
+        self,
+        queue: str,
+        contract: type[D],
+        handle: Handle[D],
+        *,
+        read: Read | None = None,
+        vital: bool = True,
+        most: int = MAX_EVENTS,
     ) -> None:
         """`read` makes events of a message where it is not the contract that does: of dead letters. A service is ready
-        while a consumer that is not `vital` is held.
+        while a consumer that is not `vital` is held. A batch ends with the message that brings it to `most` events.
         """
         self.queue = queue
         self.vital = vital
@@ -79,6 +86,7 @@ class Consumer(Generic[D]):
         self.lag = 0.0
         self._handle = handle
         self._own_read = read
+        self._most = most
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._stopping = False
         self._effects: Effects
@@ -123,7 +131,7 @@ class Consumer(Generic[D]):
                 deliveries.append(delivery)
                 events += len(delivery.events)
                 size += len(message.body)
-            if events >= MAX_EVENTS or size >= MAX_BYTES or self._arrivals.empty():
+            if events >= self._most or size >= MAX_BYTES or self._arrivals.empty():
                 break
             message = self._arrivals.get_nowait()
         return deliveries

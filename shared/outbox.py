@@ -79,6 +79,11 @@ class Effects(Protocol):
         """Return an async context manager that gives a `Work`; when it ends well, all effects are in place."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """How many works wait to be published: while there are many, what can be done later should be."""
+        ...
+
 
 class Direct:
     """For services that keep no state: the effects are the events alone.
@@ -91,6 +96,11 @@ class Direct:
         self._publisher = publisher
         self._waiting: list[tuple[list[Outgoing], asyncio.Future[None]]] = []
         self._publishing: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many works wait for those before them to be published."""
+        return len(self._waiting)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
@@ -153,6 +163,11 @@ class Outbox:
             if messages:
                 await publish_or_bury(self._publisher, messages)
                 await self._delete(connection, ids)
+
+    @property
+    def waiting(self) -> int:
+        """None does: each publishes its own."""
+        return 0
 
     async def drain(self, older_than: str = ABANDONED_AFTER) -> int:
         """Publish what is left over and older than the interval; return how many messages that was."""

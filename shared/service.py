@@ -16,7 +16,7 @@ from faststream.specification import AsyncAPI
 
 from shared import traces
 from shared.cloudevents import Event
-from shared.consumer import Consumer, Handle, Read
+from shared.consumer import MAX_EVENTS, Consumer, Handle, Read
 from shared.contracts import Contract
 from shared.database import Pool, connect
 from shared.errors import InvalidSettings, ReturpostError
@@ -80,13 +80,21 @@ class Service(Generic[S]):
             self.routes(traces.routes(self._its_pool))
 
     def consume(
-        self, queue: str, contract: type[D], handle: Handle[D], *, exchange: str = EVENTS, vital: bool = True
+        self,
+        queue: str,
+        contract: type[D],
+        handle: Handle[D],
+        *,
+        exchange: str = EVENTS,
+        vital: bool = True,
+        most: int = MAX_EVENTS,
     ) -> None:
-        """Read a queue: `handle` gets its events in batches, each in one transaction.
+        """Read a queue: `handle` gets its events in batches of about `most`, each in one transaction.
 
         The service is ready while a queue that is not `vital` is held: nobody waits for what it brings.
         """
-        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle, vital=vital), exchange))
+        consumer = Consumer(queue, contract, handle, vital=vital, most=most)
+        self.subscribers.append(subscribe(self.broker, consumer, exchange))
 
     def consume_raw(
         self, queue: str, contract: type[D], handle: Handle[D], read: Read, *, exchange: str = EVENTS

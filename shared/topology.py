@@ -111,6 +111,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
         _quorum("ingest.kumomta-log", Binding(COMMANDS, "kumomta.log.*.*")),
+        _quorum("ingest.provider-told", Binding(COMMANDS, "provider.told.*")),
         _quorum("ingest.raw-report-keep", Binding(COMMANDS, "raw-report.keep.*")),
         _quorum("ingest.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
@@ -175,7 +176,7 @@ def service_users() -> tuple[User, ...]:
             write=(EVENTS, COMMANDS),
             topics=(
                 (EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),
-                (COMMANDS, r"^raw-report\.keep\."),
+                (COMMANDS, r"^(raw-report\.keep|provider\.told)\."),
             ),
         ),
         _service(

@@ -7,7 +7,7 @@ from functools import partial
 from services.ingest import api, webhook_api
 from services.ingest.mailroom import Mailroom
 from services.ingest.normalise import check_time, events_of
-from services.ingest.provider_events import KumoLog, read_log, take_logs
+from services.ingest.provider_events import KumoLog, read_log, take_later, take_logs
 from services.ingest.raw_reports import api as raw_reports_api
 from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
 from services.ingest.raw_reports.store import Store
@@ -27,12 +27,16 @@ from shared.contracts import (
     BounceReceived,
     DeliveryRecorded,
     DeliveryResult,
+    ProviderTold,
     RawReportKeep,
 )
 from shared.errors import InvalidMessage
 from shared.outbox import Work
 from shared.service import Service, run
 from shared.topology import COMMANDS
+
+PUT_OFF_TOGETHER = 50
+"""Requests that were put off and are read together: what comes of more would hold up the answers to others."""
 
 
 def create(settings: Settings) -> Service[Settings]:
@@ -62,9 +66,17 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
     service.consume_raw("ingest.kumomta-log", KumoLog, partial(take_logs, service=service), read_log, exchange=COMMANDS)
+    service.consume(
+        "ingest.provider-told",
+        ProviderTold,
+        partial(take_later, service=service),
+        exchange=COMMANDS,
+        most=PUT_OFF_TOGETHER,
+    )
     service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
     service.publishes(BounceReceived, "bounce.received.{tenant}")
     service.publishes(AddressValidated, "address.validated.{tenant}")
+    service.commands(ProviderTold, "provider.told.{tenant}")
     service.commands(RawReportKeep, "raw-report.keep.{tenant}")
     install_ways(service, app.state.mailroom)
     app.add_middleware(webhook_api.Straight)

@@ -63,7 +63,11 @@ from shared.contracts.operation import (
     OperationProgressed as OperationProgressed,
     OperationRequested as OperationRequested,
 )
-from shared.contracts.raw_report import Mention as Mention, RawReportKeep as RawReportKeep
+from shared.contracts.raw_report import (
+    Mention as Mention,
+    ProviderTold as ProviderTold,
+    RawReportKeep as RawReportKeep,
+)
 from shared.contracts.storm import StormBegun as StormBegun, StormEnded as StormEnded
 from shared.contracts.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested
 from shared.vocabulary import (

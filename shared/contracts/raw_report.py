@@ -19,6 +19,18 @@ class Mention(BaseModel):
     mailing: Id
 
 
+class ProviderTold(Contract):
+    """Command of ingest to itself: read what a provider has posted and was believed, when there is time for it."""
+
+    TYPE: ClassVar[str] = "returpost.provider.told.v1"
+
+    provider: Name
+    sender: Name | None = None
+    """The system that sent the mails, unless their metadata tell."""
+    body: str
+    """Base64 of the body of the request."""
+
+
 class RawReportKeep(Contract):
     """Command of ingest to itself: keep this as it arrived. The event's id is the report's."""
 
