@@ -81,7 +81,7 @@ class Effects(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many works wait to be published: while there are many, what can be done later should be."""
+        """How many works wait for their confirms: while there are many, what can be done later should be."""
         ...
 
 
@@ -95,12 +95,13 @@ class Direct:
     def __init__(self, publisher: Publishes) -> None:
         self._publisher = publisher
         self._waiting: list[tuple[list[Outgoing], asyncio.Future[None]]] = []
+        self._in_flight = 0
         self._publishing: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """How many works wait for those before them to be published."""
-        return len(self._waiting)
+        """How many works are being published, or wait until they are."""
+        return len(self._waiting) + self._in_flight
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
@@ -118,7 +119,9 @@ class Direct:
         try:
             while self._waiting:
                 together, self._waiting = self._waiting, []
+                self._in_flight = len(together)
                 await self._publish(together)
+                self._in_flight = 0
                 await asyncio.sleep(min(LONGEST_GATHERING, (len(together) - 1) * GATHERING))
         finally:
             self._publishing = None

@@ -30,9 +30,9 @@ from shared.service import Service
 EVENTS = Metric("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
 """outcome: accepted; ignored (says nothing of a delivery); unknown, broken (kept among the dead letters)."""
 JSON = "application/json"
-AT_ONCE = 4
-"""Requests that are read before they are answered, while RabbitMQ confirms those before them. Of more than that the
-bodies are confirmed, and read when there is time: so a crowd is let in three times as fast (bench/webhooks.py)."""
+AT_ONCE = 8
+"""Requests that are read before they are answered, while they wait for their confirms. Of more than that the bodies are
+confirmed, and read when there is time: so a crowd is let in three times as fast (bench/webhooks.py)."""
 WAY = 0.01
 """Seconds that a crowd is given for each request that was put off."""
 
