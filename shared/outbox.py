@@ -27,7 +27,7 @@ RELAY_INTERVAL = 5.0
 GATHERING = 0.0005
 """Seconds for each work beyond one that the last publishing had together, until the next: what many share costs each
 little, and with 30 in one 2,000 works a second take a tenth of the broker's time for one alone (bench/webhooks.py)."""
-LONGEST_GATHERING = 0.01
+LONGEST_GATHERING = 0.015
 ABANDONED_AFTER = "15 seconds"
 """Rows older than this are nobody's: their writer has died or lost the broker."""
 
@@ -95,13 +95,13 @@ class Direct:
     def __init__(self, publisher: Publishes) -> None:
         self._publisher = publisher
         self._waiting: list[tuple[list[Outgoing], asyncio.Future[None]]] = []
-        self._in_flight = 0
+        self._last = 0
         self._publishing: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """How many works are being published, or wait until they are."""
-        return len(self._waiting) + self._in_flight
+        """How many works wait to be published, and how many were published last, if that was a moment ago."""
+        return len(self._waiting) + self._last
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
@@ -119,12 +119,11 @@ class Direct:
         try:
             while self._waiting:
                 together, self._waiting = self._waiting, []
-                self._in_flight = len(together)
+                self._last = len(together)
                 await self._publish(together)
-                self._in_flight = 0
                 await asyncio.sleep(min(LONGEST_GATHERING, (len(together) - 1) * GATHERING))
         finally:
-            self._publishing = None
+            self._publishing, self._last = None, 0
 
     async def _publish(self, together: list[tuple[list[Outgoing], asyncio.Future[None]]]) -> None:
         try:

@@ -14,8 +14,10 @@ from typing import Annotated, Any
 import jwt
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import InvalidSettings
+from shared.http import problem
 from shared.vocabulary import Role
 
 ALGORITHM = "HS256"
@@ -23,6 +25,12 @@ AUDIENCE = "returpost"
 MIN_KEY = 32
 """RFC 7518 section 3.2: a key as long as the hash, at least."""
 ALL_TENANTS = "*"
+
+UNKNOWN = "token missing, unknown or expired; make one with `returpost token`"
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
+_CALLER = "returpost.caller"
+"""Key in the ASGI scope."""
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}\Z")
 
@@ -106,6 +114,31 @@ def _read(token: str, keys: tuple[str, ...]) -> tuple[Caller, float] | None:
     return None
 
 
+class TokenFirst:
+    """Refuses with 401 whoever brings no good token, before a body is read: only then is it worth to say what is wrong
+    with it. Paths in `app.state.open` ask for other proofs, or none.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in _WITH_BODY:
+            state = scope["app"].state
+            if not scope["path"].startswith(state.open):
+                scheme, _, token = _shown(scope).partition(" ")
+                who = verify(token.strip(), state.token_keys) if scheme.lower() == "bearer" else None
+                if who is None:
+                    await problem(401, UNKNOWN, headers=CHALLENGE)(scope, receive, send)
+                    return
+                scope[_CALLER] = who
+        await self._app(scope, receive, send)
+
+
+def _shown(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+
+
 SCOPE_OF: dict[Callable[..., Awaitable[Caller]], str] = {}
 """The scope that each dependency made by `requires` asks for, for who wants to know what a route demands."""
 
@@ -118,13 +151,11 @@ def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
     async def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        who = verify(credentials.credentials, request.app.state.token_keys) if credentials else None
+        who: Caller | None = request.scope.get(_CALLER)
+        if who is None and credentials:
+            who = verify(credentials.credentials, request.app.state.token_keys)
         if who is None:
-            raise HTTPException(
-                401,
-                "token missing, unknown or expired; make one with `returpost token`",
-                {"WWW-Authenticate": "Bearer"},
-            )
+            raise HTTPException(401, UNKNOWN, CHALLENGE)
         if scope not in who.scopes:
             raise HTTPException(403, f"scope: this token lacks {scope}")
         if scope == OPERATE and who.tenant != ALL_TENANTS:  # dead letters may belong to no tenant, a replay to all

@@ -26,7 +26,7 @@ from shared.http import REFUSALS, BoundedBody, Traced, metrics, refuse_clearly
 from shared.limits import Limited
 from shared.outbox import Direct, Effects, Outbox
 from shared.publisher import Publisher
-from shared.security import keys_of
+from shared.security import TokenFirst, keys_of
 from shared.serving import serve
 from shared.settings import ServiceSettings, load
 from shared.subscriber import BatchSubscriber, subscribe
@@ -64,6 +64,8 @@ class Service(Generic[S]):
         )
         self.app.state.service = self
         self.app.state.streamed = set[str]()
+        self.app.state.open = ()
+        self.app.add_middleware(TokenFirst)
         self.app.add_middleware(BoundedBody)
         if settings.http_rate:
             self.app.add_middleware(Limited, rate=settings.http_rate, burst=settings.http_burst)
@@ -124,6 +126,10 @@ class Service(Generic[S]):
     def streams(self, *paths: str) -> None:
         """Let these routes read bodies of any length, as they come in, unless they are `application/json`."""
         self.app.state.streamed |= set(paths)
+
+    def opens(self, *paths: str) -> None:
+        """Let whoever asks in without a token, at all paths that begin so: what they bring is another proof."""
+        self.app.state.open += paths
 
     def background(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat `step` while the service runs; it waits by itself. A fault of the infrastructure is waited out."""

@@ -89,10 +89,12 @@ async def test_every_route_refuses_whoever_may_not(world: World, service: str) -
     module, kind = import_module(f"services.{service}.app"), import_module(f"services.{service}.settings").Settings
     async with world.running(module.create, kind, service) as running:
 
-        async def ask(method: str, path: str, bearer: str, tenant: str | None = None) -> httpx.Response:
+        async def ask(
+            method: str, path: str, bearer: str, tenant: str | None = None, body: bytes = b"{}"
+        ) -> httpx.Response:
             headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
             params = {"tenant": tenant} if tenant else {}
-            return await running.http.request(method, path, headers=headers, params=params, content=b"{}")
+            return await running.http.request(method, path, headers=headers, params=params, content=body)
 
         for method, declared, path, scope in routes(running.service.app):
             if declared in OPEN:
@@ -100,6 +102,7 @@ async def test_every_route_refuses_whoever_may_not(world: World, service: str) -
             assert scope is not None
             place = f"{method} {path}"
             refuses(await ask(method, path, ""), 401, place)
+            refuses(await ask(method, path, "no.such.token", body=b'{"garbage'), 401, place)
             if declared in OWN:
                 continue
             for role in Role:

@@ -114,6 +114,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(operations_api.router)
     service.routes(exports_api.router)
     service.routes(api.router)
+    service.opens("/v1/sign-in")
     service.routes(users_api.router)
     service.routes(oidc_api.router)
     service.routes(contacts_api.router)

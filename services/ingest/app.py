@@ -80,6 +80,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.commands(RawReportKeep, "raw-report.keep.{tenant}")
     install_ways(service, app.state.mailroom)
     app.add_middleware(webhook_api.Straight)
+    service.opens("/webhooks/")
     service.routes(webhook_api.router)
     service.routes(api.router)
     service.routes(raw_reports_api.router)
