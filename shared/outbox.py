@@ -79,11 +79,6 @@ class Effects(Protocol):
         """Return an async context manager that gives a `Work`; when it ends well, all effects are in place."""
         ...
 
-    @property
-    def waiting(self) -> int:
-        """How many works wait for their confirms: while there are many, what can be done later should be."""
-        ...
-
 
 class Direct:
     """For services that keep no state: the effects are the events alone.
@@ -100,7 +95,8 @@ class Direct:
 
     @property
     def waiting(self) -> int:
-        """How many works wait to be published, and how many were published last, if that was a moment ago."""
+        """How many works wait to be published, and how many were published last, if that was a moment ago: while there
+        are many, what can be done later should be."""
         return len(self._waiting) + self._last
 
     @asynccontextmanager
@@ -165,11 +161,6 @@ class Outbox:
             if messages:
                 await publish_or_bury(self._publisher, messages)
                 await self._delete(connection, ids)
-
-    @property
-    def waiting(self) -> int:
-        """None does: each publishes its own."""
-        return 0
 
     async def drain(self, older_than: str = ABANDONED_AFTER) -> int:
         """Publish what is left over and older than the interval; return how many messages that was."""

@@ -26,7 +26,8 @@ CONFIRM_TIMEOUT = 30.0
 class Outgoing(NamedTuple):
     """One event and where it goes."""
 
-    event: AnyEvent
+    event: Any
+    """`AnyEvent`: services but ingest write no bytes themselves, and may count on models."""
     exchange: str
     routing_key: str
 

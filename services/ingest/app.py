@@ -38,6 +38,9 @@ from shared.topology import COMMANDS
 PUT_OFF_TOGETHER = 50
 """Requests that were put off and are read together: what comes of more would hold up the answers to others."""
 
+KEPT_TOGETHER = 200
+"""Originals, for the same reason."""
+
 
 def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
@@ -96,7 +99,7 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
     store = Store(settings.database_url, settings.database_pool)
     purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
     take, forget = partial(take_reports, kept_in=store), partial(take_erasures, kept_in=store)
-    service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False)
+    service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False, most=KEPT_TOGETHER)
     service.consume("ingest.address-erased", AddressErased, forget, vital=False)
     service.background("purge of raw reports", purging)
     service.shows("raw_reports", store.state)

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from services.ingest.mail import ParsedMail, ReturnPaths, parse
 from services.ingest.normalise import received, recorded
 from shared import ids
-from shared.cloudevents import AnyEvent
+from shared.cloudevents import Written
 from shared.contracts import DeliveryResult, Kind, Result
 from shared.deadletters import dead_letter
 from shared.publisher import Message
@@ -36,7 +36,7 @@ class MailRead:
 
     identity: str
     parsed: ParsedMail
-    events: tuple[AnyEvent, ...]
+    events: tuple[Written, ...]
     outcome: str
     problem: str | None
 
@@ -89,7 +89,7 @@ def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:
 
 def events_of_mail(
     parsed: ParsedMail, *, identity: str, tenant: str, sender: str, now: datetime, stream: str | None = None
-) -> Iterator[AnyEvent]:
+) -> Iterator[Written]:
     """Yield the events of every report of the mail; the same bytes always make the same ids.
 
     What happened, happened when the report was written, so that a mail which is handed in again after a clear counts

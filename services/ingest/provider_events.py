@@ -20,10 +20,10 @@ from services.ingest.settings import Settings
 from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
 from services.ingest.webhooks.events import events_of_found
 from shared import ids
-from shared.cloudevents import AnyEvent, Event, Written, event, written
+from shared.cloudevents import Event, Written, event, written
 from shared.contracts import Contract, ProviderTold, RawOutcome, made
 from shared.deadletters import dead_letter
-from shared.outbox import Work, publish_or_bury
+from shared.outbox import Direct, Work, publish_or_bury
 from shared.publisher import Message
 from shared.service import Service
 
@@ -60,6 +60,11 @@ class KumoLog(Contract):
     """Both out of the routing key, which the broker has checked."""
 
 
+def is_crowded(service: Service[Settings]) -> bool:
+    """Tell whether so many wait for RabbitMQ that what they bring should be read later."""
+    return isinstance(service.effects, Direct) and service.effects.waiting > AT_ONCE
+
+
 def later(told: Told) -> Written:
     """Return the command to read it later."""
     body = b64encode(told.body).decode()
@@ -78,7 +83,7 @@ async def take_later(events: Sequence[Event[ProviderTold]], work: Work, *, servi
             continue
         if told.provider in PROVIDERS:
             await take(told, work, service)
-            await asyncio.sleep(WAY if service.effects.waiting > AT_ONCE else 0)
+            await asyncio.sleep(WAY if is_crowded(service) else 0)
         else:
             work.refuse(item, "data.provider: not known")
 
@@ -125,7 +130,7 @@ async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, 
     return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
 
 
-def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[AnyEvent]]]:
+def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[Written]]]:
     """Yield each event as it arrived, with all that follows from it."""
     for _, group in groupby(found, key=lambda one: id(one.original)):
         several = list(group)

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.ingest.provider_events import AT_ONCE, Told, later, take
+from services.ingest.provider_events import Told, is_crowded, later, take
 from services.ingest.webhooks import PROVIDERS
 from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop, subscription
 from services.ingest.webhooks.azure import validation_code
@@ -164,7 +164,7 @@ async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: st
         await webhooks.fetch(url)
         return {"confirmed": True}
     told = Told(asked.provider, asked.tenant, sender, asked.body)
-    crowded = service.effects.waiting > AT_ONCE
+    crowded = is_crowded(service)
     async with service.effects.begin() as work:
         if crowded:
             work.command(later(told))

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from services.ingest.normalise import evidence_of, id_of_input, received, recorded
 from services.ingest.webhooks.found import Found
 from shared import ids
-from shared.cloudevents import AnyEvent
+from shared.cloudevents import Written
 from shared.contracts import Kind, Result
 
 
-def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[AnyEvent]:
+def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[Written]:
     """Yield the result, and for a failed delivery the bounce with its evidence, whose format is the provider's name.
 
     An automatic reply or a challenge has a verdict, but is no result. `sender` is who sent, if the event tells nobody.
