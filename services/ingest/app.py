@@ -1,5 +1,6 @@
 """Ingest: every way a delivery result can arrive -> one normalised event."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -7,7 +8,7 @@ from functools import partial
 from services.ingest import api, webhook_api
 from services.ingest.mailroom import Mailroom
 from services.ingest.normalise import check_time, events_of
-from services.ingest.provider_events import KumoLog, read_log, take_later, take_logs
+from services.ingest.provider_events import KumoLog, is_crowded, read_log, take_later, take_logs
 from services.ingest.raw_reports import api as raw_reports_api
 from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
 from services.ingest.raw_reports.store import Store
@@ -38,8 +39,8 @@ from shared.topology import COMMANDS
 PUT_OFF_TOGETHER = 50
 """Requests that were put off and are read together: what comes of more would hold up the answers to others."""
 
-KEPT_TOGETHER = 200
-"""Originals, for the same reason."""
+KEPT_TOGETHER, AFTER_KEEPING = 100, 0.25
+"""Originals, for the same reason, and the seconds that a crowd is given after so many."""
 
 
 def create(settings: Settings) -> Service[Settings]:
@@ -98,7 +99,13 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
     settings = service.settings
     store = Store(settings.database_url, settings.database_pool)
     purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
-    take, forget = partial(take_reports, kept_in=store), partial(take_erasures, kept_in=store)
+    forget = partial(take_erasures, kept_in=store)
+
+    async def take(events: Sequence[Event[RawReportKeep]], work: Work) -> None:
+        await take_reports(events, work, kept_in=store)
+        if is_crowded(service):
+            await asyncio.sleep(AFTER_KEEPING)
+
     service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False, most=KEPT_TOGETHER)
     service.consume("ingest.address-erased", AddressErased, forget, vital=False)
     service.background("purge of raw reports", purging)

@@ -1,5 +1,6 @@
 """Over the real service: from the request of a provider to the events in the queues, or to a clear refusal."""
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -14,13 +15,16 @@ from prometheus_client import REGISTRY
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX, load
+from shared.cloudevents import event
+from shared.contracts import ProviderTold
 from shared.errors import InvalidSettings, Unavailable
 from shared.publisher import Message
 from shared.topology import DEAD_LETTERS
+from tests.ingest.hearing import heard
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, BOB
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
-from tests.world import Running, World
+from tests.world import Running, World, eventually
 
 __all__ = ["folder", "rsa"]
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -139,6 +143,60 @@ async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(inges
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     ingest.service.effects._publisher = publisher  # type: ignore[attr-defined]
     assert (await post(ingest, "mailgun", body)).status_code == 200
+
+
+async def test_of_a_crowd_the_bodies_are_confirmed_and_read_when_there_is_time(world: World, ingest: Running) -> None:
+    bodies = [[services.sendgrid("delivered", email=f"u{n}-{m}@example.com") for m in range(10)] for n in range(60)]
+    answers = await asyncio.gather(*(post(ingest, "sendgrid", body, **BASIC) for body in bodies))
+    assert {answer.status_code for answer in answers} == {200}
+    told = [answer.json() for answer in answers]
+    assert {"accepted": 10, "ignored": 0, "kept": 0} in told
+    assert {"received": True} in told
+    recorded = await heard(world, RECORDED, 600)
+    expected = {f"u{n}-{m}@example.com" for n in range(60) for m in range(10)}
+    assert {event["data"]["address"] for event in recorded} == expected
+    assert len({event["id"] for event in recorded}) == 600
+
+
+async def arrived(world: World, queue: str, number: int) -> list[Any]:
+    found: list[Any] = []
+
+    async def look() -> int:
+        found.extend(await world.take(queue))
+        return len(found)
+
+    await eventually(look, lambda seen: seen >= number)
+    return found
+
+
+@pytest.mark.parametrize("changes", [{"body": "not base64!"}, {"provider": "nobody"}])
+async def test_what_was_put_off_by_nobody_is_a_dead_letter(
+    world: World, ingest: Running, changes: dict[str, Any]
+) -> None:
+    data = ProviderTold(**({"provider": "sendgrid", "body": "W10="} | changes))
+    await world.command(event(data, id="1", source="/x", tenant="acme"))
+    (letter,) = await arrived(world, DEAD_LETTERS, 1)
+    assert letter.headers["x-returpost-queue"] == "ingest.provider-told"
+
+
+async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None:
+    """What goes straight to its reader, and the same with an empty query, which goes through the framework."""
+    body = of_mailgun("plain")
+    for number, provider in enumerate(("mailgun", "nobody", "postmark")):
+        del ingest.http.headers["Authorization"]
+        answers = [
+            await ingest.http.post(f"/webhooks/{provider}/acme", content=json.dumps(body | {"number": number})),
+            await ingest.http.post(f"/webhooks/{provider}/acme?x=1", content=json.dumps(body | {"number": number})),
+        ]
+        ingest.http.headers["Authorization"] = ""
+        first, second = answers
+        if provider == "mailgun":  # its token can be used once
+            assert (first.status_code, second.status_code) == (200, 406)
+            continue
+        assert first.status_code == second.status_code in (401, 404)
+        assert first.json() == second.json()
+        assert first.headers.get("WWW-Authenticate") == second.headers.get("WWW-Authenticate")
+        assert first.headers["content-type"] == "application/problem+json"
 
 
 async def test_sns_is_believed_by_its_certificate_and_confirmed(
