@@ -274,6 +274,9 @@ class Plan:
         if wanted.company is not None:
             company = f"w.tenant = {statement.take(wanted.tenant)} AND w.company_key = {statement.take(wanted.company)}"
             found["company"] = f"SELECT FROM owners AS w WHERE {company}"
+        if not self._by_state and (wanted.blocked or wanted.view is View.BLOCKED):
+            tenant = statement.take(wanted.tenant)
+            found["blocked"] = f"SELECT FROM address_states AS b WHERE b.tenant = {tenant} AND b.blocked"
         if not self._by_state and wanted.mailing is None:
             return found
         if wanted.domain is not None:
@@ -295,7 +298,7 @@ class Plan:
     def _narrowed(self, statement: Statement, most: int) -> list[str]:
         wanted, found = self.wanted, []
         if wanted.blocked is not None:
-            found.append(f"coalesce(s.blocked, false) = {statement.take(wanted.blocked)}")
+            found.append("s.blocked" if wanted.blocked else "s.blocked IS NOT TRUE")
         if wanted.contact is not None:  # by the key: so the planner sees an (anti) join, and how many that are
             found.append("o.address IS NOT NULL" if wanted.contact else "o.address IS NULL")
         narrowed = (
