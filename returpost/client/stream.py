@@ -49,6 +49,9 @@ class Part(Generic[E_co]):
     offset: int
     """Its place; whoever begins again begins with the one after the last that was worked off."""
     events: tuple[E_co, ...]
+    missed: bool = False
+    """Whether the stream has let go of what came before it and after the place that the reader asked for: whoever keeps
+    a copy takes a new one (`Mirror` does so by itself)."""
 
 
 class _Stream(Generic[E_co]):
@@ -69,12 +72,18 @@ class _Stream(Generic[E_co]):
         """
         begin = since
         while True:
+            # The message before, if there is one, tells that none is missing in between.
+            before = begin - 1 if isinstance(begin, int) and begin > 0 else None
+            place = begin if before is None else before
             try:
-                async with connected(self._url) as connection, attached(connection, begin, self.NAME) as arriving:
+                async with connected(self._url) as connection, attached(connection, place, self.NAME) as arriving:
                     while True:
                         message = await arriving.next()
-                        begin = offset_of(message) + 1
-                        yield Part(begin - 1, self.events_of(message, self._tenant))
+                        offset = offset_of(message)
+                        if offset != before:
+                            begin, missed = offset + 1, before is not None
+                            yield Part(offset, self.events_of(message, self._tenant), missed)
+                        before = None
                         await message.ack()
             except AWAY:
                 await asyncio.sleep(RECONNECT)

@@ -1,7 +1,7 @@
 """The SQL of standings and their facts. Every function works on a batch; nothing is decided here.
 
 Whoever changes addresses first takes all of them in hand, in the order of their keys, by `touch`, `clear`,
-`set_by_hand` or `take_for_erase`, one of these a transaction: so two batches with the same addresses wait for each
+`set_by_hand` or `take_in_hand`, one of these a transaction: so two batches with the same addresses wait for each
 other instead of locking each other out.
 """
 
@@ -144,9 +144,9 @@ async def due(connection: Connection, now: datetime, limit: int) -> dict[Key, da
     return {(row["tenant"], row["address"]): row["review"] for row in rows}
 
 
-async def take_for_erase(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
+async def take_in_hand(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
     """Take the addresses that exist in hand; return whether each is blocked, and its version."""
-    rows = await connection.fetch(Q["take_for_erase"], *columns(sorted(keys), 2))
+    rows = await connection.fetch(Q["take_in_hand"], *columns(sorted(keys), 2))
     return {(row["tenant"], row["address"]): (row["cause"] is not None, row["version"]) for row in rows}
 
 

@@ -20,8 +20,7 @@ Q = queries(Path(__file__).with_name("sql") / "block_log.sql")
 async def undo_last(work: Work, keys: Iterable[Key], trigger: Trigger, now: datetime) -> Counter[str]:
     """Undo the last block or lift of each of these addresses; return how many by what was done, `nothing` among it."""
     wanted = sorted(set(keys))
-    await store.touch(work.connection, dict.fromkeys(wanted))
-    last = await block_log.last(work.connection, wanted)
+    last = await block_log.last(work.connection, await store.take_in_hand(work.connection, wanted))
     said = (now, trigger.by, trigger.note)
     by_what: dict[Undo, list[Key]] = {
         what: [key for key in wanted if key in last and last[key].undo is what] for what in Undo

@@ -79,6 +79,7 @@ async def test_the_last_block_or_lift_is_undone_whatever_made_it(world: World, b
     assert await say(blocklist, "/undo", status=200, **dead) == {"block": 1}
     assert (await known(blocklist, address(1)))["cause"] == "manual"
     assert await say(blocklist, "/undo", status=200, addresses=["nobody@example.com"]) == {"nothing": 1}
+    assert not await world.fetch("blocklist", "SELECT FROM addresses WHERE address = 'nobody@example.com'")
 
 
 async def test_an_import_is_undone_but_for_what_was_said_since(world: World, blocklist: Running) -> None:

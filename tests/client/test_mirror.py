@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 
 from returpost.client import Blocked, BlockStream, Mirror, SyncMirror, mirror as mirror_module, stream as stream_module
+from returpost.client.stream import BlockEvent, Part
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from shared.errors import InvalidSettings, Unavailable
@@ -143,6 +145,37 @@ async def test_another_stream_means_another_snapshot(world: World, blocklist: Ru
         async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await has(mirror, "bob@example.com", "cid@example.com")
+
+
+async def test_what_a_stream_has_let_go_of_is_noticed(world: World, blocklist: Running, tmp_path: Path) -> None:
+    await world.channel.queue_delete(BLOCKS)
+    small: dict[str, Any] = {
+        "x-queue-type": "stream", "x-max-length-bytes": 20_000, "x-stream-max-segment-size-bytes": 10_000,
+    }  # fmt: skip
+    stream = await world.channel.declare_queue(BLOCKS, durable=True, arguments=small)
+    for kind in ("blocked", "unblocked"):
+        await stream.bind("returpost.events", f"address.{kind}.*")
+    async with served(blocklist) as url:
+        await block(blocklist, "ann@example.com")
+        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+            await mirror.ready(30)
+            await block(blocklist, "bob@example.com")
+            await has(mirror, "ann@example.com", "bob@example.com")
+        await clear(blocklist, "ann@example.com")
+        for n in range(100):
+            await block(blocklist, f"u{n}@example.com")
+        left = await eventually(lambda: first(world, "first"), lambda part: part.offset > 5)
+        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+            await mirror.ready(30)
+            await has(mirror, "bob@example.com", *(f"u{n}@example.com" for n in range(100)))
+    assert (await first(world, 2)).missed
+    assert not (await first(world, left.offset + 1)).missed
+    assert not left.missed
+
+
+async def first(world: World, since: Since) -> Part[BlockEvent]:
+    async with asyncio.timeout(30):
+        return await anext(BlockStream(world.amqp_url, TENANT).read(since))
 
 
 async def test_what_is_refused_is_told(world: World, blocklist: Running) -> None:

@@ -78,7 +78,7 @@ SET version = excluded.version, return_count = excluded.return_count, cause = ex
 -- The addresses whose standing changes by time alone and has done so by now, the longest due first.
 SELECT tenant, address, review FROM addresses WHERE review <= $1 ORDER BY review LIMIT $2
 
--- name: take_for_erase
+-- name: take_in_hand
 -- Take these addresses in hand, in the order of their keys.
 SELECT a.*
 FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
