@@ -9,7 +9,7 @@ from typing import Any, cast
 import re2
 
 from services.classifier.rules.model import Rule
-from services.classifier.rules.patterns import options
+from services.classifier.rules.patterns import MEMORY, MEMORY_OTHER, options
 
 Search = Callable[[str], Any]
 """Gives the match of a pattern in a text; its first group is what was found."""
@@ -90,6 +90,7 @@ def _automaton(patterns: Sequence[str], encoding: Any) -> Callable[[bytes], list
         return lambda _: None
     chosen = options()
     chosen.encoding = encoding
+    chosen.max_mem = MEMORY if encoding is re2.Options.Encoding.LATIN1 else MEMORY_OTHER
     automaton = re2.Set.SearchSet(chosen)
     for pattern in patterns:
         automaton.Add(pattern.encode())
