@@ -1,8 +1,8 @@
 """What queues and streams say of one address: they are read from end to end, and left as they are."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -26,16 +26,16 @@ class Said:
     place: str
     searched: int = 0
     messages: int = 0
-    oldest: datetime | None = None
-    newest: datetime | None = None
+    oldest: str | None = None
+    newest: str | None = None
 
     def note(self, message: AbstractIncomingMessage, forms: Sequence[str], tenant: str) -> None:
         """Look at one message."""
         self.searched += 1
         if _is_of(message, tenant) and says(message.body, forms):
             self.messages += 1
-            self.oldest = self.oldest or message.timestamp
-            self.newest = message.timestamp or self.newest
+            self.newest = _time_of(message.body) or self.newest
+            self.oldest = self.oldest or self.newest
 
 
 async def search(url: str, tenant: str, forms: Sequence[str], senders: Sequence[str]) -> list[Said]:
@@ -86,3 +86,13 @@ async def _queue(connection: Any, name: str, tenant: str, forms: Sequence[str]) 
 def _is_of(message: AbstractIncomingMessage, tenant: str) -> bool:
     parts = (message.routing_key or "").split(".")
     return len(parts) < 3 or parts[2] == tenant
+
+
+def _time_of(body: bytes) -> str | None:
+    """Return when the first event of a message was made, if it says so."""
+    try:
+        found = json.loads(body)
+        first = found[0] if isinstance(found, list) else found
+        return str(first["time"])
+    except (ValueError, LookupError, TypeError):
+        return None

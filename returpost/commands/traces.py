@@ -11,7 +11,7 @@ from returpost.commands.jobs import agreed
 from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api, urls_of
 from returpost.environment import setting
 from returpost.home import Home
-from shared.errors import ReturpostError, Unavailable
+from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
 WITHOUT_TABLES = ("console",)
 
@@ -30,6 +30,8 @@ def erase(
     """
     from returpost.commands.terminal import err
 
+    for address in addresses:
+        _read(address)
     if agreed(f"Erase {', '.join(addresses)} of {tenant} for ever?", yes=yes):
         body = json.dumps({"addresses": addresses}).encode()
         api(Home(directory)).call("blocklist", "POST", "/v1/addresses/erase", {"tenant": tenant}, body)
@@ -55,6 +57,7 @@ def traces(
     from returpost.commands.terminal import err, out, print_json, table
 
     home = Home(directory)
+    _read(address)
     services = {
         service: _asked(home, service, tenant, address) for service in urls_of(home) if service not in WITHOUT_TABLES
     }
@@ -85,6 +88,17 @@ def traces(
             err.print(f"{place}: not searched")
         err.print("No table and no queue has it." if not left else "It still stands in tables or queues.")
     raise typer.Exit(1 if left or missing else 0)
+
+
+def _read(address: str) -> None:
+    """Raise `InvalidSettings` when it is no address."""
+    from shared.addresses import normalise
+    from shared.errors import InvalidAddress
+
+    try:
+        normalise(address)
+    except InvalidAddress as error:
+        raise InvalidSettings(f"{address}: {error}") from None
 
 
 def _asked(home: Home, service: str, tenant: str, address: str) -> dict[str, Any]:
