@@ -5,12 +5,14 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.actions import csv_import, text
+from services.actions import csv_import, paging, text
 from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, rows
+from services.actions.contact_list import Plan, Sort, Wanted
 from services.actions.contacts import Q, take_contacts
+from services.actions.plans import COUNTED, FEW
 from services.actions.store import Q as STORE
 from shared import ids
 from shared.cloudevents import Event, event
@@ -43,29 +45,52 @@ class ContactBody(BaseModel):
     addresses: Annotated[list[Address], Field(max_length=100)] | None = None
 
 
-@router.get("/contacts")
-async def contacts(
+async def _wanted(
     request: Request,
     caller: Reader,
     tenant: Tenant = None,
     q: Typed = "",
     contact: Id | None = None,
     former_employee: bool | None = None,
-    after: Text | None = None,
+) -> Plan:
+    """Return which contacts are asked for."""
+    owner = caller.tenant_for(tenant)
+    plan = Plan(Wanted(owner, contact, former_employee, q.strip().lower() or None, text.query(owner, q)))
+    if search := plan.found():
+        (found,) = await rows(request, search.sql, *search.arguments)
+        plan.few = found["count"] <= FEW
+    return plan
+
+
+Asked = Annotated[Plan, Depends(_wanted)]
+
+
+@router.get("/contacts")
+async def contacts(
+    request: Request,
+    plan: Asked,
+    sort: Sort = Sort.CONTACT,
+    descending: bool = False,
+    after: Annotated[Text | None, Query(max_length=8_000, description="`next` of the page before")] = None,
     limit: Annotated[int, PAGE] = 100,
 ) -> dict[str, Any]:
     """A page of contacts, or one of them, with their addresses and the block state of each.
 
     `q` finds contacts of whom a word of name, company or external id begins with each word typed, and those of whom an
-    address begins with it.
+    address begins with it. Those without a value of what is sorted by come last, in either direction.
     """
-    owner = caller.tenant_for(tenant)
-    beginning = q.strip().lower() or None
-    found = await rows(
-        request, Q["list_contacts"], owner, after, contact, limit, text.query(owner, q), beginning, former_employee
+    found, following = await paging.page(
+        request, plan.phases(sort), after, limit, lambda place: plan.page(sort, place, descending=descending)
     )
-    page = [row | {"addresses": json.loads(row["addresses"])} for row in found]
-    return {"contacts": page, "next": page[-1]["contact"] if len(page) == limit else None}
+    return {"contacts": [row | {"addresses": json.loads(row["addresses"])} for row in found], "next": following}
+
+
+@router.get("/count/contacts")
+async def contacts_count(request: Request, plan: Asked) -> dict[str, Any]:
+    """How many contacts there are: exact up to 10,000, else `exact` is false and there are more."""
+    statement = plan.count()
+    (row,) = await rows(request, statement.sql, *statement.arguments)
+    return {"count": min(row["count"], COUNTED), "exact": row["count"] <= COUNTED}
 
 
 @router.get("/contacts/{contact}")

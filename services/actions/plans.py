@@ -6,10 +6,10 @@ of the page are then joined with all that is shown of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from services.actions.views import Group, Show, Sort, View, Wanted, unmarked
+from services.actions.paging import Place, Statement, following
+from services.actions.views import Group, Show, Sort, View, Wanted
 
 COUNTED = 10_000
 """Rows that are counted exactly; of more it is told that there are more."""
@@ -23,20 +23,6 @@ FEW = 20_000
 """The same of what a filter leaves, which costs less to look up, and of a search when nothing has to be sorted."""
 LAST = "\U0010ffff"
 """After which nothing comes: what begins with a text is before the text with this."""
-
-
-@dataclass(slots=True)
-class Statement:
-    """SQL with its arguments."""
-
-    sql: str = ""
-    arguments: list[Any] = field(default_factory=list)
-
-    def take(self, value: Any) -> str:
-        """Return the placeholder of a value."""
-        self.arguments.append(value)
-        return f"${len(self.arguments)}"
-
 
 _SHOWN = {
     Show.SENT: "r.status IN ('sent', 'delivered', 'unsubscribed')",
@@ -98,14 +84,11 @@ class Plan:
             Sort.MAILING: self._names["mailing"],
         }  # fmt: skip
 
-    def page(self, sort: Sort, *, descending: bool, after: str | None, limit: int, empty: bool) -> Statement:
-        """Return the statement for rows with a value to sort by, or (`empty`) for those without.
-
-        `after` is a mark of the same phase. Raises `InvalidMessage` for a mark that is none.
-        """
+    def page(self, sort: Sort, place: Place, *, descending: bool) -> Statement:
+        """Return the statement for a part of a page. Raises `InvalidMessage` for a mark of something else."""
         statement = Statement()
         source = self._source(statement, FOUND)
-        keys, value = self._keys(sort, empty=empty), self._sorts.get(sort)
+        keys, value = self._keys(sort, empty=place.empty), self._sorts.get(sort)
         if value is not None and len(self.phases(sort)) > 1:
             # Block states of who is not blocked are kept, but not shown.
             there = f"({value} IS NOT NULL AND s.blocked)" if value.startswith("s.") else f"{value} IS NOT NULL"
@@ -113,22 +96,18 @@ class Plan:
                 there = f"({there} AND r.returned_at IS NOT NULL)"
             elif value == "r.sent_at" and self._by_state:  # a block comes of a return or a complaint
                 there = f"({there} AND (r.returned_at IS NOT NULL OR r.complained_at IS NOT NULL))"
-            source += f" AND {there}" if not empty else f" AND {there} IS NOT TRUE"
-            keys = keys if empty else [(value, _TYPES.get(sort, "text")), *keys]
+            source += f" AND {there}" if not place.empty else f" AND {there} IS NOT TRUE"
+            keys = keys if place.empty else [(value, _TYPES.get(sort, "text")), *keys]
         way = " DESC" if descending else ""
-        if after is not None:
-            marks = unmarked(after, len(keys))
-            places = ", ".join(
-                f"{statement.take(mark)}::text::{type_}" for mark, (_, type_) in zip(marks, keys, strict=True)
-            )
-            source += f" AND ({', '.join(key for key, _ in keys)}) {'<' if descending else '>'} ({places})"
+        if place.after is not None:
+            source += f" AND {following(statement, keys, place.after, descending=descending)}"
         names = [f"k{n}" for n in range(len(keys))]
         places = ", ".join(f"{key} AS {name}" for name, (key, _) in zip(names, keys, strict=True))
         rows = f"SELECT {self._names['address']} AS address, {self._names['mailing']} AS mailing, {places} {source}"
         if self.few:
             rows = f"SELECT * FROM ({rows} OFFSET 0) AS f"  # noqa: S608
         order = [name if self.few else key for name, (key, _) in zip(names, keys, strict=True)]
-        rows += f" ORDER BY {', '.join(f'{one}{way}' for one in order)} LIMIT {limit:d}"
+        rows += f" ORDER BY {', '.join(f'{one}{way}' for one in order)} LIMIT {place.limit:d}"
         statement.sql = (
             f"SELECT {_COLUMNS.format(**self._names)}, ARRAY[{', '.join(f'p.{name}::text' for name in names)}] AS mark "  # noqa: S608
             f"FROM ({rows}) AS p {self._joined()} ORDER BY {', '.join(f'p.{name}{way}' for name in names)}"
@@ -310,9 +289,11 @@ class Plan:
                 found.append(f"{self._groups[group]} = {statement.take(value)}::text")
         if wanted.type is not None or (wanted.reason is not None and self._names["reason"].startswith("r.")):
             found.append("r.returned_at IS NOT NULL")  # as the indexes say it
-        if wanted.day is not None:
-            begin = f"({statement.take(wanted.day)}::text::date)::timestamp AT TIME ZONE 'UTC'"
-            found.append(f"{self._time} >= {begin} AND {self._time} < {begin} + interval '24 hours'")
+        if wanted.first is not None:
+            found.append(f"{self._time} >= {statement.take(wanted.first)}::date::timestamp AT TIME ZONE 'UTC'")
+        if wanted.last is not None:
+            end = f"({statement.take(wanted.last)}::date + 1)::timestamp AT TIME ZONE 'UTC'"
+            found.append(f"{self._time} < {end}")
         if wanted.search is not None or wanted.words is not None:
             found.append(self._searched(statement, most))
         return found

@@ -3,15 +3,14 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 
+from services.actions import paging
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import wanted
 from services.actions.plans import COUNTED, GROUPED, Plan
-from services.actions.views import Group, Show, Sort, View, marked, phase_of
+from services.actions.views import Group, Show, Sort, View
 from shared.contracts import Filter, Id, Text
-from shared.errors import InvalidMessage
 from shared.vocabulary import BlockCause, Reason
 
 router = APIRouter(prefix="/v1/views", tags=["views"])
@@ -32,6 +31,8 @@ async def _wanted(
         Text | None, Query(max_length=400, description="`value` of a group of companies, or a name")
     ] = None,
     day: Annotated[date | None, Query(description="Of the return, the complaint or the block, in UTC")] = None,
+    first: Annotated[date | None, Query(description="Returns, complaints or blocks of this day and later ones")] = None,
+    last: Annotated[date | None, Query(description="Of this day and earlier ones")] = None,
     cause: Annotated[BlockCause | None, Query(description="Of the block")] = None,
     type: Annotated[Literal["hard", "soft"] | None, Query(description="Of the return")] = None,
     q: Annotated[
@@ -42,7 +43,7 @@ async def _wanted(
     owner = caller.tenant_for(tenant)
     asked = Filter(
         view=view, mailing=mailing, show=tuple(show or ()), blocked=blocked, contact=contact, reason=reason,
-        domain=domain, company=company, day=day, cause=cause, type=type, q=q,
+        domain=domain, company=company, day=day, first=first, last=last, cause=cause, type=type, q=q,
     )  # fmt: skip
     plan = Plan(wanted(asked, owner))
     probes = plan.probes()
@@ -65,22 +66,10 @@ async def page(
     limit: Annotated[int, PAGE] = 100,
 ) -> dict[str, Any]:
     """A page of a view. Rows without a value of what is sorted by come last, in either direction."""
-    found: list[dict[str, Any]] = []
-    following: str | None = None
-    for empty in plan.phases(sort):
-        if after is not None and empty < phase_of(after):
-            continue
-        mark = after if after is not None and phase_of(after) is empty else None
-        statement = plan.page(sort, descending=descending, after=mark, limit=limit - len(found), empty=empty)
-        try:
-            part = await rows(request, statement.sql, *statement.arguments)
-        except asyncpg.DataError:
-            raise InvalidMessage("after: not a mark of this view in this order") from None
-        found += part
-        if len(found) == limit:
-            following = marked(empty, part[-1]["mark"])
-            break
-    return {"rows": [{k: v for k, v in row.items() if k != "mark"} for row in found], "next": following}
+    found, following = await paging.page(
+        request, plan.phases(sort), after, limit, lambda place: plan.page(sort, place, descending=descending)
+    )
+    return {"rows": found, "next": following}
 
 
 @router.get("/{view}/count")

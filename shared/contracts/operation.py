@@ -29,6 +29,10 @@ class Filter(BaseModel):
     """`value` of a group of companies, or a name."""
     day: date | None = None
     """Of the return, the complaint or the block, in UTC."""
+    first: date | None = None
+    """Returns, complaints or blocks of this day and later ones, in UTC."""
+    last: date | None = None
+    """Of this day and earlier ones."""
     cause: BlockCause | None = None
     """Of the block."""
     type: Literal["hard", "soft"] | None = None

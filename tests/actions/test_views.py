@@ -85,6 +85,13 @@ async def test_filters_are_combined(actions: Running, monkeypatch: pytest.Monkey
         assert counted.json() == {"count": number, "exact": True}, q
     assert await keys(type="hard") == ["u1", "u3"]
     assert await keys(day="2026-01-02") == ["u0", "u1", "u2", "u3"]
+    assert await keys(first="2026-01-02", last="2026-01-02") == ["u0", "u1", "u2", "u3"]
+    assert (
+        await keys(first="2026-01-03")
+        == await keys(last="2026-01-01")
+        == await keys(day="2026-01-02", first="2026-01-03")
+        == []
+    )
 
 
 @pytest.mark.parametrize("group", list(Group))

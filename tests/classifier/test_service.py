@@ -227,7 +227,9 @@ async def test_a_bounce_after_the_delivery_is_retried(world: World, classifier: 
 
 
 async def test_a_lifted_block_gives_the_retry_back(world: World, classifier: Running, clock: Clock) -> None:
-    await say(world, Input("full", 1, 0), Input("block", 1, 1))
+    await say(world, Input("full", 1, 0))
+    await until(world, waiting=1)
+    await say(world, Input("block", 1, 1))
     await until(world, dropped=1)
     await say(world, Input("unblock", 1, 2))
     await until(world, waiting=1)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from services.console.texts import Texts
-from tests.console.conftest import CLEANED, COUNTED, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
+from tests.console.conftest import CLEANED, CONTACTS, COUNTED, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
 
 pytestmark = pytest.mark.services
 LANGUAGES = ("nb", "en")
@@ -189,6 +189,25 @@ def test_set_as_former_employee(system: System, visit: Visit, language: str) -> 
     page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator(f"tr[data-id^='leave-{language}@']")).to_contain_text(t("Former employee"))
     assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is True
+    page.goto(f"{system.url}/contacts?f.former_employee=true&q=leave-{language}")
+    tick(page, f"leave-{language}")
+    begin(page, language, "Set back from former employee")
+    done(page)
+    page.get_by_role("button", name=t("Close")).last.click()
+    expect(page.locator("tr.item")).to_have_count(0)
+    assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is False
+
+
+def test_persons_are_sorted_by_a_click(visit: Visit) -> None:
+    page = visit()
+    page.goto(f"{page.url}contacts?sort=company")
+    first = page.locator("tr.item").first
+    expect(first).to_contain_text("Gunnar Gone")
+    page.get_by_role("button", name="Name", exact=True).click()
+    expect(first).to_contain_text("Anna Berg")
+    page.get_by_role("button", name="Name", exact=True).click()
+    expect(first).to_contain_text("Person ")
+    expect(page.get_by_text(f"of {len(CONTACTS)}")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

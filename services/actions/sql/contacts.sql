@@ -38,21 +38,6 @@ WHERE a.tenant = k.tenant AND a.contact = k.contact
 INSERT INTO contact_addresses (tenant, address, contact, rank, written)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[]) ON CONFLICT DO NOTHING
 
--- name: list_contacts
--- A page of contacts with their addresses and the block state of each. $5 is a tsquery, $6 the beginning of an address.
-SELECT c.contact, c.name, c.company, c.external_id, c.former_employee, c.version,
-       coalesce((SELECT jsonb_agg(jsonb_build_object('address', a.written, 'blocked', coalesce(s.blocked, false),
-                                                     'cause', s.cause, 'reason', s.reason) ORDER BY a.rank)
-                 FROM contact_addresses AS a LEFT JOIN address_states AS s USING (tenant, address)
-                 WHERE a.tenant = c.tenant AND a.contact = c.contact), '[]') AS addresses
-FROM contacts AS c
-WHERE c.tenant = $1 AND ($2::text IS NULL OR c.contact > $2) AND ($3::text IS NULL OR c.contact = $3)
-  AND c.contact IN (SELECT contact FROM contacts WHERE tenant = $1 AND ($5::text IS NULL OR words @@ $5::tsquery)
-                    UNION SELECT contact FROM contact_addresses
-                    WHERE tenant = $1 AND $6::text IS NOT NULL AND address ^@ $6)
-  AND ($7::boolean IS NULL OR c.former_employee = $7)
-ORDER BY c.contact LIMIT $4
-
 -- name: contact
 -- One contact.
 SELECT contact, name, company, external_id, former_employee, version FROM contacts WHERE tenant = $1 AND contact = $2

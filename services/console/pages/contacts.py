@@ -5,16 +5,23 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from nicegui import ui
+
 from services.console.api_client import Trouble
 from services.console.pages.detail import facts, message, why
+from services.console.parts.actions_menu import ActionsMenu
 from services.console.parts.address_editor import AddressEditor
+from services.console.parts.filters import Filters, Narrowing
 from services.console.parts.markup import Tag, button, empty, icon, notice
+from services.console.parts.operation_dialog import OperationDialog
 from services.console.parts.shell import Pages, Visitor, heading, trail
-from services.console.parts.source import Cells, Column, Found, Ungrouped
+from services.console.parts.source import Cells, Column, Found, Total, Ungrouped
 from services.console.parts.table import Table
 from services.console.parts.timeline import timeline
 from services.console.parts.view import View
-from services.console.texts import marked as _, reasons
+from services.console.texts import marked as _, operations as words, reasons
+
+LEFT = {"true": _("Former employee"), "false": _("Not a former employee")}
 
 
 def add(pages: Pages) -> None:
@@ -27,15 +34,15 @@ def add(pages: Pages) -> None:
 class Contacts(Ungrouped):
     """All persons."""
 
-    sort, descending, search, takes_all = "contact", False, _("Search"), False
+    sort, descending, search, takes_all = "name", False, _("Name, company or address"), False
     caption = _("Persons and their addresses")
     empty = ("people", _("No persons yet"), _("Import them from your CRM: a CSV file, or events; the manual says how."))
     columns: Sequence[Column] = (
-        Column("name", _("Name"), sort=False),
-        Column("company", _("Company"), sort=False),
+        Column("name", _("Name")),
+        Column("company", _("Company")),
         Column("address", _("E-mail address"), sort=False),
         Column("state", _("Status"), sort=False),
-        Column("contact", _("Number"), sort=False, shown=False),
+        Column("contact", _("Number"), shown=False),
     )
 
     def __init__(self, visitor: Visitor) -> None:
@@ -43,9 +50,32 @@ class Contacts(Ungrouped):
 
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return a page of persons."""
-        asked = {"q": view.search or None, "after": mark or None, "limit": limit}
+        sort = view.sort if view.sort in {column.name for column in self.columns if column.sort} else self.sort
+        asked = self._asked(view) | {"sort": sort, "descending": view.descending, "limit": limit, "after": mark or None}
         found = await self._visitor.api.get("actions", "/v1/contacts", **asked)
         return Found(found["contacts"], found["next"])
+
+    async def total(self, view: View) -> Total | None:
+        """Return how many persons fit."""
+        told = await self._visitor.api.get("actions", "/v1/count/contacts", **self._asked(view))
+        return Total(told["count"], told["exact"])
+
+    def _asked(self, view: View) -> dict[str, Any]:
+        left = next((value for value in view.chosen("former_employee") if value in LEFT), None)
+        return {"q": view.search or None, "former_employee": left}
+
+    def describe(self, name: str, value: str) -> str:
+        """Say what a filter narrows to."""
+        return self._visitor.t(LEFT[value]) if name == "former_employee" and value in LEFT else value
+
+    def narrowings(self) -> list[Narrowing]:
+        """Return what the filter menu offers."""
+        t = self._visitor.t
+        return [Narrowing("former_employee", _("Employment"), choices={v: t(w) for v, w in LEFT.items()})]
+
+    def chosen(self, table: Table) -> dict[str, Any]:
+        """Return what is ticked, as operations want it: the addresses of those persons."""
+        return {"addresses": [one["address"] for row in table.ticked.values() for one in row["addresses"]]}
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the person's id."""
@@ -65,12 +95,14 @@ class Contacts(Ungrouped):
             cell["warning"] = reasons.sentence(texts, bad["reason"], bad["address"]) or texts.t(
                 "This address is blocked."
             )
-        state = {"text": texts.t("Former employee"), "tone": "calm"} if row["former_employee"] else None
+        state = {"text": texts.t("Address blocked"), "tone": "bad"} if bad else None
+        if row["former_employee"]:  # who has left is blocked by that
+            state = {"text": texts.t("Former employee"), "tone": "calm"}
         return {
             "name": {"text": row["name"] or row["contact"], "href": f"/contacts/{quote(row['contact'], safe='')}"},
             "company": {"text": row["company"] or ""},
             "address": cell,
-            "state": {"text": texts.t("Address blocked"), "tone": "bad"} if bad else state,
+            "state": state,
             "contact": {"text": row["contact"]},
         }
 
@@ -78,7 +110,11 @@ class Contacts(Ungrouped):
 async def contacts(visitor: Visitor) -> None:
     """The list of persons."""
     heading(visitor.t("Persons"), visitor.t("Who owns the addresses, as your CRM tells it."))
-    await Table(visitor, Contacts(visitor)).begin()
+    source = Contacts(visitor)
+    table = Table(visitor, source, selectable=visitor.may("write"))
+    Filters(visitor, table, source.describe, source.narrowings())
+    ActionsMenu(visitor, table, source.chosen)
+    await table.begin()
 
 
 async def contact(visitor: Visitor) -> None:
@@ -88,9 +124,11 @@ async def contact(visitor: Visitor) -> None:
     place = f"/v1/contacts/{quote(identity, safe='')}"
     known = await visitor.api.get("actions", place)
     head = heading(known["name"] or identity, known["company"] or "")
-    if known["former_employee"]:
-        with head:
+    with head:
+        if known["former_employee"]:
             Tag("span", "badge calm", t("Former employee"))
+        if visitor.may("write") and known["addresses"]:
+            _leaving(visitor, known)
     with Tag("div", "cards"):
         with Tag("section", "card half"):
             Tag("h2", text=t("Details"))
@@ -102,6 +140,23 @@ async def contact(visitor: Visitor) -> None:
         with Tag("section", "card half"):
             Tag("h2", text=t("What happened"))
             timeline(visitor, known.get("history", []))
+
+
+def _leaving(visitor: Visitor, known: Mapping[str, Any]) -> None:
+    """The button that sets the person as former employee, or back."""
+    operation = "set_back_former_employee" if known["former_employee"] else "set_former_employee"
+    chosen = {"addresses": [one["address"] for one in known["addresses"]]}
+    place = Tag("div")
+
+    async def anew() -> None:
+        ui.navigate.reload()
+
+    async def begin() -> None:
+        with place:
+            await OperationDialog(visitor, operation, chosen, anew).show()
+
+    with place:
+        button(visitor.t(words.NAMES[operation]), begin, picture=words.PICTURES[operation])
 
 
 class Addresses:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.console.api_client import Trouble
@@ -54,8 +54,8 @@ async def overview(visitor: Visitor) -> None:
             shown = [row for row in reversed(sent["mailings"]) if row["sent"] > 0 and row["at"] >= first.isoformat()]
             trends.rates(visitor, shown)
         if told is not None:
-            _reasons(visitor, told["reasons"])
-            _domains(visitor, told["domains"])
+            _reasons(visitor, told["reasons"], first)
+            _domains(visitor, told["domains"], first)
             trends.blocks(visitor, told["blocks"], first)
         if retries is not None:
             _retries(visitor, retries)
@@ -115,7 +115,7 @@ def _figure(visitor: Visitor, value: str, title: str, judged: str | None, more: 
         Tag("span", "quiet small", more)
 
 
-def _reasons(visitor: Visitor, rows: Rows) -> None:
+def _reasons(visitor: Visitor, rows: Rows, first: date) -> None:
     t = visitor.t
     with Tag("section", "card half"):
         Tag("h2", text=t("Why e-mails came back"))
@@ -123,13 +123,13 @@ def _reasons(visitor: Visitor, rows: Rows) -> None:
         if not counted:
             empty("ok", t("Nothing was returned"), t("The reasons show up here."))
         lines = [
-            (reasons.title(visitor.texts, reason), count, f"/blocked?tab=returned&f.reason={reason}")
+            (reasons.title(visitor.texts, reason), count, f"/blocked?tab=returned&f.reason={reason}&f.first={first}")
             for reason, count in counted[:MOST_LINES]
         ]
         bars(visitor, lines)
 
 
-def _domains(visitor: Visitor, rows: Rows) -> None:
+def _domains(visitor: Visitor, rows: Rows, first: date) -> None:
     """The receiving domains that sent most back, each with the share that did not arrive."""
     t, texts = visitor.t, visitor.texts
     with Tag("section", "card half"):
@@ -153,7 +153,7 @@ def _domains(visitor: Visitor, rows: Rows) -> None:
                     share = returned / max(row["sent"], 1)
                     with Tag("tr"):
                         with Tag("td"):
-                            link(row["domain"], f"/blocked?tab=returned&f.domain={row['domain']}")
+                            link(row["domain"], f"/blocked?tab=returned&f.domain={row['domain']}&f.first={first}")
                         Tag("td", "number", texts.number(row["sent"]))
                         Tag("td", "number", texts.number(returned))
                         with Tag("td", "number"):

@@ -34,7 +34,7 @@ SHOWN = {
 }
 """What became of a recipient; of several any."""
 YES_OR_NO = ("true", "false")
-FILTERS = ("reason", "domain", "company", "day", "mailing", "blocked", "contact", "cause", "type")
+FILTERS = ("reason", "domain", "company", "day", "first", "last", "mailing", "blocked", "contact", "cause", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,8 @@ class Rows:
                 ("blocked", "true"): t("Blocked now"), ("blocked", "false"): t("Not blocked now"),
                 ("contact", "true"): t("Belongs to a person"), ("contact", "false"): t("Belongs to no known person"),
             }.get((name, value), value)  # fmt: skip
+        if name in ("first", "last"):
+            return t("From {day}", day=texts.day(value)) if name == "first" else t("Up to {day}", day=texts.day(value))
         return _shown_value(texts, name, value)
 
     def narrowings(self) -> list[Narrowing]:
@@ -218,7 +220,8 @@ class Rows:
         yes_no = {name: {value: self.describe(name, value) for value in YES_OR_NO} for name in ("contact", "blocked")}
         found = [
             Narrowing("domain", _("Receiving domain"), "text"),
-            Narrowing("day", _("Day"), "date"),
+            Narrowing("first", _("From this day on"), "date"),
+            Narrowing("last", _("Up to this day"), "date"),
             Narrowing("contact", _("Person"), choices=yes_no["contact"]),
         ]
         if self._kind.view == "returned":

@@ -12,7 +12,7 @@ from services.console.texts import operations as words
 
 ORDER: Sequence[str | None] = (
     "export", None, "copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project", None,
-    "clear_bounce_flag", "set_former_employee", None, "delete_addresses",
+    "clear_bounce_flag", "set_former_employee", "set_back_former_employee", None, "delete_addresses",
 )  # fmt: skip
 Choose = Callable[[Table], dict[str, Any]]
 
@@ -60,7 +60,12 @@ class ActionsMenu:
 
     async def _begin(self, name: str) -> None:
         with self._menu:
-            await OperationDialog(self._visitor, name, self._chosen(self._table), self._table).show()
+            await OperationDialog(self._visitor, name, self._chosen(self._table), self._anew).show()
+
+    async def _anew(self) -> None:
+        self._table.untick()
+        await self._table.load()
+        await self._table.tell()
 
     def _why_not(self) -> str:
         if not self._visitor.may("write"):

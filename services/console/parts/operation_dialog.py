@@ -1,6 +1,6 @@
 """One operation from the menu to its end: what it needs, what it would do, OK, how far it is, and what came of it."""
 
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -10,19 +10,20 @@ from services.console.parts.field import Field
 from services.console.parts.markup import Tag, button, notice
 from services.console.parts.progress import follow
 from services.console.parts.shell import Visitor
-from services.console.parts.table import Table
 from services.console.texts import operations as words
 
 LISTS = {"add_to_selection": "selection", "add_to_project": "project"}
 NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}
 MOST_FOUND = 8
+After = Callable[[], Awaitable[None]]
+"""Shows anew what the operation was about."""
 
 
 class OperationDialog:
     """The dialog of one operation over what is chosen."""
 
-    def __init__(self, visitor: Visitor, operation: str, chosen: dict[str, Any], table: Table) -> None:
-        self._visitor, self._operation, self._chosen, self._table = visitor, operation, chosen, table
+    def __init__(self, visitor: Visitor, operation: str, chosen: dict[str, Any], after: After) -> None:
+        self._visitor, self._operation, self._chosen, self._after = visitor, operation, chosen, after
         self._parameters: dict[str, Any] = {}
         self._key = str(uuid4())  # asked again, it is the same operation
         self._token = ""
@@ -179,11 +180,9 @@ class OperationDialog:
                 return
             self._dialog.empty_foot()
             with self._dialog.foot:
-                button(self._visitor.t("Close"), partial(self._close, self._table), "primary")
+                button(self._visitor.t("Close"), self._close, "primary")
             await follow(self._visitor, self._id, self._operation)
 
-    async def _close(self, table: Table) -> None:
+    async def _close(self) -> None:
         self._dialog.close()
-        table.untick()
-        await table.load()
-        await table.tell()
+        await self._after()

@@ -38,10 +38,12 @@ MEANING = {
     "delete_addresses": _("The addresses are deleted for good, with all that is known of them."),
     "clear_bounce_flag": _("The blocks are lifted and the counts begin at zero: the next mailing goes to them again."),
     "set_former_employee": _("The persons stay for their history, and get no more mailings."),
+    "set_back_former_employee": _("The persons get mailings again; what else blocks their addresses stays."),
 }
 SKIPPED = {
     "no_contact": _("belong to no person"),
     "former_employee": _("belong to former employees"),
+    "not_former_employee": _("belong to nobody who has left"),
     "not_blocked": _("are not blocked"),
     "blocked": _("are blocked already"),
     "unknown": _("are not known"),

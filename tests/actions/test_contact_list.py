@@ -1,0 +1,105 @@
+"""The list of contacts is held against the contacts, sorted and found in Python: each sort, both ways, page by page."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from services.actions import contact_list, contacts_api
+from services.actions.app import create
+from services.actions.contact_list import Sort
+from services.actions.plans import FEW
+from services.actions.settings import Settings
+from tests.actions.saying import apply, told
+from tests.world import Running, World
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+PEOPLE: dict[str, dict[str, Any]] = {
+    "c1": {"name": "Åse Berg", "company": "Nordlys", "addresses": ["ase@nord.no"]},
+    "c2": {"name": "Zoe Ås", "company": "Annen AS", "addresses": ["zoe@annen.no", "zo@nord.no"]},
+    "c3": {"name": "anna Lie", "company": "Nordlys", "addresses": ["anna@nord.no"], "former_employee": True},
+    "c4": {"company": "Nordlys", "addresses": ["kontor@nord.no"]},
+    "c5": {"name": "Anna Lie"},
+    "c6": {"addresses": ["ingen@sted.no"], "former_employee": True},
+    "c7": {"name": "Øyvind Berg"},
+}
+BY_NAME, NAMELESS = ["c3", "c5", "c2", "c7", "c1"], ["c4", "c6"]
+"""Å comes after ø and both after z; capitals do not matter."""
+BY_COMPANY, FREE = ["c2", "c1", "c3", "c4"], ["c5", "c6", "c7"]
+
+
+@pytest.fixture
+async def actions(world: World) -> AsyncIterator[Running]:
+    async with world.running(create, Settings, "actions") as running:
+        await apply(running.service.pool, *(told(contact, 1, **values) for contact, values in PEOPLE.items()))
+        yield running
+
+
+async def pages(actions: Running, limit: int = 2, **query: Any) -> list[str]:
+    found: list[str] = []
+    while True:
+        answer = await actions.http.get("/v1/contacts", params={"limit": limit, **query})
+        assert answer.status_code == 200, answer.text
+        found += [row["contact"] for row in answer.json()["contacts"]]
+        if answer.json()["next"] is None:
+            return found
+        query["after"] = answer.json()["next"]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_each_sort_both_ways_page_by_page(actions: Running, descending: bool) -> None:
+    """Those without a name come last either way."""
+
+    def turned(these: list[str]) -> list[str]:
+        return these[::-1] if descending else these
+
+    expected = {
+        Sort.CONTACT: turned(sorted(PEOPLE)),
+        Sort.NAME: turned(BY_NAME) + turned(NAMELESS),
+        Sort.COMPANY: turned(BY_COMPANY) + turned(FREE),
+    }
+    for sort, those in expected.items():
+        for limit in (1, 2, 3, 100):
+            assert await pages(actions, limit, sort=sort.value, descending=descending) == those, (sort, limit)
+
+
+FOUND: list[tuple[dict[str, Any], list[str]]] = [
+    ({"q": "berg"}, ["c1", "c7"]),
+    ({"q": "an"}, ["c2", "c3", "c5"]),
+    ({"q": "zo@"}, ["c2"]),
+    ({"q": "nobody"}, []),
+    ({"former_employee": True}, ["c3", "c6"]),
+    ({"former_employee": False, "q": "anna"}, ["c5"]),
+    ({"contact": "c4"}, ["c4"]),
+]
+
+
+@pytest.mark.parametrize("few", [FEW, 0], ids=["looked up", "met on the way"])
+async def test_what_is_searched_is_found_and_counted(
+    actions: Running, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(contacts_api, "FEW", few)
+    order: dict[Sort, Callable[[str], int]] = {
+        Sort.CONTACT: sorted(PEOPLE).index, Sort.NAME: (BY_NAME + NAMELESS).index,
+        Sort.COMPANY: (BY_COMPANY + FREE).index,
+    }  # fmt: skip
+    for query, those in FOUND:
+        for sort, place in order.items():
+            assert await pages(actions, sort=sort.value, **query) == sorted(those, key=place), (query, sort)
+        counted = (await actions.http.get("/v1/count/contacts", params=query)).json()
+        assert counted == {"count": len(those), "exact": True}, query
+
+
+async def test_more_than_are_counted_is_said(actions: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (contacts_api, contact_list):
+        monkeypatch.setattr(module, "COUNTED", 3)
+    assert (await actions.http.get("/v1/count/contacts")).json() == {"count": 3, "exact": False}
+
+
+async def test_a_mark_of_something_else_is_refused(actions: Running) -> None:
+    of_names = (await actions.http.get("/v1/contacts", params={"limit": 1, "sort": "name"})).json()["next"]
+    for query in ({"after": of_names}, {"after": "x"}, {"after": "W10="}, {"sort": "version"}):
+        answer = await actions.http.get("/v1/contacts", params=query)
+        assert answer.status_code == 422, (query, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
