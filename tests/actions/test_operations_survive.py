@@ -289,7 +289,8 @@ async def test_done_again_after_an_undo(actions: Running, pool: Pool) -> None:
     before = await state(pool)
     for _ in range(2):
         ended = await done(actions, Operation.CLEAR_BOUNCE_FLAG, {"returned_in": "x"})
-        assert await pool.fetchval("SELECT count(*) FROM address_states WHERE blocked") == 0
+        blocked = partial(pool.fetchval, "SELECT count(*) FROM address_states WHERE blocked")
+        await eventually(blocked, partial(operator.eq, 0))
         await told(actions, ended["id"], "undo")
         await until(actions, ended["id"], state="undone")
         await eventually(lambda: difference(pool, before), lambda found: not found)
