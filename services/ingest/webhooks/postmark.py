@@ -82,7 +82,7 @@ def _bounce(event: Event) -> Item:
     meaning = _BOUNCES[type_]
     if meaning is None:
         return Ignored(type_)
-    text = text_of(event.get("Details")) or text_of(event.get("Description"))
+    text = text_of(event.get("Details"))  # `Description` is what the type means, and no server's words
     if type_ in _ON_A_LIST:
         text = SUPPRESSED
     elif type_ in _NEVER_SENT:

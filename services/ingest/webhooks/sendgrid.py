@@ -24,7 +24,7 @@ _KINDS: dict[str, Result | None] = {
     "group_resubscribe": None,
     "account_status_change": None,
 }
-_ON_A_LIST = ("bounced address", "unsubscribed address", "spam reporting address", "invalid")
+_ON_A_LIST = ("bounced address", "unsubscribed address", "spam reporting address")
 """Reasons of `dropped` that repeat what was known of the address; the others are faults of the message or account."""
 
 
@@ -39,7 +39,7 @@ def read(event: Event) -> Iterator[Item]:
     verdict = []
     if result is Result.BOUNCED:
         verdict = [kind, event.get("type"), event.get("bounce_classification")]
-    if kind == "dropped" and text.lower().startswith(_ON_A_LIST):
+    if kind == "dropped" and (text.lower().startswith(_ON_A_LIST) or text.lower() == "invalid"):
         verdict, text = [kind], SUPPRESSED
     yield found(
         None,
