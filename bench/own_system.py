@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 
 from returpost.home import Home, Running
@@ -33,7 +34,9 @@ class OwnSystem:
 
     def measure(self, work: Callable[[], Awaitable[int]]) -> None:
         """Start the services, do the work, stop them. Exits with 130 when somebody interrupts it."""
-        if asyncio.run(self.operate(work)) is None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            ended = runner.run(self.operate(work))
+        if ended is None:
             sys.exit(130)
 
 

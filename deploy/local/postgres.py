@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from deploy.local.processes import end, free_port, kill, recall, remember, wait_until
+from deploy.local.processes import end, free_port, kill, on_free_ports, recall, remember, wait_until
 from shared.errors import Unavailable
 
 USER = "postgres"
@@ -66,6 +66,9 @@ class EmbeddedPostgres:
             return
         self._base.mkdir(parents=True, exist_ok=True)
         self._prepare()
+        on_free_ports(self._start)
+
+    def _start(self) -> None:
         port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else None)
         self._port_file.write_text(str(port))
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())

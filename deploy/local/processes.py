@@ -15,6 +15,9 @@ from shared.errors import Unavailable
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 30.0
+PORT_TRIES = 3
+TAKEN = ("could_not_start_listener", "eaddrinuse", "Address already in use")
+"""How the logs of RabbitMQ (two ways) and PostgreSQL tell that a port is another's."""
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -28,6 +31,21 @@ def free_port(preferred: int | None = None) -> int:
                 continue
             return port
     raise Unavailable("no free port between 20000 and 32000 on 127.0.0.1")
+
+
+def on_free_ports(start: Callable[[], None]) -> None:
+    """Start a server that chooses free ports; once more, with others, while another program takes one in between.
+
+    Raises `Unavailable` as `start` does.
+    """
+    for tries_left in reversed(range(PORT_TRIES)):
+        try:
+            start()
+        except Unavailable as error:
+            if not tries_left or not any(sign in str(error) for sign in TAKEN):
+                raise
+        else:
+            return
 
 
 def remember(note: Path, pid: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.processes import end, free_port, kill, recall, remember, wait_until
+from deploy.local.processes import end, free_port, kill, on_free_ports, recall, remember, wait_until
 from shared.errors import Unavailable
 
 USER = "returpost-admin"
@@ -83,6 +83,9 @@ class RabbitNode:
         """Start the node, or find it running. Raises `Unavailable` with the end of its log."""
         if self.process is not None and self._answers():
             return
+        on_free_ports(self._start)
+
+    def _start(self) -> None:
         self.stop()
         state = self._configure()
         with (self._base / "console.log").open("w") as console:

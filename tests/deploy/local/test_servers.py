@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ import psutil
 import psycopg
 import pytest
 
+from deploy.local import postgres, rabbitmq
 from deploy.local.backing import rabbit_in, read_running, start_backing, stop_all
 from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.processes import recall, remember
+from deploy.local.processes import free_port, recall, remember
 from deploy.local.rabbitmq import RabbitNode, find_binaries
 from tests.world import eventually
 
@@ -59,6 +61,25 @@ def test_an_interrupted_creation_is_begun_again(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / "pg")
     server.start()
     server.stop()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "rabbitmq"])
+def test_a_port_that_is_taken_in_the_last_moment_is_another_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        chosen = [taken]
+        module = postgres if kind == "postgres" else rabbitmq
+        monkeypatch.setattr(module, "free_port", lambda wanted=None: chosen.pop() if chosen else free_port(wanted))
+        server = EmbeddedPostgres(tmp_path) if kind == "postgres" else RabbitNode(tmp_path, find_binaries() or Path())
+        try:
+            server.start()
+            url = server.url if isinstance(server, EmbeddedPostgres) else server.amqp_url
+            assert urlsplit(url).port != taken
+            assert server.process is not None
+        finally:
+            server.stop()
 
 
 async def publish(url: str) -> int:
