@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from services.blocklist import block_log, erasures, store
+from services.blocklist.clearing import clear_calm
 from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
 from services.blocklist.store import Key, Said
 from services.blocklist.undo import tell_applied
@@ -36,9 +37,9 @@ async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Cl
     """Lift blocks and zero counts from the time of the command on, and tell each command's effect."""
     timely = list(_timely(events, work, clock(), tolerance))
     said, triggers = _latest(timely)
-    if said:
-        await store.clear(work.connection, said)
-        await reassess(work, triggers, UnblockCause.CLEARED, clock())
+    if others := await clear_calm(work, triggers, clock()):
+        await store.clear(work.connection, {place: said[place] for place in others})
+        await reassess(work, others, UnblockCause.CLEARED, clock())
     for command in timely:
         data = command.data
         cleared = BlockCleared.model_construct(

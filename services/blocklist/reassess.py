@@ -13,7 +13,7 @@ from services.blocklist.storms import without
 from shared import ids
 from shared.addresses import domain_of
 from shared.cloudevents import Event, event
-from shared.contracts import AddressBlocked, AddressUnblocked
+from shared.contracts import AddressBlocked, AddressUnblocked, made
 from shared.outbox import Work
 from shared.telemetry import traceparent
 from shared.vocabulary import BlockCause, UnblockCause
@@ -95,8 +95,14 @@ def next_version(last: int, now: datetime) -> int:
 
 def unblocked(key: Key, version: int, trigger: Trigger, cause: UnblockCause) -> Event[AddressUnblocked]:
     """Return the event that tells that a block is lifted."""
-    data = AddressUnblocked.model_construct(
-        address=key[1], version=version, cause=cause, time=trigger.time, by=trigger.by, note=trigger.note
+    data = made(
+        AddressUnblocked,
+        address=key[1],
+        version=version,
+        cause=cause,
+        time=trigger.time,
+        by=trigger.by,
+        note=trigger.note,
     )
     return _event(data, key, version, trigger, trigger.subject)
 
