@@ -100,10 +100,12 @@ def is_proven(said: Said, words: str) -> bool:
     A server that knows its users refuses the recipient. What is said so to the message itself, or by whom and to what
     the bounce mail does not tell, is as often a filter's word, and an address that lives.
     """
-    answers = said.answers
-    if (not said.report and answers is None) or answers is Command.RCPT or _is_address_status(said.status):
+    if _is_address_status(said.status):
         return True
-    return answers is None and said.reply_code is not None and "recipient" in words
+    answers = said.answers
+    if answers is not None:
+        return answers is Command.RCPT
+    return not said.report or (said.reply_code is not None and "recipient" in words)
 
 
 def _is_address_status(status: str | None) -> bool:

@@ -9,11 +9,12 @@ from services.classifier.rules.hosts import Hosts
 from services.classifier.rules.model import Placed, ReasonMeaning, Rule, Tables
 from services.classifier.rules.patterns import compiled
 from services.classifier.rules.text import Said, said_by
-from services.classifier.rules.words import Search, Words
+from services.classifier.rules.words import Words
 from shared.contracts import Evidence
 from shared.vocabulary import Command, Reason
 
 MAX_EXCERPT = 200
+_new = tuple.__new__
 
 
 class Match(NamedTuple):
@@ -70,16 +71,18 @@ class Rules:
 
     def decide(self, said: Said) -> Match | None:
         """Return the rule that decides what was said."""
-        for index, search in self._words.holding(said.text):
-            if self._asked[index] is None or self._holds(index, said):
-                return Match(*self._heads[index], _excerpt(search, said.text))
+        text = said.text
+        for index, search in self._words.holding(text):
+            if (asked := self._asked[index]) is None or self._hold(asked, index, said):
+                rule, name = self._heads[index]
+                return _new(Match, (rule, name, "" if search is None else search(text)[:MAX_EXCERPT]))
         return None
 
     def holding(self, said: Said) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
         for index, search in self._words.holding(said.text):
-            if self._asked[index] is None or self._holds(index, said):
-                yield Match(*self._heads[index], _excerpt(search, said.text))
+            if (asked := self._asked[index]) is None or self._hold(asked, index, said):
+                yield Match(*self._heads[index], "" if search is None else search(said.text)[:MAX_EXCERPT])
 
     def by_status(self, status: str) -> Reason | None:
         """Return the reason that an enhanced status stands for, the class aside when the table says so."""
@@ -94,15 +97,8 @@ class Rules:
         """Return the reason that a reply code stands for."""
         return self._tables.reply_code.get(str(code))
 
-    def _holds(self, index: int, said: Said) -> bool:
-        asked = self._asked[index]
-        return asked is None or (_hold(asked, said) and self._hosts.hold(index, said))
-
-
-def _excerpt(search: Search | None, text: str) -> str:
-    if search is None or (words := search(text)) is None:
-        return ""
-    return str(words[0])[:MAX_EXCERPT]
+    def _hold(self, asked: _Asked, index: int, said: Said) -> bool:
+        return _hold(asked, said) and self._hosts.hold(index, said)
 
 
 def _order(placed: Placed) -> tuple[int, int, float, str]:

@@ -35,6 +35,10 @@ _ANSWERED = re.compile(
 _COMMANDS = {"e": Command.HELO, "h": Command.HELO, "m": Command.MAIL, "r": Command.RCPT, "d": Command.DATA}
 
 
+_new = tuple.__new__
+"""Makes what has names in a third of the time: one is made of each text."""
+
+
 class Said(NamedTuple):
     """All that a verdict is made of: the same always gets the same, whoever it was said to."""
 
@@ -57,14 +61,9 @@ class Said(NamedTuple):
 
 def said_by(evidence: Evidence, hosts: tuple[int, ...] = ()) -> Said:
     """Return what rules look at."""
-    return Said(
-        readable(evidence.diagnostic),
-        evidence.status,
-        evidence.reply_code,
-        evidence.command,
-        evidence.format != "smtp",
-        hosts,
-    )
+    report = evidence.format != "smtp"
+    said = readable(evidence.diagnostic), evidence.status, evidence.reply_code, evidence.command, report, hosts
+    return _new(Said, said)
 
 
 def answered(text: str) -> Command | None:
@@ -130,7 +129,7 @@ def _leave_codes_out(words: list[str], place: int) -> None:
     word = words[place]
     rest = word[4:]
     if len(word) == 3:
-        if _STATUS.fullmatch("".join(words[place + 1 : place + 2])):
+        if place + 1 < len(words) and _STATUS.fullmatch(words[place + 1]):
             words[place] = words[place + 1] = ""
     elif _STATUS.fullmatch(rest):
         words[place] = ""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import Any, cast
@@ -11,11 +12,12 @@ import re2
 from services.classifier.rules.model import Rule
 from services.classifier.rules.patterns import MEMORY, MEMORY_OTHER, options
 
-Search = Callable[[str], Any]
-"""Gives the match of a pattern in a text; its first group is what was found."""
+Search = Callable[[str], str]
+"""Gives what is found of a pattern in a text; nothing when it is not."""
 Holding = tuple[tuple[int, Search | None], ...]
 MAX_FOLLOWED = 20_000
 """Sets of patterns found whose rules are kept."""
+_JUST_WORDS = re.compile(r"[^\\^$.|?*+()\[\]{}]+")
 _TO_RE2 = re.compile(r"[)\].][*+]|\)\{|\{\d*,\}|\[\[:|\\[pPCQzA]|\(\?")
 """Repeats of more than a kind of letter, and what `re` would read in another way."""
 
@@ -106,13 +108,18 @@ def _without_other(pattern: str) -> str:
 def _search(pattern: str) -> Search:
     """Return the search for one pattern that is known to be in a text.
 
-    The wide repeats are left to RE2. Without them, what `re` goes back over is bounded by a word, and it takes a
-    fifth of the time, for the automaton of each pattern need not be built and fetched.
+    Words alone are what is found. The wide repeats are left to RE2. Without them, what `re` goes back over is bounded by
+    a word, and it takes a fifth of the time, for the automaton of each pattern need not be built and fetched.
     """
-    if _TO_RE2.search(pattern):
-        return cast("Search", re2.compile(pattern, options()).search)
-    try:
-        narrow = re.compile(pattern, re.ASCII).search
-    except re.error:
-        return cast("Search", re2.compile(pattern, options()).search)
-    return lambda text: narrow(text) or re2.compile(pattern, options()).search(text)
+    if _JUST_WORDS.fullmatch(pattern):
+        return lambda _: pattern
+    if not _TO_RE2.search(pattern):
+        with suppress(re.error):
+            narrow = re.compile(pattern, re.ASCII).search
+            return lambda text: found[0] if (found := narrow(text)) else _wide_search(pattern)(text)
+    return _wide_search(pattern)
+
+
+def _wide_search(pattern: str) -> Search:
+    wide = re2.compile(pattern, options()).search
+    return lambda text: found[0] if (found := wide(text)) else ""
