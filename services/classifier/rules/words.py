@@ -108,8 +108,8 @@ def _without_other(pattern: str) -> str:
 def _search(pattern: str) -> Search:
     """Return the search for one pattern that is known to be in a text.
 
-    Words alone are what is found. The wide repeats are left to RE2. Without them, what `re` goes back over is bounded by
-    a word, and it takes a fifth of the time, for the automaton of each pattern need not be built and fetched.
+    Words alone are what is found. The wide repeats are left to RE2. Without them, what `re` goes back over is bounded
+    by a word, and it takes a fifth of the time, for the automaton of each pattern need not be built and fetched.
     """
     if _JUST_WORDS.fullmatch(pattern):
         return lambda _: pattern
