@@ -9,6 +9,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import cast
 
+TICK = 0.002
+"""Seconds between looks at what is due. uvloop counts in milliseconds: to sleep for less is to spin, and what spins
+takes the processor from what is measured."""
+
 
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
@@ -93,7 +97,7 @@ class Poster:
             while sent < len(requests):
                 due = started + sent / rate
                 if (pause := due - time.monotonic()) > 0:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(max(pause, TICK))
                 elif idle:
                     idle.popleft().ask(requests[sent], due)
                     sent += 1

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.table import Table
 
+from bench.floor import ANSWER, floor
 from bench.posting import Poster
 from bench.processes import Processes, each, shares
 from returpost.home import Home, Running
@@ -47,7 +48,7 @@ RATE = 2_000
 """Requests a second of the second run."""
 OPEN_CONNECTIONS = 256
 TENANT = "bench"
-RECORDED, PUT_OFF = "actions.delivery-recorded", "ingest.provider-told"
+RECORDED = "actions.delivery-recorded"
 KINDS = ("delivered",) * 6 + ("open", "deferred", "bounce", "processed")
 WANTED = {"requests_per_second": 2_000, "p99_ms": 100}
 
@@ -68,6 +69,10 @@ class Findings:
     """What was kept up of the requests a second that were asked for."""
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    floor_p50_ms: float = 0.0
+    """Of a bare application that only publishes what is posted, at the same rate, in the same run (bench/floor.py)."""
+    floor_p99_ms: float = 0.0
+    p99_over_floor: float = 0.0
     all_there: bool = False
     cpu_share: dict[str, float] = field(default_factory=dict)
     """Of a processor, of the first run."""
@@ -119,6 +124,7 @@ class Run:
         self._findings = findings
         self._processes = Processes(folder)
         self._console = console
+        self._seen: set[str] = set()
         self._host = urlsplit(running.urls["ingest"]).netloc
 
     async def work(self) -> int:
@@ -137,7 +143,7 @@ class Run:
             found.cpu_share, found.cpu_us = shares(before, after, wall), each(before, after, requests)
             found.requests_per_second, found.events_per_second = requests / wall, requests * EVENTS / wall
             found.busy_p50_ms, found.busy_p99_ms = _percentiles(seconds)
-            await self._read(channel)
+            await self._count(channel, requests * EVENTS)
             found.read_per_second = requests / (time.monotonic() - started)
             found.cpu_us_until_read = each(before, self._processes.seconds(), requests)
             started = time.monotonic()
@@ -145,16 +151,20 @@ class Run:
             found.rate = requests / (time.monotonic() - started)
             found.p50_ms, found.p99_ms = _percentiles(seconds)
             found.all_there = await self._count(channel, 2 * requests * EVENTS) == 2 * requests * EVENTS
+            await self._floor(made[:requests])
         return 0
 
-    async def _read(self, channel: aio_pika.abc.AbstractChannel) -> None:
-        """Wait until everything that was put off has been taken in hand."""
-        while (await channel.declare_queue(PUT_OFF, passive=True)).declaration_result.message_count:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    async def _floor(self, requests: list[bytes]) -> None:
+        found = self._findings
+        async with floor(self._running.amqp_url, found.processes) as port:
+            seconds = await Poster("127.0.0.1", port, ANSWER).steady(requests, OPEN_CONNECTIONS, RATE)
+        found.floor_p50_ms, found.floor_p99_ms = _percentiles(seconds)
+        found.p99_over_floor = found.p99_ms / found.floor_p99_ms
 
     async def _count(self, channel: aio_pika.abc.AbstractChannel, expected: int) -> int:
-        """Return how many different events come to the queue that takes every result."""
-        found: set[str] = set()
+        """Return how many different events have come to the queue that takes every result, when these have or no more
+        come."""
+        found = self._seen
         await channel.set_qos(prefetch_count=200)
         queue = await channel.declare_queue(RECORDED, passive=True)
         async with queue.iterator(timeout=PATIENCE) as messages:

@@ -1,6 +1,5 @@
 """Ingest: every way a delivery result can arrive -> one normalised event."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -8,7 +7,7 @@ from functools import partial
 from services.ingest import api, webhook_api
 from services.ingest.mailroom import Mailroom
 from services.ingest.normalise import check_time, events_of
-from services.ingest.provider_events import KumoLog, is_crowded, read_log, take_later, take_logs
+from services.ingest.provider_events import KumoLog, give_way, read_log, take_later, take_logs
 from services.ingest.raw_reports import api as raw_reports_api
 from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
 from services.ingest.raw_reports.store import Store
@@ -39,8 +38,8 @@ from shared.topology import COMMANDS
 PUT_OFF_TOGETHER = 50
 """Requests that were put off and are read together: what comes of more would hold up the answers to others."""
 
-KEPT_TOGETHER, AFTER_KEEPING = 100, 0.25
-"""Originals, for the same reason, and the seconds that a crowd is given after so many."""
+KEPT_TOGETHER = 100
+"""Originals, for the same reason."""
 
 
 def create(settings: Settings) -> Service[Settings]:
@@ -103,8 +102,7 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
 
     async def take(events: Sequence[Event[RawReportKeep]], work: Work) -> None:
         await take_reports(events, work, kept_in=store)
-        if is_crowded(service):
-            await asyncio.sleep(AFTER_KEEPING)
+        await give_way(service)
 
     service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False, most=KEPT_TOGETHER)
     service.consume("ingest.address-erased", AddressErased, forget, vital=False)

@@ -15,6 +15,7 @@ from prometheus_client import Counter as Metric
 
 from services.ingest.mailroom import emit_all
 from services.ingest.normalise import SOURCE, check_time
+from services.ingest.pace import Pace
 from services.ingest.raw_reports.report import Arrived, keeping, telling
 from services.ingest.settings import Settings
 from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
@@ -33,8 +34,8 @@ JSON = "application/json"
 AT_ONCE = 8
 """Requests that are read before they are answered, while they wait for their confirms. Of more than that the bodies are
 confirmed, and read when there is time: so a crowd is let in three times as fast (bench/webhooks.py)."""
-WAY = 0.01
-"""Seconds that a crowd is given for each request that was put off."""
+PACE = Pace()
+"""Of a process, for what a crowd has put off."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
@@ -65,6 +66,14 @@ def is_crowded(service: Service[Settings]) -> bool:
     return isinstance(service.effects, Direct) and service.effects.waiting > AT_ONCE
 
 
+async def give_way(service: Service[Settings]) -> None:
+    """Let those go first who wait to be answered."""
+    if is_crowded(service):
+        await PACE.step()
+    else:
+        await asyncio.sleep(0)
+
+
 def later(told: Told) -> Written:
     """Return the command to read it later."""
     body = b64encode(told.body).decode()
@@ -83,7 +92,7 @@ async def take_later(events: Sequence[Event[ProviderTold]], work: Work, *, servi
             continue
         if told.provider in PROVIDERS:
             await take(told, work, service)
-            await asyncio.sleep(WAY if is_crowded(service) else 0)
+            await give_way(service)
         else:
             work.refuse(item, "data.provider: not known")
 

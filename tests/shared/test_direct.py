@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
+from operator import le
 
 import pytest
 
 from shared.cloudevents import Event, event
 from shared.contracts import AddressErased
 from shared.errors import Unavailable
-from shared.outbox import Direct
+from shared.outbox import MOST_IN_FLIGHT, Direct
 from shared.publisher import Message
+from tests.world import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +31,9 @@ class Slow:
         if self.error:
             raise self.error
         return []
+
+    async def published(self) -> int:
+        return len(self.taken)
 
 
 def erased(n: int, **changes: str) -> Event[AddressErased]:
@@ -48,19 +54,35 @@ async def begun(effects: Direct, numbers: range) -> list[asyncio.Task[None]]:
     return tasks
 
 
-async def test_what_ends_meanwhile_goes_out_together_when_its_turn_comes() -> None:
+async def test_what_ends_together_goes_out_together_and_waits_for_no_earlier_confirm() -> None:
     slow = Slow()
     effects = Direct(slow)
     first = await begun(effects, range(1))
     rest = await begun(effects, range(1, 100))
-    assert [len(messages) for messages in slow.taken] == [1]
+    await eventually(slow.published, lambda number: number == 2)
+    assert all(f'"e-{n}"'.encode() in slow.taken[1][0].body for n in range(1, 100))
+    assert effects.waiting == 100
     assert not any(task.done() for task in (*first, *rest))
     slow.go.set()
     await asyncio.gather(*first, *rest)
-    assert [len(messages) for messages in slow.taken] == [1, 1]
-    assert all(f'"e-{n}"'.encode() in slow.taken[1][0].body for n in range(1, 100))
+    assert effects.waiting == 0
     await one(effects, erased(100))
-    assert len(slow.taken) == 3
+    assert [len(messages) for messages in slow.taken] == [1, 1, 1]
+
+
+async def test_a_broker_that_is_slow_is_given_more_at_a_time_not_more_often() -> None:
+    slow = Slow()
+    effects = Direct(slow)
+    tasks = []
+    for number in range(1, MOST_IN_FLIGHT + 1):
+        tasks += await begun(effects, range(number, number + 1))
+        await eventually(slow.published, partial(le, number))
+    tasks += await begun(effects, range(100, 150))
+    tasks += await begun(effects, range(150, 200))
+    assert len(slow.taken) == MOST_IN_FLIGHT
+    slow.go.set()
+    await asyncio.gather(*tasks)
+    assert len(slow.taken) == MOST_IN_FLIGHT + 1
 
 
 async def test_nothing_to_publish_waits_for_nobody() -> None:

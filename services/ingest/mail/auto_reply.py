@@ -46,8 +46,8 @@ _SUBJECT = (
 )
 _CHALLENGE = (
     r"(?i)x-?tmda|boxbe|spam ?arrest|bluebottle|challenge[ /-]response|sender (?:address )?verification"
-    r"|verify (?:your|that you)"
-    r"|confirm (?:your|that your) (?:message|e-?mail|mail)|your (?:message|e-?mail) (?:is being|has been) (?:held"
+    r"|verify (?:your (?:message|mail\b|identity as (?:a|the) sender)|that you)"
+    r"|confirm (?:your|that your) (?:message|e-?mail|mail)\b|your (?:message|e-?mail) (?:is being|has been) (?:held"
     r"|quarantined)"
     r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the"
     r"|our) (?:allowed|approved|white|guest) ?-?list|uol antispam|antispam uol|mailinblack|waitlisted"

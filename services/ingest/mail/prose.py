@@ -53,7 +53,7 @@ _ON_ITS_LINE = re2.compile(
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
     r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
-    r"|,$)[ \t]*(.*)$"
+    r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
 )
 # What most of them write, found in a tenth of the time.
 _USUAL = re.compile(
@@ -67,6 +67,16 @@ _IN_SENTENCE = re2.compile(
     rf"|for|an|für|à|para|pour|til|till)"
     rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
 )
+_DESTINED = re2.compile(
+    r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|vaš[ei]"
+    r"|va[šs]u|ваш[еу]?|ваше|el|az ön) (?:e-?mail|mail|message|nachricht|sendung|melding|meddelande|besked|bericht"
+    r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zprávu?|správu?|poruka|levelét|üzenetét|письмо"
+    r"|сообщение|лист)|viestiäsi|iletiniz)"
+    rf"(?:[ \t]+[^\s@.:]+){{0,6}}[ \t]+[<\"'(]?({_ADDRESS})[>\"')]?"
+)
+"""An address in one breath with *your* message, which was to go there."""
+_WHEN = re.compile(r"(?:on|am|den|le|el|il|em|op|dnia|dne) ", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s|\n\s*\n")
 _ANY = re2.compile(rf"({_ADDRESS})")
 _SEVERAL = re2.compile(rf"(?:^|[:：])[ \t]*(<?{_ADDRESS}>?(?:[ \t]*[,;][ \t]*<?{_ADDRESS}>?)+)[ \t]*[.]?$")
 _RECIPIENTS = re2.compile(
@@ -168,6 +178,15 @@ def mentioned(notice: str) -> Iterator[str]:
                 yield found
 
 
+def destined(notice: str) -> Iterator[tuple[str, str]]:
+    """Yield the sentences that state where a message of the reader's was to go, each with the address."""
+    for sentence in _SENTENCE.split(notice[:4096])[:40]:
+        stated = "@" in sentence and not sentence.endswith("?")
+        named = _DESTINED.search(" ".join(sentence.split())) if stated else None
+        if named and (found := address(named[1])):
+            yield sentence, found
+
+
 def remainder(notice: str) -> str:
     """Return what the notice says when greetings, lines of addresses and rules are left out."""
     kept = [
@@ -235,7 +254,7 @@ def _named(line: str) -> tuple[str, str] | None:
     if on_line and (recipient := address(on_line[1].strip("[]'\""))):
         mark, rest = on_line[3], on_line[4]
         reason = on_line[2] or ""
-        rest = "" if mark.lower().startswith("on ") else rest
+        rest = "" if _WHEN.match(mark) else rest
         return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
     after_code = _AFTER_CODE.search(line) if line[:1] in ("4", "5") else None
     if after_code and (recipient := address(after_code[1])):

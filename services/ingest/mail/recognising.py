@@ -1,5 +1,6 @@
 """Whether a mail is the notice of a failed or delayed delivery, when nothing machine-readable in it says so."""
 
+import re
 from collections.abc import Mapping
 
 from services.ingest.mail import formats, mime, prose, returned
@@ -9,6 +10,11 @@ from shared.vocabulary import Kind
 FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 _RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
 """Headers that a returned message has, and one that a person quotes has not."""
+_NOBODY = re.compile(
+    r"(?i)\b(?:do[._-]?not[._-]?reply|no[._-]?reply|ne[._-]?pas[._-]?repondre|nicht[._-]?antworten|keine[._-]?antwort"
+    r"|(?:svar[._-]?ikke|ikke[._-]?svar)|no[._-]?(?:responder|responda)|nao[._-]?responda|non[._-]?rispondere)"
+)
+"""Under these addresses programs write, and no person."""
 
 
 def is_notice(
@@ -54,12 +60,24 @@ def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Rec
     """
     if recognised.format is not None and shown:
         return True
-    if not (recognised.failure and formats.recognise(root.header("subject")).failure):
+    if not recognised.failure:
+        return False
+    failed = formats.recognise(root.header("subject")).failure
+    if _NOBODY.search(root.header("from")) and _is_told_in_a_sentence(root, notice, failed):
+        return True
+    if not failed:
         return False
     own = (address(root.header("from")) or "").rpartition("@")[2]
     told = _others(root, notice)
     foreign = any(block.recipient.rpartition("@")[2] != own for block in told)
     return foreign or (bool(told) and (shown or prose.announces(notice)))
+
+
+def _is_told_in_a_sentence(root: mime.Part, notice: str, failed: bool) -> bool:
+    return any(
+        named != address(root.header("to")) and (failed or formats.recognise(sentence).failure)
+        for sentence, named in prose.destined(notice)
+    )
 
 
 def _others(root: mime.Part, notice: str) -> list[prose.Block]:

@@ -123,7 +123,7 @@ def address(text: str) -> str | None:
         value = value.partition(":")[2]
     if "\\x{" in value or ("@" not in value and "+40" in value):
         value = _XTEXT.sub(lambda found: _character(found[1] or found[2]), value)
-    if "@" not in value or value[0] in "|/" or "." not in value.rpartition("@")[2]:
+    if "@" not in value or value[0] in "|/" or "." not in value.rpartition("@")[2].rstrip(". "):
         return None
     try:
         return normalise(value)
