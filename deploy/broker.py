@@ -23,9 +23,9 @@ from aiormq.exceptions import InvalidFrameError
 from yarl import URL
 
 from shared import topology
+from shared.connections import CONNECT_TIMEOUT
 from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
-CONNECT_TIMEOUT = 10.0
 DECLARE_TIMEOUT = 60.0
 """Seconds for one declaration: a quorum queue holds an election first."""
 DECLARE_AGAIN = 0.5

@@ -1,14 +1,16 @@
 """What queues and streams say of one address: they are read from end to end, and left as they are."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from shared.connections import AWAY, channel_of, connected
 from shared.errors import Unavailable
-from shared.streams import AWAY, attached, connected, offset_of
+from shared.streams import attached, offset_of
 from shared.topology import ARCHIVE, BLOCKS, CHANGES, queues
 from shared.traces import says
 
@@ -51,19 +53,21 @@ async def search(url: str, tenant: str, forms: Sequence[str], senders: Sequence[
 
 async def _stream(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
     said, end = Said(name), -1
-    async for message in _messages(connection, name, "last"):
-        end = offset_of(message)
-        if end % PEEKED == 0:  # it is being written to faster than we read: far enough
-            break
-    if end >= 0:
-        async for message in _messages(connection, name, "first"):
-            said.note(message, forms, tenant)
-            if offset_of(message) >= end:
+    async with aclosing(_messages(connection, name, "last")) as messages:
+        async for message in messages:
+            end = offset_of(message)
+            if end % PEEKED == 0:  # it is being written to faster than we read: far enough
                 break
+    if end >= 0:
+        async with aclosing(_messages(connection, name, "first")) as messages:
+            async for message in messages:
+                said.note(message, forms, tenant)
+                if offset_of(message) >= end:
+                    break
     return said
 
 
-async def _messages(connection: Any, name: str, since: Any) -> AsyncIterator[AbstractIncomingMessage]:
+async def _messages(connection: Any, name: str, since: Any) -> AsyncGenerator[AbstractIncomingMessage, None]:
     async with attached(connection, since, name) as arriving:
         while True:
             try:
@@ -76,7 +80,7 @@ async def _messages(connection: Any, name: str, since: Any) -> AsyncIterator[Abs
 
 async def _queue(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
     said = Said(name)
-    async with connection.channel() as channel:  # what is not acknowledged goes back when it closes
+    async with channel_of(connection) as channel:  # what is not acknowledged goes back when it closes
         queue = await channel.get_queue(name, ensure=False)
         while said.searched < PEEKED and (message := await queue.get(fail=False)) is not None:
             said.note(message, forms, tenant)

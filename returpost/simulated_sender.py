@@ -12,6 +12,7 @@ from aio_pika.exceptions import AMQPError
 
 from returpost.simulation import Mailing, answer
 from shared.cloudevents import BATCHED, decode, encode
+from shared.connections import AWAY, CONNECT_TIMEOUT, leave
 from shared.contracts import RetryRequested
 from shared.errors import InvalidSettings, Unavailable
 from shared.topology import COMMANDS, sender_queue
@@ -85,9 +86,11 @@ class SimulatedSender:
 async def simulated_sender(mailing: Mailing, amqp_url: str) -> AsyncIterator[SimulatedSender]:
     """Connect as the sender. Raises `Unavailable`."""
     try:
-        connection = await aio_pika.connect(amqp_url)
-    except (AMQPError, OSError) as error:
+        connection = await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
+    except AWAY as error:
         raise Unavailable(f"RabbitMQ does not take the sender {mailing.sender}: {error}") from None
-    async with connection:
+    try:
         channel = await connection.channel()
         yield SimulatedSender(mailing, channel, await channel.get_exchange(COMMANDS, ensure=False))
+    finally:
+        await leave(connection)

@@ -6,29 +6,22 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-import aio_pika
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import (
-    CONNECTION_EXCEPTIONS,
-    AMQPError,
-    AuthenticationError,
-    ChannelNotFoundEntity,
-    ProbableAuthenticationError,
-)
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelAccessRefused
 
+from shared.connections import channel_of
 from shared.errors import InvalidSettings
 from shared.topology import BLOCKS
 
 PREFETCH: Final = 200
-CONNECT_TIMEOUT: Final = 10.0
+ATTACH_TIMEOUT: Final = 30.0
+"""Seconds until RabbitMQ sends a stream from a place on; one that has just begun is without a leader for a while."""
 
 Since: TypeAlias = Literal["first", "last", "next"] | int | datetime
 """Where to begin: with the first event that is kept, with the last ones, with what comes from now on, at the offset of
 a part, or at a time (and somewhat before it: RabbitMQ keeps the time of whole chunks).
 https://www.rabbitmq.com/docs/streams#consuming"""
-AWAY: Final = (*CONNECTION_EXCEPTIONS, AMQPError, OSError, TimeoutError)
-"""What the connection raises when RabbitMQ is away."""
 
 
 class Arriving:
@@ -61,29 +54,19 @@ class Arriving:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """Give a connection. Raises `InvalidSettings` when the user is refused, one of `AWAY` when nobody answers."""
-    try:
-        connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT)
-    except (AuthenticationError, ProbableAuthenticationError):
-        raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
-    async with connection:
-        yield connection
-
-
-@asynccontextmanager
-async def attached(connection: AbstractRobustConnection, since: Since, name: str = BLOCKS) -> AsyncIterator[Arriving]:
+async def attached(connection: AbstractConnection, since: Since, name: str = BLOCKS) -> AsyncIterator[Arriving]:
     """Give what arrives from a place of the stream on; whatever is published from then on will arrive.
 
-    Raises `InvalidSettings` when the user may not read the stream or there is none.
+    Raises `InvalidSettings` when the user may not read the stream or there is none, else one of `AWAY`.
     """
     arriving = Arriving()
     try:
-        async with connection.channel() as channel:
-            await channel.set_qos(prefetch_count=PREFETCH)
+        async with channel_of(connection) as channel:
             channel.close_callbacks.add(arriving.close)
             stream = await channel.get_queue(name, ensure=False)
-            await stream.consume(arriving.take, arguments={"x-stream-offset": since})
+            async with asyncio.timeout(ATTACH_TIMEOUT):
+                await channel.set_qos(prefetch_count=PREFETCH)
+                await stream.consume(arriving.take, arguments={"x-stream-offset": since})
             yield arriving
     except ChannelAccessRefused as error:
         raise InvalidSettings(f"RabbitMQ does not let this user read {name}: {error}") from None

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from deploy import broker as deploy_broker, database as deploy_database
+from shared.connections import CONNECT_TIMEOUT, leave
 from shared.telemetry import configure_logging
 from tests.backing import run_lock, session_backing
 from tests.world import World
@@ -128,11 +129,11 @@ async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]
     """A vhost with the topology and a migrated database."""
     amqp_url = _vhost(backing.amqp_url, vhost)
     await asyncio.to_thread(deploy_broker.apply, amqp_url, None, ("default", "news"))
-    connection = await aio_pika.connect(amqp_url)
+    connection = await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
     channel = await connection.channel(on_return_raises=True)
     urls = {service: _user(database, f"returpost_{service}", PASSWORDS[service]) for service in PASSWORDS}
     yield World(amqp_url, backing.management_url, vhost, urls, database, connection, channel)
-    await connection.close()
+    await leave(connection)
 
 
 def _execute(url: str, sql: str) -> None:

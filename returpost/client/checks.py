@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from shared.cloudevents import STRUCTURED, encode, event
+from shared.connections import AWAY, connected
 from shared.contracts import AddressCheck
 from shared.errors import InvalidMessage, InvalidSettings, Unavailable
-from shared.streams import AWAY, connected
 from shared.topology import COMMANDS
 
 REPLIES: Final = "amq.rabbitmq.reply-to"

@@ -17,9 +17,10 @@ from returpost.client.snapshot import Begun, Journal, Position, Row, begun, down
 from returpost.client.stream import RECONNECT, BlockEvent, BlockStream
 from shared.address_table import FREE, AddressTable
 from shared.addresses import key, normalise
+from shared.connections import AWAY, channel_of, connected
 from shared.contracts import AddressBlocked, AddressUnblocked
 from shared.errors import InvalidAddress, ReturpostError, Unavailable
-from shared.streams import AWAY, Arriving, attached, connected, offset_of
+from shared.streams import Arriving, attached, offset_of
 from shared.topology import BLOCKS
 from shared.vocabulary import BlockCause, Reason
 
@@ -187,7 +188,7 @@ class Mirror:
             elif not await self._continues(arriving, position):
                 self._position = None
                 return
-            async with connection.channel() as probing:
+            async with channel_of(connection) as probing:
                 while True:
                     await self._next(arriving, probing)
 

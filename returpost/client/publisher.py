@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from returpost.client.background import Background
 from returpost.client.spool import Spool
 from shared import ids
 from shared.cloudevents import BATCHED, STRUCTURED, encode, event, explain
+from shared.connections import AWAY, CONNECT_TIMEOUT, leave
 from shared.contracts import DeliveryResult
 from shared.errors import InvalidMessage, InvalidSettings, Unavailable
 from shared.publisher import Message, Publisher as Confirming
@@ -27,7 +28,6 @@ A_MESSAGE: Final = 50
 """Results a message: the cost is the message, not the result (bench/README.md)."""
 IN_FLIGHT: Final = 64
 """Messages that wait for their confirm at a time."""
-CONNECT_TIMEOUT: Final = 10.0
 SPOOL_INTERVAL: Final = 5.0
 """Seconds between tries to send what waits in the spool."""
 Given = DeliveryResult | Mapping[str, Any]
@@ -148,7 +148,7 @@ class Publisher:
                     channel = await self._connection.channel(on_return_raises=True)
                 except (AuthenticationError, ProbableAuthenticationError):
                     raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
-                except (*CONNECTION_EXCEPTIONS, AMQPError, OSError, TimeoutError) as error:
+                except AWAY as error:
                     raise Unavailable(f"RabbitMQ does not answer: {type(error).__name__}") from None
                 self._confirming = Confirming(channel)
             return self._confirming
@@ -156,8 +156,7 @@ class Publisher:
     async def _drop(self) -> None:
         connection, self._connection, self._confirming = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(*CONNECTION_EXCEPTIONS, OSError, TimeoutError):
-                await connection.close()
+            await leave(connection)
 
     async def _drain_forever(self, spool: Spool) -> None:
         while True:

@@ -5,13 +5,12 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from shared.cloudevents import Event, decode
+from shared.connections import AWAY, channel_of, connected
 from shared.contracts import RetryRequested
-from shared.errors import InvalidSettings
 from shared.topology import sender_queue
 
 PREFETCH: Final = 20
@@ -48,14 +47,11 @@ class RetryConsumer:
                 await self._follow_once(obey)
             except _Failed as failed:
                 raise failed.__cause__ or failed from None
-            except (AuthenticationError, ProbableAuthenticationError):
-                raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
-            except (*CONNECTION_EXCEPTIONS, AMQPError, OSError, TimeoutError):
+            except AWAY:
                 await asyncio.sleep(RECONNECT)  # away: what was not acknowledged comes again
 
     async def _follow_once(self, obey: Obey) -> None:
-        connection = await aio_pika.connect(self._url)
-        async with connection, connection.channel() as channel:
+        async with connected(self._url) as connection, channel_of(connection) as channel:
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = await channel.get_queue(self._queue, ensure=False)
             arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()

@@ -2,13 +2,14 @@
 what became of contacts and lists."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from aio_pika.abc import AbstractIncomingMessage
 
 from shared.cloudevents import Event, decode
+from shared.connections import AWAY, connected
 from shared.contracts import (
     AddressBlocked,
     AddressCorrected,
@@ -23,7 +24,7 @@ from shared.contracts import (
     StormBegun,
     StormEnded,
 )
-from shared.streams import AWAY, Since, attached, connected, offset_of
+from shared.streams import Since, attached, offset_of
 from shared.topology import BLOCKS, CHANGES
 
 RECONNECT: Final = 2.0
@@ -65,8 +66,10 @@ class _Stream(Generic[E_co]):
         self._url = url
         self._tenant = tenant
 
-    async def read(self, since: Since = "first") -> AsyncIterator[Part[E_co]]:
+    async def read(self, since: Since = "first") -> AsyncGenerator[Part[E_co], None]:
         """Yield what there is and what comes, until the reader leaves; a part without events of the tenant too.
+
+        Whoever leaves early closes it (`contextlib.aclosing`): else the connection stays for as long as Python likes.
 
         Raises `InvalidSettings` when RabbitMQ refuses the user, or has no such stream.
         """

@@ -41,19 +41,17 @@ def of_archive(amqp_url: str, since: datetime, tenant: str | None) -> list[tuple
 
 
 async def _read_archive(amqp_url: str, since: datetime, tenant: str | None) -> list[tuple[str, "Evidence"]]:
-    import aio_pika
-
     from services.replay import archive
+    from shared.connections import AWAY, connected
 
     found: list[tuple[str, Evidence]] = []
     try:
-        connection = await aio_pika.connect(amqp_url, timeout=10)
-    except (OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
+        async with connected(amqp_url) as connection:
+            async for message in archive.read(connection, since=since, offset=None):
+                asked = (event for event in message.events if _is_asked(event, since, tenant))
+                found.extend((str(event.get("id")), _evidence_of(event)) for event in asked)
+    except AWAY as error:
         raise Unavailable(f"the broker does not answer: {type(error).__name__}") from None
-    async with connection:
-        async for message in archive.read(connection, since=since, offset=None):
-            asked = (event for event in message.events if _is_asked(event, since, tenant))
-            found.extend((str(event.get("id")), _evidence_of(event)) for event in asked)
     return found
 
 

@@ -1,6 +1,10 @@
 """The stream of changes, read as a CRM reads it."""
 
+import asyncio
+import threading
+from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -8,23 +12,25 @@ from returpost.client import ChangeStream
 from shared.cloudevents import Event, event
 from shared.contracts import ContactChanged
 from shared.streams import Since
-from tests.world import TENANT, World
+from tests.world import TENANT, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world: World) -> None:
-    def changed(tenant: str, contact: str, version: int) -> Event[ContactChanged]:
-        data = ContactChanged(contact=contact, what="upserted", by="kari", time=NOW, version=version)
-        return event(data, id=f"{tenant}-{contact}-{version}", source="/test", tenant=tenant)
+def changed(tenant: str, contact: str, version: int) -> Event[ContactChanged]:
+    data = ContactChanged(contact=contact, what="upserted", by="kari", time=NOW, version=version)
+    return event(data, id=f"{tenant}-{contact}-{version}", source="/test", tenant=tenant)
 
+
+async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world: World) -> None:
     async def read(since: Since, parts: int) -> list[tuple[int, str]]:
         told: list[tuple[int, str]] = []
-        async for part in ChangeStream(world.amqp_url, TENANT).read(since):
-            told += [(part.offset, item.id) for item in part.events]
-            if len(told) == parts:
-                break
+        async with aclosing(ChangeStream(world.amqp_url, TENANT).read(since)) as arriving:
+            async for part in arriving:
+                told += [(part.offset, item.id) for item in part.events]
+                if len(told) == parts:
+                    break
         return told
 
     for item in (
@@ -36,3 +42,25 @@ async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world
         await world.send(item)
     assert await read("first", 3) == [(0, "acme-c1-1"), (2, "acme-c2-1"), (3, "acme-c1-2")]
     assert await read(1, 2) == [(2, "acme-c2-1"), (3, "acme-c1-2")]
+
+
+async def test_a_program_that_ends_while_it_reads_does_end(world: World) -> None:
+    await world.send(changed(TENANT, "c1", 1))
+
+    async def read(begun: asyncio.Event) -> None:
+        async with aclosing(ChangeStream(world.amqp_url, TENANT).read("first")) as arriving:
+            async for _ in arriving:
+                begun.set()
+                break
+
+    async def program(pause: float) -> None:
+        """Has readers that connect, that read and that leave, and ends with all of them as they are."""
+        begun = asyncio.Event()
+        readers = [asyncio.create_task(read(begun)) for _ in range(6)]
+        await begun.wait()
+        await asyncio.wait(readers, timeout=pause)
+
+    for pause in range(20):
+        running = threading.Thread(target=asyncio.run, args=(program(pause / 1_000),), daemon=True)
+        running.start()
+        await eventually(partial(asyncio.sleep, 0, running), lambda thread: not thread.is_alive())

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from services.blocklist.api.access import Administrator, Tenant
 from services.blocklist.outbound.reading import events_of, parts_between
 from services.blocklist.outbound.webhooks import Q
+from shared.connections import AWAY, connected
 from shared.contracts import Id, Name, Time
 from shared.errors import InvalidMessage, Unavailable
-from shared.streams import AWAY, connected
 
 router = APIRouter(prefix="/webhooks/{name}")
 

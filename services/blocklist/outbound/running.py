@@ -13,8 +13,8 @@ import structlog
 from services.blocklist.outbound import webhooks
 from services.blocklist.outbound.following import Posting, Taken, follow
 from services.blocklist.outbound.webhooks import Webhook
+from shared.connections import AWAY, connected
 from shared.faults import is_infrastructure
-from shared.streams import AWAY, connected
 
 log = structlog.get_logger()
 
