@@ -1,10 +1,9 @@
 """The stream of changes, read as a CRM reads it."""
 
 import asyncio
-import threading
-from contextlib import aclosing
+import sys
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
@@ -12,7 +11,7 @@ from returpost.client import ChangeStream
 from shared.cloudevents import Event, event
 from shared.contracts import ContactChanged
 from shared.streams import Since
-from tests.world import TENANT, World, eventually
+from tests.world import PATIENCE, TENANT, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -44,23 +43,38 @@ async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world
     assert await read(1, 2) == [(2, "acme-c2-1"), (3, "acme-c1-2")]
 
 
+PROGRAM = """
+import asyncio, sys
+from contextlib import aclosing, suppress
+from returpost.client import ChangeStream
+
+async def read(begun):
+    async with aclosing(ChangeStream(sys.argv[1]).read("first")) as arriving:
+        async for _ in arriving:
+            begun.set()
+            break
+
+async def program(pause):
+    begun = asyncio.Event()
+    readers = [asyncio.create_task(read(begun)) for _ in range(6)]
+    await begun.wait()
+    await asyncio.wait(readers, timeout=pause)
+
+for pause in range(20):
+    asyncio.run(program(pause / 1_000))
+"""
+"""Has readers that connect, that read and that leave, and ends with all of them as they are, twenty times."""
+
+
 async def test_a_program_that_ends_while_it_reads_does_end(world: World) -> None:
     await world.send(changed(TENANT, "c1", 1))
-
-    async def read(begun: asyncio.Event) -> None:
-        async with aclosing(ChangeStream(world.amqp_url, TENANT).read("first")) as arriving:
-            async for _ in arriving:
-                begun.set()
-                break
-
-    async def program(pause: float) -> None:
-        """Has readers that connect, that read and that leave, and ends with all of them as they are."""
-        begun = asyncio.Event()
-        readers = [asyncio.create_task(read(begun)) for _ in range(6)]
-        await begun.wait()
-        await asyncio.wait(readers, timeout=pause)
-
-    for pause in range(20):
-        running = threading.Thread(target=asyncio.run, args=(program(pause / 1_000),), daemon=True)
-        running.start()
-        await eventually(partial(asyncio.sleep, 0, running), lambda thread: not thread.is_alive())
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, world.amqp_url, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(2 * PATIENCE):
+            assert await program.wait() == 0
+    finally:
+        with suppress(ProcessLookupError):
+            program.kill()
+        await program.wait()
