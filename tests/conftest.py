@@ -22,6 +22,7 @@ from deploy import broker as deploy_broker, database as deploy_database
 from shared.connections import CONNECT_TIMEOUT, leave
 from shared.telemetry import configure_logging
 from tests.backing import run_lock, session_backing
+from tests.loops import BoundedLoop, new_loop
 from tests.world import World
 
 configure_logging("test", "WARNING", console=True)
@@ -31,6 +32,11 @@ hypothesis.settings.load_profile("without-deadlines")
 """A machine that is busy with other things is no defect of the code."""
 
 PASSWORDS = dict.fromkeys(deploy_database.SERVICES, "a-password-for-tests")
+
+
+PATIENCE = 60
+LIMITED = f"-c statement_timeout={PATIENCE}s"
+"""A server that does not answer is an error that says where, long before the time of the test is up."""
 
 
 OWN_FOLDER = pytest.StashKey[Path]()
@@ -44,6 +50,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = str(config.stash[OWN_FOLDER] / "run")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(settings: Any) -> None:
+    """Have a test that hangs end inside its loop, before pytest-timeout ends it from outside."""
+    BoundedLoop.limit = 0.8 * settings.timeout
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Fail a test of which the loop did not end by itself."""
+    BoundedLoop.hung = False
+    yield
+    if BoundedLoop.hung:
+        pytest.fail("something hung after the test; stderr has the tasks")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the folder of a run that failed: the logs of its servers are in it."""
     folder = session.config.stash.get(OWN_FOLDER, None)
@@ -52,8 +73,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": new_loop}
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +117,7 @@ def vhost(backing: Any) -> Iterator[str]:
 def made_vhost(backing: Any) -> Iterator[str]:
     """Make a vhost for as long as the block lasts."""
     name = f"test-{uuid4().hex[:12]}"
-    with httpx.Client(base_url=backing.management_url) as http:
+    with httpx.Client(base_url=backing.management_url, timeout=PATIENCE) as http:
         user = urlsplit(backing.amqp_url).username
         http.put(f"/api/vhosts/{name}", json={}).raise_for_status()
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -137,7 +158,7 @@ async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]
 
 
 def _execute(url: str, sql: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=PATIENCE, options=LIMITED) as connection:
         connection.execute(sql.encode())
 
 

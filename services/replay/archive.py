@@ -11,6 +11,8 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
+from shared.connections import AWAY
+from shared.errors import Unavailable
 from shared.streams import attached, offset_of
 from shared.topology import ARCHIVE
 
@@ -39,17 +41,20 @@ async def read(
 ) -> AsyncGenerator[Archived, None]:
     """Yield the messages of the archive from an offset, or from a little before a time, until it falls quiet.
 
-    Raises one of `AWAY` when RabbitMQ goes away: that is not the end.
+    Raises `Unavailable` when RabbitMQ goes away: that is not the end.
     """
     start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
-    async with attached(connection, start if offset is None else offset, ARCHIVE) as arriving:
-        while True:
-            try:
-                message = await arriving.next(QUIET_SECONDS)
-            except TimeoutError:
-                return
-            await message.ack()
-            yield Archived(offset_of(message), message.routing_key or "", _events(message.body))
+    try:
+        async with attached(connection, start if offset is None else offset, ARCHIVE) as arriving:
+            while True:
+                try:
+                    message = await arriving.next(QUIET_SECONDS)
+                except TimeoutError:
+                    return
+                await message.ack()
+                yield Archived(offset_of(message), message.routing_key or "", _events(message.body))
+    except AWAY as error:
+        raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
 
 
 def _events(body: bytes) -> list[dict[str, Any]]:
