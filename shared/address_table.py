@@ -24,12 +24,15 @@ class State(NamedTuple):
 
     bits: bytearray
     """One bit by the first digest, sixteen an address: most look-ups end here, in memory that caches hold."""
-    bits_mask: int
     mask: int
+    """Of the bits; of the slots, of which there are an eighth as many, it is `mask >> 3`."""
     slots: "array[int]"
-    """By the first digest, with open addressing: the place in the arrays below."""
-    firsts: "array[int]"
-    seconds: "array[int]"
+    """By the first digest, with open addressing: where in `digests` the address has its two."""
+    digests: "array[int]"
+    """The first and the second of each address, side by side since they are read together. The second of an address
+    that is free is inverted, so that a look-up passes it by."""
+    salt: str
+    """What stands before an address for its second digest."""
     versions: "array[int]"
     codes: "array[int]"
 
@@ -43,32 +46,24 @@ class AddressTable:
 
     def __init__(self, expected: int = 0) -> None:
         """`expected` addresses go in without the table having to grow."""
-        self._salt = secrets.token_hex(16)
-        self.state = _fresh(expected)
+        self.state = _fresh(expected, secrets.token_hex(16))
         """For who looks up by itself, since a call takes as long as a look-up. Replaced as a whole."""
         self._free = 0
 
     def __len__(self) -> int:
         """Return how many addresses have a code."""
-        return len(self.state.firsts) - self._free
+        return len(self.state.codes) - self._free
 
     def code(self, key: str) -> int:
         """Return the code of an address, `FREE` when it has none."""
-        bits, bits_mask, mask, slots, firsts, seconds, _, codes = self.state
-        first = hash(key)
-        if not bits[first >> 3 & bits_mask] >> (first & 7) & 1:
-            return FREE
-        slot = first & mask
-        while (place := slots[slot]) >= 0:
-            if firsts[place] == first and seconds[place] == hash(self._salt + key):
-                return codes[place]
-            slot = (slot + 1) & mask
-        return FREE
+        state = self.state
+        at, second = self._find(state, key)
+        return state.codes[at >> 1] if at >= 0 and state.digests[at + 1] == second else FREE
 
     def among(self, keys: Sequence[str]) -> list[int]:
         """Return the places of the keys that may have a code: all that have, and a few in a hundred that have not."""
-        bits, mask = self.state.bits, self.state.bits_mask
-        return [n for n, key in enumerate(keys) if bits[(first := hash(key)) >> 3 & mask] >> (first & 7) & 1]
+        bits, mask = self.state.bits, self.state.mask
+        return [n for n, key in enumerate(keys) if bits[(bit := hash(key) & mask) >> 3] >> (bit & 7) & 1]
 
     def put(self, key: str, version: int, code: int, floor: int = 0) -> bool:
         """Set the code of an address, unless it has a version as high already; say whether it was set.
@@ -77,41 +72,24 @@ class AddressTable:
         was made.
         """
         state = self.state
-        first, second = hash(key), hash(self._salt + key)
-        slot = first & state.mask
-        while (place := state.slots[slot]) >= 0:
-            if state.firsts[place] == first and state.seconds[place] == second:
-                return self._replace(place, version, code)
-            slot = (slot + 1) & state.mask
+        at, second = self._find(state, key)
+        if at >= 0:
+            return self._replace(state, at, second, version, code)
         if version < floor:
             return False
-        place = len(state.firsts)
-        state.firsts.append(first)
-        state.seconds.append(second)
-        state.versions.append(version)
-        state.codes.append(code)
-        state.slots[slot] = place
-        state.bits[first >> 3 & state.bits_mask] |= 1 << (first & 7)  # last: from here on it can be found
+        _append(state, hash(key), second if code else ~second, version, code)
         self._free += code == FREE
-        if 2 * place > state.mask:
+        if 2 * len(state.codes) > len(state.slots):
             self.compact(version - REMEMBERED)
         return True
 
     def compact(self, forget: int = 0) -> None:
         """Make the table as small as it can be; free addresses with a version below `forget` are dropped."""
         old = self.state
-        places = array("i", (n for n, code in enumerate(old.codes) if code or old.versions[n] >= forget))
-        new = _fresh(len(places))
-        for place in places:
-            slot = old.firsts[place] & new.mask
-            while new.slots[slot] >= 0:
-                slot = (slot + 1) & new.mask
-            new.slots[slot] = len(new.firsts)
-            new.firsts.append(old.firsts[place])
-            new.seconds.append(old.seconds[place])
-            new.versions.append(old.versions[place])
-            new.codes.append(old.codes[place])
-            new.bits[old.firsts[place] >> 3 & new.bits_mask] |= 1 << (old.firsts[place] & 7)
+        kept = array("i", (n for n, code in enumerate(old.codes) if code or old.versions[n] >= forget))
+        new = _fresh(len(kept), old.salt)
+        for n in kept:
+            _append(new, old.digests[2 * n], old.digests[2 * n + 1], old.versions[n], old.codes[n])
         self.state = new
         self._free = sum(1 for code in new.codes if code == FREE)
 
@@ -124,19 +102,46 @@ class AddressTable:
         """Yield the code of every address that has one."""
         return (code for code in self.state.codes if code != FREE)
 
-    def _replace(self, place: int, version: int, code: int) -> bool:
-        state = self.state
-        if version <= state.versions[place]:
+    def _find(self, state: State, key: str) -> tuple[int, int]:
+        """Return where the digests of an address are, -1 when nowhere, and its second one."""
+        first, second = hash(key), hash(state.salt + key)
+        mask = state.mask >> 3
+        slot = first & mask
+        while (at := state.slots[slot]) >= 0:
+            if state.digests[at] == first and state.digests[at + 1] in (second, ~second):
+                break
+            slot = slot + 1 & mask
+        return at, second
+
+    def _replace(self, state: State, at: int, second: int, version: int, code: int) -> bool:
+        n = at >> 1
+        if version <= state.versions[n]:
             return False
-        self._free += (code == FREE) - (state.codes[place] == FREE)
-        state.versions[place] = version
-        state.codes[place] = code
+        self._free += (code == FREE) - (state.codes[n] == FREE)
+        state.versions[n] = version
+        state.codes[n] = code
+        state.digests[at + 1] = second if code else ~second
         return True
 
 
-def _fresh(expected: int) -> State:
+def _append(state: State, first: int, second: int, version: int, code: int) -> None:
+    mask = state.mask >> 3
+    slot = first & mask
+    while state.slots[slot] >= 0:
+        slot = slot + 1 & mask
+    at = len(state.digests)
+    state.digests.append(first)
+    state.digests.append(second)
+    state.versions.append(version)
+    state.codes.append(code)
+    state.slots[slot] = at
+    bit = first & state.mask
+    state.bits[bit >> 3] |= 1 << (bit & 7)  # last: from here on it can be found
+
+
+def _fresh(expected: int, salt: str) -> State:
     size = MIN_SLOTS
     while size < 2 * (expected + 1):
         size *= 2
     slots = array("i", [_EMPTY]) * size
-    return State(bytearray(size), size - 1, size - 1, slots, array("q"), array("q"), array("q"), array("H"))
+    return State(bytearray(size), 8 * size - 1, slots, array("q"), salt, array("q"), array("H"))
