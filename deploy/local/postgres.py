@@ -23,19 +23,21 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": f"{max(256, min(4096, psutil.virtual_memory().total // 8 >> 20))}MB",
     "effective_cache_size": "1GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "random_page_cost": "1.1",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-"""For one machine with a few cores. Durability is as it comes: fsync and synchronous_commit on."""
+"""For one machine with a few cores. Durability is as it comes: fsync and synchronous_commit on. An eighth of the memory
+holds what is used most, and is taken only as it fills. Whole pages are written to the log as they are: what the wheel
+has to compress them with took a third of the time of verdicts on 10,000,000 addresses."""
 
 
 class EmbeddedPostgres:

@@ -62,7 +62,6 @@ async def take_questions(
         if asked.problem:
             body = json.dumps({"problem": asked.problem}).encode()
         else:
-            found = await checking.check(work.connection, item.tenant, asked.addresses, asked.stream, clock())
-            body = found.__pydantic_serializer__.to_json(found)
+            body = await checking.check(work.connection, item.tenant, asked.addresses, asked.stream, clock())
         answers.append(Message("", asked.reply_to, body, "application/json", correlation_id=asked.correlation_id))
     await publish(answers)

@@ -38,7 +38,7 @@ class Filter:
         while size < addresses:
             size *= 2
         self._bits = bytearray(size * BITS // 8)
-        self._mask = len(self._bits) - 1
+        self._mask = 8 * len(self._bits) - 1
         self._room = size
         self._count = 0
 
@@ -51,8 +51,8 @@ class Filter:
         """Add addresses; those that are in it already take no room."""
         bits, mask, new = self._bits, self._mask, 0
         for key in keys:
-            place = hash(key)
-            byte, bit = place >> 3 & mask, 1 << (place & 7)
+            place = hash(key) & mask
+            byte, bit = place >> 3, 1 << (place & 7)
             if not bits[byte] & bit:
                 bits[byte] |= bit
                 new += 1
@@ -61,7 +61,7 @@ class Filter:
     def among(self, keys: Sequence[str]) -> list[int]:
         """Return the places of the keys that may be blocked."""
         bits, mask = self._bits, self._mask
-        return [n for n, key in enumerate(keys) if bits[(place := hash(key)) >> 3 & mask] >> (place & 7) & 1]
+        return [n for n, key in enumerate(keys) if bits[(place := hash(key) & mask) >> 3] >> (place & 7) & 1]
 
 
 class Prefilters:

@@ -64,7 +64,7 @@ async def check(
         checked = await checking.check(
             state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock(), state.prefilters
         )
-        return Response(checked.__pydantic_serializer__.to_json(checked), media_type="application/json")
+        return Response(checked, media_type="application/json")
     question = Question(owner, stream, state.clock(), answer == "all")
     pieces = request.stream()
     batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
