@@ -29,6 +29,12 @@ from shared.errors import InvalidSettings, ReturpostError, Unavailable
 DECLARE_TIMEOUT = 60.0
 """Seconds for one declaration: a quorum queue holds an election first."""
 DECLARE_AGAIN = 0.5
+STREAM_ADVICE = (
+    "`returpost topology apply --recreate-streams` (where `returpost up` starts the broker, "
+    "`returpost up --recreate-streams`) deletes it and declares it anew. The events that it keeps are lost to replay, "
+    "and to readers that have not had them yet; addresses, blocks, counts and history are in the database and stay, "
+    "mirrors take a new snapshot, and webhooks go on with what comes"
+)
 HTTP_TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -41,6 +47,19 @@ class QueueState:
     waiting: int = 0
     """Messages that nobody has been given yet."""
     consumers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """How streams are declared."""
+
+    days: int = topology.STREAM_DAYS
+    """For how long they keep events."""
+    recreate: bool = False
+    """Delete those that are there with other properties, with all that they keep, and declare them anew."""
+
+
+AS_USUAL = Streams()
 
 
 class _NotReady(Unavailable):
@@ -62,16 +81,17 @@ def apply(
     senders: Sequence[str] = ("default",),
     passwords: Mapping[str, str] | None = None,
     crms: Sequence[str] = (),
+    streams: Streams = AS_USUAL,
 ) -> dict[str, str]:
     """Declare the topology and its users, and return the AMQP URL that each user connects with.
 
     `passwords` has one for each user, by name. Users need the management API (`http://host:15672`, with the user of the
     AMQP URL unless it names its own), which also makes the virtual host; without it (`None`) all share the given URL.
-    Safe to repeat; nothing is removed. Not for use inside an event loop: call it in a thread there. Raises
-    `InvalidSettings` when a URL, a user or a password is wrong, `Unavailable` when the broker does not answer,
-    `ReturpostError` when a queue or an exchange is there with other properties.
+    Safe to repeat; nothing is removed, unless `streams` says so. Not for use inside an event loop: call it in a thread
+    there. Raises `InvalidSettings` when a URL, a user or a password is wrong, `Unavailable` when the broker does not
+    answer, `ReturpostError` when a queue or an exchange is there with other properties.
     """
-    return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms)))
+    return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms), streams))
 
 
 def states(amqp_url: str, senders: Sequence[str] = ("default",)) -> list[QueueState]:
@@ -85,43 +105,70 @@ async def _apply(
     senders: tuple[str, ...],
     passwords: Mapping[str, str],
     wanted: Sequence[topology.User],
+    streams: Streams,
 ) -> dict[str, str]:
     if management_url is None:
-        await _declare(amqp_url, senders)
+        await _declare(amqp_url, senders, streams)
         return {user.name: amqp_url for user in wanted}
     missing = [user.name for user in wanted if not passwords.get(user.name)]
     if missing:
         raise InvalidSettings(f"no broker password for {', '.join(missing)}")
     async with _Management(management_url, amqp_url) as management:
         await management.make_vhost()
-        await _declare(amqp_url, senders)
+        await _declare(amqp_url, senders, streams)
         for user in wanted:
             await management.make_user(user, passwords[user.name])
     return {user.name: _with_user(amqp_url, user.name, passwords[user.name]) for user in wanted}
 
 
-async def _declare(amqp_url: str, senders: tuple[str, ...]) -> None:
+async def _declare(amqp_url: str, senders: tuple[str, ...], streams: Streams) -> None:
     """Declare all; a queue whose node is still starting is waited for."""
     deadline = time.monotonic() + DECLARE_TIMEOUT
     while True:
         try:
-            return await _declare_once(amqp_url, senders)
+            return await _declare_once(amqp_url, senders, streams)
         except _NotReady:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(DECLARE_AGAIN)
 
 
-async def _declare_once(amqp_url: str, senders: tuple[str, ...]) -> None:
+async def _declare_once(amqp_url: str, senders: tuple[str, ...], streams: Streams) -> None:
     connection = await _connect(amqp_url)
-    async with connection, connection.channel() as channel:
-        name = ""
+    async with connection:
+        if streams.recreate:
+            for queue in topology.queues(senders, streams.days):
+                if queue.arguments["x-queue-type"] == "stream" and await _is_other(connection, queue):
+                    await _delete(connection, queue.name)
+        await _declare_all(connection, senders, streams)
+
+
+async def _is_other(connection: AbstractConnection, queue: topology.Queue) -> bool:
+    """Say whether the queue is there with other properties."""
+    try:
+        async with connection.channel() as channel:
+            await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments, timeout=DECLARE_TIMEOUT)
+    except ChannelPreconditionFailed:
+        return True
+    except ChannelClosed:  # whatever else is wrong with it is said when all are declared
+        return False
+    return False
+
+
+async def _delete(connection: AbstractConnection, name: str) -> None:
+    async with connection.channel() as channel:
+        await channel.queue_delete(name, timeout=DECLARE_TIMEOUT)
+
+
+async def _declare_all(connection: AbstractConnection, senders: tuple[str, ...], streams: Streams) -> None:
+    async with connection.channel() as channel:
+        name, kind = "", ""
         try:
             for exchange in topology.EXCHANGES:
                 name = exchange.name
                 await channel.declare_exchange(name, exchange.type, durable=True, timeout=DECLARE_TIMEOUT)
-            for queue in topology.queues(senders):
-                name = queue.name
+            for queue in topology.queues(senders, streams.days):
+                name, kind = queue.name, queue.arguments["x-queue-type"]
                 declared = await channel.declare_queue(
                     name, durable=True, arguments=queue.arguments, timeout=DECLARE_TIMEOUT
                 )
@@ -129,8 +176,8 @@ async def _declare_once(amqp_url: str, senders: tuple[str, ...]) -> None:
                     await declared.bind(binding.exchange, binding.key, timeout=DECLARE_TIMEOUT)
         except ChannelPreconditionFailed as error:
             raise ReturpostError(
-                f"{name} is at the broker with other properties than Returpost's: {error}; empty and delete it, "
-                "then apply the topology again"
+                f"{name} is at the broker with other properties than Returpost's: {error}; "
+                + (STREAM_ADVICE if kind == "stream" else "empty and delete it, then apply the topology again")
             ) from None
         except ChannelNotFoundEntity as error:  # after a restart the broker answers before all of its queues do
             raise _NotReady(f"{name} is not ready at the broker: {error}") from None

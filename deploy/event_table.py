@@ -29,7 +29,7 @@ _TABLE = """
 
 def event_table() -> str:
     """Return the document, in Markdown."""
-    parts = [_HEAD.format(age=topology.ARCHIVE_AGE.removesuffix("D"))]
+    parts = [_HEAD.format(age=topology.STREAM_DAYS)]
     for title, kind, exchange in (("What has happened", "event", EVENTS), ("What shall be done", "command", COMMANDS)):
         rows = "\n".join(sorted(_rows(exchange)))
         parts.append(_TABLE.format(title=title, kind=kind, rows=rows))

@@ -16,10 +16,11 @@ from returpost.api import Api
 from returpost.environment import for_service, setting
 from returpost.home import PORTS, PROGRAMS, Home, Running, Secrets
 from returpost.supervisor import Program, Supervisor, Write
-from shared.errors import ReturpostError, Unavailable
-from shared.topology import SERVICES
+from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from shared.topology import SERVICES, STREAM_DAYS
 
 BACKLOG = 128
+MAX_STREAM_DAYS = 3_650
 HEALTH_INTERVAL = 0.25
 SLOW_START = 60.0
 """Seconds after which a start is slow enough to say what it waits for."""
@@ -39,6 +40,7 @@ class Options:
     console_logs: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the services, without `RETURPOST_`."""
+    recreate_streams: bool = False
     share_http: bool = False
     """All processes of a service answer on its port; metrics and health are then those of whichever answers."""
 
@@ -99,15 +101,24 @@ def secrets_of(home: Home, senders: Sequence[str], crms: Sequence[str] = ()) -> 
 
 
 def _set_up(backing: Backing, options: Options, secrets: Secrets, say: Say) -> Access:
+    streams = streams_of(options.recreate_streams)
     database_urls = migrate(backing.database_url, secrets, options.single_role)
     try:
-        amqp = broker.apply(backing.amqp_url, backing.management_url, options.senders, secrets.broker)
+        amqp = broker.apply(backing.amqp_url, backing.management_url, options.senders, secrets.broker, streams=streams)
     except Unavailable as error:
         if not setting("AMQP_URL") or setting("AMQP_MANAGEMENT_URL"):
             raise
         say(f"{error}; all services share the user of RETURPOST_AMQP_URL")
-        amqp = broker.apply(backing.amqp_url, None, options.senders)
+        amqp = broker.apply(backing.amqp_url, None, options.senders, streams=streams)
     return Access(amqp, database_urls)
+
+
+def streams_of(recreate: bool) -> broker.Streams:
+    """Return how streams are declared. Raises `InvalidSettings`."""
+    days = setting("STREAM_DAYS") or str(STREAM_DAYS)
+    if not days.isdigit() or not 1 <= int(days) <= MAX_STREAM_DAYS:
+        raise InvalidSettings(f"RETURPOST_STREAM_DAYS: a whole number from 1 to {MAX_STREAM_DAYS}")
+    return broker.Streams(int(days), recreate)
 
 
 def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str, str]:

@@ -28,7 +28,8 @@ DEAD_LETTERS = "replay.dead-letters"
 DELIVERY_LIMIT = 50
 """A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
 ARCHIVE_BYTES = 20_000_000_000
-ARCHIVE_AGE = "30D"
+STREAM_DAYS = 30
+"""How long streams keep events, addresses among them, where no setting says otherwise."""
 BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
 SEGMENT_BYTES = 100_000_000
 BLOCKS_SEGMENT_BYTES = 10_000_000
@@ -105,8 +106,9 @@ def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
     )
 
 
-def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
+def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DAYS) -> tuple[Queue, ...]:
     """Every queue and stream, with one queue for the retry commands of each sender."""
+    age = f"{stream_days}D"
     return (
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
@@ -145,12 +147,12 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
-        _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": ARCHIVE_AGE}, Binding(EVENTS, "#")),
+        _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": age}, Binding(EVENTS, "#")),
         _stream(
             BLOCKS,
             {
                 "x-max-length-bytes": BLOCKS_BYTES,
-                "x-max-age": ARCHIVE_AGE,
+                "x-max-age": age,
                 "x-stream-max-segment-size-bytes": BLOCKS_SEGMENT_BYTES,
             },
             Binding(EVENTS, "address.blocked.*"),
@@ -159,7 +161,7 @@ def queues(senders: tuple[str, ...] = ("default",)) -> tuple[Queue, ...]:
         ),
         _stream(
             CHANGES,
-            {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": ARCHIVE_AGE},
+            {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": age},
             *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
             *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
             *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("begun", "ended")),

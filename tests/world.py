@@ -110,12 +110,15 @@ class World:
         values = [json.loads(message.body) for message in await self.take(queue)]
         return [event for value in values for event in (value if isinstance(value, list) else [value])]
 
-    async def unacknowledged(self) -> int:
-        """Return how many messages are in any queue of this world, ready or in hand (management API, about 1 s old)."""
+    async def unacknowledged(self, *services: str) -> int:
+        """Return how many messages are in the queues of services that run, ready or in hand (management API: some
+        seconds old, so that it also says 0 too early)."""
         async with httpx.AsyncClient(base_url=self.management_url) as http:
             queues = (await http.get(f"/api/queues/{self.vhost}")).raise_for_status().json()
         return sum(
-            q.get("messages", 0) for q in queues if q.get("type") != "stream" and not q["name"].startswith("sender")
+            q.get("messages", 0)
+            for q in queues
+            if q.get("type") != "stream" and q["name"].partition(".")[0] in services
         )
 
     async def fetch(self, service: str, sql: str, *arguments: Any) -> list[asyncpg.Record]:

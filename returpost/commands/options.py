@@ -25,6 +25,12 @@ SENDERS = "default"
 TOKEN_LIFE = timedelta(hours=12)
 
 
+RecreateStreams = Annotated[
+    bool,
+    typer.Option("--recreate-streams", help="Delete streams that are there with other properties, and their events."),
+]
+
+
 def names(text: str, what: str) -> tuple[str, ...]:
     """Split a list by commas. Raises `InvalidSettings` for a name that cannot be part of a routing key."""
     from pydantic import TypeAdapter, ValidationError

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from returpost.commands.options import FOLDER, SENDERS, Folder, Json, Senders
+from returpost.commands.options import FOLDER, SENDERS, Folder, Json, RecreateStreams, Senders
 from returpost.environment import setting
 from returpost.home import Home
 from shared.errors import InvalidSettings
@@ -17,8 +17,13 @@ Crms = Annotated[str, typer.Option(help="Names of the CRMs, by commas; each gets
 
 
 @app.command()
-def apply(senders: Senders = SENDERS, crms: Crms = "", directory: Folder = FOLDER) -> None:
+def apply(
+    senders: Senders = SENDERS, crms: Crms = "", directory: Folder = FOLDER, recreate_streams: RecreateStreams = False
+) -> None:
     """Declare the topology at RETURPOST_AMQP_URL, and its users through RETURPOST_AMQP_MANAGEMENT_URL; removes nothing.
+
+    Streams keep events for RETURPOST_STREAM_DAYS (30) days; a stream that is there with another number stays as it is
+    until --recreate-streams: what it keeps is lost to who has not read it, the database stays as it is.
 
     Passwords are RETURPOST_<SERVICE>_AMQP_PASSWORD and RETURPOST_SENDER_<NAME>_AMQP_PASSWORD, else those of the
     installation. Without a management URL no users are made, and all share the given one.
@@ -30,12 +35,14 @@ def apply(senders: Senders = SENDERS, crms: Crms = "", directory: Folder = FOLDE
     from returpost.commands.options import names
     from returpost.commands.terminal import say
     from returpost.commands.up import senders_of
-    from returpost.system import secrets_of
+    from returpost.system import secrets_of, streams_of
 
     home = Home(directory)
     amqp_url, management_url = _broker(home)
     who, readers = senders_of(senders), names(crms, "--crms")
-    made = broker.apply(amqp_url, management_url, who, secrets_of(home, who, readers).broker, readers)
+    made = broker.apply(
+        amqp_url, management_url, who, secrets_of(home, who, readers).broker, readers, streams_of(recreate_streams)
+    )
     say(f"declared; {len(made)} users" if management_url else "declared; no management URL, so no users were made")
 
 

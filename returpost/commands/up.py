@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from returpost.commands.options import FOLDER, SENDERS, Folder, Senders
+from returpost.commands.options import FOLDER, SENDERS, Folder, RecreateStreams, Senders
 from returpost.home import PROGRAMS
 from shared.errors import InvalidSettings
 
@@ -17,6 +17,7 @@ def up(
     senders: Senders = SENDERS,
     directory: Folder = FOLDER,
     single_role: Annotated[bool, typer.Option(help="One database user for all, when no roles can be made.")] = False,
+    recreate_streams: RecreateStreams = False,
     json_logs: Annotated[bool, typer.Option(help="Logs as JSON lines instead of text for people.")] = False,
 ) -> None:
     """Start RabbitMQ, PostgreSQL and every service, each as its own process, and keep them running.
@@ -36,7 +37,12 @@ def up(
     from returpost.system import Options, operate, system
 
     options = Options(
-        services_of(only), workers_of(workers or []), senders_of(senders), single_role, console_logs=not json_logs
+        services_of(only),
+        workers_of(workers or []),
+        senders_of(senders),
+        single_role,
+        console_logs=not json_logs,
+        recreate_streams=recreate_streams,
     )
     with system(Home(directory), options, say) as (running, programs):
 

@@ -105,7 +105,7 @@ def try_out(name: Called, tenant: Tenant = TENANT, directory: Folder = FOLDER, a
 def log(
     name: Called,
     delivery: Annotated[str | None, typer.Argument(help="One of them: every attempt, and what was posted.")] = None,
-    state: Annotated[str | None, typer.Option(help="open, delivered, lost or superseded.")] = None,
+    state: Annotated[str | None, typer.Option(help="open, delivered, skipped, lost or superseded.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 50,
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,

@@ -13,7 +13,7 @@ import pytest
 from aio_pika.exceptions import ChannelClosed
 from aiormq.exceptions import ChannelAccessRefused
 
-from deploy.broker import apply, states, users, vhost_of
+from deploy.broker import Streams, apply, states, users, vhost_of
 from shared import topology
 from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
@@ -112,6 +112,18 @@ async def test_an_entity_with_other_properties_is_named(backing: Any, amqp_url: 
         channel = await connection.channel()
         await channel.declare_queue("blocklist.block-set", durable=True, arguments={"x-queue-type": "quorum"})
     with pytest.raises(ReturpostError, match=r"blocklist\.block-set.*other properties.*delete it"):
+        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
+
+
+async def test_a_stream_with_other_properties_is_declared_anew_when_that_is_said(backing: Any, amqp_url: str) -> None:
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(topology.BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
+    with pytest.raises(ReturpostError, match=r"returpost\.blocks.*--recreate-streams"):
+        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
+    for _ in range(2):
+        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS, streams=Streams(7, recreate=True)))
+    with pytest.raises(ReturpostError, match="other properties"):  # it is there for seven days now
         await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
 
 

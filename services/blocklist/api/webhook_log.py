@@ -31,7 +31,7 @@ async def deliveries(
     request: Request,
     caller: Administrator,
     name: Name,
-    state: Literal["open", "delivered", "lost", "superseded"] | None = None,
+    state: Literal["open", "delivered", "skipped", "lost", "superseded"] | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     tenant: Tenant = None,

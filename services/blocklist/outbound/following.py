@@ -14,7 +14,7 @@ import structlog
 from services.blocklist.outbound import webhooks
 from services.blocklist.outbound.posting import Poster
 from services.blocklist.outbound.reading import Part, body_of, events_of, next_parts, parts_between, skip_known
-from services.blocklist.outbound.schedule import Delivered, Disable, decide
+from services.blocklist.outbound.schedule import Again, Disable, Skip, decide
 from services.blocklist.outbound.webhooks import Delivery, Webhook
 from services.blocklist.reassess import SOURCE
 from shared import ids
@@ -97,14 +97,16 @@ async def _again(webhook: Webhook, posting: Posting, connection: Any, delivery: 
 
 
 async def _deliver(webhook: Webhook, posting: Posting, delivery: Delivery, body: bytes) -> bool:
-    """Post until it is delivered; return whether the webhook still goes."""
+    """Post until it is delivered or given up; return whether the webhook still goes."""
     attempts, due = delivery.attempts, delivery.due_at
+    skipped = await webhooks.last_was_skipped(posting.pool, webhook.id)
     while True:
         await asyncio.sleep(max(0.0, (due - posting.clock()).total_seconds()))
         secrets = webhook.secrets(posting.clock())
         answer = await posting.poster.post(webhook.url, delivery.id, body, secrets)
         attempts += 1
-        decision = decide(attempts, answer, posting.clock(), random.random())  # noqa: S311 - no secret
+        chance = random.random()  # noqa: S311 - no secret
+        decision = decide(attempts, answer, posting.clock(), chance, skipped=skipped)
         WEBHOOK_POSTS.labels(type(decision).__name__.lower()).inc()
         async with posting.effects.begin() as work:
             await webhooks.tried(work.connection, webhook.id, delivery, answer, decision, posting.clock())
@@ -113,8 +115,10 @@ async def _deliver(webhook: Webhook, posting: Posting, delivery: Delivery, body:
             ):
                 work.emit(_disabled(webhook, delivery, decision.why, posting.clock()))
                 log.error("webhook disabled", webhook=webhook.name, tenant=webhook.tenant, why=decision.why)
-        if isinstance(decision, Delivered | Disable):
-            return isinstance(decision, Delivered)
+        if isinstance(decision, Skip):
+            log.error("webhook: a message is skipped", webhook=webhook.name, delivery=delivery.id, why=decision.why)
+        if not isinstance(decision, Again):
+            return not isinstance(decision, Disable)
         log.warning("webhook: not delivered", webhook=webhook.name, attempt=attempts, problem=answer.problem)
         due = decision.at
 

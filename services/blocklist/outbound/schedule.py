@@ -1,4 +1,4 @@
-"""What follows from an answer: delivered, again later, or never again."""
+"""What follows from an answer: delivered, again later, skipped, or never again."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,24 +43,35 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """This message is given up, so that it does not hold up those after it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disable:
     """The webhook is disabled."""
 
     why: str
 
 
-Decision: TypeAlias = Delivered | Again | Disable
+Decision: TypeAlias = Delivered | Again | Skip | Disable
 
 
-def decide(attempts: int, answer: Answer, now: datetime, chance: float) -> Decision:
-    """Say what follows from the answer to the attempt with this number, from 1 on; `chance` is from 0 to 1."""
+def decide(attempts: int, answer: Answer, now: datetime, chance: float, *, skipped: bool = False) -> Decision:
+    """Say what follows from the answer to the attempt with this number, from 1 on; `chance` is from 0 to 1.
+
+    A receiver that takes neither this message nor the one before, which was `skipped`, takes none.
+    """
     if answer.good:
         return Delivered()
     if answer.status == GONE:
         return Disable("the receiver answered 410 Gone")
     if attempts > len(PAUSES):
         last = answer.problem or f"HTTP {answer.status}"
-        return Disable(f"{attempts} attempts over three days failed; the last: {last}")
+        why = f"{attempts} attempts over three days failed; the last: {last}"
+        return Disable(f"two messages in a row: {why}") if skipped else Skip(why)
     pause = PAUSES[attempts - 1] * (1 + JITTER * (2 * chance - 1))
     wish = min(answer.retry_after or timedelta(0), LONGEST_WISH)
     return Again(now + max(pause, wish))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.blocklist.outbound.schedule import Again, Answer, Decision, Delivered
+from services.blocklist.outbound.schedule import Again, Answer, Decision, Delivered, Skip
 from shared.database import Connection, Pool, queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "webhooks.sql")
@@ -78,6 +78,11 @@ async def lost(pool: Pool, webhook: UUID, id_: str, now: datetime) -> None:
     await pool.execute(Q["lost"], webhook, id_, now)
 
 
+async def last_was_skipped(pool: Pool, webhook: UUID) -> bool:
+    """Say whether what was posted last, and is no longer tried, was given up."""
+    return bool(await pool.fetchval(Q["last_done"], webhook) == "skipped")
+
+
 async def disable(connection: Connection, webhook: UUID, why: str, now: datetime) -> bool:
     """Post nothing more until somebody enables it; return whether it was enabled."""
     return await connection.fetchval(Q["disable"], webhook, why, now, "blocklist") is not None
@@ -87,7 +92,7 @@ async def tried(
     connection: Connection, webhook: UUID, delivery: Delivery, answer: Answer, decision: Decision, now: datetime
 ) -> None:
     """Note one attempt, and what follows from it."""
-    state = "delivered" if isinstance(decision, Delivered) else "open"
+    state = "delivered" if isinstance(decision, Delivered) else "skipped" if isinstance(decision, Skip) else "open"
     due = decision.at if isinstance(decision, Again) else None
     tried = {"time": now.isoformat(), "status": answer.status, "milliseconds": answer.milliseconds}
     await connection.execute(

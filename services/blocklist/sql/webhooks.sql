@@ -77,6 +77,11 @@ UPDATE webhooks SET held_by = NULL, held_until = NULL WHERE held_by = $1
 SELECT id, first_offset, last_offset, events, due_at, attempts FROM webhook_deliveries
 WHERE webhook = $1 AND state = 'open' ORDER BY first_offset, id LIMIT 1
 
+-- name: last_done
+-- What became of the last one that was delivered or given up.
+SELECT state FROM webhook_deliveries WHERE webhook = $1 AND state IN ('delivered', 'skipped')
+ORDER BY done_at DESC LIMIT 1
+
 -- name: form
 -- Note what is posted next, and from where on the stream is read after it.
 WITH moved AS (

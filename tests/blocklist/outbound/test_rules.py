@@ -10,7 +10,7 @@ import pytest
 
 from services.blocklist.outbound import signing
 from services.blocklist.outbound.destination import Forbidden, Rules
-from services.blocklist.outbound.schedule import PAUSES, Again, Answer, Delivered, Disable, decide
+from services.blocklist.outbound.schedule import PAUSES, Again, Answer, Delivered, Disable, Skip, decide
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -41,8 +41,11 @@ def test_pauses_grow_over_three_days_and_then_it_ends() -> None:
         assert (early.at - NOW) / pause == pytest.approx(0.9)
         assert (late.at - NOW) / pause == pytest.approx(1.1)
     ended = decide(len(PAUSES) + 1, Answer(500, "HTTP 500"), NOW, 0.5)
-    assert isinstance(ended, Disable)
+    assert isinstance(ended, Skip)
     assert "HTTP 500" in ended.why
+    second = decide(len(PAUSES) + 1, Answer(500, "HTTP 500"), NOW, 0.5, skipped=True)
+    assert isinstance(second, Disable)
+    assert "HTTP 500" in second.why
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])

@@ -166,17 +166,37 @@ async def archived(world: World) -> set[str]:
     return found
 
 
-async def test_after_three_days_of_failures_it_is_disabled(blocklist: Running, receiver: Receiver) -> None:
-    receiver.answers = [500] * 10
+async def test_what_is_never_taken_does_not_hold_up_the_rest(blocklist: Running, receiver: Receiver) -> None:
+    receiver.answers = [500] * 4
     await add(blocklist, receiver)
     await block(blocklist, "ann@example.com")
+    await eventually(receiver.count)
+    await block(blocklist, "bob@example.com")
+    await delivered(blocklist, 1)
+    assert [event["data"]["address"][:3] for event in receiver.posted[-1].events] == ["bob"]
+    (skipped,) = (await ask(blocklist, "GET", "/crm/deliveries?state=skipped"))["deliveries"]
+    assert "HTTP 500" in skipped["problem"]
+    assert skipped["attempts"] == 4
+    await ask(blocklist, "POST", f"/crm/deliveries/{skipped['id']}/resend", 202)
+    await delivered(blocklist, 2)
+    assert [event["data"]["address"][:3] for event in receiver.posted[-1].events] == ["ann"]
+
+
+async def test_after_two_messages_that_failed_for_three_days_it_is_disabled(
+    blocklist: Running, receiver: Receiver
+) -> None:
+    receiver.answers = [500] * 20
+    await add(blocklist, receiver)
+    await block(blocklist, "ann@example.com")
+    await eventually(receiver.count)
+    await block(blocklist, "bob@example.com")
 
     async def why() -> str | None:
         found: str | None = (await ask(blocklist, "GET", "/crm"))["disabled_why"]
         return found
 
     assert "4 attempts" in str(await eventually(why))
-    assert len(receiver.posted) == 4
+    assert len(receiver.posted) == 8
 
 
 async def test_another_secret_takes_over(blocklist: Running, receiver: Receiver) -> None:
