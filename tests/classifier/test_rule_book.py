@@ -61,6 +61,7 @@ def test_a_broken_file_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
     assert not book.refresh()
     assert book.fault is not None
     assert "own.toml: rule mine: reason" in book.fault
+    assert "not 'weather'" in book.fault
     assert reason(book, "acme") == "policy"
     write(tmp_path / "own.toml", "security")
     assert book.refresh()

@@ -139,7 +139,8 @@ def _parse(name: str, body: bytes, model: type[M]) -> M:
         raise InvalidSettings(f"{name}: {error}") from None
     except ValidationError as error:
         fault = error.errors()[0]
-        raise InvalidSettings(f"{name}: {_place(values, fault['loc'])}: {fault['msg']}") from None
+        given = f", not {fault['input'][:60]!r}" if isinstance(fault["input"], str) else ""
+        raise InvalidSettings(f"{name}: {_place(values, fault['loc'])}: {fault['msg']}{given}") from None
 
 
 def _place(values: Mapping[str, Any], place: tuple[int | str, ...]) -> str:
