@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import aiohttp
 import orjson
+from cryptography.x509 import Certificate
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
 from prometheus_client import Counter
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -18,6 +19,7 @@ from services.ingest.provider_events import Told, is_crowded, later, take
 from services.ingest.webhooks import PROVIDERS
 from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop, subscription
 from services.ingest.webhooks.azure import validation_code
+from services.ingest.webhooks.certificates import believe, certificates, issuer_address, roots_in
 from services.ingest.webhooks.settings import WebhookSettings, load
 from services.ingest.webhooks.signatures import Refused, Tokens
 from shared.contracts import Name
@@ -55,21 +57,30 @@ class Webhooks:
     settings: WebhookSettings
     tokens: Tokens = field(default_factory=Tokens)
     fetch: Callable[[str], Awaitable[bytes]] = fetch
-    certificates: dict[str, bytes] = field(default_factory=dict)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
 
-    async def certificate(self, url: str) -> bytes:
-        """Return the certificate at an address of SNS; it stays what it is. Raises `Unavailable`."""
+    async def certificate(self, url: str) -> Certificate:
+        """Return the certificate at an address of SNS, which is believed once; it stays what it is.
+
+        Raises `Unavailable` and `Refused`.
+        """
         if url not in self.certificates:
-            pem = await self.fetch(url)
+            roots = roots_in(self.settings.ses_roots)
+            chain = certificates(await self.fetch(url))
+            while issuer := issuer_address(chain, roots):
+                chain += certificates(await self.fetch(issuer))
+            believe(chain, roots, url, datetime.now(UTC))
             if len(self.certificates) >= MAX_CERTIFICATES:
                 self.certificates.clear()
-            self.certificates[url] = pem
+            self.certificates[url] = chain[0]
         return self.certificates[url]
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.webhooks = Webhooks(load())
+    settings = load()
+    roots_in(settings.ses_roots)
+    app.state.webhooks = Webhooks(settings)
     yield
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from cryptography.x509 import Certificate
+
 from services.ingest.webhooks.found import inner
 from services.ingest.webhooks.keys import postal, public_key, sendgrid, sns, sns_certificate_address
 from services.ingest.webhooks.settings import PREFIX, WebhookSettings
@@ -88,7 +90,7 @@ def certificate_address(request: Request, settings: WebhookSettings) -> str | No
     return None
 
 
-def signed_by_sns(request: Request, certificate: bytes, settings: WebhookSettings, now: datetime) -> None:
+def signed_by_sns(request: Request, certificate: Certificate, settings: WebhookSettings, now: datetime) -> None:
     """Check the signature of SNS. Raises `Refused`."""
     sns(_json(request.body), certificate, now=now, past=settings.ses_max_age, future=settings.tolerance)
 

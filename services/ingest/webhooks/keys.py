@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import Certificate
 
 from services.ingest.webhooks.found import moment, text_of
 from services.ingest.webhooks.signatures import Refused, fresh, is_sns_address
@@ -83,8 +83,12 @@ def sns_certificate_address(envelope: Mapping[str, object]) -> str:
     return url
 
 
-def sns(envelope: Mapping[str, object], pem: bytes, *, now: datetime, past: timedelta, future: timedelta) -> None:
+def sns(
+    envelope: Mapping[str, object], certificate: Certificate, *, now: datetime, past: timedelta, future: timedelta
+) -> None:
     """Check the signature of SNS, version 1 (SHA-1) or 2 (SHA-256), with its certificate. Raises `Refused`.
+
+    That the certificate is the one of SNS is for `certificates` to tell; here it has to be of this time.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
     """
@@ -94,21 +98,22 @@ def sns(envelope: Mapping[str, object], pem: bytes, *, now: datetime, past: time
     if version not in ("1", "2"):
         raise Refused("wrong", "SignatureVersion: neither 1 nor 2", final=True)
     hashed = SHA256() if version == "2" else SHA1()  # noqa: S303 - version 1 is what SNS still uses by default
-    try:
-        certificate = load_pem_x509_certificate(pem)
-        key = certificate.public_key()
-        valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-    except (ValueError, UnsupportedAlgorithm):
-        raise Refused("certificate", "SigningCertURL: no certificate is there") from None
-    if not valid:
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused("certificate", "SigningCertURL: the certificate is not of this time")
-    if not _rsa(key, _decoded(text_of(envelope.get("Signature"))), "".join(lines).encode(), hashed):
+    if not _rsa(_key_of(certificate), _decoded(text_of(envelope.get("Signature"))), "".join(lines).encode(), hashed):
         raise Refused("wrong", "signature: the certificate of SNS did not make it")
     try:
         sent = moment(envelope.get("Timestamp")).timestamp()
     except InvalidMessage:
         sent = 0
     fresh(str(int(sent)), now, past=past, future=future)
+
+
+def _key_of(certificate: Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _ecdsa(key: EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:

@@ -49,6 +49,8 @@ class WebhookSettings(BaseSettings):
     ses_topics: str = ""
     """ARNs of the SNS topics that are listened to, by commas, each for all tenants or `tenant=arn`; then the
     signature of SNS is demanded."""
+    ses_roots: str = ""
+    """File in PEM with the roots that the certificate of SNS must lead to, instead of Amazon's own."""
     unsigned_tenants: str = ""
     """Tenants whose requests are taken without proof from providers for which no secret is set: for tests."""
     public_url: str = ""

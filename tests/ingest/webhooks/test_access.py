@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from services.ingest.webhook_api import MAX_CERTIFICATES, Webhooks, fetch
+from services.ingest.webhook_api import fetch
 from services.ingest.webhooks.access import Request, admit, certificate_address, stop
 from services.ingest.webhooks.settings import WebhookSettings
 from services.ingest.webhooks.signatures import Refused, Tokens
@@ -114,19 +114,3 @@ async def test_what_sns_answers(amazon: str) -> None:
             await fetch(f"{amazon}/{path}")
     with pytest.raises(Unavailable, match="SNS did not answer"):
         await fetch("http://127.0.0.1:1/")
-
-
-@pytest.mark.anyio
-async def test_a_certificate_is_fetched_once_and_few_are_kept() -> None:
-    asked: list[str] = []
-
-    async def answered(url: str) -> bytes:
-        asked.append(url)
-        return url.encode()
-
-    webhooks = Webhooks(WebhookSettings(), fetch=answered)
-    for number in [*range(MAX_CERTIFICATES), 0, 1]:
-        assert await webhooks.certificate(str(number)) == str(number).encode()
-    assert len(asked) == MAX_CERTIFICATES
-    await webhooks.certificate("one more")
-    assert list(webhooks.certificates) == ["one more"]

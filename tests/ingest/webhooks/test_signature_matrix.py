@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 from pydantic import SecretStr
 
 from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop
@@ -54,7 +55,7 @@ class Providers:
     def __init__(self, curve: Signer, rsa: Signer, stranger: Signer, folder: Path) -> None:
         self._curve, self._rsa, self._stranger = curve, rsa, stranger
         self._other = Signer(folder / "other", "EC", "ec_paramgen_curve:P-256")
-        self.pem = rsa.certificate(folder, 30)
+        self.certificate = load_pem_x509_certificate(rsa.certificate(folder, 30))
         shared: dict[str, Any] = {
             f"{name}_secrets": SecretStr(f"{NEXT},{SECRET}")
             for name in (
@@ -141,7 +142,7 @@ def test_matrix(providers: Providers, scheme: str, case: str) -> None:
             admit(asked, providers.settings, tokens, at)
             if provider == "ses":
                 assert certificate_address(asked, providers.settings)
-                signed_by_sns(asked, providers.pem, providers.settings, at)
+                signed_by_sns(asked, providers.certificate, providers.settings, at)
         except Refused as refused:
             return stop(refused, provider)
         return 200

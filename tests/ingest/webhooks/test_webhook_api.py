@@ -23,10 +23,11 @@ from shared.topology import DEAD_LETTERS
 from tests.ingest.hearing import heard
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, BOB
+from tests.ingest.webhooks.test_certificates import Authority, leaf, root
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
 from tests.world import Running, World, eventually
 
-__all__ = ["folder", "rsa"]
+__all__ = ["folder", "root", "rsa"]
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 SECRET = "user:a-password-of-length"
@@ -200,16 +201,18 @@ async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None
 
 
 async def test_sns_is_believed_by_its_certificate_and_confirmed(
-    world: World, ingest: Running, rsa: Signer, folder: Any
+    world: World, ingest: Running, rsa: Signer, root: Authority
 ) -> None:
-    pem, fetched = rsa.certificate(folder, 30), []
+    fetched: list[str] = []
+    pem = root.issue("of-sns", leaf("sns.amazonaws.com"), key=rsa.private).pem
 
     async def amazon(url: str) -> bytes:
         fetched.append(url)
         return pem
 
     state = ingest.service.app.state
-    state.webhooks = replace(state.webhooks, fetch=amazon)
+    settings = state.webhooks.settings.model_copy(update={"ses_roots": str(root.path)})
+    state.webhooks = replace(state.webhooks, fetch=amazon, settings=settings)
     host = "https://sns.eu-west-1.amazonaws.com/"
     now = datetime.now(UTC)
 
