@@ -13,14 +13,14 @@ from shared.contracts import Evidence, Kind
 
 SAMPLES = [path.read_bytes() for path in paths()]
 SLOWEST = 1.0
-"""Seconds; the bound is for one mail of at most 2 MiB on a busy machine."""
+"""Seconds of the processor, for one mail of at most 2 MiB: a busy machine is no fault of the parser."""
 
 
 def read(body: bytes) -> None:
     """Parse, and hold what comes of it against the contract."""
-    started = time.perf_counter()
+    started = time.process_time()
     mail = parse(body)
-    assert time.perf_counter() - started < SLOWEST
+    assert time.process_time() - started < SLOWEST
     assert len(mail.reports) <= MAX_RECIPIENTS
     for report in mail.reports:
         assert address(report.recipient) == report.recipient

@@ -65,7 +65,8 @@ LISTS = load()
 )
 async def test_an_address_is_judged(given: str, address: str, validity: Validity, reason: str | None) -> None:
     async with name_server(ZONE) as server:
-        validator = Validator(Domains(["127.0.0.1"], server.port, timeout=0.3), LISTS)
+        patience = 0.3 if "silent" in given else 30.0
+        validator = Validator(Domains(["127.0.0.1"], server.port, timeout=patience), LISTS)
         (found,) = await validator.validate([given])
     assert (found.given, found.address, found.validity, found.reason) == (given, address, validity, reason)
     assert (found.problem is None) == (reason is None)
