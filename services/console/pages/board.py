@@ -21,5 +21,6 @@ async def show(
 
     table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also)
     Filters(visitor, table, source.describe, source.narrowings(), buttons)
-    ActionsMenu(visitor, table, source.chosen)
+    menu = ActionsMenu(visitor, table, source.chosen)
     await table.begin()
+    await menu.resume()

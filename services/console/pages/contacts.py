@@ -113,8 +113,9 @@ async def contacts(visitor: Visitor) -> None:
     source = Contacts(visitor)
     table = Table(visitor, source, selectable=visitor.may("write"))
     Filters(visitor, table, source.describe, source.narrowings())
-    ActionsMenu(visitor, table, source.chosen)
+    menu = ActionsMenu(visitor, table, source.chosen)
     await table.begin()
+    await menu.resume()
 
 
 async def contact(visitor: Visitor) -> None:

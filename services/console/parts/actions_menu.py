@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
+from services.console.api_client import Trouble
 from services.console.parts.markup import Tag, icon
 from services.console.parts.operation_dialog import OperationDialog
 from services.console.parts.shell import Visitor
@@ -60,7 +62,22 @@ class ActionsMenu:
 
     async def _begin(self, name: str) -> None:
         with self._menu:
-            await OperationDialog(self._visitor, name, self._chosen(self._table), self._anew).show()
+            await self._dialog(name, self._chosen(self._table)).show()
+
+    def _dialog(self, name: str, chosen: dict[str, Any]) -> OperationDialog:
+        return OperationDialog(self._visitor, name, chosen, self._anew, self._table.follow)
+
+    async def resume(self) -> None:
+        """Follow again the operation that the page's address tells of, if it is there."""
+        identity = self._table.view.followed
+        if not identity:
+            return
+        try:
+            known = await self._visitor.api.get("actions", f"/v1/operations/{quote(identity, safe='')}")
+        except Trouble:
+            self._table.follow("")
+            return
+        await self._dialog(known["operation"], {}).resume(identity)
 
     async def _anew(self) -> None:
         self._table.untick()

@@ -53,7 +53,7 @@ def bar_chart(
     multiple of `step`.
     """
     highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits)], default=0.0)
-    axis: dict[str, Any] = {} if top is None else {"max": min(-(-highest // step) * step, top)}
+    axis: dict[str, Any] = {} if top is None else _axis(min(-(-highest // step) * step, top))
     options = {
         "grid": {"left": 8, "right": 44 if limits else 8, "top": 16, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "item", "renderMode": "richText", "formatter": "{b}"},
@@ -69,6 +69,10 @@ def bar_chart(
         on_picked(int(event["at"]), int(event["series"]))
 
     Chart(options, told, picked)
+
+
+def _axis(end: float) -> dict[str, Any]:
+    return {"max": end, "interval": end / 4}
 
 
 def _series(bars: Sequence[Bar], series: Sequence[Series], limits: Sequence[Limit]) -> list[dict[str, Any]]:

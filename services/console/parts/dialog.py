@@ -1,5 +1,7 @@
 """A dialog over the page."""
 
+from collections.abc import Awaitable, Callable
+
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
@@ -14,7 +16,8 @@ class _Dialog(Element, component="dialog.js"):
 class Dialog:
     """A dialog, open from when it is made until `close`; `with dialog.body:` fills it, and `with dialog.foot:`."""
 
-    def __init__(self, visitor: Visitor, title: str) -> None:
+    def __init__(self, visitor: Visitor, title: str, on_shut: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`on_shut` is told when the visitor shuts it without a button of ours."""
         self._place = Tag("div")
         with self._place:
             self._dialog = _Dialog()
@@ -23,7 +26,7 @@ class Dialog:
         with self._dialog:
             self.body = Tag("div", "stack")
         self.foot = self._dialog.add_slot("foot")
-        self._visitor = visitor
+        self._visitor, self._on_shut = visitor, on_shut
 
     def cancel_button(self, text: str | None = None) -> None:
         """The way out that changes nothing."""
@@ -39,5 +42,7 @@ class Dialog:
         if not self._place.is_deleted:
             self._place.delete()
 
-    def _shut(self, _: GenericEventArguments) -> None:
+    async def _shut(self, _: GenericEventArguments) -> None:
         self.close()
+        if self._on_shut is not None:
+            await self._on_shut()

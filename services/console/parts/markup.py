@@ -51,8 +51,8 @@ def link(text: str, target: str, classes: str = "", **attributes: Any) -> Tag:
     return Tag("a", classes, text, href=target, **attributes)
 
 
-def notice(tone: str, text: str, more: str = "") -> Tag:
-    """A message within the page: `tone` is good, calm, warn or bad."""
+def notice(tone: str, text: str, more: str = "", way: tuple[str, str] | None = None) -> Tag:
+    """A message within the page: `tone` is good, calm, warn or bad; `way` is what leads out of it, and where."""
     box = Tag("div", f"notice {tone}", role="alert" if tone in ("warn", "bad") else "status")
     with box:
         icon({"good": "ok", "calm": "list"}.get(tone, "warning"))
@@ -60,6 +60,8 @@ def notice(tone: str, text: str, more: str = "") -> Tag:
             Tag("strong", text=text)
             if more:
                 Tag("p", text=more)
+            if way is not None:
+                link(*way)
     return box
 
 

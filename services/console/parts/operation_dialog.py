@@ -17,21 +17,32 @@ NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}
 MOST_FOUND = 8
 After = Callable[[], Awaitable[None]]
 """Shows anew what the operation was about."""
+Followed = Callable[[str], None]
+"""Is told the id of the operation that is followed from now on; nothing when none is any more."""
 
 
 class OperationDialog:
     """The dialog of one operation over what is chosen."""
 
-    def __init__(self, visitor: Visitor, operation: str, chosen: dict[str, Any], after: After) -> None:
+    def __init__(
+        self,
+        visitor: Visitor,
+        operation: str,
+        chosen: dict[str, Any],
+        after: After,
+        followed: Followed = lambda _: None,
+    ) -> None:
         self._visitor, self._operation, self._chosen, self._after = visitor, operation, chosen, after
+        self._followed = followed
         self._parameters: dict[str, Any] = {}
         self._key = str(uuid4())  # asked again, it is the same operation
         self._token = ""
         self._id = ""
+        self._begun = False
 
     async def show(self) -> None:
         """Open it: ask for what the operation needs, or show at once what it would do."""
-        self._dialog = Dialog(self._visitor, self._visitor.t(words.NAMES[self._operation]))
+        self._open()
         if self._operation in NEW_LISTS:
             self._ask_name()
         elif self._operation in LISTS:
@@ -40,6 +51,15 @@ class OperationDialog:
             self._ask_format()
         else:
             await self._preview()
+
+    async def resume(self, identity: str) -> None:
+        """Open it again over an operation that was begun before the page was loaded."""
+        self._id = identity
+        self._open()
+        await self._follow()
+
+    def _open(self) -> None:
+        self._dialog = Dialog(self._visitor, self._visitor.t(words.NAMES[self._operation]), self._shut)
 
     def _steps(self, ok: str, act: Any, tone: str = "primary") -> None:
         self._dialog.empty_foot()
@@ -81,7 +101,7 @@ class OperationDialog:
             try:
                 found = await self._visitor.api.get("actions", f"/v1/{kind}s", q=text.strip(), limit=MOST_FOUND)
             except Trouble as trouble:
-                self._field.wrong(" ".join(self._visitor.trouble(trouble)))
+                self._field.wrong(" ".join(self._visitor.trouble(trouble)[:2]))
                 return
         rows = found[f"{kind}s"]
         self._found = {row["id"]: row["name"] or row["id"] for row in rows}
@@ -178,11 +198,23 @@ class OperationDialog:
             except Trouble as trouble:
                 notice("bad", *self._visitor.trouble(trouble))
                 return
-            self._dialog.empty_foot()
-            with self._dialog.foot:
-                button(self._visitor.t("Close"), self._close, "primary")
+        await self._follow()
+
+    async def _follow(self) -> None:
+        self._begun = True
+        self._followed(self._id)
+        self._dialog.empty_foot()
+        with self._dialog.foot:
+            button(self._visitor.t("Close"), self._close, "primary")
+        with self._dialog.body:
             await follow(self._visitor, self._id, self._operation)
 
     async def _close(self) -> None:
         self._dialog.close()
-        await self._after()
+        await self._shut()
+
+    async def _shut(self) -> None:
+        if self._begun:
+            self._followed("")
+            if self._operation != "export":  # by which nothing has changed
+                await self._after()

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
 import structlog
 from fastapi import FastAPI, Request
@@ -59,20 +60,21 @@ class Visitor:
         """Return a text in the visitor's language."""
         return self.texts.t(text, **values)
 
-    def trouble(self, trouble: Trouble) -> tuple[str, str]:
-        """Say what went wrong, and that nothing was lost."""
+    def trouble(self, trouble: Trouble) -> tuple[str, str, tuple[str, str] | None]:
+        """Say what went wrong, that nothing was lost, and what leads out of it, as `notice` takes them."""
         if isinstance(trouble, Away):
             part = self.t(PARTS.get(trouble.service, trouble.service))
-            return self.t("Not there just now: {part}.", part=part), self.t(
-                "Nothing is lost. The rest of the console works; try again in a moment."
-            )
+            more = self.t("Nothing is lost. The rest of the console works; try again in a moment.")
+            return self.t("Not there just now: {part}.", part=part), more, None
         if isinstance(trouble, SignedOut):
-            return self.t("You have been signed out."), self.t("Sign in again; nothing is lost.")
+            here = f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+            way = (self.t("Sign in"), f"/sign-in?next={quote(here, safe='')}")
+            return self.t("You have been signed out."), self.t("Sign in again; nothing is lost."), way
         if isinstance(trouble, Refused) and trouble.status == 403:
-            return self.t("You are not allowed to do this."), self.t("An administrator can give you the right.")
+            return self.t("You are not allowed to do this."), self.t("An administrator can give you the right."), None
         told = trouble.title if isinstance(trouble, Refused) else str(trouble)
         faults = "; ".join(f"{e.get('field')}: {e.get('problem')}" for e in getattr(trouble, "errors", []))
-        return self.t("That was not accepted."), faults or told
+        return self.t("That was not accepted."), faults or told, None
 
     @contextmanager
     def guarding(self) -> Iterator[None]:

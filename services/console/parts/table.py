@@ -131,6 +131,12 @@ class Table:
         self._sheet.props["everything"] = False
         self._sheet.update()
 
+    def follow(self, operation: str) -> None:
+        """Write into the page's address which operation is followed, so that a reload follows it again."""
+        self.view = replace(self.view, followed=operation)
+        self._sheet.props["url"] = self._url()
+        self._sheet.update()
+
     @property
     def how_many(self) -> int:
         """How many rows are ticked."""

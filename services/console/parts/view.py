@@ -23,6 +23,8 @@ class View:
     """Mark of the page, as the service gave it; nothing: the first."""
     opened: str = ""
     """Id of the row in the side panel."""
+    followed: str = ""
+    """Id of the operation whose progress is shown over the page."""
 
     def chosen(self, name: str) -> list[str]:
         """Return the values of a filter."""
@@ -41,7 +43,7 @@ class View:
 
     def changed(self, **values: Any) -> "View":
         """Return another view, from its first page and with nothing open."""
-        return replace(self, **({"after": "", "opened": ""} | values))
+        return replace(self, **({"after": "", "opened": "", "followed": ""} | values))
 
 
 def from_query(query: Mapping[str, str], *, sort: str, descending: bool, hidden: frozenset[str]) -> View:
@@ -62,6 +64,7 @@ def from_query(query: Mapping[str, str], *, sort: str, descending: bool, hidden:
         hidden=frozenset(filter(None, query["hide"].split(","))) if "hide" in query else hidden,
         after=query.get("after", ""),
         opened=query.get("open", ""),
+        followed=query.get("operation", ""),
     )
 
 
@@ -74,6 +77,12 @@ def to_query(view: View, *, sort: str, descending: bool, hidden: frozenset[str],
         given[f"f.{name}"] = ",".join(quote(value, safe=" ") for value in view.chosen(name))
     if view.hidden != hidden:
         given["hide"] = ",".join(sorted(view.hidden))
-    others = {"group": view.group, "q": view.search, "after": view.after, "open": view.opened}
+    others = {
+        "group": view.group,
+        "q": view.search,
+        "after": view.after,
+        "open": view.opened,
+        "operation": view.followed,
+    }
     given |= {name: value for name, value in others.items() if value}
     return urlencode(given, safe=",@")
