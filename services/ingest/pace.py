@@ -12,6 +12,11 @@ LATE = 0.004
 """Seconds past its end at which a pause tells that other processes had the processor."""
 
 
+def after(pause: float, share: float, late: float) -> float:
+    """Return the pause after this one: `share` of a processor was used since the one before, and it ended so late."""
+    return min(LONGEST, pause * 2) if share > BUSY or late > LATE else max(SHORTEST, pause / 2)
+
+
 class Pace:
     """Pauses that become shorter while there is time left over, and longer while there is none."""
 
@@ -26,4 +31,4 @@ class Pace:
         now, used = time.monotonic(), time.process_time()
         share = (used - self._used) / max(now - self._since, SHORTEST)
         self._since, self._used = now, used
-        self.pause = min(LONGEST, self.pause * 2) if share > BUSY or now - due > LATE else max(SHORTEST, self.pause / 2)
+        self.pause = after(self.pause, share, now - due)
