@@ -41,6 +41,13 @@ class Customer:
         rows = [{"mailing": MAILING, "time": now} | result for result in results]
         self.http.post(f"{self.system.urls['ingest']}/v1/delivery-results", json=rows).raise_for_status()
 
+    def is_judged(self) -> bool:
+        """Tell whether every return has been counted, and what follows from it has come to where the console looks."""
+        known = (self.get("blocklist", f"/v1/addresses/user{n}@stormy.example") for n in range(REFUSED))
+        if not all(address["history"] for address in known):
+            return False
+        return sum(int(row["blocked"]) for row in self.get("blocklist", "/v1/counts")) == self.blocked()
+
     def blocked(self) -> int:
         return int(self.get("actions", "/v1/views/blocked/count")["count"])
 
@@ -55,6 +62,7 @@ def customer(system: System) -> Iterator[Customer]:
     made.refused(range(FEW, REFUSED))
     wait(lambda: made.get("blocklist", "/v1/storms?limit=5")["storms"])
     wait(lambda: made.get("actions", f"/v1/views/returned/count?mailing={MAILING}")["count"] == REFUSED)
+    wait(made.is_judged)
     wait(lambda: not made.get("actions", "/v1/statistics")["counting"])
     yield made
     made.http.close()
