@@ -70,6 +70,7 @@ def customer(system: System) -> Iterator[Customer]:
 
 def test_a_click_on_a_bar_leads_to_the_rows_behind_it(customer: Customer, visit: Visit) -> None:
     t, page, today = Texts("en").t, visit(USER), customer.blocked()
+    assert today > 0, "before what the storm blocked is freed"
 
     def click(heading: str, across: float, last: int = 0) -> None:
         page.goto(f"{customer.system.url}/")
