@@ -17,7 +17,11 @@ it. What they hold, field by field: [asyncapi](asyncapi).
 Events are kept in the stream `returpost.archive` for {age} days. CRMs and mirrors read every block since the first in
 the stream `returpost.blocks`; CRMs what became of contacts and lists, for {age} days, in `returpost.changes`.
 """
-_STREAMS = {topology.BLOCKS: "the stream of blocks", topology.CHANGES: "the stream of changes"}
+_STREAMS = {
+    topology.BLOCKS: "the stream of blocks",
+    topology.CHANGES: "the stream of changes",
+    topology.REVOCATIONS: "every service, by a stream",
+}
 _TABLE = """
 ## {title}
 

@@ -5,7 +5,7 @@ A key lives in the settings alone; two keys at once let a key be replaced while 
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,7 +26,7 @@ MIN_KEY = 32
 """RFC 7518 section 3.2: a key as long as the hash, at least."""
 ALL_TENANTS = "*"
 
-UNKNOWN = "token missing, unknown or expired; make one with `returpost token`"
+UNKNOWN = "token missing, unknown, expired or revoked; make one with `returpost token`"
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 _CALLER = "returpost.caller"
@@ -95,10 +95,12 @@ def issue(
     return jwt.encode(claims | {"exp": datetime.now(UTC) + lifetime}, key, ALGORITHM)
 
 
-def verify(token: str, keys: list[str]) -> Caller | None:
-    """Return whom the token speaks for, or nothing when no key made it or its time is over."""
+def verify(token: str, keys: list[str], revoked: Container[object] = ()) -> Caller | None:
+    """Return whom the token speaks for, or nothing when no key made it, its time is over, or it was revoked."""
     known = _read(token, tuple(keys))
-    return known[0] if known is not None and known[1] > time.time() else None
+    if known is None or known[1] <= time.time():
+        return None
+    return None if known[0].token in revoked else known[0]
 
 
 @lru_cache(maxsize=1024)
@@ -127,7 +129,7 @@ class TokenFirst:
             state = scope["app"].state
             if not scope["path"].startswith(state.open):
                 scheme, _, token = _shown(scope).partition(" ")
-                who = verify(token.strip(), state.token_keys) if scheme.lower() == "bearer" else None
+                who = verify(token.strip(), state.token_keys, state.revoked) if scheme.lower() == "bearer" else None
                 if who is None:
                     await problem(401, UNKNOWN, headers=CHALLENGE)(scope, receive, send)
                     return
@@ -153,7 +155,8 @@ def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
     ) -> Caller:
         who: Caller | None = request.scope.get(_CALLER)
         if who is None and credentials:
-            who = verify(credentials.credentials, request.app.state.token_keys)
+            state = request.app.state
+            who = verify(credentials.credentials, state.token_keys, state.revoked)
         if who is None:
             raise HTTPException(401, UNKNOWN, CHALLENGE)
         if scope not in who.scopes:

@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -26,6 +27,7 @@ from shared.http import REFUSALS, BoundedBody, Traced, metrics, refuse_clearly
 from shared.limits import Limited
 from shared.outbox import Direct, Effects, Outbox
 from shared.publisher import Publisher
+from shared.revocations import Revocations
 from shared.security import TokenFirst, keys_of
 from shared.serving import serve
 from shared.settings import ServiceSettings, load
@@ -65,6 +67,7 @@ class Service(Generic[S]):
         self.app.state.service = self
         self.app.state.streamed = set[str]()
         self.app.state.open = ()
+        self.app.state.revoked = self.revoked = Revocations()
         self.app.add_middleware(TokenFirst)
         self.app.add_middleware(BoundedBody)
         if settings.http_rate:
@@ -77,6 +80,8 @@ class Service(Generic[S]):
         self._pool: Pool | None = None
         self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self.background("revoked tokens", partial(self.revoked.follow, settings.amqp_url.get_secret_value()))
+        self.shows("tokens", self.revoked.look)
         self._add_health()
         if not stateless:
             self.routes(traces.routes(self._its_pool))

@@ -23,6 +23,7 @@ ANSWERS = "amq.default"
 ARCHIVE = "returpost.archive"
 BLOCKS = "returpost.blocks"
 CHANGES = "returpost.changes"
+REVOCATIONS = "returpost.revocations"
 DEAD_LETTERS = "replay.dead-letters"
 
 DELIVERY_LIMIT = 50
@@ -30,6 +31,9 @@ DELIVERY_LIMIT = 50
 ARCHIVE_BYTES = 20_000_000_000
 STREAM_DAYS = 30
 """How long streams keep events, addresses among them, where no setting says otherwise."""
+REVOCATION_DAYS = 7
+"""What is revoked is said again each day; whoever reads from the first event on has all of it."""
+REVOCATION_BYTES = 100_000_000
 BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
 SEGMENT_BYTES = 100_000_000
 BLOCKS_SEGMENT_BYTES = 10_000_000
@@ -167,11 +171,20 @@ def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DA
             *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("begun", "ended")),
             Binding(EVENTS, "operation.finished.*"),
         ),
+        _stream(
+            REVOCATIONS,
+            {
+                "x-max-length-bytes": REVOCATION_BYTES,
+                "x-max-age": f"{REVOCATION_DAYS}D",
+                "x-stream-max-segment-size-bytes": REVOCATION_BYTES // 10,
+            },
+            Binding(EVENTS, "token.revoked.*"),
+        ),
     )
 
 
 def service_users() -> tuple[User, ...]:
-    """A user a service: reads its own queues, writes to the exchanges that it publishes to, declares nothing."""
+    """A user a service: reads its queues and which tokens are revoked, writes where it publishes, declares nothing."""
     return (
         _service(
             "ingest",
@@ -204,7 +217,10 @@ def service_users() -> tuple[User, ...]:
             "actions",
             write=(EVENTS, COMMANDS),
             topics=(
-                (EVENTS, r"^(operation\.(progressed|finished)|contact\.changed|selection\.changed|project\.changed)\."),
+                (
+                    EVENTS,
+                    r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked)\.",
+                ),
                 (COMMANDS, r"^(block\.(set|clear|undo)|address\.erase|retry\.requested)\."),
             ),
         ),
@@ -241,7 +257,7 @@ def _service(
         f"returpost-{name}",
         "^$",
         _exact(*write, DEAD),
-        _exact(*own, *read),
+        _exact(*own, *read, REVOCATIONS),
         tuple((exchange, pattern, "^$") for exchange, pattern in topics),
     )
 

@@ -19,6 +19,7 @@ from services.actions.operations.answers import take_applied, take_cleared
 from services.actions.operations.ending import remove_old
 from services.actions.operations.engine import Engine
 from services.actions.operations.requests import take_requests
+from services.actions.revoking import SAY_AGAIN_SECONDS, say_again
 from services.actions.settings import Settings
 from services.actions.statistics import api as statistics_api
 from services.actions.statistics.counting import count_next
@@ -46,6 +47,7 @@ from shared.contracts import (
     RetryRequested,
     SelectionChanged,
     SelectionUpserted,
+    TokenRevoked,
 )
 from shared.service import Service, run
 from shared.topology import COMMANDS
@@ -78,6 +80,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.publishes(ProjectChanged, "project.changed.{tenant}")
     service.publishes(OperationProgressed, "operation.progressed.{tenant}")
     service.publishes(OperationFinished, "operation.finished.{tenant}")
+    service.publishes(TokenRevoked, "token.revoked.{tenant}")
     service.commands(BlockClear, "block.clear.{tenant}")
     service.commands(BlockSet, "block.set.{tenant}")
     service.commands(BlockUndo, "block.undo.{tenant}")
@@ -98,12 +101,17 @@ def create(settings: Settings) -> Service[Settings]:
         if not await make_next(service.pool, service.effects, settings.database_url, settings.export_patience):
             await asyncio.sleep(settings.operations_idle.total_seconds())
 
+    async def revocations() -> None:
+        await say_again(service.effects)
+        await asyncio.sleep(SAY_AGAIN_SECONDS)
+
     async def counting() -> None:
         pause = settings.statistics_pause.total_seconds()
         await asyncio.sleep(await count_next(service.pool, pause))
 
     service.background("operations", turns)
     service.background("statistics", counting)
+    service.background("what is revoked, said again", revocations)
     for number in range(1, EXPORTS_AT_ONCE + 1):
         service.background(f"exports {number}", exports)
     service.background("removal of old operations", removal)

@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import Field
 
 from services.actions import oidc
-from services.actions.users_api import Body, Q, open_session
+from services.actions.revoking import Q
+from services.actions.users_api import Body, open_session
 
 router = APIRouter(prefix="/v1/sign-in/provider", tags=["users"])
 Part = Annotated[str, Field(min_length=1, max_length=4_000)]

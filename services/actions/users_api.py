@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -10,12 +9,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.actions import accounts
+from services.actions.revoking import Q, revoke
 from shared.contracts import Name
-from shared.database import queries
 from shared.security import ADMINISTER, ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
 from shared.vocabulary import Role
 
-Q = queries(Path(__file__).with_name("sql") / "users.sql")
 SESSION_LIFE = timedelta(minutes=30)
 """Of a session's token; the console asks for a new one while somebody works with it."""
 LONGEST_SESSION = timedelta(hours=12)
@@ -114,8 +112,8 @@ async def renew(request: Request, caller: Anybody) -> dict[str, Any]:
 async def sign_out(request: Request, caller: Anybody) -> None:
     """End the session of this token."""
     if caller.token:
-        service = request.app.state.service
-        await service.pool.execute(Q["revoke_token"], UUID(caller.token), None, datetime.now(UTC), caller.name)
+        values = (UUID(caller.token), None, datetime.now(UTC), caller.name)
+        await revoke(request.app.state.service, "revoke_token", *values)
 
 
 @router.get("/me")
@@ -175,7 +173,7 @@ async def change_user(
     if await pool.fetchval(Q["change_user"], *values) is None:
         raise HTTPException(404, f"user: {name} is not known")
     if body.disabled or body.password or body.role:
-        await pool.fetch(Q["revoke_sessions"], name, now, caller.name)
+        await revoke(request.app.state.service, "revoke_sessions", name, now, caller.name)
 
 
 @router.delete("/users/{name}", status_code=204)
@@ -186,7 +184,7 @@ async def remove_user(request: Request, caller: Administrator, name: str, tenant
     pool = request.app.state.service.pool
     if await pool.fetchval(Q["remove_user"], name, _whose(caller, tenant)) is None:
         raise HTTPException(404, f"user: {name} is not known")
-    await pool.fetch(Q["revoke_sessions"], name, datetime.now(UTC), caller.name)
+    await revoke(request.app.state.service, "revoke_sessions", name, datetime.now(UTC), caller.name)
 
 
 @router.get("/tokens")
@@ -214,7 +212,7 @@ async def add_token(request: Request, caller: Administrator, body: NewToken, ten
 async def revoke_token(request: Request, caller: Administrator, identity: UUID, tenant: Tenant = None) -> Response:
     """Revoke a token or end a session. 404 when it is not known, or over."""
     values = (identity, _whose(caller, tenant), datetime.now(UTC), caller.name)
-    if await request.app.state.service.pool.fetchrow(Q["revoke_token"], *values) is None:
+    if not await revoke(request.app.state.service, "revoke_token", *values):
         raise HTTPException(404, f"token: {identity} is not known, or over")
     return Response(status_code=204)
 

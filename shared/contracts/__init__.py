@@ -69,6 +69,7 @@ from shared.contracts.raw_report import (
     RawReportKeep as RawReportKeep,
 )
 from shared.contracts.storm import StormBegun as StormBegun, StormEnded as StormEnded
+from shared.contracts.token import TokenRevoked as TokenRevoked
 from shared.contracts.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested
 from shared.vocabulary import (
     BlockCause as BlockCause,

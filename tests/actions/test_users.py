@@ -11,9 +11,13 @@ from hypothesis import given, strategies as st
 from services.actions import accounts
 from services.actions.app import create
 from services.actions.settings import Settings
+from services.blocklist import app as blocklist, settings as blocklist_settings
+from shared.contracts import TokenRevoked
 from shared.errors import InvalidMessage
+from shared.revocations import Revocations
 from shared.security import verify
-from tests.world import TENANT, TOKEN_KEY, Running, World
+from shared.topology import EVENTS
+from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
@@ -136,6 +140,55 @@ async def test_tokens_are_issued_listed_and_revoked(world: World, actions: Runni
     assert (await actions.http.get("/v1/tokens")).json() == []
     few = bearer(world.token(scopes=("read", "administer")))
     assert (await actions.http.post("/v1/tokens", json=body, headers=few)).status_code == 403
+
+
+@pytest.mark.services
+async def test_what_is_revoked_is_refused_by_every_service_and_by_one_that_starts_later(
+    world: World, actions: Running
+) -> None:
+    body = {"name": "newsletter", "scopes": ["read", "check"], "days": 30}
+    issued = [(await actions.http.post("/v1/tokens", json=body)).json() for _ in range(2)]
+    revoked, good = (bearer(one["token"]) for one in issued)
+    await add(actions, "kari")
+    session = bearer((await sign_in(actions, "kari")).json()["token"])
+
+    async def statuses(running: Running) -> list[int]:
+        asked = {"addresses": ["a@example.com"]}
+        return [
+            (await running.http.post("/v1/check", json=asked, headers=headers)).status_code
+            for headers in (revoked, session, good)
+        ]
+
+    async with world.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
+        assert await statuses(running) == [200, 200, 200]
+        assert (await actions.http.delete(f"/v1/tokens/{issued[0]['id']}")).status_code == 204
+        assert (await actions.http.get("/v1/contacts", headers=revoked)).status_code == 401
+        assert (await actions.http.patch("/v1/users/kari", json={"disabled": True})).status_code == 204
+        await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
+        health = (await running.http.get("/health/ready")).json()
+        assert health["tokens"] == {"revoked": 2, "following": True}
+    async with world.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
+        await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
+
+
+@pytest.mark.services
+async def test_what_is_revoked_is_told_again_to_a_broker_that_was_set_up_anew(world: World, actions: Running) -> None:
+    issued = (await actions.http.post("/v1/tokens", json={"name": "news", "scopes": ["read"]})).json()
+    assert (await actions.http.delete(f"/v1/tokens/{issued['id']}")).status_code == 204
+    queue = await world.channel.declare_queue(exclusive=True)
+    await queue.bind(EVENTS, "token.revoked.*")
+    async with world.running(create, Settings, "actions"):
+        told = await eventually(lambda: world.take_events(queue.name))
+    assert [(event["data"]["token"], event["tenant"]) for event in told] == [(issued["id"], TENANT)]
+
+
+def test_a_revoked_token_is_forgotten_when_it_would_have_ended() -> None:
+    revocations, now = Revocations(), datetime.now(UTC)
+    revocations.add(TokenRevoked(token="over", expires_at=now - timedelta(seconds=1)))
+    revocations.add(TokenRevoked(token="good", expires_at=now + timedelta(days=1)))
+    assert "over" not in revocations
+    assert "good" in revocations
+    assert None not in revocations
 
 
 @pytest.mark.parametrize("name", ["", " ", "-kari", "ka ri", "kåri", "x" * 101, "<b>"])

@@ -61,6 +61,10 @@ WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND revoked_at IS NULL RETUR
 UPDATE tokens SET revoked_at = $2, revoked_by = $3
 WHERE name = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 RETURNING id, tenant, expires_at
 
+-- name: still_revoked
+-- Tokens that were revoked before their time, and would still be good.
+SELECT id, tenant, expires_at FROM tokens WHERE revoked_at IS NOT NULL AND expires_at > $1
+
 -- name: forget_tokens
 -- What is over since long.
 DELETE FROM tokens WHERE expires_at < $1
