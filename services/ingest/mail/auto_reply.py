@@ -1,9 +1,11 @@
 """Automatic answers that are no bounce: RFC 3834, out-of-office notes, challenges, reading receipts, unsubscribing."""
 
+import re
+
 import re2
 
 from services.ingest.mail import mime
-from services.ingest.mail.formats import DAEMONS
+from services.ingest.mail.formats import DAEMONS, LISTS
 from services.ingest.mail.report import Finding, address, clean
 from shared.vocabulary import Kind
 
@@ -35,6 +37,7 @@ _SUBJECT = (
     r"|resposta autom[áa]tica|ausência|fora do escritório"
     r"|odpowiedź automatyczna|autoodpowied|nieobecno|poza biurem"
     r"|automatická odpove[ďd]|automatická odpověď|mimo kancelár|mimo kancelář|dovolen(?:á|ka)|automatikus válasz"
+    r"|házon kívül|szabadság"
     r"|otomatik (?:yanıt|cevap)|ofis dışında|automatski odgovor|samodejni odgovor|izvan ureda"
     r"|răspuns automat|raspuns automat|automaatvastus|automaatne vastus|kontorist väljas|puhkusel"
     r"|automātiskā atbilde|automatinis atsakymas|sjálfvirkt svar|resposta automàtica|erantzun automatikoa"
@@ -56,7 +59,8 @@ _CHALLENGE = (
     r" ?authentifi|confirmez votre (?:adresse|message)|bestätigen sie,? (?:ihre|dass)|confirm[ae] (?:su|o seu) mensa"
 )
 _UNSUBSCRIBE = (
-    r"(?i)^\W*(?:please )?(?:unsubscribe\b|remove me\b|take me off|opt[ -]?out\b|cancel (?:my )?subscription"
+    r"(?i)^\W*(?:(?:re|sv|aw|vs|fw|antw)\s*:\s*)*(?:please )?(?:unsubscribe\b|remove me\b|take me off"
+    r"|opt[ -]?out\b|cancel (?:my )?subscription"
     r"|meld(?: meg)? av\b|avmeld(?:ing)?\b|afmeld|avregistrera|avprenumerera|säg upp prenumeration|abmeld(?:en|ung)\b"
     r"|abbestell|austragen\b|désabonne|désinscri|darse de baja|dar(?:me)? de baja|baja\b|cancelar (?:la )?suscripción"
     r"|cancelar (?:a )?(?:inscrição|assinatura|subscrição)|descadastr|disiscri|disdici|cancellami|cancellazione"
@@ -73,6 +77,38 @@ _SUBJECTS.Compile()
 _ANSWERED, _CHALLENGED, _UNSUBSCRIBED = range(3)
 _CHALLENGES = re2.compile(_CHALLENGE)
 _ANSWER = re2.compile(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
+_COOKIE = re.compile(r"[-+](?:confirm|dated|dsn)[-+]\d{6,}\.(?:\d+\.)?[0-9a-f]{4,}@")
+"""What TMDA adds to its user's address ("Tagged addresses": confirm, with time, process and HMAC)."""
+_TICKET = re2.compile(
+    r"(?i)\b(?:ticket|case|request|incident|issue|sak(?:snummer)?|ärende|sag|anfrage|vorgang|demande|dossier|caso"
+    r"|solicitud|chamado|richiesta|zgłoszenie|заявка|обращение|запрос)(?: (?:id|no|nr|number"
+    r"|nummer))?[ :.]*[#№]? ?[\w-]*\d{3,}"
+    r"|^\W*(?:re: ?)?\[[^\]]{0,60}#\d{2,}\]|\b(?:inc|req|ritm|cs|sctask)\d{6,}\b"
+    r"|\[?\b[A-Z][A-Z0-9]{1,9}-\d+\]?(?:\W|$)"
+    r"|ticket (?:received|created|opened)|(?:request|case|inquiry|enquiry) (?:received|created|opened)"
+)
+"""How help desks number what they have received."""
+_RECEIVED = re2.compile(
+    r"(?i)\b(?:received your (?:request|message|e-?mail|mail|inquiry|enquiry|ticket)|got your (?:request|message"
+    r"|e-?mail)"
+    r"|your (?:request|message|e-?mail|inquiry|enquiry|ticket|incident|case)[^.!?\n]{0,60}(?:has"
+    r"|have) been (?:received|created|opened|registered|logged)"
+    r"|ticket (?:has been|was|is) (?:opened|created|registered)|thank you for (?:contacting|your (?:message"
+    r"|e-?mail|request|inquiry|enquiry))"
+    r"|(?:ihre (?:nachricht|anfrage|e-?mail)|ihr ticket)[^.!?\n]{0,60}(?:erhalten|eingegangen|angelegt|registriert)"
+    r"|(?:mottatt|motteke) (?:din|deres) (?:henvendelse|melding|e-?post)|(?:henvendelsen?|meldingen"
+    r"|saken)[^.!?\n]{0,40}(?:er mottatt|er registrert)"
+    r"|takk for (?:din |deres )?(?:henvendelse|e-?post|melding)|tack för (?:ditt|er|din) (?:mejl|mail|ärende"
+    r"|meddelande)|tak for din (?:henvendelse|mail|besked)"
+    r"|(?:bien )?reçu votre (?:message|demande|e-?mail|courriel)|votre (?:demande"
+    r"|message)[^.!?\n]{0,40}(?:enregistré|reçu)"
+    r"|(?:hemos )?recibido (?:su|tu) (?:mensaje|solicitud|correo|consulta)|recebemos (?:sua|seu|a sua|o seu)"
+    r"|abbiamo ricevuto la (?:sua|tua|vostra)"
+    r"|bedankt voor (?:uw|je) (?:bericht|e-?mail|vraag)|dziękujemy za (?:wiadomość|zgłoszenie|kontakt)"
+    r"|ваш[ае]? (?:обращение|заявка|запрос|сообщение|письмо)[^.!?\n]{0,40}(?:принят|получен|зарегистрирован)"
+    r"|(?:お問い?合わせ|ご連絡)(?:いただき|頂き|を受け付け|ありがとう))"
+)
+"""How they say that they have received it."""
 _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
 
 
@@ -92,6 +128,7 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
         or _is_reading_receipt(root)
         or _is_answer_without_return(root, subject)
         or _is_answer_of_a_program(root, automatic)
+        or _is_receipt_of_a_desk(root, subject, text[:2000], automatic)
     )
     if _CHALLENGED in said or ((answered or automatic) and _CHALLENGES.search(text[:2000])):
         return Kind.CHALLENGE
@@ -101,7 +138,7 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
 def findings(root: mime.Part, kind: Kind, text: str, mailed: str | None) -> list[Finding]:
     """Return one finding: who answered is who was mailed, unless the return path names the recipient."""
     who = next((found for name in ("from", "sender", "reply-to") if (found := address(root.header(name)))), None)
-    final = who or mailed
+    final = _COOKIE.sub("@", who) if who else mailed
     return (
         [Finding(kind=kind, final=final, diagnostic=clean(f"{root.header('subject')}\n{text[:2000]}", 1000))]
         if final
@@ -126,6 +163,14 @@ def _is_answer_of_a_program(root: mime.Part, automatic: str) -> bool:
     if not (automatic.startswith("auto-") or "x-auto-response-suppress" in root.headers):
         return False
     return "in-reply-to" in root.headers and not any(name in root.header("from").lower() for name in DAEMONS)
+
+
+def _is_receipt_of_a_desk(root: mime.Part, subject: str, text: str, automatic: str) -> bool:
+    """What a help desk writes when it opens a ticket: two of number, words of receipt and a program's own header."""
+    if any(name in root.headers for name in LISTS) or any(name in root.header("from").lower() for name in DAEMONS):
+        return False
+    signs = bool(_TICKET.search(subject)), bool(_RECEIVED.search(text)), automatic.startswith("auto-")
+    return sum(signs) >= 2
 
 
 def _unsubscribe_address(root: mime.Part) -> bool:

@@ -48,6 +48,8 @@ def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting:
     envelope = returned.envelope_of(root, original, paths, sent_to)
     if envelope.claim:
         envelope = envelope.among(returned.mailings_of(original), _all_named(root, notice, original))
+    if nesting < MAX_NESTING and _holds_report(root) and (inner := _forwarded(root, paths, sent_to, nesting)):
+        return inner
     format_, findings, original = _findings(root, notice, original, envelope.recipient)
     if not findings and nesting < MAX_NESTING and (inner := _forwarded(root, paths, sent_to, nesting)):
         return inner
@@ -209,8 +211,8 @@ def _failed(root: mime.Part) -> list[str]:
 
 
 def _senders(root: mime.Part, original: Mapping[str, str]) -> set[str]:
-    """Return addresses that cannot have failed: the reporter's own, unless the message was sent to it."""
-    own = {address(root.header("from"))} - set(returned.recipients_of(original))
+    """Return addresses that cannot have failed: who reports and whom it is reported to, unless they were mailed."""
+    own = {address(root.header("from")), address(root.header("to"))} - set(returned.recipients_of(original))
     return {name.lower() for name in own if name}
 
 
@@ -235,8 +237,21 @@ def _all_named(root: mime.Part, notice: str, original: Mapping[str, str]) -> Ite
     yield from prose.mentioned(notice)
 
 
+def _holds_report(root: mime.Part) -> bool:
+    """Say whether the mail is no report itself, and holds a message that is one."""
+    if root.content_type == "multipart/report" or rfc3464.parts_of(root) or rfc5965.part_of(root):
+        return False
+    return any(part.message.content_type == "multipart/report" for part in returned.messages_of(root))
+
+
 def _forwarded(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail | None:
+    """Read the report that somebody has sent on, unless it told him of a message of his own."""
+    author = address(root.header("from"))
+    to = (address(root.header("to")) or "").rpartition("@")[2]
+    foreign = author and "<>" not in root.header("return-path") and author.rpartition("@")[2] != to
     for part in returned.messages_of(root):
+        if foreign and address(part.message.header("to")) == author:
+            continue
         inner = _parse(part.message, paths, sent_to, nesting + 1)
         if inner.reports:
             return inner

@@ -34,6 +34,10 @@ _COPY = re2.compile(
     r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
 )
 # Classes by range and repeats without bounds keep the automata small; the lines are bounded instead.
+_FORWARDED = re.compile(
+    r"(?i)[ \t>*-]*(?:original message|forwarded message|begin forwarded|ursprüngliche nachricht)\b"
+)
+"""What stands above a notice that a rule or a person has sent on, and above a message that an MTA returns."""
 _DOMAIN = r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
 _ADDRESS = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)""" + _DOMAIN
 _WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[\],;:"`@：；、。，（）「」]*""" + _DOMAIN
@@ -134,9 +138,13 @@ class Block:
 
 
 def cut(text: str) -> tuple[str, str]:
-    """Return the notice, and the copy of the message that follows it."""
+    """Return the notice, and the copy of the message that follows it; in what a rule has forwarded, the copy is one."""
     data = text.encode()
     found = _COPY.search(data)
+    if found and _FORWARDED.match(found[0].decode()) and not data[: found.start()].strip():
+        data = data[found.end() :].lstrip().partition(b"\n\n")[2]
+        text = data.decode()
+        found = _COPY.search(data)
     if not found:
         return text, ""
     # A header's own line belongs to the copy; a separator does not.

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+import re2
+
 from services.ingest.mail import formats, mime, prose, returned
 from services.ingest.mail.report import address
 from shared.vocabulary import Kind
@@ -15,6 +17,16 @@ _NOBODY = re.compile(
     r"|(?:svar[._-]?ikke|ikke[._-]?svar)|no[._-]?(?:responder|responda)|nao[._-]?responda|non[._-]?rispondere)"
 )
 """Under these addresses programs write, and no person."""
+_DIGEST = re2.compile(
+    r"(?i)(?:quarantined?|spam|junk|held|quarantäne|karantene|karantän|quarantaine|cuarentena|quarentena|quarantena"
+    r"|kwarantann\w*|карантин\w*|隔離|隔离)[ -]?(?:e?-?mails?|messages?|nachrichten|meldinger)?"
+    r"[ -]?(?:summary|digest|report|list|notification|overview|bericht|zusammenfassung|übersicht|rapport"
+    r"|sammendrag|oversikt|resum[eo]n?|informe|通知|報告|报告)"
+    r"|(?:summary|digest|report|list|overview|rapport|résumé|resumen|informe|resumo|riepilogo|отч[её]т)"
+    r" (?:of|for|de|de la|da|della|о)? ?(?:your |the )?(?:quarantine|spam|held|quarantaine|cuarentena|quarentena"
+    r"|quarantena|карантин)"
+)
+"""What a filter has kept back from its own user: his mails, not ours."""
 
 
 def is_notice(
@@ -25,7 +37,7 @@ def is_notice(
     automatic: Kind | None,
 ) -> bool:
     """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
-    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE):
+    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _DIGEST.search(root.header("subject")):
         return False
     if any(name in root.headers for name in FAILED_HEADERS):
         return True

@@ -11,6 +11,11 @@ TYPES = ("message/delivery-status", "message/global-delivery-status")
 
 _RECIPIENT_FIELDS = frozenset(("final-recipient", "original-recipient", "action", "status", "diagnostic-code"))
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})")
+_ATTACHED = ("application/octet-stream", "text/plain", "text/rfc822-headers", "message/report")
+_FIRST_FIELD = re.compile(rb"(?i)\s{0,20}reporting-mta[ \t]{0,9}:")
+_FINAL = re.compile(r"(?im)^final-recipient[ \t]{0,9}:")
+_ORIGINAL = re.compile(r"(?im)^original-recipient[ \t]{0,9}:")
+_ACTION = re.compile(r"(?im)^action[ \t]{0,9}:")
 _DIAGNOSTIC_TYPE = re.compile(r"(?i)^\s{0,9}(?:smtp|dns|x-?[a-z0-9._-]*|unknown|lmtp|local|system|rfc822|mts)\s*;\s*")
 _ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
 _DELIVERED = ("delivered", "relayed", "expanded")
@@ -18,7 +23,15 @@ _DELIVERED = ("delivered", "relayed", "expanded")
 
 def parts_of(root: mime.Part) -> list[mime.Part]:
     """Return the parts with the machine-readable report, none of a message within; some MTAs make one a recipient."""
-    return [part for part in root.walk() if part.content_type in TYPES]
+    parts = root.walk()
+    return [part for part in parts if part.content_type in TYPES] or [part for part in parts if _is_unlabelled(part)]
+
+
+def _is_unlabelled(part: mime.Part) -> bool:
+    """Say whether the part is a report that a gateway has made a plain attachment of (`details.txt`)."""
+    if part.parts or "content-disposition" not in part.headers or part.content_type not in _ATTACHED:
+        return False
+    return bool(_FIRST_FIELD.match(part.data))
 
 
 def findings(part: mime.Part, subject: str = "") -> list[Finding]:
@@ -52,7 +65,7 @@ def _content(part: mime.Part) -> str:
 def _groups(text: str) -> Iterator[mime.Headers]:
     """Yield the fields of the message and of each recipient; stray empty lines do not part a recipient's fields."""
     pending: dict[str, Sequence[str]] = {}
-    for block in text.split("\n\n"):
+    for block in _parted(text):
         fields = mime.headers(block)
         if not fields:
             continue
@@ -62,6 +75,21 @@ def _groups(text: str) -> Iterator[mime.Headers]:
         pending |= {name: value for name, value in fields.items() if name not in pending}
     if pending:
         yield pending
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield what empty lines part, and the recipients that some MTAs write without one between."""
+    for block in text.split("\n\n"):
+        starts = [found.start() for found in _FINAL.finditer(block)]
+        if len(starts) < 2 or len(_ACTION.findall(block)) < 2:
+            yield block
+            continue
+        first = _ORIGINAL.search(block)
+        if first and first.start() < starts[0]:
+            starts = [found.start() for found in _ORIGINAL.finditer(block)]
+        yield block[: starts[0]]
+        for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
+            yield block[start:end]
 
 
 def _finding(fields: mime.Headers, subject: str) -> Finding:
@@ -88,10 +116,10 @@ def _kind(action: str, status: str | None, subject: str) -> Kind:
         return Kind.DELIVERED
     if action.startswith(("delay", "deferred")):
         return Kind.DELAYED
-    if not action and status:
+    if status and not action.startswith("fail"):
         if status[0] == "2":
             return Kind.DELIVERED
-        if status[0] == "4" and ("delay" in subject.lower() or "warning" in subject.lower()):
+        if not action and status[0] == "4" and ("delay" in subject.lower() or "warning" in subject.lower()):
             return Kind.DELAYED
     return Kind.FAILURE
 
