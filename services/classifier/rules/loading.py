@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from services.classifier.rules.matching import Rules
-from services.classifier.rules.model import Placed, RuleFile, Tables
+from services.classifier.rules.model import Placed, Rule, RuleFile, Tables
 from shared.contracts import Evidence
 from shared.errors import InvalidSettings
 from shared.vocabulary import Reason
@@ -66,7 +66,7 @@ def _assembled(files: Mapping[str, Path], checked: Collection[str]) -> Rules:
         raise InvalidSettings(f"{TABLES}: no meaning for {', '.join(sorted(missing))}")
     digest = hashlib.sha256(b"\0".join(files[name].name.encode() + bodies.get(name, b"") for name in sorted(files)))
     digest.update(tables.model_dump_json().encode())
-    rules = [placed for name, body in bodies.items() for placed in _placed(name, body, files[name])]
+    rules = [placed for name, body in bodies.items() for placed in _placed(name, body, files[name], tables)]
     _check_names(rules)
     loaded = Rules(rules, tables, f"{tables.version}+{digest.hexdigest()[:12]}")
     check_examples(loaded, checked)
@@ -119,15 +119,27 @@ def _read(path: Path) -> bytes:
         raise InvalidSettings(f"{path.name}: {error}") from None
 
 
-def _placed(name: str, body: bytes, path: Path) -> list[Placed]:
+def _placed(name: str, body: bytes, path: Path, tables: Tables) -> list[Placed]:
     file = _parse(name, body, RuleFile)
     default = file.precedence
     if default is None:
         default = PACKAGED_PRECEDENCE if path.parent == PACKAGED else OWN_PRECEDENCE
+    packaged_one = path.parent == PACKAGED
     return [
-        Placed(name.removesuffix(".toml"), rule, default if rule.precedence is None else rule.precedence)
+        Placed(
+            name.removesuffix(".toml"),
+            _unless_others(rule, tables) if packaged_one else rule,
+            default if rule.precedence is None else rule.precedence,
+        )
         for rule in file.rule
     ]
+
+
+def _unless_others(rule: Rule, tables: Tables) -> Rule:
+    """Return the rule; one that calls an address dead is not for what is said of others."""
+    if not tables.reasons[rule.reason].dead:
+        return rule
+    return rule.model_copy(update={"unless": (*rule.unless, *tables.others)})
 
 
 def _parse(name: str, body: bytes, model: type[M]) -> M:

@@ -106,5 +106,8 @@ class Tables(BaseModel):
     reasons: dict[Reason, ReasonMeaning]
     status: dict[str, Reason]
     reply_code: dict[str, Reason]
+    others: tuple[str, ...] = ()
+    """What is not there is something or somebody else than the recipient, or perhaps not: when any of these (RE2) is
+    found, no packaged rule calls an address dead."""
     providers: dict[str, str] = Field(default_factory=dict)
     """Names of providers, with what is found in the names of their hosts."""
