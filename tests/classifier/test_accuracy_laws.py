@@ -115,7 +115,7 @@ def test_the_dress_of_a_whole_reply_does_not_matter(text: str, address: str, hos
 @given(replies, ids)
 def test_an_id_at_the_end_does_not_matter(text: str, id_: str) -> None:
     """Servers end a reply with the id of the session; a reply of a code alone is another reply with it."""
-    if re.search(r"[^\W\d]{3}\W*$", text):
+    if re.search(r"[^\W\d]{3}[^\w\]]*$", text):  # what a sending service adds stands last
         before, after = judge(text), judge(f"{text} {id_}")
         assert (after.reason, after.dead_address) == (before.reason, before.dead_address)
 
