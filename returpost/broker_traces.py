@@ -11,10 +11,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from shared.connections import AWAY, channel_of, connected
 from shared.errors import Unavailable
 from shared.streams import attached, offset_of
-from shared.topology import ARCHIVE, BLOCKS, CHANGES, queues
+from shared.topology import ARCHIVE, BLOCKS, CHANGES, REVOCATIONS, queues
 from shared.traces import says
 
-STREAMS: Final = (ARCHIVE, BLOCKS, CHANGES)
+STREAMS: Final = (ARCHIVE, BLOCKS, CHANGES, REVOCATIONS)
 QUIET: Final = 2.0
 """Seconds without a message after which a stream has no more."""
 PEEKED: Final = 1_000

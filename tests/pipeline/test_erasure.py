@@ -123,7 +123,7 @@ async def test_what_is_left_of_an_erased_address_is_known(world: World, services
         await everywhere(services, f"{receiver.url}/hook")
         before = await in_tables(services)
         assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions")), before
-        assert set(await in_broker(world)) >= set(STREAMS) - {"returpost.changes"}
+        assert set(await in_broker(world)) >= set(STREAMS) - {"returpost.changes", "returpost.revocations"}
 
         (await services["blocklist"].http.post("/v1/addresses/erase", json={"addresses": [ANN]})).raise_for_status()
         left = await eventually(lambda: in_tables(services), lambda seen: not any(seen.values()))
