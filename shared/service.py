@@ -32,8 +32,9 @@ from shared.security import TokenFirst, keys_of
 from shared.serving import serve
 from shared.settings import ServiceSettings, load
 from shared.subscriber import BatchSubscriber, subscribe
+from shared.tasks import ended
 from shared.telemetry import configure_logging, configure_tracing
-from shared.topology import COMMANDS, EVENTS
+from shared.topology import COMMANDS, EVENTS, REVOCATIONS
 
 S = TypeVar("S", bound=ServiceSettings)
 D = TypeVar("D", bound=Contract)
@@ -178,7 +179,7 @@ class Service(Generic[S]):
             await self._start_broker(stack)
             for name, step in self._background:
                 task = asyncio.create_task(self._repeat(name, step), name=name)
-                stack.push_async_callback(_cancelled, task)
+                stack.push_async_callback(ended, task)
             _spare_the_collector()
             log.info("ready")
             yield
@@ -210,9 +211,9 @@ class Service(Generic[S]):
     async def _wait_for_topology(self) -> None:
         for tries in range(1_000_000):
             try:
-                for subscriber in self.subscribers:
+                for queue in (REVOCATIONS, *(subscriber.consumer.queue for subscriber in self.subscribers)):
                     async with self.broker._connection.channel() as channel:  # type: ignore[union-attr]
-                        await channel.declare_queue(subscriber.consumer.queue, passive=True)
+                        await channel.declare_queue(queue, passive=True)
                 return
             except (ChannelClosed, *CONNECTION_EXCEPTIONS) as error:
                 if tries % 10 == 0:
@@ -267,8 +268,3 @@ def _spare_the_collector() -> None:
 
 async def _nothing() -> None:
     """A stateless service has nothing to recover."""
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

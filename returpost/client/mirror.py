@@ -21,6 +21,7 @@ from shared.connections import AWAY, channel_of, connected
 from shared.contracts import AddressBlocked, AddressUnblocked
 from shared.errors import InvalidAddress, ReturpostError, Unavailable
 from shared.streams import Arriving, attached, offset_of
+from shared.tasks import ended
 from shared.topology import BLOCKS
 from shared.vocabulary import BlockCause, Reason
 
@@ -87,8 +88,7 @@ class Mirror:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await ended(self._following)
         if self._journal is not None:
             self._journal.close()
 

@@ -22,6 +22,7 @@ from shared.connections import AWAY, CONNECT_TIMEOUT, leave
 from shared.contracts import DeliveryResult
 from shared.errors import InvalidMessage, InvalidSettings, Unavailable
 from shared.publisher import Message, Publisher as Confirming
+from shared.tasks import ended
 from shared.topology import COMMANDS
 
 A_MESSAGE: Final = 50
@@ -63,8 +64,7 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._draining is not None:
-            self._draining.cancel()
-            await asyncio.gather(self._draining, return_exceptions=True)
+            await ended(self._draining)
         await self._drop()
 
     async def publish(self, results: Iterable[Given]) -> int:

@@ -12,9 +12,7 @@ from services.actions import accounts
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.blocklist import app as blocklist, settings as blocklist_settings
-from shared.contracts import TokenRevoked
 from shared.errors import InvalidMessage
-from shared.revocations import Revocations
 from shared.security import verify
 from shared.topology import EVENTS
 from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
@@ -180,15 +178,6 @@ async def test_what_is_revoked_is_told_again_to_a_broker_that_was_set_up_anew(wo
     async with world.running(create, Settings, "actions"):
         told = await eventually(lambda: world.take_events(queue.name))
     assert [(event["data"]["token"], event["tenant"]) for event in told] == [(issued["id"], TENANT)]
-
-
-def test_a_revoked_token_is_forgotten_when_it_would_have_ended() -> None:
-    revocations, now = Revocations(), datetime.now(UTC)
-    revocations.add(TokenRevoked(token="over", expires_at=now - timedelta(seconds=1)))
-    revocations.add(TokenRevoked(token="good", expires_at=now + timedelta(days=1)))
-    assert "over" not in revocations
-    assert "good" in revocations
-    assert None not in revocations
 
 
 @pytest.mark.parametrize("name", ["", " ", "-kari", "ka ri", "kåri", "x" * 101, "<b>"])

@@ -15,6 +15,7 @@ from services.blocklist.outbound.following import Posting, Taken, follow
 from services.blocklist.outbound.webhooks import Webhook
 from shared.connections import AWAY, connected
 from shared.faults import is_infrastructure
+from shared.tasks import ended
 
 log = structlog.get_logger()
 
@@ -79,11 +80,8 @@ class Followers:
 
     async def _end(self, stay: set[tuple[UUID, int]]) -> None:
         """End the tasks that are not to stay, and forget those that have ended."""
-        ended = [key for key, task in self._tasks.items() if key not in stay or task.done()]
-        tasks = [self._tasks.pop(key) for key in ended]
-        for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
+        gone = [key for key, task in self._tasks.items() if key not in stay or task.done()]
+        for result in await ended(*(self._tasks.pop(key) for key in gone)):
             if not isinstance(result, Exception) or isinstance(result, Taken | ConnectionError):
                 continue
             if is_infrastructure(result) or isinstance(result, AWAY):
