@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.actions.paging import Place, Statement, following
-from services.actions.plans import COUNTED, FEW
+from services.actions.plans import COUNTED, FEW, MANY
 
 
 class Sort(StrEnum):
@@ -41,8 +41,8 @@ class Plan:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        self.few = False
-        """Whether what the search finds is looked up first; `found` tells how many that are."""
+        self.number = MANY + 1
+        """How many the search finds, as `found` tells: so few are looked up, of more enough are met on the way."""
 
     def phases(self, sort: Sort) -> tuple[bool, ...]:
         """Return the phases of a page: contacts with a value, then those without."""
@@ -51,7 +51,7 @@ class Plan:
     def page(self, sort: Sort, place: Place, *, descending: bool) -> Statement:
         """Return the statement for a part of a page. Raises `InvalidMessage` for a mark of something else."""
         statement = Statement()
-        source = self._source(statement)
+        source = self._source(statement, FEW)
         keys = [("c.contact", "text")]
         if value := _VALUES.get(sort):
             source += f" AND {value} IS {'' if place.empty else 'NOT '}NULL"
@@ -71,19 +71,19 @@ class Plan:
     def count(self) -> Statement:
         """Return the statement that counts, up to one more than `COUNTED`."""
         statement = Statement()
-        statement.sql = f"SELECT count(*) FROM (SELECT 1 {self._source(statement)} LIMIT {COUNTED + 1}) AS n"  # noqa: S608
+        statement.sql = f"SELECT count(*) FROM (SELECT 1 {self._source(statement, MANY)} LIMIT {COUNTED + 1}) AS n"  # noqa: S608
         return statement
 
     def found(self) -> Statement | None:
-        """Return the statement that counts what the search finds, up to one more than `FEW`; nothing without one."""
+        """Return the statement that counts what the search finds, up to one more than `MANY`; nothing without one."""
         statement = Statement()
         lists = self._lists(statement)
         if not lists:
             return None
-        statement.sql = f"SELECT count(*) FROM ({' UNION ALL '.join(lists)} LIMIT {FEW + 1}) AS f"  # noqa: S608
+        statement.sql = f"SELECT count(*) FROM ({' UNION ALL '.join(lists)} LIMIT {MANY + 1}) AS f"  # noqa: S608
         return statement
 
-    def _source(self, statement: Statement) -> str:
+    def _source(self, statement: Statement, most: int) -> str:
         wanted = self.wanted
         text = f"FROM contacts AS c WHERE c.tenant = {statement.take(wanted.tenant)}"
         if wanted.contact is not None:
@@ -92,7 +92,7 @@ class Plan:
             text += f" AND {'' if wanted.former_employee else 'NOT '}c.former_employee"
         if wanted.words is None and wanted.beginning is None:
             return text
-        if self.few:
+        if self.number <= most:
             return f"{text} AND c.contact IN ({' UNION ALL '.join(self._lists(statement))})"
         return f"{text} AND ({' OR '.join(self._met(statement))})"
 

@@ -12,7 +12,7 @@ from services.actions import csv_import, paging, text
 from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, rows
 from services.actions.contact_list import Plan, Sort, Wanted
 from services.actions.contacts import Q, take_contacts
-from services.actions.plans import COUNTED, FEW
+from services.actions.plans import COUNTED
 from services.actions.store import Q as STORE
 from shared import ids
 from shared.cloudevents import Event, event
@@ -58,7 +58,7 @@ async def _wanted(
     plan = Plan(Wanted(owner, contact, former_employee, q.strip().lower() or None, text.query(owner, q)))
     if search := plan.found():
         (found,) = await rows(request, search.sql, *search.arguments)
-        plan.few = found["count"] <= FEW
+        plan.number = found["count"]
     return plan
 
 

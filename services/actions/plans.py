@@ -20,7 +20,11 @@ FOUND = 12_000
 """What a search finds is looked up when it is so few, and met on the way through an index when it is more: of few, one
 would read far before a page is full."""
 FEW = 20_000
-"""The same of what a filter leaves, which costs less to look up, and of a search when nothing has to be sorted."""
+"""The same of what a filter leaves, which costs less to look up."""
+MANY = 100_000
+"""The same of a search when nothing has to be sorted: of more, one meets enough on the way."""
+SEARCHES = ("search", "words")
+"""By which probes a search is counted."""
 LAST = "\U0010ffff"
 """After which nothing comes: what begins with a text is before the text with this."""
 
@@ -56,10 +60,10 @@ class Plan:
         self.wanted = wanted
         self.few = False
         """Whether all that fits is looked up, and sorted; else it is met on the way through the index of the sort."""
-        self._found: tuple[str, ...] = ("search", "words")
+        self._found: tuple[str, ...] = SEARCHES
         """By which ways the search finds anything."""
-        self._number = FEW + 1
-        """How many the search finds, at most one more than is few."""
+        self._number = MANY + 1
+        """How many the search finds, at most one more than are many."""
         self._by_state = wanted.view is View.BLOCKED and wanted.mailing is None
         base = "s" if self._by_state else "r"
         self._names = {
@@ -135,18 +139,24 @@ class Plan:
     def count(self) -> Statement:
         """Return the statement that counts, up to one more than `COUNTED`."""
         statement = Statement()
-        statement.sql = f"SELECT count(*) FROM (SELECT {self._source(statement)} LIMIT {COUNTED + 1}) AS c"  # noqa: S608
+        statement.sql = f"SELECT count(*) FROM (SELECT {self._source(statement, MANY)} LIMIT {COUNTED + 1}) AS c"  # noqa: S608
         statement.sql = statement.sql.replace("(SELECT FROM", "(SELECT 1 FROM", 1)
         return statement
 
+    @property
+    def grouped(self) -> int:
+        """How many rows groups are made of: fewer where a search is met on the way, which reads far for each."""
+        searched = self.wanted.search is not None or self.wanted.words is not None
+        return FEW if searched and self._number > MANY else GROUPED
+
     def groups(self, group: Group) -> Statement:
-        """Return the statement for groups with their counts, the largest first, out of at most `GROUPED` rows."""
+        """Return the statement for groups with their counts, the largest first, out of at most `grouped` rows."""
         statement = Statement()
         shown, name = (", o.company AS shown", "min(shown)") if group is Group.COMPANY else ("", "value::text")
-        source = self._source(statement)
+        source = self._source(statement, MANY)
         statement.sql = (
             f"SELECT value::text, {name} AS name, count(*) AS count, sum(count(*)) OVER () AS seen "  # noqa: S608
-            f"FROM (SELECT {self._groups[group]} AS value{shown} {source} LIMIT {GROUPED + 1}) AS g "
+            f"FROM (SELECT {self._groups[group]} AS value{shown} {source} LIMIT {self.grouped + 1}) AS g "
             f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {GROUPS}"
         )
         return statement
@@ -155,7 +165,7 @@ class Plan:
         """Return the statement for address and mailing of all rows, as a part of one that has arguments already."""
         statement = Statement(arguments=list(before))
         names = self._names
-        source = self._source(statement)
+        source = self._source(statement, MANY)
         statement.sql = f"SELECT {names['address']} AS address, {names['mailing']} AS mailing {source}"
         return statement
 
@@ -169,7 +179,7 @@ class Plan:
             return [address]
         return [mailing, address] if of_mailings else [address, mailing]
 
-    def _source(self, statement: Statement, most: int = FEW) -> str:
+    def _source(self, statement: Statement, most: int) -> str:
         """Return joins and conditions; what a search finds is looked up when it is at most so many."""
         wanted, tenant = self.wanted, statement.take(self.wanted.tenant)
         owner = "LEFT JOIN owners AS o ON o.tenant = {0}.tenant AND o.address = {0}.address"
@@ -198,7 +208,7 @@ class Plan:
     def probes(self) -> Statement | None:
         """Return the statement that counts what the search finds and what filters leave; nothing without any.
 
-        One row: a number by the name of each probe, at most one more than is few.
+        One row: a number by the name of each probe, at most one more than it is decided by.
         """
         statement = Statement()
         probes = self._left(statement)
@@ -210,7 +220,7 @@ class Plan:
         if not probes:
             return None
         counts = (
-            f'(SELECT count(*) FROM ({sql} LIMIT {FEW + 1}) AS c) AS "{name}"'  # noqa: S608
+            f'(SELECT count(*) FROM ({sql} LIMIT {(MANY if name in SEARCHES else FEW) + 1}) AS c) AS "{name}"'  # noqa: S608
             for name, sql in probes.items()
         )
         statement.sql = f"SELECT {', '.join(counts)}"
@@ -218,7 +228,7 @@ class Plan:
 
     def decide(self, counts: Mapping[str, int]) -> None:
         """Take what the probes have counted."""
-        found = {name: counts[name] for name in ("search", "words") if name in counts}
+        found = {name: counts[name] for name in SEARCHES if name in counts}
         self._found = tuple(name for name in found if found[name]) or tuple(found)[:1]
         self._number = sum(found.values()) if found else self._number
         self.few = self._number <= FOUND or any(count <= FEW for name, count in counts.items() if name not in found)

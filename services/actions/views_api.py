@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from services.actions import paging
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import wanted
-from services.actions.plans import COUNTED, GROUPED, Plan
+from services.actions.plans import COUNTED, Plan
 from services.actions.views import Group, Show, Sort, View
 from shared.contracts import Filter, Id, Text
 from shared.vocabulary import BlockCause, Reason
@@ -82,8 +82,11 @@ async def count(request: Request, plan: Asked) -> dict[str, Any]:
 
 @router.get("/{view}/groups")
 async def groups(request: Request, plan: Asked, by: Group = Group.REASON) -> dict[str, Any]:
-    """Groups with their counts, the largest first; `value` opens one as a filter. Above 100,000 rows not exact."""
+    """Groups with their counts, the largest first; `value` opens one as a filter.
+
+    Not exact above 100,000 rows, nor above 20,000 of a search that finds more than 100,000.
+    """
     statement = plan.groups(by)
     found = await rows(request, statement.sql, *statement.arguments)
-    exact = not found or found[0]["seen"] <= GROUPED
+    exact = not found or found[0]["seen"] <= plan.grouped
     return {"groups": [{k: v for k, v in row.items() if k != "seen"} for row in found], "exact": exact}

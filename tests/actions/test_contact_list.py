@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.actions import contact_list, contacts_api
+from services.actions import contact_list, contacts_api, plans
 from services.actions.app import create
 from services.actions.contact_list import Sort
-from services.actions.plans import FEW
 from services.actions.settings import Settings
 from tests.actions.saying import apply, told
 from tests.world import Running, World
@@ -75,11 +74,12 @@ FOUND: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("few", [FEW, 0], ids=["looked up", "met on the way"])
+@pytest.mark.parametrize("few", [plans.FEW, 0], ids=["looked up", "met on the way"])
 async def test_what_is_searched_is_found_and_counted(
     actions: Running, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(contacts_api, "FEW", few)
+    for limit in ("FEW", "MANY"):
+        monkeypatch.setattr(contact_list, limit, few)
     order: dict[Sort, Callable[[str], int]] = {
         Sort.CONTACT: sorted(PEOPLE).index, Sort.NAME: (BY_NAME + NAMELESS).index,
         Sort.COMPANY: (BY_COMPANY + FREE).index,

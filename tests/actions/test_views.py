@@ -63,8 +63,8 @@ async def test_each_sort_both_ways_page_by_page(
 
 @pytest.mark.parametrize("few", [0, plans.FEW])
 async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(plans, "FEW", few)  # what is left is looked up first, or met on the way
-    monkeypatch.setattr(plans, "FOUND", few)
+    for limit in ("FEW", "FOUND", "MANY"):  # what is left is looked up first, or met on the way
+        monkeypatch.setattr(plans, limit, few)
 
     async def keys(**query: Any) -> list[str]:
         return [row["key"].partition("@")[0] for row in await pages(actions, "recipients", mailing="m1", **query)]
@@ -103,6 +103,20 @@ async def test_a_group_is_opened_by_its_value(actions: Running, group: Group) ->
         if one["value"] is not None:
             opened = await pages(actions, "returned", **{group.value: one["value"]})
             assert len(opened) == one["count"], one
+
+
+async def test_groups_of_a_search_that_finds_many_say_that_they_are_not_exact(
+    actions: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def groups(q: str) -> tuple[int, bool]:
+        answer = (await actions.http.get("/v1/views/returned/groups", params={"by": "domain", "q": q})).json()
+        return sum(one["count"] for one in answer["groups"]), answer["exact"]
+
+    assert await groups("u") == (5, True)
+    monkeypatch.setattr(plans, "FEW", 2)
+    assert await groups("u") == (5, True)
+    monkeypatch.setattr(plans, "MANY", 3)
+    assert await groups("u") == (3, False)
 
 
 async def test_what_cannot_be_is_refused(actions: Running) -> None:
