@@ -121,17 +121,13 @@ def _read(path: Path) -> bytes:
 
 def _placed(name: str, body: bytes, path: Path, tables: Tables) -> list[Placed]:
     file = _parse(name, body, RuleFile)
-    default = file.precedence
-    if default is None:
-        default = PACKAGED_PRECEDENCE if path.parent == PACKAGED else OWN_PRECEDENCE
-    packaged_one = path.parent == PACKAGED
+    rules, usual = file.rule, OWN_PRECEDENCE
+    if path.parent == PACKAGED:
+        rules, usual = [_unless_others(rule, tables) for rule in rules], PACKAGED_PRECEDENCE
+    default = usual if file.precedence is None else file.precedence
     return [
-        Placed(
-            name.removesuffix(".toml"),
-            _unless_others(rule, tables) if packaged_one else rule,
-            default if rule.precedence is None else rule.precedence,
-        )
-        for rule in file.rule
+        Placed(name.removesuffix(".toml"), rule, default if rule.precedence is None else rule.precedence)
+        for rule in rules
     ]
 
 
