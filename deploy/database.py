@@ -124,6 +124,7 @@ def _make_schema(admin: Admin, service: str, role: str | None) -> None:
     for statement in (
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         "GRANT CONNECT ON DATABASE {database} TO {role}",
+        "ALTER ROLE {role} IN DATABASE {database} SET jit = off",  # 150 ms before the first row of many a view
         "GRANT USAGE ON SCHEMA {schema} TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {role}",

@@ -31,7 +31,6 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "wal_compression": "off",
     "random_page_cost": "1.1",
-    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -44,6 +44,7 @@ def test_each_service_works_in_its_own_schema_and_nowhere_else(empty: str) -> No
     for service, url in urls.items():
         with psycopg.connect(url, autocommit=True) as connection:
             assert connection.execute("SELECT current_user").fetchone() == (role_of(service),)
+            assert connection.execute("SHOW jit").fetchone() == ("off",)
             for statement in WRITES.get(service, WRITES_OUTBOX):
                 connection.execute(sql.SQL(statement).format(sql.Identifier(service, TABLES.get(service, "outbox"))))
             for other in set(SERVICES) - {service}:
