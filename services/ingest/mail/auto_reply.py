@@ -84,7 +84,7 @@ _TICKET = re2.compile(
     r"|solicitud|chamado|richiesta|zgłoszenie|заявка|обращение|запрос)(?: (?:id|no|nr|number"
     r"|nummer))?[ :.]*[#№]? ?[\w-]*\d{3,}"
     r"|^\W*(?:re: ?)?\[[^\]]{0,60}#\d{2,}\]|\b(?:inc|req|ritm|cs|sctask)\d{6,}\b"
-    r"|\[?\b[A-Z][A-Z0-9]{1,9}-\d+\]?(?:\W|$)"
+    r"|\[?\b(?-i:[A-Z][A-Z0-9]{1,9})-\d+\]?(?:\W|$)"
     r"|ticket (?:received|created|opened)|(?:request|case|inquiry|enquiry) (?:received|created|opened)"
 )
 """How help desks number what they have received."""
