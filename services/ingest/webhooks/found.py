@@ -257,12 +257,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:
-    """Return metadata by lower-case name: an object, its JSON, or a list of `{name, value}`."""
+    """Return metadata by lower-case name: an object, its JSON, a list of `{name, value}`, or `name:value|name:value`."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return {"mailing": value.removeprefix(_PREFIX)} if value.startswith(_PREFIX) else {}
+            value = _pairs(value)
     if isinstance(value, list):
         value = {entry["name"]: entry.get("value") for entry in value if isinstance(entry, Mapping) and "name" in entry}
     if not isinstance(value, Mapping):
@@ -270,6 +270,11 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     names = tuple(value)
     wanted = _wanted(names) if len(names) <= _MANY else _wanted.__wrapped__(names)
     return {plain: _first(value[name]) for name, plain in wanted}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = (pair.partition(":") for pair in text.split("|"))
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
 
 @lru_cache(maxsize=1_024)

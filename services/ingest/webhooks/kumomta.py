@@ -13,7 +13,7 @@ from shared.contracts import Result
 _KINDS: dict[str, Result | None] = {
     "Reception": Result.SENT,
     "Delivery": Result.DELIVERED,
-    **dict.fromkeys(("TransientFailure", "Delay"), Result.DEFERRED),
+    **dict.fromkeys(("TransientFailure", "Delayed"), Result.DEFERRED),
     **dict.fromkeys(("Bounce", "Expiration", "AdminBounce", "OOB"), Result.BOUNCED),
     "Feedback": Result.COMPLAINED,
     **dict.fromkeys(("Rejection", "XferIn", "XferOut", "AdminRebind", "DeferredInjectionRebind"), None),

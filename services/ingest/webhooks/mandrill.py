@@ -6,7 +6,7 @@ A form with one field, `mandrill_events`, which holds a JSON list.
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qs
 
-from services.ingest.webhooks.found import SUPPRESSED, Event, Ignored, Item, found, inner, known_kind, text_of
+from services.ingest.webhooks.found import NOT_SENT, SUPPRESSED, Event, Ignored, Item, found, inner, known_kind, text_of
 from services.ingest.webhooks.reading import Provider, elements
 from shared.contracts import Result
 from shared.errors import InvalidMessage
@@ -21,6 +21,9 @@ _KINDS: dict[str, Result | None] = {
     "open": Result.OPENED,
     **dict.fromkeys(("click", "inbound", "blacklist", "whitelist", "denylist", "allowlist"), None),
 }
+
+_OF_THE_MESSAGE = ("invalid-sender", "test-mode-limit", "unsigned", "rule")
+"""Reasons of `reject` that say nothing of the recipient; the others repeat what was known of the address."""
 
 
 def cut(body: bytes) -> Iterable[bytes]:
@@ -43,7 +46,11 @@ def read(event: Event) -> Iterator[Item]:
     text = text_of(inner(message, "diag")) or _last_reply(inner(message, "smtp_events"))
     reason = inner(message, "reject", "reason")
     time, identity = event.get("ts"), text_of(inner(message, "_id") or event.get("_id"))
-    bounced = result is Result.BOUNCED
+    verdict = [kind, inner(message, "bounce_description"), reason]
+    if kind == "reject":
+        text = SUPPRESSED
+    if kind == "reject" and reason in _OF_THE_MESSAGE:
+        verdict, text = [kind], f"{NOT_SENT}: {reason}"
     yield found(
         f"{identity}:{kind}:{text_of(time)}" if identity else None,
         inner(message, "email"),
@@ -52,8 +59,8 @@ def read(event: Event) -> Iterator[Item]:
         tags=inner(message, "tags"),
         meta=inner(message, "metadata"),
         message_id=identity,
-        text=SUPPRESSED if kind == "reject" else text,
-        verdict=[kind, inner(message, "bounce_description"), reason] if bounced else [],
+        text=text,
+        verdict=verdict if result is Result.BOUNCED else [],
         provider="mandrill",
     )
 

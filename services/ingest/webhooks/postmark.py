@@ -71,8 +71,11 @@ def read(event: Event) -> Iterator[Item]:
 
 
 def _unsubscribed(event: Event) -> bool:
-    """Tell whether the recipient left; what Postmark puts on its list itself is told by other records."""
-    return event.get("SuppressSending") is True and event.get("Origin") == "Recipient"
+    """Tell whether the recipient left; what Postmark puts on its list for a bounce or a complaint has the same origin,
+    and is told by other records."""
+    reason = text_of(event.get("SuppressionReason"))
+    left = event.get("SuppressSending") is True and event.get("Origin") == "Recipient"
+    return left and reason in ("", "ManualSuppression")
 
 
 def _bounce(event: Event) -> Item:

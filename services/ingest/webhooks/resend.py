@@ -56,7 +56,7 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
     data, time = event.get("data"), text_of(event.get("created_at"))
     identity = text_of(inner(data, "email_id"))
     detail = inner(data, kind.removeprefix("email.")) or inner(data, "bounce")
-    text = text_of(inner(detail, "message") or inner(detail, "reason"))
+    text = _said(detail) or text_of(inner(detail, "message") or inner(detail, "reason"))
     verdict = [kind, inner(detail, "type"), inner(detail, "subType")]
     if kind == "email.suppressed" or "suppress" in text_of(inner(detail, "subType")).lower():
         text = SUPPRESSED
@@ -68,11 +68,18 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
         result,
         time or None,
         meta=_names(inner(data, "headers")) | _names(inner(data, "tags")),
+        campaign=inner(data, "broadcast_id"),
         message_id=identity,
         text=text,
         verdict=verdict if result is Result.BOUNCED else [],
         provider="resend",
     )
+
+
+def _said(detail: object) -> str:
+    """Return what the server said; `message` is what the type means, in the same words for all."""
+    codes = inner(detail, "diagnosticCode")
+    return " ".join(filter(None, map(text_of, codes))) if isinstance(codes, list) else text_of(codes)
 
 
 def _names(value: object) -> dict[str, object]:

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (event publishing)
 https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (feedback notifications)
 https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html (the envelope)
+https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html (another)
 """
 
 import json
@@ -45,7 +46,7 @@ _SUPPRESSIONS = ("Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipien
 
 
 def read(event: Event) -> Iterator[Item]:
-    """Yield what one notification says of each of its recipients."""
+    """Yield what one notification says of each of its recipients; EventBridge hands it on as the `detail` of its own."""
     if event.get("Type") == "SubscriptionConfirmation":
         yield Ignored("SubscriptionConfirmation")
         return
@@ -57,6 +58,8 @@ def read(event: Event) -> Iterator[Item]:
             yield Ignored("validated")
             return
         event = _unwrapped(message)
+    if event.get("source") == "aws.ses" and isinstance(event.get("detail"), dict):
+        event = event["detail"]
     kind = event.get("eventType") or event.get("notificationType")
     if known_kind(_KINDS, kind) is None:
         yield Ignored(str(kind))

@@ -8,7 +8,7 @@ Bounce classes: https://support.sparkpost.com/docs/deliverability/bounce-classif
 
 from collections.abc import Iterator
 
-from services.ingest.webhooks.found import NOT_SENT, Event, Ignored, Item, found, known_kind, text_of
+from services.ingest.webhooks.found import NOT_SENT, Event, Ignored, Item, found, inner, known_kind, text_of
 from services.ingest.webhooks.reading import Provider, elements
 from shared.contracts import Kind, Result
 from shared.errors import InvalidMessage
@@ -57,7 +57,7 @@ def _one(event: Event) -> Iterator[Item]:
     bounced = result is Result.BOUNCED
     if type_ in ("bounce", "out_of_band"):
         meaning = _CLASSES.get(text_of(event.get("bounce_class")), result)
-    if meaning is None or (type_ == "spam_complaint" and event.get("fbtype") == "not-spam"):
+    if meaning is None or (type_ == "spam_complaint" and event.get("fbtype") == "not-spam") or _by_a_machine(event):
         yield Ignored(type_)
         return
     text = text_of(event.get("raw_reason") or event.get("reason"))
@@ -78,6 +78,11 @@ def _one(event: Event) -> Iterator[Item]:
         feedback_type=event.get("fbtype"),
         kind=meaning if isinstance(meaning, Kind) else None,
     )
+
+
+def _by_a_machine(event: Event) -> bool:
+    """Tell whether a mail program has fetched the picture beforehand, as for privacy: an open of nobody's."""
+    return inner(event, "user_agent_parsed", "is_prefetched") is True
 
 
 def _class(event: Event) -> str:

@@ -1,16 +1,19 @@
 """What arrived is kept as it arrived: shown by the id of its events, forgotten by age, by size and by erasure."""
 
+import asyncio
 import json
 import zlib
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from returpost.samples import paths
+from services.ingest import provider_events
 from services.ingest.app import create
+from services.ingest.pace import Pace
 from services.ingest.raw_reports import store
 from services.ingest.raw_reports.store import Q
 from services.ingest.settings import Settings
@@ -19,6 +22,8 @@ from shared import ids
 from shared.cloudevents import event
 from shared.contracts import AddressErased, BounceClassified, RawOutcome, RawReportKeep
 from shared.errors import InvalidSettings
+from shared.outbox import Direct
+from shared.publisher import Message, Publishes
 from shared.topology import DEAD_LETTERS
 from tests.ingest.hearing import BOUNCED, RECORDED, heard
 from tests.world import TENANT, Running, World, eventually
@@ -96,6 +101,61 @@ async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_f
     assert kept["came_by"] == "mailgun"
     assert "teleported" in kept["problem"]
     assert json.loads((await ingest.http.get(f"/v1/raw-reports/{kept['id']}/body")).content) == unknown
+
+
+class Gate:
+    """A publisher in front of RabbitMQ, which nothing passes until it is opened."""
+
+    def __init__(self, publisher: Publishes) -> None:
+        self._publisher = publisher
+        self.open = asyncio.Event()
+
+    async def publish(self, messages: Sequence[Message]) -> list[Message]:
+        await self.open.wait()
+        return list(await self._publisher.publish(messages))
+
+
+class Counted(Pace):
+    """How often somebody was let go first."""
+
+    steps = 0
+
+    async def step(self) -> None:
+        self.steps += 1
+        await super().step()
+
+
+async def test_originals_make_way_for_a_crowd_and_none_is_lost(
+    world: World, ingest: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace, effects = Counted(), ingest.service.effects
+    assert isinstance(effects, Direct)
+    gate = effects._publisher = Gate(effects._publisher)
+    monkeypatch.setattr(provider_events, "PACE", pace)
+    crowd = [
+        asyncio.create_task(post(ingest, *(mailgun("failed", f"u{n}-{m}@example.com") for m in range(3))))
+        for n in range(20)
+    ]
+
+    async def waiting() -> int:
+        return effects.waiting
+
+    await eventually(waiting, lambda number: number == 20)
+    old = RawReportKeep(
+        came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=datetime.now(UTC),
+        body=b64encode(zlib.compress(b"x")).decode(),
+    )  # fmt: skip
+    for batch in range(5):
+        await world.command(*(event(old, id=f"{batch}-{n}", source="/t", tenant=TENANT) for n in range(50)))
+    await eventually(lambda: reports(world), lambda number: number == 250)
+    assert pace.steps > 1
+    gate.open.set()
+    answers = await asyncio.gather(*crowd)
+    assert {"received": True} in answers
+    assert {"accepted": 3, "ignored": 0, "kept": 0} in answers
+    bounces = await heard(world, BOUNCED, 60)
+    assert len({bounce["data"]["address"] for bounce in bounces}) == 60
+    await eventually(lambda: reports(world), lambda number: number == 310)
 
 
 async def test_an_unreadable_mail_is_kept_as_unreadable(world: World, ingest: Running) -> None:

@@ -41,7 +41,7 @@ class Authority:
     def der(self) -> bytes:
         return openssl("x509", "-in", str(self.path), "-outform", "DER")
 
-    def issue(self, name: str, extensions: str, key: str | None = None) -> "Authority":
+    def issue(self, name: str, extensions: str, key: str | None = None, days: int = 30) -> "Authority":
         """Make the next one of the chain, for a key or a new one; it is its own issuer when its name is ours."""
         made, asked = Authority(self.folder, name), str(self.folder / f"{name}.csr")
         if key is None:
@@ -52,7 +52,7 @@ class Authority:
         issuer = ["-CA", str(self.path), "-CAkey", str(self.folder / f"{self.name}.key"), "-CAcreateserial"]
         if name == self.name:
             issuer = ["-signkey", key]
-        more = ["-days", "30", "-extfile", str(self.folder / f"{name}.ext"), "-out", str(made.path)]
+        more = ["-days", str(days), "-extfile", str(self.folder / f"{name}.ext"), "-out", str(made.path)]
         openssl("x509", "-req", "-sha256", "-in", asked, *issuer, *more)
         return made
 
@@ -96,6 +96,9 @@ def test_chains(root: Authority, between: Authority, good: Authority) -> None:
     assert no_root in believed(good.pem, root)
     assert no_root in believed(whole, root, timedelta(days=31))
     assert no_root in believed(whole, root, timedelta(days=-1))
+    short = between.issue("short", leaf("sns.amazonaws.com"), days=1)
+    assert believed(short.pem + between.pem, root) == ""
+    assert no_root in believed(short.pem + between.pem, root, timedelta(days=2))
     other = Authority(root.folder, "other").issue("other", CA)
     assert no_root in believed(whole, other)
     assert no_root in believed(between.pem.join((good.pem, b"")), other)

@@ -93,6 +93,7 @@ BREVO: list[tuple[dict[str, Any], Row]] = [
     (brevo("list_addition"), ("ignored", "list_addition")),
     (brevo("hard_bounce", camp_id=4, **{"X-Mailin-custom": None}), ("bounced", ANN, "4", "[brevo: hard_bounce]")),
     (brevo("delivered", **{"X-Mailin-custom": "x"}), ("delivered", ANN, message("m1@x"), "")),
+    (brevo("delivered", **{"X-Mailin-custom": "user:7|mailing:may:1|y"}), ("delivered", ANN, "may:1", "")),
     (brevo("teleported"), ("unknown",)),
 ]
 
@@ -125,6 +126,11 @@ MANDRILL: list[tuple[dict[str, Any], Row]] = [
         mandrill("reject", reject={"reason": "hard-bounce"}),
         ("bounced", ANN, "spring", f"{LISTED} [mandrill: reject/hard-bounce]"),
     ),
+    (
+        mandrill("reject", reject={"reason": "unsigned"}),
+        ("bounced", ANN, "spring", f"{UNSENT}: unsigned [mandrill: reject]"),
+    ),
+    (mandrill("reject"), ("bounced", ANN, "spring", f"{LISTED} [mandrill: reject]")),
     (mandrill("spam"), ("complained", ANN, "spring", "")),
     (mandrill("unsub"), ("unsubscribed", ANN, "spring", "")),
     (mandrill("open", metadata=[]), ("opened", ANN, message("m1"), "")),
@@ -147,6 +153,11 @@ RESEND: list[tuple[dict[str, Any], Row]] = [
         resend("bounced", bounce={"message": "no such user", "type": "Permanent", "subType": "General"}),
         ("bounced", ANN, "spring", "no such user [resend: email.bounced/Permanent/General]"),
     ),
+    (
+        resend("bounced", bounce={"message": "a hard bounce", "diagnosticCode": ["smtp; 550 5.1.1 no"], "type": "x"}),
+        ("bounced", ANN, "spring", "smtp; 550 5.1.1 no [resend: email.bounced/x]"),
+    ),
+    (resend("delivered", tags={}, broadcast_id="b1"), ("delivered", ANN, "b1", "")),
     (
         resend("bounced", bounce={"message": "listed", "type": "Permanent", "subType": "Suppressed"}),
         ("bounced", ANN, "spring", f"{LISTED} [resend: email.bounced/Permanent/Suppressed]"),
@@ -265,6 +276,7 @@ KUMO: list[tuple[dict[str, Any], Row]] = [
     ),
     (kumo("Feedback", response=None, feedback_report=ABUSE | {"feedback_type": "not-spam"}), ("ignored", "not-spam")),
     (kumo("Delivery", queue="example.com", headers={"Message-ID": "<m1>"}), ("delivered", ANN, M1, "250 2.1.1 OK")),
+    (kumo("Delayed", 400, "throttled"), ("deferred", ANN, "spring", "400 4.1.1 throttled")),
     (kumo("Rejection", 550), ("ignored", "Rejection")),
     (kumo("Teleportation"), ("unknown",)),
 ]

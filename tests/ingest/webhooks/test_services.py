@@ -92,6 +92,7 @@ MAILGUN: list[tuple[dict[str, Any], Row]] = [
     (mailgun("opened"), ("opened", ANN, "spring", "")),
     (mailgun("clicked"), ("ignored", "clicked")),
     (mailgun("stored"), ("ignored", "stored")),
+    (mailgun("complained")["event-data"], ("complained", ANN, "spring", "")),
     (mailgun("teleported"), ("unknown",)),
     ({"signature": {}}, ("broken",)),
 ]
@@ -139,6 +140,20 @@ POSTMARK: list[tuple[dict[str, Any], Row]] = [
         postmark("SubscriptionChange", ChangedAt=TIME, SuppressSending=True, Origin="Customer"),
         ("ignored", "SubscriptionChange"),
     ),
+    (
+        postmark("SubscriptionChange", SuppressSending=True, Origin="Recipient", SuppressionReason="HardBounce"),
+        ("ignored", "SubscriptionChange"),
+    ),
+    (
+        postmark(
+            "SubscriptionChange",
+            ChangedAt=TIME,
+            SuppressSending=True,
+            Origin="Recipient",
+            SuppressionReason="ManualSuppression",
+        ),
+        ("unsubscribed", ANN, "spring", "said"),
+    ),
     (postmark("Open", ReceivedAt=TIME), ("opened", ANN, "spring", "said")),
     (postmark("Click", ReceivedAt=TIME), ("ignored", "Click")),
     (postmark("Teleported"), ("unknown",)),
@@ -182,6 +197,8 @@ SPARKPOST: list[tuple[dict[str, Any], Row]] = [
     (sparkpost("link_unsubscribe", "unsubscribe_event"), ("unsubscribed", ANN, "spring", "")),
     (sparkpost("open", "track_event"), ("opened", ANN, "spring", "")),
     (sparkpost("initial_open", "track_event"), ("opened", ANN, "spring", "")),
+    (sparkpost("open", "track_event", user_agent_parsed={"is_prefetched": True}), ("ignored", "open")),
+    (sparkpost("open", "track_event", user_agent_parsed={"is_prefetched": False}), ("opened", ANN, "spring", "")),
     (sparkpost("click", "track_event"), ("ignored", "click")),
     (sparkpost("relay_delivery", "relay_event"), ("ignored", "relay_delivery")),
     ({"msys": {}}, ("ignored", "ping")),

@@ -116,6 +116,11 @@ def test_the_envelope_of_sns_and_the_older_name_of_the_kind_change_nothing() -> 
     assert told("ses", {"Type": "Notification", "Message": json.dumps(older)}) == told("ses", older) == CASES[0][1]
 
 
+def test_what_comes_by_event_bridge() -> None:
+    bridged = {"detail-type": "Email Bounced", "source": "aws.ses", "detail": bounce("Permanent", "General")}
+    assert told("ses", bridged) == told("ses", SQS | {"Body": json.dumps(bridged)}) == CASES[0][1]
+
+
 def test_one_bad_recipient_stops_no_other() -> None:
     payload = bounce("Permanent", "General", {"emailAddress": "nobody"}, {"emailAddress": BOB})
     assert [row[0] for row in told("ses", payload)] == ["broken", "bounced"]

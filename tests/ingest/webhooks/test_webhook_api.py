@@ -23,11 +23,11 @@ from shared.topology import DEAD_LETTERS
 from tests.ingest.hearing import heard
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, BOB
-from tests.ingest.webhooks.test_certificates import Authority, leaf, root
+from tests.ingest.webhooks.test_certificates import ISSUER, Authority, between, leaf, root
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
 from tests.world import Running, World, eventually
 
-__all__ = ["folder", "root", "rsa"]
+__all__ = ["between", "folder", "root", "rsa"]
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 SECRET = "user:a-password-of-length"
@@ -201,14 +201,14 @@ async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None
 
 
 async def test_sns_is_believed_by_its_certificate_and_confirmed(
-    world: World, ingest: Running, rsa: Signer, root: Authority
+    world: World, ingest: Running, rsa: Signer, root: Authority, between: Authority
 ) -> None:
     fetched: list[str] = []
-    pem = root.issue("of-sns", leaf("sns.amazonaws.com"), key=rsa.private).pem
+    pem = between.issue("of-sns", leaf("sns.amazonaws.com"), key=rsa.private).pem
 
     async def amazon(url: str) -> bytes:
         fetched.append(url)
-        return pem
+        return between.der if url == ISSUER else pem
 
     state = ingest.service.app.state
     settings = state.webhooks.settings.model_copy(update={"ses_roots": str(root.path)})
@@ -224,7 +224,7 @@ async def test_sns_is_believed_by_its_certificate_and_confirmed(
     assert len(await world.take_events(RECEIVED)) == 1
     question = QUESTION | {"SubscribeURL": f"{host}?Action=ConfirmSubscription"}
     assert (await post(ingest, "ses", signed(question))).json() == {"confirmed": True}
-    assert fetched == [f"{host}a.pem", f"{host}?Action=ConfirmSubscription"]
+    assert fetched == [f"{host}a.pem", ISSUER, f"{host}?Action=ConfirmSubscription"]
     for wrong, status in (
         (signed(notice) | {"Message": "{}"}, 401),
         (signed(notice | {"TopicArn": TOPIC + "x"}), 403),
@@ -233,7 +233,7 @@ async def test_sns_is_believed_by_its_certificate_and_confirmed(
         (ses.bounce("Permanent", "General"), 401),
     ):
         assert (await post(ingest, "ses", wrong)).status_code == status
-    assert len(fetched) == 2
+    assert len(fetched) == 3
 
 
 async def test_the_handshakes_of_event_grid(ingest: Running) -> None:
