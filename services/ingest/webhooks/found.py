@@ -257,7 +257,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:
-    """Return metadata by lower-case name: an object, its JSON, a list of `{name, value}`, or `name:value|name:value`."""
+    """Return metadata by lower-case name: an object, its JSON, a list of `{name, value}`, or `name:value|...`."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

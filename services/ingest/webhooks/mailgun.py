@@ -42,7 +42,9 @@ _SUPPRESSIONS = (605, 606, 607)
 
 
 def read(event: Event) -> Iterator[Item]:
-    """Yield what one event says, in its envelope or, as the documentation and the API show it, bare. `failed` with severity `temporary` is tried again by Mailgun."""
+    """Yield what one event says, with its envelope or, as the documentation shows it, without. `failed` with severity
+    `temporary` is tried again by Mailgun.
+    """
     data = event.get("event-data") or (event if "event" in event else None)
     if not isinstance(data, dict):
         raise InvalidMessage("event-data: missing")

@@ -46,7 +46,7 @@ _SUPPRESSIONS = ("Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipien
 
 
 def read(event: Event) -> Iterator[Item]:
-    """Yield what one notification says of each of its recipients; EventBridge hands it on as the `detail` of its own."""
+    """Yield what one notification says of each of its recipients. EventBridge wraps it in one of its own."""
     if event.get("Type") == "SubscriptionConfirmation":
         yield Ignored("SubscriptionConfirmation")
         return
