@@ -113,13 +113,14 @@ _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|li
 
 
 def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
-    """Return what kind of automatic answer the mail is, or None. A suppression of answers is no sign of one."""
+    """Return what kind of automatic answer the mail is, or None. A suppression of answers is no sign of one, and what a
+    Sieve script has rejected (RFC 5429) is no answer."""
     said = _SUBJECTS.Match(subject) or ()
     if "x-apple-unsubscribe" in root.headers or _UNSUBSCRIBED in said or _unsubscribe_address(root):
         return Kind.UNSUBSCRIBE
     automatic = root.header("auto-submitted").lower()
     answered = (
-        automatic.startswith("auto-replied")
+        (automatic.startswith("auto-replied") and "(rejected)" not in automatic)
         or any(name in root.headers for name in _HEADERS)
         or root.header("precedence").strip().lower() in _PRECEDENCE
         or root.header("x-precedence").strip().lower() in _PRECEDENCE

@@ -14,7 +14,8 @@ _FAILURE = {
         undeliverable / undelivered mail / delivery failed / delivery failure / failed to deliver / returned mail /
         returned to sender /
         returning message to sender / failure notice / non-delivery / nondeliverable /
-        message rejected / permanent error / permanent failure / had delivery errors / had delivery problems /
+        message rejected / automatically rejected / permanent error / permanent failure / had delivery errors /
+        had delivery problems /
         did not reach / user unknown / unknown user / no such user / mailbox full / over quota /
         mail could not be / cannot deliver / delivery has failed / not deliverable / message undelivered /
         return to sender / bounced mail / delivery error / could not deliver / couldn't deliver / couldn’t deliver
