@@ -10,9 +10,9 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from shared.connections import AWAY, channel_of, connected
 from shared.errors import Unavailable
+from shared.packed import says
 from shared.streams import attached, offset_of
 from shared.topology import ARCHIVE, BLOCKS, CHANGES, REVOCATIONS, queues
-from shared.traces import says
 
 STREAMS: Final = (ARCHIVE, BLOCKS, CHANGES, REVOCATIONS)
 QUIET: Final = 2.0

@@ -1,14 +1,17 @@
 """What a service's tables say of one address, in whatever form: the search behind the proof that it was erased.
 
 It knows no table by name: whatever the schema of the service has is read, every column that may hold text, also what
-is kept packed. It reads all rows and takes as long; nothing of it is for every day.
+is kept packed, and files that are kept in pieces. It reads all rows and takes as long; nothing of it is for every day.
 """
 
+import asyncio
 import json
-import zlib
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from functools import partial
+from html import escape
+from typing import IO, Annotated, Any, Final
 
 import idna
 from asyncpg import Record
@@ -18,6 +21,7 @@ from pydantic import BaseModel
 from shared.addresses import key, normalise
 from shared.contracts import Name
 from shared.database import Connection, Pool
+from shared.packed import file_says, says, unpacked
 from shared.security import OPERATE, Caller, requires
 
 Operator = Annotated[Caller, Depends(requires(OPERATE))]
@@ -26,17 +30,23 @@ PATIENCE: Final = 3_600.0
 """Seconds for one table."""
 PAGE: Final = 200
 """Packed values that are in memory at once."""
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of one packed value that are looked at."""
+PIECES: Final = 8
+"""Pieces of a file that are."""
+PIECE: Final = "piece"
+"""A table whose key ends with this column keeps files in pieces, which say nothing each by itself."""
 
 _COLUMNS: Final = """
     SELECT c.relname AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns,
            array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum) AS types,
-           bool_or(a.attname = 'tenant') AS has_tenant
+           bool_or(a.attname = 'tenant') AS has_tenant,
+           (SELECT array_agg(k.attname::text ORDER BY u.n)
+            FROM pg_index AS i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS u (column_, n)
+            JOIN pg_attribute AS k ON k.attrelid = c.oid AND k.attnum = u.column_
+            WHERE i.indrelid = c.oid AND i.indisprimary) AS key
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND has_table_privilege(c.oid, 'SELECT')
-    GROUP BY c.relname ORDER BY c.relname
+    GROUP BY c.oid, c.relname ORDER BY c.relname
 """
 _COUNT: Final = (
     "count(*) FILTER (WHERE EXISTS (SELECT FROM unnest($1::text[]) AS f WHERE strpos(lower({}::text), f) > 0))"
@@ -51,7 +61,7 @@ _HASHES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Rows of one column that say an address."""
+    """Rows of one column that say an address; of one that keeps files in pieces, the files."""
 
     table: str
     column: str
@@ -71,19 +81,15 @@ class Traces:
 
 def forms(address: str) -> list[str]:
     """Return how an address may be written in small letters: plainly, with its domain in letters of its language, in a
-    return path, in a URL, in JSON. Raises `InvalidAddress`.
+    return path, in a URL, in JSON, in CSV, in HTML and XML. Raises `InvalidAddress`.
     """
     local, _, domain = key(normalise(address)).rpartition("@")
     domains = dict.fromkeys((domain, _decoded(domain)))
-    plain = [f"{local}{at}{one}" for one in domains for at in ("@", "=", "%40", "\\u0040")]
-    escaped = [json.dumps(one)[1:-1] for one in plain if not one.isascii()]
-    return list(dict.fromkeys((*plain, *escaped)))
-
-
-def says(data: bytes, wanted: Sequence[str]) -> bool:
-    """Say whether bytes, packed or not, have one of the forms."""
-    text = _unpacked(data).decode("utf-8", "replace").lower()
-    return any(form in text for form in wanted)
+    plain = [f"{local}{at}{one}" for one in domains for at in ("@", "=", "%40")]
+    json_ = [f"{local}\\u0040{one}" for one in domains]
+    json_ += [json.dumps(one, ensure_ascii=ascii_)[1:-1] for one in plain for ascii_ in (True, False)]
+    others = [way(one) for one in plain for way in (escape, partial(escape, quote=False), _in_csv)]
+    return list(dict.fromkeys((*plain, *json_, *others)))
 
 
 async def search(connection: Connection, tenant: str, address: str) -> Traces:
@@ -94,7 +100,8 @@ async def search(connection: Connection, tenant: str, address: str) -> Traces:
     for table in tables:
         found += await _texts(connection, table, tenant, wanted)
         for column, type_ in zip(table["columns"], table["types"], strict=True):
-            if type_ == "bytea" and (rows := await _packed(connection, table, column, tenant, wanted)):
+            look = _files if (table["key"] or [""])[-1] == PIECE else _packed
+            if type_ == "bytea" and (rows := await look(connection, table, column, tenant, wanted)):
                 found.append(Trace(table["name"], column, rows))
         remembers = _HASHES.get(table["name"])
         if remembers and await connection.fetchval(remembers, tenant, key(normalise(address))):
@@ -132,6 +139,36 @@ async def _packed(connection: Connection, table: Record, column: str, tenant: st
     return rows
 
 
+async def _files(connection: Connection, table: Record, column: str, tenant: str, wanted: Sequence[str]) -> int:
+    where, arguments = _of_tenant(table, tenant, "$1")
+    order = ", ".join(_quoted(name) for name in table["key"])
+    found, this = 0, ()
+    with tempfile.TemporaryFile(prefix="returpost-traces-") as file:
+        async with connection.transaction(readonly=True):
+            pieces = connection.cursor(
+                f"SELECT {order}, {_quoted(column)} AS value FROM {_quoted(table['name'])} {where} ORDER BY {order}",  # noqa: S608 - names of the catalogue
+                *arguments,
+                prefetch=PIECES,
+            )
+            async for row in pieces:
+                file_of = tuple(row[name] for name in table["key"][:-1])
+                if file_of != this:
+                    found += await asyncio.to_thread(_take, file, wanted)
+                    this = file_of
+                for part in unpacked(row["value"] or b""):
+                    file.write(part)
+        found += await asyncio.to_thread(_take, file, wanted)
+    return found
+
+
+def _take(file: IO[bytes], wanted: Sequence[str]) -> bool:
+    """Say whether the file has one of the forms, and make room for the next."""
+    found = file_says(file, wanted)
+    file.seek(0)
+    file.truncate()
+    return found
+
+
 def _of_tenant(table: Record, tenant: str, place: str) -> tuple[str, list[Any]]:
     return (f"WHERE tenant IS NULL OR tenant = {place}", [tenant]) if table["has_tenant"] else ("", [])
 
@@ -140,11 +177,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _unpacked(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=47).decompress(data, LARGEST)  # zlib or gzip
-    except zlib.error:
-        return data
+def _in_csv(text: str) -> str:
+    return text.replace('"', '""')
 
 
 def _decoded(domain: str) -> str:

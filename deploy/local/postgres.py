@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from deploy.local.processes import end, free_port, kill, on_free_ports, recall, remember, wait_until
+from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
 from shared.errors import Unavailable
 
 USER = "postgres"
@@ -70,6 +70,7 @@ class EmbeddedPostgres:
         on_free_ports(self._start)
 
     def _start(self) -> None:
+        logs = Logs(self._base, self._log.name)
         port = free_port(int(self._port_file.read_text()) if self._port_file.exists() else None)
         self._port_file.write_text(str(port))
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
@@ -90,7 +91,7 @@ class EmbeddedPostgres:
             "start",
         )
         if started.returncode:
-            raise Unavailable(f"PostgreSQL did not start: {self._tail()}")
+            raise Unavailable(f"PostgreSQL did not start: {logs.tail(1_000) or f'no word in {self._log}'}")
         remember(self._note, int((self._data / "postmaster.pid").read_text().split()[0]))
 
     def stop(self) -> None:
@@ -152,9 +153,6 @@ class EmbeddedPostgres:
     def _orphans(self) -> list[int]:
         own = str(self._data)
         return [p.pid for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == own and p.status() != "zombie"]
-
-    def _tail(self) -> str:
-        return self._log.read_text(errors="replace")[-1_000:] if self._log.exists() else f"no log at {self._log}"
 
     @staticmethod
     def _let_through(path: Path) -> None:

@@ -48,6 +48,25 @@ def on_free_ports(start: Callable[[], None]) -> None:
             return
 
 
+class Logs:
+    """What is written into log files from now on: what an earlier start has written tells nothing of this one."""
+
+    def __init__(self, folder: Path, *patterns: str) -> None:
+        self._folder, self._patterns = folder, patterns
+        self._before = {file: file.stat().st_size for file in self._files()}
+
+    def tail(self, characters: int) -> str:
+        """Return the end of it, file by file."""
+        return " ".join(self._new(file)[-characters:] for file in self._files())
+
+    def _files(self) -> list[Path]:
+        return [file for pattern in self._patterns for file in sorted(self._folder.glob(pattern))]
+
+    def _new(self, file: Path) -> str:
+        before, written = self._before.get(file, 0), file.read_bytes()
+        return written[before if before <= len(written) else 0 :].decode(errors="replace")
+
+
 def remember(note: Path, pid: int) -> None:
     """Write down a process."""
     note.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))

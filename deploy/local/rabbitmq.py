@@ -13,11 +13,13 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.processes import end, free_port, kill, on_free_ports, recall, remember, wait_until
+from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
 from shared.errors import Unavailable
 
 USER = "returpost-admin"
 START_SECONDS = 120
+LOG = 800
+"""Characters of each log that are told when it does not start."""
 
 _CANDIDATES = (
     "/usr/lib/rabbitmq/bin",  # Debian, Ubuntu, Fedora: the scripts behind the wrapper that insists on root
@@ -89,6 +91,7 @@ class RabbitNode:
         self.stop()
         state = self._configure()
         with (self._base / "console.log").open("w") as console:
+            logs = Logs(self._base, "console.log", "log/*.log")
             started = subprocess.Popen(
                 [str(self._binaries / "rabbitmq-server")],
                 env=self._environment(state),
@@ -103,9 +106,9 @@ class RabbitNode:
             wait_until(lambda: self._answers() or started.poll() is not None, START_SECONDS, "RabbitMQ to start")
         except Unavailable as error:
             self.kill()
-            raise Unavailable(f"{error}: {self._tail()}") from None
+            raise Unavailable(f"{error}: {logs.tail(LOG)}") from None
         if started.poll() is not None:
-            raise Unavailable(f"RabbitMQ did not start: {self._tail()}")
+            raise Unavailable(f"RabbitMQ did not start: {logs.tail(LOG)}")
         started.returncode = (
             0  # the node may outlive this process: from here on it is known by its note, not as a child
         )
@@ -202,7 +205,3 @@ class RabbitNode:
                     process.kill()
             except psutil.Error:
                 continue
-
-    def _tail(self) -> str:
-        logs = [self._base / "console.log", *(self._base / "log").glob("*.log")]
-        return " ".join(log.read_text(errors="replace")[-800:] for log in logs if log.exists())

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from returpost.broker_traces import STREAMS, Said, search
+from shared.packed import says
 from shared.security import ALL_TENANTS, SCOPES, issue
 from shared.topology import SERVICES
-from shared.traces import forms, says
+from shared.traces import forms
 from tests.actions.operating import done, ticked
 from tests.blocklist.outbound.receiver import receiving
 from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
@@ -60,8 +61,8 @@ async def services(world: World) -> AsyncIterator[dict[str, Running]]:
         yield running
 
 
-async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[str, list[str]]:
-    """Return the columns of each service that say the address."""
+async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[str, dict[str, int]]:
+    """Return the columns of each service that say the address, and in how many rows."""
     found = {}
     bearer = issue(TOKEN_KEY, name="test", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(hours=1))
     for name, running in services.items():
@@ -70,7 +71,7 @@ async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[st
             headers={"Authorization": f"Bearer {bearer}"},
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
-        found[name] = [f"{one['table']}.{one['column']}" for one in answer.json()["found"]]
+        found[name] = {f"{one['table']}.{one['column']}": one["rows"] for one in answer.json()["found"]}
     return found
 
 
@@ -109,8 +110,9 @@ async def everywhere(services: dict[str, Running], hook: str) -> None:
         lambda: blocklist.get(f"/v1/blocks/imports/{answer.json()['id']}"),
         lambda seen: seen.json()["state"] == "finished",
     )
-    for operation, parameters in (("copy_to_selection", {"name": "s1"}), ("export", {"format": "csv"})):
-        await done(services["actions"], operation, ticked(KEY), **parameters)
+    await done(services["actions"], "copy_to_selection", ticked(KEY), name="s1")
+    for format_ in ("csv", "xlsx"):
+        await done(services["actions"], "export", ticked(KEY), format=format_)
 
 
 async def blocked(services: dict[str, Running]) -> bool:
@@ -123,6 +125,7 @@ async def test_what_is_left_of_an_erased_address_is_known(world: World, services
         await everywhere(services, f"{receiver.url}/hook")
         before = await in_tables(services)
         assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions")), before
+        assert before["actions"]["operation_files.bytes"] == 2
         assert set(await in_broker(world)) >= set(STREAMS) - {"returpost.changes", "returpost.revocations"}
 
         (await services["blocklist"].http.post("/v1/addresses/erase", json={"addresses": [ANN]})).raise_for_status()

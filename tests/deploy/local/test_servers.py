@@ -18,7 +18,7 @@ import pytest
 from deploy.local import postgres, rabbitmq
 from deploy.local.backing import rabbit_in, read_running, start_backing, stop_all
 from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.processes import free_port, recall, remember
+from deploy.local.processes import Logs, free_port, recall, remember
 from deploy.local.rabbitmq import RabbitNode, find_binaries
 from tests.world import eventually
 
@@ -80,6 +80,18 @@ def test_a_port_that_is_taken_in_the_last_moment_is_another_programs(
             assert server.process is not None
         finally:
             server.stop()
+
+
+def test_only_what_a_start_wrote_tells_of_it(tmp_path: Path) -> None:
+    (tmp_path / "old.log").write_text("Address already in use\n")
+    (tmp_path / "cut.log").write_text("Address already in use\n")
+    logs = Logs(tmp_path, "*.log")
+    assert "in use" not in logs.tail(100)
+    (tmp_path / "cut.log").write_text("cut short")
+    (tmp_path / "new.log").write_text("begun")
+    with (tmp_path / "old.log").open("a") as old:
+        old.write("no space left")
+    assert logs.tail(5) == "short begun  left"
 
 
 async def publish(url: str) -> int:
