@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from services.classifier.rules.matching import Rules
-from services.classifier.rules.model import Placed, Rule, RuleFile, Tables
+from services.classifier.rules.model import Placed, RuleFile, Tables
+from services.classifier.rules.others import not_of_others
 from shared.contracts import Evidence
 from shared.errors import InvalidSettings
 from shared.vocabulary import Reason
@@ -66,7 +67,11 @@ def _assembled(files: Mapping[str, Path], checked: Collection[str]) -> Rules:
         raise InvalidSettings(f"{TABLES}: no meaning for {', '.join(sorted(missing))}")
     digest = hashlib.sha256(b"\0".join(files[name].name.encode() + bodies.get(name, b"") for name in sorted(files)))
     digest.update(tables.model_dump_json().encode())
-    rules = [placed for name, body in bodies.items() for placed in _placed(name, body, files[name], tables)]
+    packaged_ones: list[Placed] = []
+    own: list[Placed] = []
+    for name, body in bodies.items():
+        (packaged_ones if files[name].parent == PACKAGED else own).extend(_placed(name, body, files[name]))
+    rules = [*own, *not_of_others(packaged_ones, tables)]
     _check_names(rules)
     loaded = Rules(rules, tables, f"{tables.version}+{digest.hexdigest()[:12]}")
     check_examples(loaded, checked)
@@ -119,23 +124,15 @@ def _read(path: Path) -> bytes:
         raise InvalidSettings(f"{path.name}: {error}") from None
 
 
-def _placed(name: str, body: bytes, path: Path, tables: Tables) -> list[Placed]:
+def _placed(name: str, body: bytes, path: Path) -> list[Placed]:
     file = _parse(name, body, RuleFile)
-    rules, usual = file.rule, OWN_PRECEDENCE
-    if path.parent == PACKAGED:
-        rules, usual = [_unless_others(rule, tables) for rule in rules], PACKAGED_PRECEDENCE
-    default = usual if file.precedence is None else file.precedence
+    default = file.precedence
+    if default is None:
+        default = PACKAGED_PRECEDENCE if path.parent == PACKAGED else OWN_PRECEDENCE
     return [
         Placed(name.removesuffix(".toml"), rule, default if rule.precedence is None else rule.precedence)
-        for rule in rules
+        for rule in file.rule
     ]
-
-
-def _unless_others(rule: Rule, tables: Tables) -> Rule:
-    """Return the rule; one that calls an address dead is not for what is said of others."""
-    if not tables.reasons[rule.reason].dead:
-        return rule
-    return rule.model_copy(update={"unless": (*rule.unless, *tables.others)})
 
 
 def _parse(name: str, body: bytes, model: type[M]) -> M:

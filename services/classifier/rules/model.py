@@ -108,6 +108,10 @@ class Tables(BaseModel):
     reply_code: dict[str, Reason]
     others: tuple[str, ...] = ()
     """What is not there is something or somebody else than the recipient, or perhaps not: when any of these (RE2) is
-    found, no packaged rule calls an address dead."""
+    found, no packaged rule calls an address dead. `{name}` stands for any word of that kind."""
+    others_status: tuple[str, ...] = ()
+    """Enhanced statuses that are said of others: with one of them words alone make no user unknown."""
+    kinds: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Kinds of words (RE2) that `others` speaks of."""
     providers: dict[str, str] = Field(default_factory=dict)
     """Names of providers, with what is found in the names of their hosts."""

@@ -1,0 +1,44 @@
+"""Who else may be unknown: what keeps the packaged rules from calling an address dead (`others` in `tables.toml`)."""
+
+import re
+from collections.abc import Sequence
+
+from services.classifier.rules.model import Placed, Rule, Tables
+from shared.errors import InvalidSettings
+from shared.vocabulary import Reason
+
+EVIDENT = 700
+"""From this precedence on a rule holds whatever the status: a provider's own words, or what leaves no doubt."""
+_KIND = re.compile(r"\{([a-z]+)\}")
+_DEAD = ("x.1.1", "x.1.2", "x.1.3", "x.1.6", "5.1.10")
+"""Statuses that call an address dead by themselves."""
+
+
+def not_of_others(rules: Sequence[Placed], tables: Tables) -> list[Placed]:
+    """Return the rules; none calls an address dead for what is said of others, and no status alone does.
+
+    Raises `InvalidSettings`: `others` speaks of a kind of words that is none.
+    """
+    others = tuple(_KIND.sub(lambda found: _any_of(found[1], tables), pattern) for pattern in tables.others)
+    status_alone = Rule(
+        name="others", reason=Reason.UNDETERMINED, precedence=0, confidence=0.3, patterns=others, status=_DEAD,
+        source="tables.toml: a status that says dead, of words that speak of others",
+    )  # fmt: skip
+    return [*(_but_not_of(others, placed, tables) for placed in rules), Placed("tables", status_alone, 0)]
+
+
+def _but_not_of(others: tuple[str, ...], placed: Placed, tables: Tables) -> Placed:
+    rule = placed.rule
+    if not tables.reasons[rule.reason].dead:
+        return placed
+    changed = {"unless": (*rule.unless, *others)}
+    by_words = placed.precedence < EVIDENT and not (rule.status or rule.proven)
+    if by_words and rule.reason is Reason.USER_UNKNOWN:
+        changed["unless_status"] = (*rule.unless_status, *tables.others_status)
+    return placed._replace(rule=rule.model_copy(update=changed))
+
+
+def _any_of(kind: str, tables: Tables) -> str:
+    if kind not in tables.kinds:
+        raise InvalidSettings(f"tables.toml: others: there is no kind of words {kind!r}")
+    return f"({'|'.join(tables.kinds[kind])})"
