@@ -4,6 +4,7 @@ Every figure comes from the services' HTTP APIs; the simulation only says what t
 """
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from returpost.api import Api
+from returpost.simulated_persons import contacts_csv
 from returpost.simulated_sender import simulated_sender
 from returpost.simulation import JUNK, Expected, Mailing, dead_or_complained, expected, past_start, simulate
 
 SENDER = "demo"
+NAME = "Newsletter"
 RETRY_DELAYS = ("2s", "4s", "6s")
 SETTINGS = {
     "CLASSIFIER_RETRY_DELAYS": ",".join(RETRY_DELAYS),
@@ -142,6 +145,7 @@ class Demo:
         started = time.monotonic()
         self._dead_before = await asyncio.to_thread(dead_letters, self._api)
         await asyncio.to_thread(self._hand_in_mails)
+        await asyncio.to_thread(self._tell_as_a_crm)
         messages = await asyncio.to_thread(lambda: list(simulate(self.mailing)))
         self._junk = sum(body in JUNK for body in messages)
         async with simulated_sender(self.mailing, self._amqp_url) as sender:
@@ -201,6 +205,12 @@ class Demo:
             else:
                 self._unrecognised += 1
             self._progress("bounce mails", number, len(self._mails))
+
+    def _tell_as_a_crm(self) -> None:
+        tenant = {"tenant": self.mailing.tenant}
+        named = json.dumps({"name": NAME, "sent_at": self.mailing.start.isoformat()}).encode()
+        self._api.call("actions", "PUT", f"/v1/mailings/{self.mailing.mailing}", tenant, named)
+        self._api.call("actions", "POST", "/v1/contacts/import", tenant, contacts_csv(self.mailing), "text/csv")
 
     async def _watch(self, obeying: "asyncio.Task[None]", deadline: float) -> Figures:
         """Look at the figures until they are right or nothing changes any more."""

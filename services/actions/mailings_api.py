@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.actions import csv_import
-from services.actions.access import Tenant, Writer, rows
+from services.actions.access import Reader, Tenant, Writer, rows
 from services.actions.mailings import Q, take_mailings
 from services.actions.store import Q as STORE
 from shared import ids
@@ -35,6 +35,18 @@ class MailingBody(BaseModel):
     name: Label | None = None
     subject: Label | None = None
     sent_at: Time | None = None
+
+
+@router.get("/mailings/{mailing}")
+async def mailing(
+    request: Request, response: Response, caller: Reader, mailing: Id, tenant: Tenant = None
+) -> dict[str, Any]:
+    """What is known of a mailing: its name and subject, when it was sent, and the first and last that came of it."""
+    found = await rows(request, Q["mailing"], caller.tenant_for(tenant), mailing)
+    if not found:
+        raise HTTPException(404, f"mailing: {mailing} is not known")
+    response.headers["ETag"] = etag(found[0]["version"])
+    return found[0]
 
 
 @router.put("/mailings/{mailing}", status_code=204)

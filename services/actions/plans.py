@@ -44,7 +44,8 @@ _RARE = {
 _TYPES = {Sort.TYPE: "boolean", Sort.CODE: "smallint", Sort.SENT: "timestamptz", Sort.RETURNED: "timestamptz",
           Sort.COUNT: "integer", Sort.SINCE: "timestamptz"}  # fmt: skip
 _DOMAIN = "split_part({address}, '@', -1)"
-_COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mailing} AS mailing, r.status,
+_COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mailing} AS mailing,
+    m.name AS mailing_name, r.status,
     CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END AS type, o.contact, o.name, o.company,
     coalesce(o.former_employee, false) AS former_employee, r.reply_code AS code, r.enhanced_status, {reason} AS reason,
     r.sent_at, r.returned_at, r.opened_at, r.complained_at, coalesce(s.blocked, false) AS blocked,
@@ -120,7 +121,10 @@ class Plan:
 
     def _joined(self) -> str:
         """Return the joins of a page's rows `p` with all that is shown of them."""
-        owner = "LEFT JOIN owners AS o ON o.tenant = $1 AND o.address = p.address"
+        owner = (
+            "LEFT JOIN owners AS o ON o.tenant = $1 AND o.address = p.address "
+            "LEFT JOIN mailings AS m ON m.tenant = $1 AND m.mailing = p.mailing"
+        )
         if self._by_state:
             return (
                 "JOIN address_states AS s ON s.tenant = $1 AND s.address = p.address LEFT JOIN recipients AS r "
@@ -153,6 +157,8 @@ class Plan:
         """Return the statement for groups with their counts, the largest first, out of at most `grouped` rows."""
         statement = Statement()
         shown, name = (", o.company AS shown", "min(shown)") if group is Group.COMPANY else ("", "value::text")
+        if group is Group.MAILING:
+            name = "coalesce((SELECT m.name FROM mailings AS m WHERE m.tenant = $1 AND m.mailing = value), value)"
         source = self._source(statement, MANY)
         statement.sql = (
             f"SELECT value::text, {name} AS name, count(*) AS count, sum(count(*)) OVER () AS seen "  # noqa: S608

@@ -12,6 +12,7 @@ from nicegui import ui
 
 from services.console import downloads, pages, provider, sign_in, texts
 from services.console.api_client import Services
+from services.console.entrance import answer_for_lost_pages
 from services.console.session import Guard, Keeper
 from services.console.settings import Settings
 from shared.errors import InvalidSettings
@@ -41,6 +42,7 @@ def create(settings: Settings) -> FastAPI:
         return {"ok": True}
 
     pages.register(app)
+    answer_for_lost_pages()
     ui.run_with(
         app,
         title="Returpost",

@@ -9,18 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.console import session, texts
 from services.console.api_client import Away, Refused, SignedOut
-from services.console.parts.brand import MARK, STYLE_SHEET
+from services.console.entrance import document
 
 YEAR = 365 * 24 * 3600
-DOCUMENT = """<!doctype html>
-<html><head><meta charset="utf-8"><title>{title} · Returpost</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="/assets/favicon.svg"><link rel="stylesheet" href="{style}">
-<script src="/assets/page.js" defer></script></head>
-<body class="entrance"><main class="entrance-card">
-<div class="brand">{mark}<span>Returpost</span></div>
-<h1>{title}</h1>
-{notice}
+_FORMS = """{notice}
 <form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{next}">
 <label class="field"><span>{name_label}</span>
@@ -32,8 +24,7 @@ DOCUMENT = """<!doctype html>
 </form>
 {single}
 <form method="post" action="/preferences" class="languages">
-<input type="hidden" name="next" value="/sign-in?{query}">{languages}</form>
-</main></body></html>"""
+<input type="hidden" name="next" value="/sign-in?{query}">{languages}</form>"""
 
 router = APIRouter()
 
@@ -50,11 +41,9 @@ async def page(
         for code, title in texts.LANGUAGES.items()
         if code != say.language
     ]
-    return HTMLResponse(
-        DOCUMENT.format(
-            title=say.t("Sign in"),
-            style=STYLE_SHEET,
-            mark=MARK,
+    return document(
+        say.t("Sign in"),
+        _FORMS.format(
             notice=notice,
             next=escape(following),
             name=escape(name),

@@ -131,6 +131,9 @@ async def test_an_edit_of_what_has_changed_since_is_refused(actions: Running) ->
         assert (await http.put(path, json={"name": "Z"}, headers={"If-Match": tag})).status_code == 412
         same = await http.put(path, json={"name": "Other"}, headers={"If-Match": changed.headers["etag"]})
         assert same.headers["etag"] == changed.headers["etag"], "nothing to be seen has changed"
+        read = await http.get(path)
+        assert (read.json()["name"], read.headers["etag"]) == ("Other", same.headers["etag"])
+        assert (await http.get(f"{path}-not-there")).status_code == 404
 
 
 async def test_members_and_recipients_from_csv(world: World, actions: Running) -> None:

@@ -61,6 +61,14 @@ async def test_each_sort_both_ways_page_by_page(
     assert counted == {"count": number, "exact": True}
 
 
+async def test_mailings_are_shown_by_their_names(actions: Running) -> None:
+    assert (await actions.http.put("/v1/mailings/m1", json={"name": "Newsletter"})).status_code == 204
+    rows = await pages(actions, "returned")
+    assert {(row["mailing"], row["mailing_name"]) for row in rows} == {("m1", "Newsletter"), ("m2", None)}
+    groups = (await actions.http.get("/v1/views/returned/groups", params={"by": "mailing"})).json()["groups"]
+    assert {(one["value"], one["name"]) for one in groups} == {("m1", "Newsletter"), ("m2", "m2")}
+
+
 @pytest.mark.parametrize("few", [0, plans.FEW])
 async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     for limit in ("FEW", "FOUND", "MANY"):  # what is left is looked up first, or met on the way

@@ -45,6 +45,18 @@ def axe() -> str:
     return kept.read_text()
 
 
+@pytest.mark.parametrize("language", ["nb", "en"])
+def test_what_is_not_there_says_so_and_leads_back(system: System, visit: Visit, language: str) -> None:
+    t, page = Texts(language).t, visit("marketer", language)
+    answer = page.context.request.get(f"{system.url}/nothing", headers={"Accept-Language": language})
+    assert answer.status == 404
+    assert f"<h1>{t('There is no such page')}</h1>" in answer.text()
+    assert f'href="/">{t("To the overview")}</a>' in answer.text()
+    for path in ("/mailings/nothing", "/contacts/nothing"):
+        page.goto(system.url + path)
+        expect(page.get_by_text(t("What you asked for is not there."))).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_accessible_by_axe(system: System, visit: Visit, axe: str, theme: str) -> None:
     page = visit("administrator", "nb" if theme == "dark" else "en", bypass_csp=True)  # axe writes styles of its own

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from returpost.simulated_persons import contacts_csv
 from returpost.simulated_replies import HARD, RECEIVERS, SOFT
 from returpost.simulation import (
     JUNK,
@@ -21,8 +22,9 @@ from returpost.simulation import (
     results,
     simulate,
 )
+from services.actions import csv_import
 from shared.cloudevents import decode
-from shared.contracts import DeliveryResult, RetryRequested
+from shared.contracts import ContactUpserted, DeliveryResult, RetryRequested
 from shared.errors import InvalidSettings
 from shared.vocabulary import Reason, Result, VerdictType
 
@@ -170,3 +172,15 @@ def _command(mailing: Mailing, address: str, attempt: int) -> RetryRequested:
         due=mailing.start,
         reason=Reason.GREYLISTED,
     )
+
+
+def test_most_recipients_are_persons_of_a_crm() -> None:
+    mailing = Mailing(1_000)
+    read = list(csv_import.read(contacts_csv(mailing), mailing.start))
+    persons = [one for one in read if isinstance(one, ContactUpserted)]
+    assert len(persons) == len(read)
+    assert 850 < len(persons) < 950
+    addresses = {one.address for one in recipients(mailing)}
+    assert {address for person in persons for address in person.addresses or ()} <= addresses
+    assert all(person.name and " " in person.name for person in persons)
+    assert contacts_csv(mailing) == contacts_csv(Mailing(1_000))

@@ -1,3 +1,7 @@
+-- name: mailing
+-- What is known of one mailing.
+SELECT mailing, name, subject, sent_at, first_seen, last_seen, version FROM mailings WHERE tenant = $1 AND mailing = $2
+
 -- name: read_mailings
 -- Mailings, in hand from here on.
 SELECT m.* FROM mailings AS m JOIN unnest($1::text[], $2::text[]) AS k (tenant, mailing) USING (tenant, mailing)

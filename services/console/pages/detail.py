@@ -66,7 +66,7 @@ async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
             t("E-mail address"): row["address"],
             t("Name"): row.get("name"),
             t("Company"): row.get("company"),
-            t("Mailing"): row.get("mailing"),
+            t("Mailing"): row.get("mailing_name") or row.get("mailing"),
             t("Status"): reasons.word(texts, reasons.STATUSES, row.get("status")),
             t("Cause of the block"): reasons.word(texts, reasons.CAUSES, row.get("cause")),
             t("Number of returns"): texts.number(row["return_count"]) if row.get("return_count") else None,

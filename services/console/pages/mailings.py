@@ -115,14 +115,15 @@ async def mailings(visitor: Visitor) -> None:
 
 async def mailing(visitor: Visitor) -> None:
     """One mailing: its recipients, and a tab for what was returned."""
-    name = visitor.parameters["mailing"]
+    identity = visitor.parameters["mailing"]
+    place = f"/mailings/{quote(identity, safe='')}"
     bounces = visitor.query.get("tab") == "bounces"
     trail((visitor.t("Mailings"), "/mailings"))
-    heading(name, visitor.t("Choose whom to see, tick, then choose what to do below the table."))
-    place = f"/mailings/{quote(name, safe='')}"
+    known = await visitor.api.get("actions", f"/v1{place}")
+    heading(known["name"] or identity, visitor.t("Choose whom to see, tick, then choose what to do below the table."))
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
         link(visitor.t("Recipients"), place, aria_current=None if bounces else "page")
         link(visitor.t("Manage bounces"), f"{place}?tab=bounces", aria_current="page" if bounces else None)
-    source = Rows(visitor, BOUNCES if bounces else RECIPIENTS, name)
+    source = Rows(visitor, BOUNCES if bounces else RECIPIENTS, identity)
     also = {"tab": "bounces"} if bounces else {}
     await board.show(visitor, source, also, () if bounces else tuple(SHOWN.items()))

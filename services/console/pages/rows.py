@@ -194,7 +194,7 @@ class Rows:
             "type": _toned(texts, reasons.TYPES, row["type"], "bad" if row["type"] == "hard" else "warn"),
             "reason": reason_cell(texts, row),
             "code": {"text": code_of(row)},
-            "mailing": {"text": row["mailing"] or ""},
+            "mailing": {"text": row["mailing_name"] or row["mailing"] or "", "title": row["mailing"]},
             "cause": _toned(texts, reasons.CAUSES, row["cause"], "bad"),
             "return_count": {"text": "" if count is None else texts.number(count)},
             **times,

@@ -12,7 +12,7 @@ from services.console.parts.markup import Tag, empty
 from services.console.parts.shell import Visitor
 
 TOP_RETURNS, TOP_COMPLAINTS = 16.0, 0.8
-"""Per cent at which the axes end, so that the limits can be told apart; higher bars are cut off."""
+"""Per cent at which the axes end, so that the limits can be told apart; higher bars are cut off and say it."""
 Rows = Sequence[dict[str, Any]]
 
 
@@ -47,7 +47,7 @@ def _rate(
     names = [row["name"] or row["mailing"] for row in mailings]
     titles = [f"{name}: {texts.percent(share, digits)}" for name, share in zip(names, shares, strict=True)]
     made = [
-        Bar(texts.short_day(row["at"]), title, (round(share * 100, 3),))
+        Bar(texts.short_day(row["at"]), title, (round(share * 100, 3),), texts.percent(share, 0))
         for row, title, share in zip(mailings, titles, shares, strict=True)
     ]
 

@@ -1,5 +1,6 @@
 """Bars along time, with limits as lines: the one kind of chart that the console draws."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from services.console.parts.chart import Chart
 
 QUIET = {"color": "--quiet"}
+OVER = {"show": True, "position": "insideTop", "color": "--ink", "backgroundColor": "--surface", "padding": [1, 3],
+        "borderRadius": 3}  # fmt: skip
+"""How a bar that is cut off says how high it is."""
 MOST_LABELS = 8
 
 
@@ -17,6 +21,8 @@ class Bar:
     label: str
     title: str
     values: Sequence[float]
+    shown: str = ""
+    """Its value as a text, for a bar that is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,12 @@ def bar_chart(
 ) -> None:
     """Draw bars. `told` says in words what is seen; `on_picked` gets the place of the bar and of the series.
 
-    `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off. It ends at a
-    multiple of `step`.
+    `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off, and say how
+    high they are. It ends at a multiple of `step`.
     """
     highest = max([*(sum(bar.values) for bar in bars), *(limit.at * 1.2 for limit in limits)], default=0.0)
-    axis: dict[str, Any] = {} if top is None else _axis(min(-(-highest // step) * step, top))
+    end = math.inf if top is None else min(-(-highest // step) * step, top)
+    axis: dict[str, Any] = {} if top is None else {"max": end, "interval": end / 4}
     options = {
         "grid": {"left": 8, "right": 44 if limits else 8, "top": 16, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "item", "renderMode": "richText", "formatter": "{b}"},
@@ -62,7 +69,7 @@ def bar_chart(
                   "axisLabel": QUIET | {"interval": max(0, len(bars) // MOST_LABELS - (len(bars) % MOST_LABELS == 0))}},
         "yAxis": {"type": "value", "min": 0, "splitLine": {"lineStyle": {"color": "--line"}}, "splitNumber": 4,
                   "axisLabel": dict(QUIET)} | axis,
-        "series": _series(bars, series, limits), "unit": unit,
+        "series": _series(bars, series, limits, end), "unit": unit,
     }  # fmt: skip
 
     def picked(event: dict[str, Any]) -> None:
@@ -71,18 +78,18 @@ def bar_chart(
     Chart(options, told, picked)
 
 
-def _axis(end: float) -> dict[str, Any]:
-    return {"max": end, "interval": end / 4}
+def _cut(bar: Bar, nth: int, end: float) -> dict[str, Any]:
+    return {"label": OVER | {"formatter": bar.shown}} if bar.values[nth] > end else {}
 
 
-def _series(bars: Sequence[Bar], series: Sequence[Series], limits: Sequence[Limit]) -> list[dict[str, Any]]:
+def _series(bars: Sequence[Bar], series: Sequence[Series], limits: Sequence[Limit], end: float) -> list[dict[str, Any]]:
     lines = [
         {"yAxis": limit.at, "lineStyle": {"color": limit.colour}, "label": {"formatter": limit.text}}
         for limit in limits
     ]
     drawn = []
     for nth, one in enumerate(series):
-        data = [{"value": bar.values[nth], "name": bar.title} for bar in bars]
+        data = [{"value": min(bar.values[nth], end), "name": bar.title} | _cut(bar, nth, end) for bar in bars]
         drawn.append(
             {"type": "bar", "id": str(nth), "name": one.title, "data": data, "stack": "all", "barMaxWidth": 36,
              "itemStyle": {"color": one.colour}, "cursor": "pointer",

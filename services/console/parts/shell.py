@@ -72,6 +72,9 @@ class Visitor:
             return self.t("You have been signed out."), self.t("Sign in again; nothing is lost."), way
         if isinstance(trouble, Refused) and trouble.status == 403:
             return self.t("You are not allowed to do this."), self.t("An administrator can give you the right."), None
+        if isinstance(trouble, Refused) and trouble.status == 404:
+            more = self.t("Perhaps it was removed, or the address of this page is mistyped.")
+            return self.t("What you asked for is not there."), more, None
         told = trouble.title if isinstance(trouble, Refused) else str(trouble)
         faults = "; ".join(f"{e.get('field')}: {e.get('problem')}" for e in getattr(trouble, "errors", []))
         return self.t("That was not accepted."), faults or told, None
