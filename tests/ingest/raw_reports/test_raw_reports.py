@@ -253,7 +253,7 @@ async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(world: Wo
 
 
 async def test_the_oldest_go_first(world: World) -> None:
-    now, pool = datetime.now(UTC), await connect(world.admin_url, "ingest", size=1)  # a service would let some go, too
+    now, pool = datetime.now(UTC), await connect(world.admin_url, "ingest", size=2)  # a service would let some go, too
     rows = [
         (ids.of_content(n), TENANT, now - timedelta(days=n), "http", "read", "", "text/plain", 9, b"x" * 100)
         for n in range(50)
