@@ -1,6 +1,6 @@
 """The floor of webhooks: the least that answers a request when RabbitMQ has confirmed its body.
 
-A bare ASGI application under the same server, with the same number of processes on one socket. It proves nothing,
+A bare ASGI application under the same server, with the same number of processes on one port. It proves nothing,
 reads nothing and keeps nothing: what came in while the last message was confirmed goes out as the next one, to a quorum
 queue.
 """
@@ -28,16 +28,25 @@ async def floor(amqp_url: str, processes: int) -> AsyncIterator[int]:
     connection = await aio_pika.connect(amqp_url)
     async with connection, connection.channel() as channel:
         await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-            listening.set_inheritable(True)
-            running = [await _start(amqp_url, listening) for _ in range(processes)]
+        with contextlib.ExitStack() as stack:
+            port, running = 0, []
+            for _ in range(processes):
+                listening = stack.enter_context(_listen(port))
+                port = listening.getsockname()[1]
+                running.append(await _start(amqp_url, listening))
             try:
-                yield listening.getsockname()[1]
+                yield port
             finally:
                 for process in running:
                     process.kill()
                     await process.wait()
                 await channel.queue_delete(QUEUE)
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.create_server(("127.0.0.1", port), backlog=1024, reuse_port=True)
+    listening.set_inheritable(True)
+    return listening
 
 
 async def _start(amqp_url: str, listening: socket.socket) -> asyncio.subprocess.Process:

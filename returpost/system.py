@@ -66,10 +66,10 @@ def system(home: Home, options: Options, say: Say) -> Iterator[tuple[Running, li
             say("preparing the database and the topology")
             secrets = secrets_of(home, options.senders)
             access = _set_up(backing, options, secrets, say)
-            sockets = {service: stack.enter_context(_listen(service, say)) for service in options.services}
+            sockets = {service: listen(service, options, say, stack) for service in options.services}
             running = Running(
                 os.getpid(),
-                {service: _url(listening) for service, listening in sockets.items()},
+                {service: _url(listening[0]) for service, listening in sockets.items()},
                 backing.amqp_url,
                 backing.database_url,
                 backing.management_url,
@@ -130,18 +130,21 @@ def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str,
     return urls
 
 
-def programs(options: Options, access: Access, sockets: Mapping[str, socket.socket], secrets: Secrets) -> list[Program]:
+def programs(
+    options: Options, access: Access, sockets: Mapping[str, Sequence[socket.socket]], secrets: Secrets
+) -> list[Program]:
     """Return the processes to run, each with its own secrets alone."""
-    urls = {service: _url(listening) for service, listening in sockets.items()}
+    urls = {service: _url(listening[0]) for service, listening in sockets.items()}
     return [
-        _program(service, number, options, access, _socket(sockets[service], number, options), secrets, urls)
+        _program(service, number, options, access, listening, secrets, urls)
         for service in options.services
-        for number in range(1, options.workers.get(service, 1) + 1)
+        for number, listening in enumerate(_of_each(sockets[service], options.workers.get(service, 1)), 1)
     ]
 
 
-def _socket(listening: socket.socket, number: int, options: Options) -> socket.socket | None:
-    return listening if number == 1 or options.share_http else None
+def _of_each(sockets: Sequence[socket.socket], workers: int) -> list[socket.socket | None]:
+    """Return the socket of each process; those that have none answer on a port of their own."""
+    return [*sockets, *[None] * (workers - len(sockets))]
 
 
 async def operate(
@@ -233,12 +236,23 @@ def _program(
     return Program(name, command, environment, descriptors)
 
 
-def _listen(service: str, say: Say) -> socket.socket:
+def listen(service: str, options: Options, say: Say, until: ExitStack) -> list[socket.socket]:
     """Listen on the port that was asked for, else on the usual one, else, when it is taken, on a free one.
 
-    The socket is ours and the service inherits it: while a service starts anew its callers wait, and no other
-    installation on this machine can take its port.
+    The sockets are ours and the service inherits them: while a service starts anew its callers wait, and no other
+    installation on this machine can take its port. Processes that share a port have a socket each, among which the
+    kernel deals out the callers: of one that all accept from, whoever comes first takes nearly all.
     """
+    first = _first(service, say)
+    if not options.share_http:
+        return [until.enter_context(first)]
+    place = first.getsockname()[:2]
+    first.close()
+    number = options.workers.get(service, 1)
+    return [until.enter_context(socket.create_server(place, backlog=BACKLOG, reuse_port=True)) for _ in range(number)]
+
+
+def _first(service: str, say: Say) -> socket.socket:
     asked = setting(f"{service.upper()}_HTTP_PORT")
     usual = int(asked) if asked and asked.isdigit() else PORTS[service]
     host = setting("HTTP_HOST") or "127.0.0.1"
