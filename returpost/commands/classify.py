@@ -79,18 +79,32 @@ def classify(
             sys.stderr.write(f"{name}: {error.strerror or error}\n")
             unread += 1
             continue
-        for recipient, original, evidence in of_lines(body) if lines else of_file(name, body):
+        told = of_lines(body) if lines else of_file(name, body)
+        for number, (recipient, original, evidence) in enumerate(told, 1):
             verdict = judge(evidence, loaded) if evidence else None
-            _show(Judged(name, recipient, original, evidence, verdict), loaded, as_json=as_json)
+            place = f"{name}:{number}" if lines else recipient or name
+            if lines and evidence and (fault := _fault_of_line(evidence.diagnostic)):
+                sys.stderr.write(f"{place}: {fault}\n")
+            _show(Judged(name, recipient, original, evidence, verdict), place, loaded, as_json=as_json)
     if unread:
         raise typer.Exit(WRONG_USE)
+
+
+def _fault_of_line(text: str) -> str | None:
+    """Return what is wrong with a line that is judged all the same."""
+    if not text.strip():
+        return "there is nothing on this line"
+    return "not all of this line is UTF-8" if "\ufffd" in text else None
 
 
 def paths(names: list[str]) -> Iterator[str]:
     """Yield the files, of folders all that are in them."""
     for name in names:
         if name != "-" and Path(name).is_dir():
-            yield from (str(path) for path in sorted(Path(name).rglob("*")) if path.is_file())
+            found = [str(path) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+            if not found:
+                sys.stderr.write(f"{name}: there are no files in this folder\n")
+            yield from found
         else:
             yield name
 
@@ -135,7 +149,7 @@ def of_lines(body: bytes) -> Iterator[Told]:
         yield None, None, Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
 
 
-def _show(judged: Judged, rules: "Rules", *, as_json: bool) -> None:
+def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(judged.as_json(), ensure_ascii=False) + "\n")
         return
@@ -143,7 +157,6 @@ def _show(judged: Judged, rules: "Rules", *, as_json: bool) -> None:
 
     from returpost.commands.terminal import out
 
-    head = judged.recipient or judged.file
     verdict = judged.verdict
     if verdict is None:
         out.print(

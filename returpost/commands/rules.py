@@ -78,7 +78,7 @@ def coverage(
         deciding[classify(evidence, loaded).rule] += 1
     total = deciding.total()
     by_rule = sum(count for rule, count in deciding.items() if not rule.startswith(("tables.", "kind.")))
-    by_code = sum(deciding[f"tables.{table}"] for table in ("status", "reply_code"))
+    by_code = sum(count for rule, count in deciding.items() if rule.startswith("tables.")) - deciding["tables.nothing"]
     never = sorted(placed.name for placed in loaded if placed.name not in deciding)
     found = {
         "bounces": total, "by_rule": by_rule, "by_code": by_code, "by_nothing": deciding["tables.nothing"],

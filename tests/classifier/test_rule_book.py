@@ -71,7 +71,7 @@ def test_a_broken_file_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
 
 def test_a_broken_file_at_the_start_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "tenants" / "acme" / "own.toml", "weather")
-    with pytest.raises(InvalidSettings, match="rule mine"):
+    with pytest.raises(InvalidSettings, match=r"tenants/acme/own\.toml: rule mine"):
         RuleBook(tmp_path)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from services.classifier.rules import Rules, load
 from services.classifier.verdict import classify
+from services.ingest.smtp_reply import parse_reply
 from shared.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType
 
 RULES: Rules = load()
@@ -136,3 +137,27 @@ def test_the_same_evidence_gets_the_same_verdict() -> None:
     first = judge("550 5.1.1 user unknown", remote_mta="mx.example.com")
     assert judge("550 5.1.1 user unknown", remote_mta="mx.example.com") == first
     assert judge("550 5.1.1 user unknown", remote_mta="mx.example.org") == first
+
+
+@pytest.mark.parametrize(
+    ("text", "dead"),
+    [
+        ("550 5.7.1 No such user!", True),
+        ("550 5.7.1 <ann@example.com>: Recipient address rejected: user unknown", True),
+        ("550 5.7.1 The policy of the user was not found", False),
+        ("550 5.7.1 No record of that user with us, mail refused", False),
+        ("550 No record of that user with us, mail refused", True),
+    ],
+)
+def test_a_status_about_something_else_is_overruled_by_a_sentence_of_its_own(text: str, dead: bool) -> None:
+    reply = parse_reply(text)
+    evidence = Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+    assert classify(evidence, RULES).dead_address is dead
+
+
+def test_a_status_alone_kills_nobody_when_the_words_speak_of_others() -> None:
+    of_others = Evidence(
+        reply_code=550, status="5.1.1", diagnostic="550 5.1.1 If the mailbox does not exist, you are told"
+    )
+    assert not classify(of_others, RULES).dead_address
+    assert classify(Evidence(reply_code=550, status="5.1.1", diagnostic="550 5.1.1 zork"), RULES).dead_address

@@ -42,3 +42,16 @@ def test_what_is_no_report_says_so_and_a_file_that_is_not_there_is_told(tmp_path
     letter.write_text("From: a@example.com\nSubject: Hello\n\nHow are you?\n")
     (row,) = judged(str(letter), str(tmp_path / "nowhere.eml"), code=2)
     assert (row["recipient"], row["type"], row["rule"]) == (None, "none", None)
+
+
+def test_lines_are_told_by_their_number_and_bad_ones_named(tmp_path: Path) -> None:
+    replies = tmp_path / "replies.txt"
+    replies.write_bytes(b"550 5.1.1 User unknown\n\n550 \xff\n")
+    done = CliRunner().invoke(app, ["classify", "--lines", str(replies)])
+    assert f"{replies}:2: there is nothing on this line" in done.stderr
+    assert f"{replies}:3: not all of this line is UTF-8" in done.stderr
+    assert f"{replies}:1  hard  user_unknown" in done.stdout.replace("\n", "")
+
+
+def test_a_folder_without_files_says_so(tmp_path: Path) -> None:
+    assert f"{tmp_path}: there are no files" in CliRunner().invoke(app, ["classify", str(tmp_path)]).stderr

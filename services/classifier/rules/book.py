@@ -59,7 +59,14 @@ class RuleBook:
 
 
 def _loaded(own: Path | None) -> tuple[Rules, dict[str, Rules]]:
-    return load(own), {folder.name: load(own, folder) for folder in _tenant_folders(own)}
+    return load(own), {folder.name: _of_tenant(own, folder) for folder in _tenant_folders(own)}
+
+
+def _of_tenant(own: Path | None, folder: Path) -> Rules:
+    try:
+        return load(own, folder)
+    except InvalidSettings as error:
+        raise InvalidSettings(f"{TENANTS}/{folder.name}/{error}") from None
 
 
 def _tenant_folders(own: Path | None) -> list[Path]:

@@ -20,9 +20,13 @@ def not_of_others(rules: Sequence[Placed], tables: Tables) -> list[Placed]:
     Raises `InvalidSettings`: `others` speaks of a kind of words that is none.
     """
     others = tuple(_KIND.sub(lambda found: _any_of(found[1], tables), pattern) for pattern in tables.others)
+    if not others:
+        return list(rules)
     status_alone = Rule(
         name="others", reason=Reason.UNDETERMINED, precedence=0, confidence=0.3, patterns=others, status=_DEAD,
-        source="tables.toml: a status that says dead, of words that speak of others",
+        source="A status that says dead, and words that speak of others",
+        examples=("550 5.1.1 We do not say whether there is such a mailbox",),
+        counter_examples=("550 5.1.1 No such mailbox",),
     )  # fmt: skip
     return [*(_but_not_of(others, placed, tables) for placed in rules), Placed("tables", status_alone, 0)]
 
