@@ -136,7 +136,10 @@ def _keys_or_secrets(request: Request, settings: WebhookSettings, secrets: list[
 
 def _mandrill(request: Request, secrets: list[str], public_url: str) -> None:
     url = public_url.rstrip("/") + request.path
-    fields = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refused("wrong", "signature: a field stands there twice, and only one can be the one that was signed")
     mandrill(secrets, url, fields, request.headers["x-mandrill-signature"])
 
 

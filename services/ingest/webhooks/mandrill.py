@@ -30,7 +30,8 @@ def cut(body: bytes) -> Iterable[bytes]:
     """Return the exact bytes of each event in the form. Raises `InvalidMessage`."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=20)
-        return elements(fields["mandrill_events"][0].encode())
+        (events,) = fields["mandrill_events"]
+        return elements(events.encode())
     except (KeyError, ValueError):
         raise InvalidMessage("body: not a form with the field mandrill_events") from None
 

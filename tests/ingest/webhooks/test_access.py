@@ -59,6 +59,8 @@ def test_mandrill_signs_the_address_that_it_knows() -> None:
     settings = WebhookSettings(mandrill_secrets=SecretStr(KEY), public_url="https://in.example.com/")
     assert refused("mandrill", settings, signed, body) is None
     assert refused("mandrill", settings, signed, body + b"&x=1") == "wrong"
+    for forged in (b"mandrill_events=%5B1%5D&" + body, body + b"&mandrill_events=%5B1%5D"):
+        assert refused("mandrill", settings, signed, forged) == "wrong"
     elsewhere = settings.model_copy(update={"public_url": "https://out.example.com"})
     assert refused("mandrill", elsewhere, signed, body) == "wrong"
     assert refused("mandrill", WebhookSettings(mandrill_secrets=SecretStr(PASSWORD)), signed | BASIC, body) is None
