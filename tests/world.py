@@ -14,6 +14,8 @@ import httpx
 from aio_pika.abc import AbstractConnection
 
 from shared.cloudevents import BATCHED, Event, encode
+from shared.database import Pool
+from shared.faults import is_infrastructure
 from shared.security import ALL_TENANTS, SCOPES, issue
 from shared.service import Service
 from shared.settings import ServiceSettings
@@ -23,6 +25,15 @@ TENANT = "acme"
 TOKEN_KEY = "a-key-for-tests-of-sufficient-length"
 PATIENCE = 30.0
 """Seconds until a test gives up on an event; it goes on as soon as the event is there."""
+
+LEFT = """
+    SELECT 'setting ' || name FROM pg_settings WHERE source = 'session' AND setting <> reset_val
+    UNION ALL SELECT 'lock' FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'
+    UNION ALL SELECT 'listening' FROM pg_listening_channels()
+    UNION ALL SELECT 'table ' || relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'
+    UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable
+"""
+"""What of a connection outlives its transactions."""
 
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
@@ -39,6 +50,18 @@ async def eventually(look: Callable[[], Awaitable[T]], accept: Callable[[T], boo
         assert asyncio.get_running_loop().time() < deadline, f"still {seen!r} after {PATIENCE} s"
         await asyncio.sleep(interval)
         interval = min(0.2, interval * 1.5)
+
+
+async def left_behind(pool: Pool) -> list[str]:
+    """Return what connections that were given back still hold for whoever gets them next: the pool resets nothing."""
+    try:
+        async with AsyncExitStack() as stack:
+            idle = [await stack.enter_async_context(pool.acquire()) for _ in range(pool.get_idle_size())]
+            return [str(row[0]) for connection in idle for row in await connection.fetch(LEFT)]
+    except Exception as error:
+        if not is_infrastructure(error):
+            raise
+        return []  # the test has taken the server away
 
 
 @dataclass
@@ -71,6 +94,9 @@ class World:
                 headers={"Authorization": f"Bearer {self.token(tenant=ALL_TENANTS if name == 'replay' else TENANT)}"},
             )
             yield Running(service, await stack.enter_async_context(http))
+            if service._pool is not None:
+                left = await left_behind(service._pool)
+                assert not left, f"connections of {name} were given back with {left}"
 
     def token(self, *, tenant: str = TENANT, scopes: tuple[str, ...] = SCOPES) -> str:
         """Return an API token."""

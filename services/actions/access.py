@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from services.actions.store import Row
 from shared.contracts import Name, Text
 from shared.database import Pool
 from shared.security import Caller, requires
@@ -24,5 +23,12 @@ def pool_of(request: Request) -> Pool:
 
 async def rows(request: Request, statement: str, *arguments: Any) -> list[dict[str, Any]]:
     """Return what a statement finds."""
-    found: list[Row] = await pool_of(request).fetch(statement, *arguments)
-    return [dict(row) for row in found]
+    (found,) = await each(request, (statement, *arguments))
+    return found
+
+
+async def each(request: Request, *asked: tuple[Any, ...]) -> list[list[dict[str, Any]]]:
+    """Return what each of some statements, with its arguments, finds: on one connection, so that it is waited for once
+    while much is going on."""
+    async with pool_of(request).acquire() as connection:
+        return [[dict(row) for row in await connection.fetch(*one)] for one in asked]

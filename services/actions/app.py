@@ -53,6 +53,9 @@ from shared.service import Service, run
 from shared.topology import COMMANDS
 
 REMOVAL_SECONDS = 60
+BLOCKS_AT_ONCE = 500
+"""Blocks and lifts in one batch, which is one message when they come by the million: whoever asks something meanwhile
+waits for less."""
 EXPORTS_AT_ONCE = 2
 """Files a process has made at once: a small one does not wait for a large one."""
 
@@ -65,8 +68,8 @@ def create(settings: Settings) -> Service[Settings]:
 
     service.consume("actions.delivery-recorded", DeliveryRecorded, take_results)
     service.consume("actions.bounce-classified", BounceClassified, take_verdicts)
-    service.consume("actions.address-blocked", AddressBlocked, take_blocks)
-    service.consume("actions.address-unblocked", AddressUnblocked, take_blocks)
+    service.consume("actions.address-blocked", AddressBlocked, take_blocks, most=BLOCKS_AT_ONCE)
+    service.consume("actions.address-unblocked", AddressUnblocked, take_blocks, most=BLOCKS_AT_ONCE)
     service.consume("actions.address-erased", AddressErased, take_erasures)
     service.consume("actions.block-cleared", BlockCleared, take_cleared)
     service.consume("actions.block-applied", BlockApplied, take_applied)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.actions.paging import Place, Statement, following
-from services.actions.plans import COUNTED, FEW, MANY
+from services.actions.paging import Place, Statement, counting, following
+from services.actions.plans import FEW, MANY
 
 
 class Sort(StrEnum):
@@ -69,10 +69,9 @@ class Plan:
         return statement
 
     def count(self) -> Statement:
-        """Return the statement that counts, up to one more than `COUNTED`."""
+        """Return the statement that counts."""
         statement = Statement()
-        statement.sql = f"SELECT count(*) FROM (SELECT 1 {self._source(statement, MANY)} LIMIT {COUNTED + 1}) AS n"  # noqa: S608
-        return statement
+        return counting(statement, self._source(statement, MANY))
 
     def found(self) -> Statement | None:
         """Return the statement that counts what the search finds, up to one more than `MANY`; nothing without one."""

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.actions import csv_import, paging, text
-from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, rows
+from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, each, rows
 from services.actions.contact_list import Plan, Sort, Wanted
 from services.actions.contacts import Q, take_contacts
-from services.actions.plans import COUNTED
 from services.actions.store import Q as STORE
 from shared import ids
 from shared.cloudevents import Event, event
@@ -88,9 +87,7 @@ async def contacts(
 @router.get("/count/contacts")
 async def contacts_count(request: Request, plan: Asked) -> dict[str, Any]:
     """How many contacts there are: exact up to 10,000, else `exact` is false and there are more."""
-    statement = plan.count()
-    (row,) = await rows(request, statement.sql, *statement.arguments)
-    return {"count": min(row["count"], COUNTED), "exact": row["count"] <= COUNTED}
+    return await paging.count(request, plan.count())
 
 
 @router.get("/contacts/{contact}")
@@ -99,15 +96,17 @@ async def contact(
 ) -> dict[str, Any]:
     """One contact: its addresses with block state and cause, the lists it is in, and what happened, newest first."""
     owner = caller.tenant_for(tenant)
-    found = await rows(request, Q["contact"], owner, contact)
+    found, addresses, lists, history = await each(
+        request,
+        (Q["contact"], owner, contact),
+        (Q["addresses_of"], owner, contact),
+        (Q["lists_of"], owner, contact),
+        (Q["history"], owner, contact, MAX_HISTORY),
+    )
     if not found:
         raise HTTPException(404, f"contact: {contact} is not known")
     response.headers["ETag"] = etag(found[0]["version"])
-    return found[0] | {
-        "addresses": await rows(request, Q["addresses_of"], owner, contact),
-        "lists": await rows(request, Q["lists_of"], owner, contact),
-        "history": await rows(request, Q["history"], owner, contact, MAX_HISTORY),
-    }
+    return found[0] | {"addresses": addresses, "lists": lists, "history": history}
 
 
 @router.put("/contacts/{contact}", status_code=204)

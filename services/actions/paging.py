@@ -12,6 +12,9 @@ from fastapi import Request
 from services.actions.access import rows
 from shared.errors import InvalidMessage
 
+COUNTED = 10_000
+"""Rows that are counted exactly; of more it is told that there are more."""
+
 
 @dataclass(slots=True)
 class Statement:
@@ -58,6 +61,18 @@ async def page(
         if len(found) == limit:
             return _without_marks(found), _marked(empty, part[-1]["mark"])
     return _without_marks(found), None
+
+
+def counting(statement: Statement, source: str) -> Statement:
+    """Make it the statement that counts rows, up to one more than `COUNTED`."""
+    statement.sql = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {COUNTED + 1}) AS n"  # noqa: S608
+    return statement
+
+
+async def count(request: Request, statement: Statement) -> dict[str, Any]:
+    """Return how many rows there are, and whether these are all."""
+    (row,) = await rows(request, statement.sql, *statement.arguments)
+    return {"count": min(row["count"], COUNTED), "exact": row["count"] <= COUNTED}
 
 
 def following(statement: Statement, keys: Sequence[tuple[str, str]], after: str, *, descending: bool) -> str:

@@ -8,11 +8,9 @@ of the page are then joined with all that is shown of them.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.actions.paging import Place, Statement, following
+from services.actions.paging import Place, Statement, counting, following
 from services.actions.views import Group, Show, Sort, View, Wanted
 
-COUNTED = 10_000
-"""Rows that are counted exactly; of more it is told that there are more."""
 GROUPED = 100_000
 """Rows that groups are made of."""
 GROUPS = 1_000
@@ -141,11 +139,9 @@ class Plan:
         return (False,) if there else (False, True)
 
     def count(self) -> Statement:
-        """Return the statement that counts, up to one more than `COUNTED`."""
+        """Return the statement that counts."""
         statement = Statement()
-        statement.sql = f"SELECT count(*) FROM (SELECT {self._source(statement, MANY)} LIMIT {COUNTED + 1}) AS c"  # noqa: S608
-        statement.sql = statement.sql.replace("(SELECT FROM", "(SELECT 1 FROM", 1)
-        return statement
+        return counting(statement, self._source(statement, MANY))
 
     @property
     def grouped(self) -> int:

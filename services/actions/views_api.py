@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from services.actions import paging
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import wanted
-from services.actions.plans import COUNTED, Plan
+from services.actions.plans import Plan
 from services.actions.views import Group, Show, Sort, View
 from shared.contracts import Filter, Id, Text
 from shared.vocabulary import BlockCause, Reason
@@ -75,9 +75,7 @@ async def page(
 @router.get("/{view}/count")
 async def count(request: Request, plan: Asked) -> dict[str, Any]:
     """How many rows there are: exact up to 10,000, else `exact` is false and there are more."""
-    statement = plan.count()
-    (row,) = await rows(request, statement.sql, *statement.arguments)
-    return {"count": min(row["count"], COUNTED), "exact": row["count"] <= COUNTED}
+    return await paging.count(request, plan.count())
 
 
 @router.get("/{view}/groups")

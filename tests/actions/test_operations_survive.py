@@ -262,11 +262,13 @@ async def test_over_the_same_rows_side_by_side(actions: Running, pool: Pool) -> 
     await eventually(lambda: difference(pool, before), lambda found: not found)
 
 
-@pytest.mark.parametrize("operation", [one for one in Operation if KINDS[one].undo and one not in SIZES])
+@pytest.mark.parametrize("operation", [one for one in Operation if KINDS[one].undo])
 async def test_cancelled_in_the_middle_it_is_as_before(actions: Running, pool: Pool, operation: Operation) -> None:
-    await seeded(pool, operation.value, ROWS, *(BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()))
+    blocked = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
+    await seeded(pool, operation.value, SIZES.get(operation, ROWS), *blocked)
+    await pool.execute(LISTS, TENANT)
     before = await state(pool)
-    preview = await previewed(actions, operation, {"returned_in": operation.value})
+    preview = await previewed(actions, operation, {"returned_in": operation.value}, **PARAMETERS.get(operation, {}))
     await told(actions, preview["id"], "confirm", token=preview["token"])
     await until(actions, preview["id"], state="running")
     assert (await told(actions, preview["id"], "cancel")).status_code in (202, 409)
@@ -274,6 +276,32 @@ async def test_cancelled_in_the_middle_it_is_as_before(actions: Running, pool: P
     if ended["state"] == "finished":  # it was quicker
         await told(actions, preview["id"], "undo")
     await eventually(lambda: difference(pool, before), lambda found: not found)
+
+
+@pytest.mark.parametrize("operation", [Operation.DELETE_ADDRESSES, Operation.SEND_AGAIN])
+async def test_what_cannot_be_undone_stops_where_it_is(
+    world: World, actions: Running, pool: Pool, operation: Operation
+) -> None:
+    await seeded(pool, operation.value, ROWS)
+    preview = await previewed(actions, operation, {"returned_in": operation.value})
+    async with pool.acquire() as connection, connection.transaction():
+        # The last part is in another's hand: it cannot be over before it is cancelled.
+        await connection.execute("SELECT FROM operation_parts WHERE part = 1 FOR UPDATE")
+        await told(actions, preview["id"], "confirm", token=preview["token"])
+        await until(actions, preview["id"], settled=COMMAND_PART)
+        assert (await told(actions, preview["id"], "cancel")).status_code == 202
+        ended = await until(actions, preview["id"], state="cancelled")
+    assert (ended["done"], ended["rows"], ended["can_be_undone"]) == (COMMAND_PART, ROWS, False)
+    deleted = COMMAND_PART if operation is Operation.DELETE_ADDRESSES else 0
+    for table in ("recipients WHERE mailing = $1", "contact_addresses WHERE address ^@ $1"):
+        assert await pool.fetchval(f"SELECT count(*) FROM {table}", operation.value) == ROWS - deleted  # noqa: S608
+    sent: list[dict[str, Any]] = []
+
+    async def commands() -> int:
+        sent.extend(await world.take_events(sender_queue("default")))
+        return len({one["id"] for one in sent})
+
+    await eventually(commands, partial(operator.eq, COMMAND_PART - deleted))
 
 
 async def ended_at(actions: Running, identity: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from services.actions.access import Reader, Tenant, rows
+from services.actions.access import Reader, Tenant, each, rows
 from services.actions.statistics.rates import change, rates
 from services.actions.statistics.store import COUNTS, Q
 from shared.contracts import Id, Time
@@ -39,11 +39,14 @@ async def statistics(
     if not 0 <= (last - first).days < MOST_DAYS:
         raise HTTPException(422, f"first: at most {MOST_DAYS} days, and not after the last")
     window = (owner, first, last, mailing)
-    (due,) = await rows(request, Q["due"], owner)  # first: what is counted meanwhile is in what follows
-    days = await rows(request, Q["days"], *window)
-    reasons = await rows(request, Q["split"], *window, "reason", GROUPS)
-    domains = await rows(request, Q["split"], *window, "domain", GROUPS)
-    blocks = await rows(request, Q["blocks"], owner, first, last) if mailing is None else []
+    (due,), days, reasons, domains, blocks = await each(
+        request,
+        (Q["due"], owner),  # first: what is counted meanwhile is in what follows
+        (Q["days"], *window),
+        (Q["split"], *window, "reason", GROUPS),
+        (Q["split"], *window, "domain", GROUPS),
+        (Q["blocks"], owner, first, last),
+    )
     totals = {name: sum(day[name] for day in days) for name in COUNTS}
     return {
         "first": first,
@@ -52,7 +55,7 @@ async def statistics(
         "days": [day | rates(day) for day in days],
         "reasons": [{"reason": one.pop("value")} | one for one in reasons],
         "domains": [{"domain": one.pop("value") or None} | one | rates(one) for one in domains],
-        "blocks": _by_day(blocks),
+        "blocks": _by_day(blocks) if mailing is None else [],
         "counting": due["due"],
     }
 
