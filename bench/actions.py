@@ -4,9 +4,9 @@
     python -m bench.actions --data /tmp/filled --steps copy,csv --json actions.json
 
 It starts a system of its own and fills it: a mailing with 1,000,000 recipients (times the scale), nine in ten with a
-contact, all of them blocked, and returned in another mailing. With `--data` the filled folder is kept for further runs,
-until a run has cleared or deleted the addresses. Each figure is written as soon as it is measured, beside those that
-are in the file already. See README.md.
+contact, all of them blocked, with what is logged of that, and returned in another mailing. With `--data` the filled
+folder is kept for further runs, until a run has cleared or deleted the addresses. Each figure is written as soon as it
+is measured, beside those that are in the file already. See README.md.
 """
 
 import argparse

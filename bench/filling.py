@@ -55,6 +55,19 @@ FILL: dict[str, tuple[str, ...]] = {
                timestamptz '2026-01-01' + n * interval '1 s', '{DEAD}'
         FROM generate_series(0, $2::bigint - 1) AS n""",
     ),
+    "actions.address_events": (
+        f"""INSERT INTO actions.address_events
+            (tenant, address, version, time, blocked, cause, reason, mailing, by, note)
+        SELECT $1, {_ADDRESS}, 1760000000000000 + n, timestamptz '2026-01-01' + n * interval '1 s', true,
+               'dead_address', {_REASON}, '{DEAD}', 'blocklist', ''
+        FROM generate_series(0, $2::bigint - 1) AS n""",
+    ),
+    "blocklist.block_log": (
+        f"""INSERT INTO blocklist.block_log (tenant, address, version, at, blocked, cause, reason, subject, by, note)
+        SELECT $1, {_ADDRESS}, 1760000000000000 + n, timestamptz '2026-01-01', true, 'dead_address', 'user_unknown',
+               '{DEAD}', 'blocklist', ''
+        FROM generate_series(0, $2::bigint - 1) AS n""",
+    ),
     "blocklist.addresses": (
         f"""INSERT INTO blocklist.addresses (tenant, address, version, return_count, cause, reason, since, mailing)
         SELECT $1, {_ADDRESS}, 1760000000000000 + n, 1, 'dead_address', 'user_unknown', timestamptz '2026-01-01',
