@@ -10,8 +10,6 @@ from shared.vocabulary import Reason
 EVIDENT = 700
 """From this precedence on a rule holds whatever the status: a provider's own words, or what leaves no doubt."""
 _KIND = re.compile(r"\{([a-z]+)\}")
-_DEAD = ("x.1.1", "x.1.2", "x.1.3", "x.1.6", "5.1.10")
-"""Statuses that call an address dead by themselves."""
 
 
 def not_of_others(rules: Sequence[Placed], tables: Tables) -> list[Placed]:
@@ -22,8 +20,9 @@ def not_of_others(rules: Sequence[Placed], tables: Tables) -> list[Placed]:
     others = tuple(_KIND.sub(lambda found: _any_of(found[1], tables), pattern) for pattern in tables.others)
     if not others:
         return list(rules)
+    of_the_dead = tuple(status for status, reason in tables.status.items() if tables.reasons[reason].dead)
     status_alone = Rule(
-        name="others", reason=Reason.UNDETERMINED, precedence=0, confidence=0.3, patterns=others, status=_DEAD,
+        name="others", reason=Reason.UNDETERMINED, precedence=0, confidence=0.3, patterns=others, status=of_the_dead,
         source="A status that says dead, and words that speak of others",
         examples=("550 5.1.1 We do not say whether there is such a mailbox",),
         counter_examples=("550 5.1.1 No such mailbox",),
