@@ -33,6 +33,8 @@ REPLIES = (
     (8, "451 4.7.1 Greylisting in action, please come back later"),
     (6, "421 4.4.2 Connection timed out"),
 )
+DEAD = ("550 5.1.1", "550 5.4.4")
+"""How the replies begin that block at once."""
 
 
 def persons() -> dict[str, dict[str, Any]]:
@@ -50,17 +52,23 @@ def persons() -> dict[str, dict[str, Any]]:
 
 
 def results() -> Iterator[dict[str, Any]]:
-    """Yield the delivery results of all mailings: most arrive; fewer come back as they are cleaned up."""
+    """Yield the delivery results of all mailings: most arrive; who was blocked is sent nothing more."""
     drawn = random.Random(SEED)
     addresses = [one["addresses"][0] for one in persons().values()] + [f"kunde{n}@{FREE[n % 3]}" for n in range(180)]
-    dead = {address: reply for address in addresses if (reply := _fate(drawn))}
+    lasting: dict[str, str] = {}
+    blocked: set[str] = set()
     for at, mailing in enumerate(MAILINGS):
         sent = TODAY - timedelta(days=7 * (len(MAILINGS) - 1 - at), hours=at % 4)
         trouble = 0.04 if mailing == "Høstkampanje" else 0.008
-        for nth, address in enumerate(addresses):
+        new = 0.012 if at else 0.06
+        for nth, address in enumerate(one for one in addresses if one not in blocked):
             time = sent + timedelta(seconds=7 * nth)
-            reply = dead.get(address) if drawn.random() < 0.9 - 0.07 * at else None
+            if address not in lasting and drawn.random() < new:
+                lasting[address] = _reply(drawn)
+            reply = lasting.get(address) if drawn.random() < 0.9 - 0.07 * at else None
             reply = reply or (_reply(drawn) if drawn.random() < trouble else None)
+            if reply and reply.startswith(DEAD):
+                blocked.add(address)
             yield from _one(drawn, {"mailing": mailing, "address": address}, time, reply)
 
 
@@ -79,10 +87,6 @@ def _one(drawn: random.Random, row: dict[str, Any], time: datetime, reply: str |
         yield row | {"result": "opened", "time": after}
     elif drawn.random() < 0.001:
         yield row | {"result": "complained", "time": after}
-
-
-def _fate(drawn: random.Random) -> str | None:
-    return _reply(drawn) if drawn.random() < 0.06 else None
 
 
 def _reply(drawn: random.Random) -> str:
