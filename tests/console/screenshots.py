@@ -38,12 +38,11 @@ def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory
 def pages(system: System) -> dict[str, str]:
     """Return the pages by name: one blocked person and one returned row of those that there are."""
     blocked = system.ask("actions", "GET", "/v1/views/blocked?contact=true&reason=user_unknown&limit=1")["rows"][0]
-    row = system.ask("actions", "GET", f"/v1/views/returned?mailing={MAILING}&sort=returned_at&descending=true")[
-        "rows"
-    ][0]
+    wanted = f"mailing={MAILING}&sort=name&reason=user_unknown&contact=true"
+    row = system.ask("actions", "GET", f"/v1/views/returned?{wanted}")["rows"][0]
     return {
         "overview": "/", "mailings": "/mailings", "recipients": f"/mailings/{MAILING}?f.show=returned,opened",
-        "bounces": f"/mailings/{MAILING}?tab=bounces&open={row['address']}", "blocked": "/blocked",
+        "bounces": f"/mailings/{MAILING}?tab=bounces&sort=name&open={row['address']}", "blocked": "/blocked",
         "grouped": "/blocked?group=reason", "returned": "/blocked?tab=returned&f.type=hard", "persons": "/contacts",
         "person": f"/contacts/{blocked['contact']}", "activity": "/activity", "settings": "/settings",
         "operations": "/operations", "users": "/users",
