@@ -14,7 +14,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from shared.contracts import Contract, Id, Name, made
-from shared.errors import InvalidMessage
+from shared.errors import InvalidMessage, words
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -149,7 +149,7 @@ def explain(error: ValidationError | InvalidMessage) -> str:
     if isinstance(error, InvalidMessage):
         return str(error)
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {item['msg']}" for item in details[:10]]
+    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'message'}: {words(item)}" for item in details[:10]]
     if len(details) > 10:
         lines.append(f"and {len(details) - 10} more")
     return "; ".join(lines)

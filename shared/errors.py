@@ -1,5 +1,13 @@
 """The errors of Returpost, under one base: whoever catches `ReturpostError` catches what is ours and nothing else."""
 
+from collections.abc import Mapping
+from typing import Any
+
+
+def words(fault: Mapping[str, Any]) -> str:
+    """Return what pydantic says is wrong: of an error of ours our own words alone."""
+    return str(fault["msg"]).removeprefix("Value error, ")
+
 
 class ReturpostError(Exception):
     """Something that Returpost can explain to its user; the message says what was wrong, where and what to do."""

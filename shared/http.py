@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import InvalidMessage, ReturpostError, Unavailable
+from shared.errors import InvalidMessage, ReturpostError, Unavailable, words
 from shared.faults import is_infrastructure
 from shared.telemetry import span_of_request
 
@@ -63,7 +63,7 @@ def problem(
 def fields_of(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
     """Return field and problem of each fault; never the input, which may hold addresses."""
     faults = error.errors()[:MAX_PROBLEMS]
-    return [{"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in faults]
+    return [{"field": ".".join(str(part) for part in fault["loc"]), "problem": words(fault)} for fault in faults]
 
 
 def refuse_clearly(app: FastAPI) -> None:

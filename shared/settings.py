@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.errors import InvalidSettings
+from shared.errors import InvalidSettings, words
 
 
 class ServiceSettings(BaseSettings):
@@ -53,6 +53,6 @@ def load(kind: type[S], service: str, **overrides: Any) -> S:
         common = kind(_secrets_dir=secrets, **overrides)
         specific = kind(_secrets_dir=secrets, _env_prefix=own)
     except ValidationError as error:
-        problems = "; ".join(f"RETURPOST_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        problems = "; ".join(f"RETURPOST_{str(item['loc'][0]).upper()}: {words(item)}" for item in error.errors())
         raise InvalidSettings(problems) from None
     return common.model_copy(update={name: getattr(specific, name) for name in specific.model_fields_set} | overrides)

@@ -31,7 +31,8 @@ class Wanted:
 _ADDRESSES = """coalesce((
     SELECT jsonb_agg(jsonb_build_object('address', a.written, 'blocked', coalesce(s.blocked, false),
                                         'cause', s.cause, 'reason', s.reason) ORDER BY a.rank)
-    FROM contact_addresses AS a LEFT JOIN address_states AS s USING (tenant, address)
+    FROM contact_addresses AS a
+    LEFT JOIN address_states AS s ON s.tenant = a.tenant AND s.address = a.address AND s.blocked
     WHERE a.tenant = c.tenant AND a.contact = c.contact), '[]')"""
 _VALUES = {Sort.NAME: "c.name_key", Sort.COMPANY: "c.company_key"}
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts import Address, ContactUpserted, Id
-from shared.errors import InvalidMessage
+from shared.errors import InvalidMessage, words
 
 MAX_LINES = 200_000
 MAX_LINES_A_ROW = 20
@@ -93,7 +93,7 @@ def column(body: bytes, wanted: Literal["contact", "address"]) -> tuple[list[str
                 try:
                     good[check.validate_python(field.strip())] = None
                 except ValidationError as error:
-                    bad.append(BadRow(line, f"{wanted}: {error.errors()[0]['msg']}"))
+                    bad.append(BadRow(line, f"{wanted}: {words(error.errors()[0])}"))
     return list(good), bad
 
 
@@ -159,7 +159,7 @@ def _contact(row: list[str], meaning: list[str | None], line: int, now: datetime
         return ContactUpserted.model_validate(values | {"addresses": addresses or None, "time": now})
     except ValidationError as error:
         fault = error.errors()[0]
-        return BadRow(line, f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
+        return BadRow(line, f"{'.'.join(str(part) for part in fault['loc'])}: {words(fault)}")
 
 
 def _united(known: ContactUpserted | None, told: ContactUpserted, line: int) -> ContactUpserted | BadRow:

@@ -108,6 +108,8 @@ async def test_only_what_was_previewed_is_done(pool: Pool, actions: Running) -> 
     assert await pool.fetchval("SELECT state FROM operations") == "previewed"
     assert (await told(actions, preview["id"], "undo")).status_code == 409
     assert (await told(actions, preview["id"], "cancel")).json()["state"] == "cancelled"
+    late = await told(actions, preview["id"], "confirm", token=preview["token"])
+    assert (late.status_code, late.json()["title"]) == (409, "the operation is cancelled: preview again")
     assert (await told(actions, "no-such", "confirm", token="x")).status_code == 404
 
 

@@ -218,6 +218,9 @@ async def test_a_block_and_its_lift_reach_the_recipients(world: World, actions: 
     await eventually(versions, lambda seen: seen == [20, 1])
     await eventually(lambda: world.depth("actions.address-blocked"), lambda depth: depth == 0)
     assert await statuses(actions) == {"u1@example.com": "ready"}
+    await actions.http.put("/v1/contacts/c1", json={"addresses": [address(1)]})
+    (held,) = (await actions.http.get("/v1/contacts/c1")).json()["addresses"]
+    assert (held["blocked"], held["cause"], held["blocked_since"]) == (False, None, None)
     await say(world, blocked(1, 30, 5))
     await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "blocked"})
 

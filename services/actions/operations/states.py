@@ -14,7 +14,12 @@ _CONFIRMED = ACTIVE | ENDED
 
 
 def confirm(state: S) -> bool:
-    """Say whether a confirmation begins the operation; one that has begun is confirmed already."""
+    """Say whether a confirmation begins the operation; one that has begun is confirmed already.
+
+    Raises `Refused` for one that was cancelled: nothing will come of it.
+    """
+    if state is S.CANCELLED:
+        raise Refused("the operation is cancelled: preview again")
     return state not in _CONFIRMED
 
 

@@ -47,7 +47,7 @@ SELECT contact, name, company, external_id, former_employee, version FROM contac
 SELECT a.written AS address, coalesce(s.blocked, false) AS blocked, s.cause, s.reason, s.return_count,
        s.since AS blocked_since, r.mailing, r.reply_code, r.enhanced_status, r.diagnostic, r.returned_at
 FROM contact_addresses AS a
-LEFT JOIN address_states AS s USING (tenant, address)
+LEFT JOIN address_states AS s ON s.tenant = a.tenant AND s.address = a.address AND s.blocked
 LEFT JOIN LATERAL (
     SELECT n.* FROM recipients AS n
     WHERE n.tenant = a.tenant AND n.address = a.address AND n.returned_at IS NOT NULL

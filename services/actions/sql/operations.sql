@@ -30,7 +30,7 @@ FROM ((SELECT * FROM operation_rows WHERE operation = $1 AND outcome IS NULL ORD
 LEFT JOIN owners AS o ON o.tenant = $2 AND o.address = r.address
 LEFT JOIN contact_addresses AS a ON a.tenant = $2 AND a.address = r.address AND a.contact = o.contact
 LEFT JOIN recipients AS p ON p.tenant = $2 AND p.mailing = r.mailing AND p.address = r.address
-LEFT JOIN address_states AS s ON s.tenant = $2 AND s.address = r.address
+LEFT JOIN address_states AS s ON s.tenant = $2 AND s.address = r.address AND s.blocked
 ORDER BY r.outcome NULLS FIRST, r.seq
 
 -- name: stored

@@ -134,7 +134,7 @@ SELECT r.mailing, coalesce(r.written, r.address) AS address, r.returned_at, r.ha
        r.enhanced_status, r.diagnostic, r.status, coalesce(s.blocked, false) AS blocked, s.cause, s.return_count,
        c.contact, c.name, c.company
 FROM recipients AS r
-LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address
+LEFT JOIN address_states AS s ON s.tenant = r.tenant AND s.address = r.address AND s.blocked
 LEFT JOIN LATERAL (SELECT o.contact, o.name, o.company FROM contact_addresses AS a JOIN contacts AS o USING (tenant, contact)
                    WHERE a.tenant = r.tenant AND a.address = r.address ORDER BY a.rank, a.contact LIMIT 1) AS c ON true
 WHERE r.tenant = $1 AND r.returned_at IS NOT NULL

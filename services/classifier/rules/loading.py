@@ -14,7 +14,7 @@ from services.classifier.rules.matching import Rules
 from services.classifier.rules.model import Placed, RuleFile, Tables
 from services.classifier.rules.others import not_of_others
 from shared.contracts import Evidence
-from shared.errors import InvalidSettings
+from shared.errors import InvalidSettings, words
 from shared.vocabulary import Reason
 
 PACKAGED = Path(__file__).parent.with_name("rule_files")
@@ -145,7 +145,7 @@ def _parse(name: str, body: bytes, model: type[M]) -> M:
     except ValidationError as error:
         fault = error.errors()[0]
         given = f", not {fault['input'][:60]!r}" if isinstance(fault["input"], str) else ""
-        raise InvalidSettings(f"{name}: {_place(values, fault['loc'])}: {fault['msg']}{given}") from None
+        raise InvalidSettings(f"{name}: {_place(values, fault['loc'])}: {words(fault)}{given}") from None
 
 
 def _place(values: Mapping[str, Any], place: tuple[int | str, ...]) -> str:

@@ -35,7 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.addresses import normalise
 from shared.contracts import Name
-from shared.errors import InvalidAddress, InvalidSettings
+from shared.errors import InvalidAddress, InvalidSettings, words
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -179,7 +179,7 @@ def load(path: Path | None) -> Ways:
     try:
         return Ways.model_validate(tomllib.loads(path.read_text("utf-8")))
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {words(fault)}" for fault in error.errors())
         raise InvalidSettings(f"{path}: {'; '.join(faults)}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSettings(f"{path}: {error}") from None

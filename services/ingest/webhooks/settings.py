@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.errors import InvalidSettings
+from shared.errors import InvalidSettings, words
 
 PREFIX = "RETURPOST_INGEST_WEBHOOK_"
 MIN_SECRET = 16
@@ -86,7 +86,7 @@ def load() -> WebhookSettings:
     try:
         settings = WebhookSettings(_secrets_dir=folder)
     except ValidationError as error:
-        problems = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        problems = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {words(item)}" for item in error.errors())
         raise InvalidSettings(problems) from None
     for name, value in settings:
         if isinstance(value, SecretStr) and any(len(s) < MIN_SECRET for _, s in _owned(value.get_secret_value())):
