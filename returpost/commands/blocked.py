@@ -7,11 +7,14 @@ from urllib.parse import quote
 import typer
 
 from returpost.commands.lists import export_list, import_list
+from returpost.commands.operations import came_to, followed
 from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.home import Home
 from shared.errors import InvalidSettings
 
 PAGE = 1000
+UNDONE = {"take_back": "taken back", "lift": "lifted", "block": "blocked again", "nothing": "nothing to undo"}
+"""What became of an address, by what the service says was done."""
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List, look up, import and export blocked addresses."
@@ -111,7 +114,8 @@ def add(
     \b
     returpost blocked add ann@example.com --note "asked by phone" --until 2026-12-31T00:00:00Z
     """
-    _say(directory, "", tenant, {"addresses": addresses, "note": note} | ({"until": until} if until else {}))
+    body = {"addresses": addresses, "note": note} | ({"until": until} if until else {})
+    _tell("Blocked", _say(directory, "", tenant, body))
 
 
 @app.command()
@@ -121,7 +125,7 @@ def clear(addresses: Addresses, note: Note = "", tenant: Tenant = TENANT, direct
     \b
     returpost blocked clear ann@example.com --note "the mailbox works again"
     """
-    _say(directory, "/clear", tenant, {"addresses": addresses, "note": note})
+    _tell("Cleared", _say(directory, "/clear", tenant, {"addresses": addresses, "note": note}))
 
 
 @app.command()
@@ -143,11 +147,17 @@ def undo(
     if (not addresses) == (import_ is None):
         raise InvalidSettings("what? Give addresses, or --import and its id")
     if import_ is not None:
-        done = _say(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
-        out.print(f"{done['state']}: {done['freed']:,} freed, {done['blocked']:,} blocked again")
+        begun = _say(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
+        out.print(came_to(followed(api(Home(directory)), tenant, begun)))
     else:
         counts = _say(directory, "/undo", tenant, {"addresses": addresses, "note": note})
-        out.print(", ".join(f"{name.replace('_', ' ')}: {number:,}" for name, number in counts.items()))
+        out.print(", ".join(f"{UNDONE[what]}: {number:,}" for what, number in counts.items()))
+
+
+def _tell(done: str, counts: dict[str, int]) -> None:
+    from returpost.commands.terminal import err
+
+    err.print(f"{done}: {counts['addresses']:,}. `returpost blocked undo` takes it back.")
 
 
 def _say(directory: Any, path: str, tenant: str, body: dict[str, Any]) -> Any:

@@ -2,21 +2,23 @@
 
 import json
 import sys
-import time
 from contextlib import closing
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from returpost.commands.operations import watched
 from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api, own_token, urls_of
 from returpost.environment import setting
 from returpost.home import Home
 from returpost.streaming import exchanged, media_type_of, opened
 from shared.errors import ReturpostError
 
-POLL_SECONDS = 0.5
+PROBLEMS = 5
+"""Rows of which it is told what is wrong with them."""
 File = Annotated[str, typer.Argument(help="A file, or - for standard input.")]
 Kind = Annotated[str, typer.Option(help="What the rows are where they do not say: bounce, complaint or unsubscribe.")]
 
@@ -54,8 +56,7 @@ def import_list(
     place = f"/v1/blocks/imports/{begun['id']}"
     err.print(f"import {begun['id']}: {begun['total']:,} rows are safe; it goes on by itself from here")
     with closing(api(home)) as client:
-        while (done := client.get("blocklist", place, tenant=tenant))["state"] != "finished":
-            time.sleep(POLL_SECONDS)
+        done = watched(begun, lambda: dict(client.get("blocklist", place, tenant=tenant)))
     if report is not None:
         with report.open("w") as target, _exchanged(home, "GET", f"{place}/report", {"tenant": tenant}) as lines:
             target.writelines(f"{line}\n" for line in lines)
@@ -63,7 +64,17 @@ def import_list(
         print_json(done)
     else:
         out.print(table("would become" if dry_run else None, ("outcome", "rows"), list(done["outcomes"].items())))
-    raise typer.Exit(1 if done["outcomes"].get("invalid") else 0)
+    invalid = done["outcomes"].get("invalid", 0)
+    if invalid:
+        wrong = {"tenant": tenant, "outcome": "invalid"}
+        with _exchanged(home, "GET", f"{place}/report", wrong) as lines:
+            for line in map(json.loads, islice(lines, PROBLEMS)):
+                err.print(f"row {line['row']:,}: {line['problem']}", highlight=False)
+        if invalid > PROBLEMS and report is None:
+            err.print(f"... {invalid - PROBLEMS:,} more; --report FILE tells of each row")
+    if not dry_run and done["total"] > invalid:
+        err.print(f"`returpost blocked undo --import {done['id']}` takes it back.")
+    raise typer.Exit(1 if invalid else 0)
 
 
 def export_list(
@@ -132,8 +143,11 @@ def correct(
     returpost correct an@example.com ann@example.com --note "a letter was missing"
     """
     body = json.dumps({"corrections": [{"old": old, "new": new}], "note": note}).encode()
+    from returpost.commands.terminal import err
+
     with closing(api(Home(directory))) as client:
         client.call("blocklist", "POST", "/v1/addresses/correct", {"tenant": tenant}, body)
+    err.print("Corrected: the new one starts clean. `returpost why` tells of either.")
 
 
 def reconcile(
@@ -179,7 +193,7 @@ def reconcile(
         return
     out.print(table(None, ("", "addresses"), [(name.replace("_", " "), number) for name, number in counts.items()]))
     if applied:
-        err.print(f"import {applied['id']}: {applied['total']:,} rows; `returpost blocked undo --import` undoes it")
+        err.print(f"{applied['total']:,} rows; `returpost blocked undo --import {applied['id']}` takes them back.")
     lifted = sum(one["lifted"] for one in here)
     if lifted:
         err.print(f"{lifted:,} of those missing here were lifted by us: take them off the provider's list (--remove)")

@@ -45,6 +45,7 @@ COMMANDS = {
     "traces": Entry(
         "traces:traces", "Search tables, queues and streams for an address: what an erasure has left.", _OPERATE
     ),
+    "storms": Entry("storms:app", "Sudden bounces of one cause: list them, lift what they blocked.", _OPERATE),
     "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
     "webhooks": Entry("webhooks:app", "Post blocks to CRMs: add, try out, look at, resend.", _OPERATE),
     "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),

@@ -1,23 +1,34 @@
 """`returpost settings`: what a tenant has set; try a change out, make it, take it back."""
 
 import json
-import time
 from typing import Annotated, Any
 
 import typer
 
 from returpost.api import Api
+from returpost.commands.operations import came_to, followed
 from returpost.commands.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.home import Home
-from shared.errors import InvalidSettings, ReturpostError
+from shared.errors import InvalidSettings
 
 PATH = "/v1/settings"
-LOOKS_AFTER = 0.5
-PATIENCE = 600.0
+SAMPLE = 10
+TABLES = (
+    ("By reason", "by_reason", ("reason", "blocked", "freed")),
+    ("By domain", "by_domain", ("domain", "blocked", "freed")),
+    ("Some of them", "sample", ("address", "would_be", "cause", "reason")),
+)
+"""What a what-if is shown by, the largest first: title, name in the answer, columns."""
+LISTS = ("expiry_days", "streams")
+"""Settings whose values are several, by commas."""
 
 Changes = Annotated[
     list[str],
-    typer.Argument(metavar="NAME=VALUE...", help="As accepted_bounces=3, reasons.policy=ignore, decay_days=180."),
+    typer.Argument(
+        metavar="NAME=VALUE...",
+        help="As accepted_bounces=3, reasons.policy=ignore, decay_days=180, expiry_days=1,2,4,7,14,"
+        " streams.service=complaint (service mail is spared from blocks by complaint); =none turns it off.",
+    ),
 ]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A tenant's settings: show, try out, change, undo.")
@@ -49,17 +60,20 @@ def what_if(changes: Changes, tenant: Tenant = TENANT, directory: Folder = FOLDE
     returpost settings what-if accepted_bounces=2
     returpost settings what-if reasons.spam_content=ignore expiry_days=30
     """
-    from returpost.commands.terminal import out, print_json
+    from returpost.commands.terminal import err, out, print_json, table
 
     client = api(Home(directory))
     body = json.dumps(change_of(changes)).encode()
     asked = client.call("blocklist", "POST", f"{PATH}/what-if", {"tenant": tenant}, body)
-    done = _finished(client, tenant, asked)
+    result = followed(client, tenant, asked)["result"]
     if as_json:
-        print_json(done["result"])
-    else:
-        out.print_json(json.dumps(done["result"], default=str))
-        out.print("Nothing was changed. `returpost settings set` with the same words does it.")
+        print_json(result)
+        return
+    out.print(f"{result['blocked']:,} addresses would become blocked, {result['freed']:,} free.")
+    for title, name, columns in TABLES:
+        if rows := result[name][:SAMPLE]:
+            out.print(table(title, columns, [[row[column] for column in columns] for row in rows]))
+    err.print("Nothing was changed. `returpost settings set` with the same words does it.")
 
 
 @app.command("set")
@@ -72,20 +86,19 @@ def change(
 ) -> None:
     """Change settings: at once for what comes in, soon for all addresses. `undo` takes it back.
 
+    It waits until all addresses were looked at, and shows how far that is; Ctrl-C stops the waiting and not the change.
+
     \b
     returpost settings set accepted_bounces=3 --note "as agreed with sales"
     """
-    from returpost.commands.terminal import out, print_json
-
     client = api(Home(directory))
     body = json.dumps(change_of(changes) | {"note": note}).encode()
     read: dict[str, Any] = client.get("blocklist", PATH, tenant=tenant)
     tag = f'"{read["version"]}"'
     saved = client.call("blocklist", "PUT", PATH, {"tenant": tenant}, body, if_match=tag)
-    if as_json:
-        print_json(saved)
-    else:
-        out.print(f"Version {saved['version']} is in force. `returpost settings undo` takes it back.")
+    if saved["version"] == read["version"]:
+        saved["operation"] = None  # what is there is of an earlier change
+    _tell(client, tenant, saved, as_json)
 
 
 @app.command()
@@ -101,14 +114,8 @@ def undo(
     returpost settings undo
     returpost settings undo --version 3
     """
-    from returpost.commands.terminal import out, print_json
-
-    body = json.dumps({"version": version}).encode()
-    saved = api(Home(directory)).call("blocklist", "POST", f"{PATH}/undo", {"tenant": tenant}, body)
-    if as_json:
-        print_json(saved)
-    else:
-        out.print(f"Version {saved['version']} is in force.")
+    client, body = api(Home(directory)), json.dumps({"version": version}).encode()
+    _tell(client, tenant, client.call("blocklist", "POST", f"{PATH}/undo", {"tenant": tenant}, body), as_json)
 
 
 @app.command()
@@ -129,7 +136,7 @@ def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json =
 
 
 def change_of(words: list[str]) -> dict[str, Any]:
-    """Read `name=value` words; a value is JSON where it can be, `reasons.x=y` is one of the reasons.
+    """Read `name=value` words; a value is JSON where it can be, or several by commas; `reasons.x=y` is one of many.
 
     Raises `InvalidSettings`.
     """
@@ -139,9 +146,9 @@ def change_of(words: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise InvalidSettings(f"{word!r}: write NAME=VALUE, as accepted_bounces=3")
         group, dot, member = name.partition(".")
-        given = _read(value)
-        if group == "expiry_days" and isinstance(given, int):
-            given = [given]
+        given = [_read(one) for one in value.split(",")] if group in LISTS and value[:1] != "[" else _read(value)
+        if given == [None]:
+            given = []
         if dot:
             change.setdefault(group, {})[member] = given
         else:
@@ -156,14 +163,18 @@ def _read(value: str) -> Any:
         return None if value in ("", "none") else value
 
 
-def _finished(client: Api, tenant: str, operation: dict[str, Any]) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE
-    while not operation["finished_at"]:
-        if time.monotonic() > deadline:
-            raise ReturpostError(f"not counted after {PATIENCE:.0f} s; ask for operation {operation['id']} later")
-        time.sleep(LOOKS_AFTER)
-        operation = client.get("blocklist", f"/v1/operations/{operation['id']}", tenant=tenant)
-    return operation
+def _tell(client: Api, tenant: str, saved: dict[str, Any], as_json: bool) -> None:
+    """Follow what was saved until it is applied, and say what it did."""
+    from returpost.commands.terminal import err, print_json
+
+    if saved["operation"]:
+        err.print(f"Version {saved['version']} is in force; `returpost settings undo` takes it back.")
+        saved["operation"] = followed(client, tenant, saved["operation"])
+        err.print(came_to(saved["operation"]))
+    else:
+        err.print(f"Nothing changed: version {saved['version']} is in force as it was.")
+    if as_json:
+        print_json(saved)
 
 
 def _changed(one: dict[str, Any]) -> str:

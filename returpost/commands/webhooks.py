@@ -147,10 +147,13 @@ def resend(
     """
     if (delivery is None) == (since is None):
         raise ReturpostError("what? Give the id of a delivery, or --from a time")
+    from returpost.commands.terminal import err
+
     if delivery is not None:
         _call(directory, "POST", f"/{quote(name)}/deliveries/{quote(delivery)}/resend", tenant)
     else:
         _call(directory, "POST", f"/{quote(name)}/resend", tenant, {"from": since})
+    err.print("It goes out now; `returpost webhooks log` tells what was answered.")
 
 
 def _call(directory: Any, method: str, path: str, tenant: str, body: dict[str, Any] | None = None, **query: Any) -> Any:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from asyncpg import Record
 
 from services.blocklist.policy import Effect, Policy
-from services.blocklist.standing import Standing
+from services.blocklist.standing import Block, Standing
 from services.blocklist.store import Known
 from shared.vocabulary import BlockCause, Reason
+
+IMPORT: Final = "import-"
+"""How a history names an import, where it names a mailing otherwise."""
 
 
 def of_address(
@@ -31,6 +34,7 @@ def of_address(
         "cause": block and block.cause,
         "reason": block and block.reason,
         "since": block and block.since,
+        "until": block and block.until,
         "mailing": block and block.mailing,
         "return_count": standing.return_count,
         "accepted_bounces": policy.accepted_bounces,
@@ -49,13 +53,26 @@ def why(standing: Standing, known: Known | None, policy: Policy) -> str:
         return "Nothing is known of it: it may be mailed."
     if block is None:
         return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
-    if block.cause is BlockCause.DEAD_ADDRESS:
-        return f"Blocked since mailing {block.mailing} bounced: {block.reason}."
-    if block.cause is BlockCause.COMPLAINT:
-        return f"Blocked since its owner complained of mailing {block.mailing}."
-    if block.cause is BlockCause.MANUAL:
-        return f"Blocked by {known.manual_by}{f': {known.manual_note}' if known.manual_note else ''}."
-    return f"Blocked since mailing {block.mailing}: {count} returned, {policy.accepted_bounces} accepted."
+    return f"Blocked {_cause(block, known, f'{count} returned, {policy.accepted_bounces} accepted')}{_end(block)}."
+
+
+def _cause(block: Block, known: Known, counted: str) -> str:
+    mailing = block.mailing or ""
+    imported = mailing.startswith(IMPORT)
+    match block.cause:
+        case BlockCause.MANUAL:
+            return f"by {known.manual_by}{f': {known.manual_note}' if known.manual_note else ''}"
+        case BlockCause.DEAD_ADDRESS:
+            said = f"import {mailing.removeprefix(IMPORT)} says" if imported else f"mailing {mailing} bounced"
+            return f"since {said}: {block.reason}"
+        case BlockCause.COMPLAINT:
+            said = f", says import {mailing.removeprefix(IMPORT)}" if imported else f" of mailing {mailing}"
+            return f"since its owner complained{said}"
+    return f"since mailing {mailing}: {counted}"
+
+
+def _end(block: Block) -> str:
+    return f", until {block.until:%Y-%m-%d %H:%M} UTC" if block.until else ""
 
 
 def _line(line: Record, known: Known | None, policy: Policy) -> dict[str, Any]:

@@ -44,7 +44,9 @@ async def test_lists_in_checked_corrected_held_against_a_provider_and_out(tmp_pa
     (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\nbob@example.com,complaint\nx,\n")
     dry = await returpost("blocked", "import", "list.csv", "--dry-run", "--json", exit_code=1)
     assert json.loads(dry.stdout)["outcomes"] == {"blocked": 2, "invalid": 1}
+    assert "row 3: address needs" in dry.output
     done = await returpost("blocked", "import", "list.csv", "--json", "--report", "rows.jsonl", exit_code=1)
+    assert f"blocked undo --import {json.loads(done.stdout)['id']}" in done.output
     assert json.loads(done.stdout)["outcomes"] == {"blocked": 2, "invalid": 1}
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [row["outcome"] for row in rows] == ["blocked", "blocked", "invalid"]
@@ -79,6 +81,9 @@ async def test_what_a_provider_has_is_applied_and_undone(tmp_path: Path) -> None
         return (await returpost("check", "ses.csv")).stdout
 
     assert "lifted" not in await eventually(checked)
+    why = (await returpost("why", "dan@example.com")).stdout
+    assert f"Blocked since import {applied['id']} says" in why or "Blocked by test" in why
+    assert ", until 2999-01-01 00:00 UTC." in (await returpost("why", "until@example.com")).stdout
     assert "works again" in (await returpost("why", "lifted@example.com")).stdout
     assert "freed" in (await returpost("blocked", "undo", "--import", applied["id"])).stdout
     await eventually(checked, lambda text: not text)
@@ -99,22 +104,62 @@ async def test_wrong_use_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("served")
-async def test_settings_are_tried_changed_undone_and_remembered() -> None:
-    tried = await returpost("settings", "what-if", "accepted_bounces=1", "--json")
-    assert json.loads(tried.stdout)["blocked"] == 0
+async def test_settings_are_tried_changed_undone_and_remembered(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\n")
+    await returpost("blocked", "import", "list.csv")
+    tried = await returpost("settings", "what-if", "reasons.user_unknown=ignore", "--json")
+    assert [json.loads(tried.stdout)[name] for name in ("blocked", "freed")] == [0, 1]
+    told = (await returpost("settings", "what-if", "reasons.user_unknown=ignore")).output
+    assert all(word in told for word in ("0 addresses would become blocked, 1 free", "ann@example.com", "Nothing was"))
+    set_ = await returpost("settings", "set", "reasons.user_unknown=ignore")
+    assert "1 addresses looked at: 0 blocked, 1 freed" in set_.output
+    assert "1 addresses looked at: 1 blocked, 0 freed" in (await returpost("settings", "undo")).output
     assert json.loads((await returpost("settings", "show", "--json")).stdout)["accepted_bounces"] == 5
-    changes = ("accepted_bounces=1", "reasons.policy=ignore", "decay_days=90", "expiry_days=30")
+    changes = (
+        "accepted_bounces=1",
+        "reasons.policy=ignore",
+        "decay_days=90",
+        "expiry_days=1,30",
+        "streams.s=complaint",
+    )
     await returpost("settings", "set", *changes, "--note", "a try")
     shown = json.loads((await returpost("settings", "show", "--json")).stdout)
     assert (shown["accepted_bounces"], shown["reasons"]["policy"], shown["note"]) == (1, "ignore", "a try")
-    assert (shown["decay_days"], shown["expiry_days"]) == (90, [30])
+    assert (shown["decay_days"], shown["expiry_days"], shown["streams"]) == (90, [1, 30], {"s": ["complaint"]})
+    await returpost("settings", "set", "decay_days=none", "expiry_days=none", "streams.s=none")
+    shown = json.loads((await returpost("settings", "show", "--json")).stdout)
+    assert (shown["decay_days"], shown["expiry_days"], shown["streams"]) == (None, [], {})
     await returpost("settings", "undo")
+    await returpost("settings", "undo", "--version", "2")
     assert json.loads((await returpost("settings", "show", "--json")).stdout)["accepted_bounces"] == 5
     versions = json.loads((await returpost("settings", "history", "--json")).stdout)
-    assert [version["version"] for version in versions] == [2, 1]
-    assert {"name": "accepted_bounces", "old": "5", "new": "1"} in versions[1]["changes"]
+    assert [version["version"] for version in versions] == [6, 5, 4, 3, 2, 1]
+    assert {"name": "accepted_bounces", "old": "5", "new": "1"} in versions[3]["changes"]
+    assert "Nothing changed: version 6" in (await returpost("settings", "set", "accepted_bounces=5")).output
+    assert "no such field" in (await returpost("settings", "set", "accepted_bounce=1", exit_code=1)).output
     await returpost("settings", "set", "accepted_bounces", exit_code=2)
     await returpost("settings", "set", "accepted_bounces=-1", exit_code=1)
+
+
+@pytest.mark.usefixtures("served")
+async def test_what_a_storm_blocked_is_lifted_and_blocked_again(world: World, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\nbob@other.example,user_unknown\n")
+    storm = "00000000-0000-0000-0000-000000000001"
+    await world.fetch(
+        "blocklist",
+        "INSERT INTO storms (id, tenant, kind, value, begun, suspended_from, seen_at, bounces, of_bounces)"
+        " VALUES ($1, $2, 'domain', 'example.com', now(), now() + interval '1 hour', now(), 60, 61)",
+        storm,
+        TENANT,
+    )
+    await returpost("blocked", "import", "list.csv")
+    assert "domain" in (await returpost("storms", "list")).stdout
+    assert json.loads((await returpost("storms", "show", storm, "--json")).stdout)["blocked"] == 1
+    assert "0 blocked, 1 freed" in (await returpost("storms", "lift", storm, "--note", "our SPF record")).output
+    (one,) = json.loads((await returpost("storms", "list", "--json")).stdout)
+    assert (one["state"], one["note"]) == ("lifted", "our SPF record")
+    assert "1 blocked, 0 freed" in (await returpost("storms", "hold", storm)).output
+    await returpost("storms", "count", "00000000-0000-0000-0000-000000000002", exit_code=1)
 
 
 @pytest.mark.usefixtures("served")

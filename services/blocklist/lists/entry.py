@@ -75,7 +75,10 @@ def entry_of(row: int, values: Mapping[str, Any], kind: Kind) -> Entry | Fault:
         return Fault(row, "no address in this row")
     said = _first(values, _REASON)
     word, status = plain(said), _status(values, said)
-    time = moment(next((values[name] for name in _TIME if values.get(name) not in (None, "")), None))
+    dated = next((values[name] for name in _TIME if values.get(name) not in (None, "")), None)
+    time = moment(dated)
+    if dated is not None and time is None:
+        return Fault(row, "the time in this row cannot be read; write it as 2026-01-31T12:00:00Z")
     note = _note(values, said)
     if word in _COMPLAINT or (not word and (kind is Kind.COMPLAINT or "ip" in values)):
         return Entry(row, address, BlockCause.COMPLAINT, Reason.COMPLAINT, time, note)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from services.blocklist.lists.entry import KNOWN, Entry, Fault, Kind, entry_of, plain
+from services.blocklist.lists.entry import KNOWN, Entry, Fault, Kind, entry_of, moment, plain
 
 MAX_RECORD: Final = 65_536
 """Characters of one row, quoted line ends included."""
@@ -182,6 +182,7 @@ class _Table:
         self._open = ""
         self._delimiter = ","
         self._names: list[str] | None = None
+        self._guessed = False
         self._row = 0
 
     def feed(self, data: bytes) -> Iterator[Found]:
@@ -219,11 +220,15 @@ class _Table:
             return
         if self._names is None:
             named = [plain(cell) for cell in cells]
-            self._names = named if KNOWN & set(named) else ["address", "reason", "time"]
-            if self._names is named:
+            self._guessed = not KNOWN & set(named)
+            self._names = ["address", "reason", "time"] if self._guessed else named
+            if not self._guessed:
                 return
         self._row += 1
-        yield self._make(self._row, dict(zip(self._names, cells, strict=False)))
+        values = dict(zip(self._names, cells, strict=False))
+        if self._guessed and moment(values.get("time")) is None:
+            values.pop("time", None)  # a third column that is something else
+        yield self._make(self._row, values)
 
 
 def _object(row: int, value: Any, make: Make) -> Found:

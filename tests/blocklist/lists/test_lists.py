@@ -108,6 +108,11 @@ def test_what_a_list_is_where_its_rows_do_not_say() -> None:
             if isinstance(one, Entry)] == [COMPLAINT]  # fmt: skip
 
 
+def test_without_a_heading_a_third_column_may_be_anything() -> None:
+    found = read(b"a@b.c,Ann,Berg\nb@b.c,Bob,2026-01-02T03:04:05Z\n")
+    assert [one.time for one in found if isinstance(one, Entry)] == [None, SINCE]
+
+
 @pytest.mark.parametrize(
     ("data", "problems"),
     [
@@ -115,6 +120,7 @@ def test_what_a_list_is_where_its_rows_do_not_say() -> None:
         (b'{"address": "a@b.c"}\n{"address": \n"b@b.c"\n7\n', {2: "not a line of JSON", 4: "neither"}),
         (b'[{"email": "a@b.c"}, {"email": "b', {2: "broken from here on"}),
         (b'address,note\n,x\n"a@b.c,never closed\n', {1: "no address", 2: "never closed"}),
+        (b"email,created\na@b.c,\nb@b.c,yesterday\n", {2: "the time in this row"}),
         (b'{"email": "a@b.c"}\n{"email": "' + b"x" * 70_000 + b'"}\n"c@b.c"\n', {2: "longer than"}),
     ],
 )
