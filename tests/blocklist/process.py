@@ -5,19 +5,21 @@ import os
 import signal
 import sys
 
+from deploy.local.processes import free_port
 from tests.world import TOKEN_KEY, World
 
 
 class killed:  # noqa: N801 - reads as a context
-    """The blocklist as a process of its own, killed at the end."""
+    """The blocklist as a process of its own, killed at the end; gives the URL that it will answer at."""
 
     def __init__(self, world: World) -> None:
+        self._port = str(free_port())
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
             "RETURPOST_AMQP_URL": world.amqp_url,
             "RETURPOST_DATABASE_URL": world.database_urls["blocklist"],
             "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
             "RETURPOST_HTTP_PORT": "0",
-            "RETURPOST_BLOCKLIST_HTTP_PORT": "0",
+            "RETURPOST_BLOCKLIST_HTTP_PORT": self._port,
             "RETURPOST_BLOCKLIST_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
             "RETURPOST_BLOCKLIST_WEBHOOK_PLAIN_HTTP": "true",
             "RETURPOST_BLOCKLIST_WEBHOOK_LEASE": "PT1S",
@@ -25,7 +27,7 @@ class killed:  # noqa: N801 - reads as a context
             "RETURPOST_BLOCKLIST_IMPORT_INTERVAL": "PT0.1S",
         }
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> str:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.blocklist.app", env=self._environment, stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
@@ -34,6 +36,7 @@ class killed:  # noqa: N801 - reads as a context
         while b'"ready"' not in (line := await self._process.stderr.readline()):
             assert line, "it ended"
         self._rest = asyncio.create_task(self._process.stderr.read())
+        return f"http://127.0.0.1:{self._port}"
 
     async def __aexit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGKILL)

@@ -1,6 +1,7 @@
 """Imports and exports over HTTP and the real database: whole or not at all, a report a row, on after a crash."""
 
 import asyncio
+import contextlib
 import json
 import operator
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from services.blocklist.app import create
@@ -147,6 +149,43 @@ async def test_an_import_that_is_killed_goes_on(world: World, monkeypatch: pytes
     for table, said in (("addresses", "cause IS NOT NULL"), ("block_log", "blocked")):
         count = f"SELECT count(*), count(DISTINCT address) FROM {table} WHERE {said}"  # noqa: S608 - of this module
         assert tuple((await world.fetch("blocklist", count))[0]) == (ROWS, ROWS), table
+    told = await world.take_events("actions.address-blocked")
+    assert len({one["id"] for one in told}) == len({one["data"]["address"] for one in told}) == ROWS
+
+
+async def answers(http: httpx.AsyncClient, url: str) -> bool:
+    with contextlib.suppress(httpx.ConnectError):
+        return (await http.get(f"{url}/health/live")).is_success
+    return False
+
+
+async def test_a_list_whose_receiver_is_killed_is_handed_in_again(world: World, blocklist: Running) -> None:
+    """What was received of it is nothing; the same key is not taken for the torn one."""
+    dead = asyncio.Event()
+
+    async def torn() -> AsyncIterator[bytes]:
+        yield LIST.encode() * 4_000
+        await dead.wait()
+        while True:
+            yield LIST.encode() * 4_000
+
+    async def parts() -> int:
+        return int((await world.fetch("blocklist", "SELECT count(*) FROM import_parts"))[0]["count"])
+
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": "one"}
+    authorization = blocklist.http.headers["Authorization"]
+    async with httpx.AsyncClient(headers={"Authorization": authorization}) as http:
+        async with killed(world) as url:
+            await eventually(lambda: answers(http, url))
+            request = asyncio.create_task(http.post(f"{url}/v1/blocks/imports", content=torn(), headers=headers))
+            await eventually(parts)
+        dead.set()
+        with pytest.raises(httpx.HTTPError):
+            await request
+    assert await blocked(blocklist) == {}
+    done = await hand_in(blocklist, LIST, key="one")
+    assert done["outcomes"] == {"blocked": 4, "invalid": 1}
+    assert (await parts(), len((await blocklist.http.get("/v1/blocks/imports")).json()["imports"])) == (1, 1)
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "ses", "sendgrid", "mailgun", "postmark"])

@@ -1,19 +1,22 @@
 """The archive: every event that was published, and a part of it into one queue once more."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.replay import jobs
+from services.replay import archive, jobs
 from services.replay.app import create
 from services.replay.settings import Settings
-from shared import ids
+from shared import ids, streams
 from shared.cloudevents import Event, event
 from shared.contracts import Contract, DeliveryRecorded, SettingsChanged
 from shared.topology import EVENTS, REPLAY
+from tests.client.proxy import proxy
 from tests.world import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -199,3 +202,34 @@ async def test_a_queue_that_is_gone_is_told(world: World, replay: Running) -> No
     failed = await ended(replay, await start(replay, selection()))
     assert (failed["state"], failed["done"]) == ("failed", 0)
     assert QUEUES[0] in failed["error"]
+
+
+async def test_an_archive_that_breaks_off_has_not_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way to the broker is cut in the middle of reading: a plan says so, and a job goes on when it is mended."""
+    await publish(world, *(recorded(n, n) for n in range(6)))
+    await emptied(world, 6)
+    cuts: list[int] = []
+
+    @asynccontextmanager
+    async def breaking(connection: Any, since: Any, name: str) -> AsyncIterator[streams.Arriving]:
+        async with streams.attached(connection, since, name) as arriving:
+            if len(cuts) < 2:
+                await eventually(lambda: asyncio.sleep(0, arriving.waiting))
+                await way.cut()
+                cuts.append(len(cuts))
+            yield arriving
+
+    monkeypatch.setattr(archive, "attached", breaking)
+    async with proxy(world.amqp_url) as way, world.running(create, Settings, "replay", amqp_url=way.url) as replay:
+        answer = await replay.http.post("/v1/archive/plan", json={"selection": selection()})
+        assert answer.status_code == 503
+        assert "RabbitMQ went away" in answer.text
+        await way.mend()
+        identity = await start(replay, selection())
+        await eventually(lambda: asyncio.sleep(0, len(cuts) == 2))
+        assert (await job(replay, identity))["done"] == 0
+        await way.mend()
+        done = await ended(replay, identity)
+    assert (done["state"], done["done"]) == ("finished", 6)
+    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    assert len(sent) == len(set(sent)) == 6
