@@ -6,6 +6,8 @@ from typing import Any
 
 def words(fault: Mapping[str, Any]) -> str:
     """Return what pydantic says is wrong: of an error of ours our own words alone."""
+    if fault.get("type") == "extra_forbidden":
+        return "there is no such field"
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
