@@ -25,12 +25,22 @@ class Match(NamedTuple):
     text: str
 
 
+class _Statuses(NamedTuple):
+    """How an enhanced status may begin, and how what follows its class may."""
+
+    whole: tuple[str, ...]
+    after_class: tuple[str, ...]
+
+    def hold(self, status: str | None) -> bool:
+        return status is not None and (status.startswith(self.whole) or status[2:].startswith(self.after_class))
+
+
 class _Asked(NamedTuple):
     """What a rule asks for beside words, as `Rule` has it: kept apart, for it is read for each text."""
 
     reply_code: tuple[int, ...]
-    status: tuple[str, ...]
-    unless_status: tuple[str, ...]
+    status: _Statuses | None
+    unless_status: _Statuses | None
     report: bool | None
     command: tuple[Command, ...]
     unless_command: tuple[Command, ...]
@@ -119,7 +129,8 @@ def _words_of(rules: Sequence[Placed]) -> Words:
 def _asked(rule: Rule) -> _Asked | None:
     """Return what the rule asks for beside words, if anything."""
     asked = _Asked(
-        rule.reply_code, rule.status, rule.unless_status, rule.report, rule.command, rule.unless_command
+        rule.reply_code, _statuses(rule.status), _statuses(rule.unless_status),
+        rule.report, rule.command, rule.unless_command,
     )  # fmt: skip
     return asked if any(asked) or rule.report is not None or rule.provider or rule.mta else None
 
@@ -128,15 +139,16 @@ def _hold(asked: _Asked, said: Said) -> bool:
     """Tell whether what was said is as asked for, hosts aside."""
     return (
         (not asked.reply_code or said.reply_code in asked.reply_code)
-        and (not asked.status or _status_is(said.status, asked.status))
-        and not (asked.unless_status and _status_is(said.status, asked.unless_status))
+        and (asked.status is None or asked.status.hold(said.status))
+        and (asked.unless_status is None or not asked.unless_status.hold(said.status))
         and (asked.report is None or asked.report == said.report)
         and (not asked.command or said.answers in asked.command)
         and not (asked.unless_command and said.answers in asked.unless_command)
     )
 
 
-def _status_is(status: str | None, wanted: Sequence[str]) -> bool:
-    if status is None:
-        return False
-    return any(status.startswith(start) or (start[:2] == "x." and status[2:].startswith(start[2:])) for start in wanted)
+def _statuses(wanted: Sequence[str]) -> _Statuses | None:
+    if not wanted:
+        return None
+    whole = tuple(start for start in wanted if not start.startswith("x."))
+    return _Statuses(whole, tuple(start[2:] for start in wanted if start.startswith("x.")))
