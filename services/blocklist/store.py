@@ -78,6 +78,7 @@ async def set_by_hand(connection: Connection, commands: Mapping[Key, Set]) -> No
 
 async def undo(connection: Connection, of: Mapping[Key, datetime]) -> None:
     """Put back what was before the clear or block by hand of a time, of addresses that are in hand."""
+    await connection.execute(Q["by_key"])
     await connection.execute(UNDO["undo"], *columns(((*key, of[key]) for key in sorted(of)), 3))
 
 
@@ -153,6 +154,7 @@ async def take_in_hand(connection: Connection, keys: Iterable[Key]) -> dict[Key,
 async def erase(connection: Connection, keys: Iterable[Key]) -> None:
     """Remove addresses that are in hand, with all their history."""
     places = columns(sorted(keys), 2)
+    await connection.execute(Q["by_key"])
     await connection.execute(Q["erase_history"], *places)
     await connection.execute(Q["erase"], *places)
 

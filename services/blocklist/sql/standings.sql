@@ -87,6 +87,11 @@ CROSS JOIN LATERAL (
     FROM addresses AS a WHERE a.tenant = k.tenant AND a.address = k.address FOR UPDATE
 ) AS a
 
+-- name: by_key
+-- Keep the planner to look-ups by key until the transaction ends. It takes a look-up in a partitioned table for one in
+-- every partition, and would read all of a million rows to find two thousand: 140 ms in place of 5.
+SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
 -- name: erase_history
 -- Remove all history of these addresses.
 DELETE FROM history AS h USING unnest($1::text[], $2::text[]) AS k (tenant, address)
