@@ -61,7 +61,8 @@ class Mirror:
 
     After an absence it goes on where it stopped; when the stream no longer reaches back to there, or is another one, it
     takes a new snapshot, and answers out of the old one until that is there. With `folder` it also outlives its
-    process, and answers at once after a start. Look-ups are safe from any thread.
+    process, and answers at once after a start. Look-ups are safe from any thread. It has blocks alone: who was erased,
+    and is skipped by the setting `skip_erased`, it cannot know.
     """
 
     def __init__(self, url: str, token: str, amqp_url: str, tenant: str, *, folder: Path | None = None) -> None:

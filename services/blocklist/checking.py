@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 import orjson
@@ -22,6 +22,8 @@ from shared.vocabulary import BlockCause, Reason
 
 Q = queries(Path(__file__).with_name("sql") / "check.sql")
 
+ERASED: Final = "erased"
+"""Cause of an address that is not blocked, and is skipped all the same."""
 MANY: Final = 1_000
 """Addresses from which on the filter is asked first, and two connections ask for half of those that are left each."""
 
@@ -30,7 +32,8 @@ class Skip(BaseModel):
     """One address to skip, as it was asked for."""
 
     address: str
-    cause: BlockCause
+    cause: BlockCause | Literal["erased"]
+    """What blocks it; or, where the settings say so, that it was erased: then `since` is when."""
     reason: Reason | None
     since: datetime
     until: datetime | None = None

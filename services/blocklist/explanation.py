@@ -22,6 +22,7 @@ def of_address(
     history: Sequence[Record],
     changes: Sequence[Record],
     policy: Policy,
+    erased: datetime | None = None,
 ) -> dict[str, Any]:
     """Return what `GET /v1/addresses/{address}` answers."""
     standing = known.standing if known else Standing()
@@ -38,7 +39,8 @@ def of_address(
         "mailing": block and block.mailing,
         "return_count": standing.return_count,
         "accepted_bounces": policy.accepted_bounces,
-        "why": why(standing, known, policy),
+        "erased_at": erased,
+        "why": why(standing, known, policy, erased),
         **facts,
         "version": known.version if known else 0,
         "changes": [dict(change) for change in changes],
@@ -46,9 +48,11 @@ def of_address(
     }
 
 
-def why(standing: Standing, known: Known | None, policy: Policy) -> str:
-    """Say in one sentence why the address is blocked, or that it is not."""
+def why(standing: Standing, known: Known | None, policy: Policy, erased: datetime | None = None) -> str:
+    """Say in one sentence why the address is skipped, or that it is not."""
     block, count = standing.block, standing.return_count
+    if block is None and erased is not None:
+        return f"Erased on {erased:%Y-%m-%d}: skipped until its bounce-flag is cleared."
     if known is None:
         return "Nothing is known of it: it may be mailed."
     if block is None:

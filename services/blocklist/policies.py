@@ -51,6 +51,7 @@ def rules_of(policy: Policy) -> dict[str, Any]:
         "expiry_days": list(policy.expiry_days),
         "once_a_day": policy.once_a_day,
         "streams": {stream: sorted(causes) for stream, causes in sorted(policy.streams.items())},
+        "skip_erased": policy.skip_erased,
     }
 
 

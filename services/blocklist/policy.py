@@ -62,6 +62,8 @@ class Policy:
     """An address counts once a day (UTC), whatever comes back."""
     streams: Mapping[str, frozenset[BlockCause]] = field(default_factory=lambda: NOBODY)
     """By stream, the causes that it is spared from unless its own mails gave cause."""
+    skip_erased: bool = False
+    """Whether checks skip who was erased, as far as a hash is kept, until the bounce-flag is cleared."""
 
 
 def choices(reason: Reason) -> tuple[Effect, ...]:

@@ -2,7 +2,8 @@
 
 A filter has every address of a tenant that was blocked when it was last brought up to date, and some that were not; it
 never decides anything, it leaves out. It is brought up to date by what changed since, a little further back than the
-last time: versions are times, and a transaction may commit a while after the time that it wrote.
+last time: versions are times, and a transaction may commit a while after the time that it wrote. Of an erased address
+there is only a hash, which no filter has: a tenant that skips who was erased has none.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Final
 from shared.database import Pool, queries
 
 Q = queries(Path(__file__).with_name("sql") / "snapshot.sql")
+CHECK = queries(Path(__file__).with_name("sql") / "check.sql")
 
 PAGE: Final = 20_000
 OVERLAP: Final = 120.0
@@ -75,8 +77,11 @@ class Prefilters:
         self._locks: dict[str, asyncio.Lock] = {}
         self._making: dict[str, asyncio.Task[Filter]] = {}
 
-    async def of(self, tenant: str) -> Filter:
+    async def of(self, tenant: str) -> Filter | None:
         """Return the filter of a tenant, up to date; the first time takes as long as reading all blocks does."""
+        return None if await self._is_blind(tenant) else await self._up_to_date(tenant)
+
+    async def _up_to_date(self, tenant: str) -> Filter:
         lock = self._locks.setdefault(tenant, asyncio.Lock())
         async with lock:
             found = self._filters.get(tenant)
@@ -96,6 +101,8 @@ class Prefilters:
 
     async def at_hand(self, tenant: str) -> Filter | None:
         """Return the filter of a tenant with all that is blocked now, when that is quick; else have it for later."""
+        if await self._is_blind(tenant):
+            return None
         found, as_of = self._filters.get(tenant), self._as_of.get(tenant, 0.0)
         now = time.time()
         if found is not None and not found.full:
@@ -107,9 +114,13 @@ class Prefilters:
                 self._filters.move_to_end(tenant)
                 return found
         if now - as_of > OVERLAP and tenant not in self._making:
-            self._making[tenant] = making = asyncio.create_task(self.of(tenant))
+            self._making[tenant] = making = asyncio.create_task(self._up_to_date(tenant))
             making.add_done_callback(lambda _: self._making.pop(tenant))
         return None
+
+    async def _is_blind(self, tenant: str) -> bool:
+        """Say whether there are some to skip whom a filter cannot know."""
+        return bool(await self._pool().fetchval(CHECK["skips_erased"], tenant))
 
     async def _fill(self, tenant: str) -> Filter:
         count = await self._pool().fetchval(Q["count_blocked"], tenant)

@@ -97,8 +97,7 @@ class StreamedCheck:
     async def _ask(self, batch: Batch) -> None:
         keys = batch.keys
         self.summary.checked += len(keys)
-        if self.summary.checked > FEW_LINES:
-            found = await self._prefilters.of(self._question.tenant)
+        if self.summary.checked > FEW_LINES and (found := await self._prefilters.of(self._question.tenant)):
             keys = [keys[place] for place in found.among(keys)]
         task = asyncio.create_task(self._fetch([each for each in keys if each]))
         self._under_way.append((batch, task))

@@ -40,6 +40,8 @@ class Change(BaseModel, extra="forbid"):
     once_a_day: bool | None = None
     streams: Annotated[dict[Name, list[BlockCause]], Field(max_length=20)] = Field(default_factory=dict)
     """By stream the causes that it is spared from; with an empty list the stream is no longer known."""
+    skip_erased: bool | None = None
+    """Checks skip who was erased until the bounce-flag is cleared; blocks do not change by it."""
 
 
 def changed(policy: Policy, change: Change) -> Policy:
@@ -55,6 +57,7 @@ def changed(policy: Policy, change: Change) -> Policy:
         accepted_bounces=policy.accepted_bounces if change.accepted_bounces is None else change.accepted_bounces,
         counting=change.counting or policy.counting,
         once_a_day=policy.once_a_day if change.once_a_day is None else change.once_a_day,
+        skip_erased=policy.skip_erased if change.skip_erased is None else change.skip_erased,
     )
     if "decay_days" in change.model_fields_set:
         after = replace(after, decay_days=change.decay_days)

@@ -28,4 +28,5 @@ async def address_state(request: Request, caller: Reader, address: str, tenant: 
         policy = policies.policy_of(await connection.fetchrow(policies.Q["settings"], [place[0]]))
         changes = await connection.fetch(block_log.Q["of_address"], *place, MAX_HISTORY)
         history = await connection.fetch(Q["history"], *place, MAX_HISTORY)
-    return explanation.of_address(place[1], known, row, history, changes, policy)
+        erased = await connection.fetchval(Q["erased"], *place) if policy.skip_erased else None
+    return explanation.of_address(place[1], known, row, history, changes, policy, erased)

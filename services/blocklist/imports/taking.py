@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from services.blocklist import store
+from services.blocklist.checking import ERASED
 from services.blocklist.lists.entry import Entry
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.store import Key, Line
@@ -60,7 +61,8 @@ async def clear(work: Work, entries: Mapping[str, Entry], origin: Origin, now: d
 
 async def blocked(connection: Connection, tenant: str, addresses: Sequence[str], now: datetime) -> set[str]:
     """Return which of the addresses are blocked."""
-    return {row["address"] for row in await connection.fetch(Q["check"], tenant, addresses, now, None)}
+    rows = await connection.fetch(Q["check"], tenant, addresses, now, None)
+    return {row["address"] for row in rows if row["cause"] != ERASED}
 
 
 def _line(place: Key, entry: Entry, origin: Origin) -> Line:

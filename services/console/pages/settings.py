@@ -77,6 +77,8 @@ class Form:
             with Tag("section", "card half"):
                 self._lasting()
             with Tag("section", "card"):
+                self._erased()
+            with Tag("section", "card"):
                 self._reasons()
         with self._foot:
             if self._visitor.may("administer"):
@@ -124,6 +126,15 @@ class Form:
             help_ = t("By commas, such as 7, 30, 90; the last one repeats. Empty: until somebody lifts it.")
             field = Field(label, "text", held, on_typed=typed, help=help_, inputmode="numeric", **self._off)
             Tag("p", "quiet", t("Spam complaints and blocks by hand never end by themselves."))
+
+    def _erased(self) -> None:
+        t = self._visitor.t
+        Tag("h2", text=t("Erased addresses"))
+        with Tag("div", "stack fields"):
+            Tag("p", "quiet", t("Nothing is kept of an erased address but a code by which it is recognised."))
+            skip = t("Skip erased addresses until their bounce-flag is cleared")
+            told = partial(self._set, "skip_erased")
+            Field(skip, "checkbox", self._known["skip_erased"], on_typed=told, **self._off)
 
     def _whole(self, name: str, label: str, help_: str, *, least: int, most: int, empty: bool = False) -> None:
         """A field for a whole number, or for none."""
