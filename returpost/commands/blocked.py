@@ -13,7 +13,8 @@ from returpost.home import Home
 from shared.errors import InvalidSettings
 
 PAGE = 1000
-UNDONE = {"take_back": "taken back", "lift": "lifted", "block": "blocked again", "nothing": "nothing to undo"}
+UNDONE = {"take_back": "taken back", "lift": "lifted", "block": "blocked again", "undone": "not erased"}
+UNDONE |= {"nothing": "nothing to undo"}
 """What became of an address, by what the service says was done."""
 
 app = typer.Typer(
@@ -132,25 +133,32 @@ def clear(addresses: Addresses, note: Note = "", tenant: Tenant = TENANT, direct
 def undo(
     addresses: Annotated[list[str] | None, typer.Argument(help="Undo the last block or lift of each.")] = None,
     import_: Annotated[str | None, typer.Option("--import", help="Undo all that this import did.")] = None,
+    erasure: Annotated[
+        bool, typer.Option("--erasure", help="Have the addresses, which wait for it, not erased.")
+    ] = False,
     note: Note = "",
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,
 ) -> None:
-    """Undo the last block or lift of addresses, or a whole import; `returpost why` shows what there is to undo.
+    """Undo the last block or lift of addresses, a whole import, or an erasure that waits.
+
+    `returpost why` and `returpost erasures` show what there is to undo.
 
     \b
     returpost blocked undo ann@example.com
+    returpost blocked undo --erasure ann@example.com
     returpost blocked undo --import 0b54d6a2-4e0c-5b39-9a3e-6a6f1c1d2e3f
     """
     from returpost.commands.terminal import out
 
-    if (not addresses) == (import_ is None):
+    if (not addresses) == (import_ is None) or (erasure and not addresses):
         raise InvalidSettings("what? Give addresses, or --import and its id")
     if import_ is not None:
         begun = _say(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
         out.print(came_to(followed(api(Home(directory)), tenant, begun)))
     else:
-        counts = _say(directory, "/undo", tenant, {"addresses": addresses, "note": note})
+        said = {"addresses": addresses} if erasure else {"addresses": addresses, "note": note}
+        counts = _say(directory, "/undo", tenant, said, of="erasures" if erasure else "blocks")
         out.print(", ".join(f"{UNDONE[what]}: {number:,}" for what, number in counts.items()))
 
 
@@ -160,6 +168,6 @@ def _tell(done: str, counts: dict[str, int]) -> None:
     err.print(f"{done}: {counts['addresses']:,}. `returpost blocked undo` takes it back.")
 
 
-def _say(directory: Any, path: str, tenant: str, body: dict[str, Any]) -> Any:
+def _say(directory: Any, path: str, tenant: str, body: dict[str, Any], *, of: str = "blocks") -> Any:
     raw = json.dumps(body).encode()
-    return api(Home(directory)).call("blocklist", "POST", f"/v1/blocks{path}", {"tenant": tenant}, raw)
+    return api(Home(directory)).call("blocklist", "POST", f"/v1/{of}{path}", {"tenant": tenant}, raw)

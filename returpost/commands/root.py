@@ -42,6 +42,7 @@ COMMANDS = {
     "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
     "settings": Entry("settings:app", "A tenant's settings: show, try out, change, undo, history.", _OPERATE),
     "erase": Entry("traces:erase", "Forget addresses in every service, for ever.", _OPERATE),
+    "erasures": Entry("traces:erasures", "List the erasures that wait for their time.", _OPERATE),
     "traces": Entry(
         "traces:traces", "Search tables, queues and streams for an address: what an erasure has left.", _OPERATE
     ),

@@ -1,4 +1,4 @@
-"""`returpost erase` and `returpost traces`: forget an address everywhere, and see where it still stands."""
+"""`returpost erase`, `erasures`, `traces`: forget an address everywhere, see what waits, and where it still stands."""
 
 import asyncio
 import json
@@ -14,15 +14,20 @@ from returpost.home import Home
 from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
 WITHOUT_TABLES = ("console",)
+PAGE = 1_000
 
 
 def erase(
     addresses: Annotated[list[str], typer.Argument(help="One or several, in any form.")],
     tenant: Tenant = TENANT,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait, and hurry what waits.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     directory: Folder = FOLDER,
 ) -> None:
-    """Remove addresses with all that is known of them from every service. It cannot be undone.
+    """Remove addresses with all that is known of them from every service. What is done cannot be undone.
+
+    With the setting `erase_after_days` it waits so long; until then `returpost erasures` lists it, `returpost blocked
+    undo --erasure` undoes it, and nothing changes.
 
     \b
     returpost erase ann@example.com --tenant demo
@@ -33,9 +38,36 @@ def erase(
     for address in addresses:
         _read(address)
     if agreed(f"Erase {', '.join(addresses)} of {tenant} for ever?", yes=yes):
-        body = json.dumps({"addresses": addresses}).encode()
-        api(Home(directory)).call("blocklist", "POST", "/v1/addresses/erase", {"tenant": tenant}, body)
+        body = json.dumps({"addresses": addresses, "now": now}).encode()
+        done = api(Home(directory)).call("blocklist", "POST", "/v1/addresses/erase", {"tenant": tenant}, body)
+        if done["due"]:
+            err.print(f"It waits until {done['due']}; until then `returpost blocked undo --erasure` undoes it.")
+            return
         err.print("Erased here; the other services do it as they hear of it. `returpost traces` tells when it is gone.")
+
+
+def erasures(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = False) -> None:
+    """List the erasures that wait: who asked for them, when, and when they are due.
+
+    \b
+    returpost erasures --tenant demo
+    returpost blocked undo --erasure ann@example.com
+    returpost erase ann@example.com --now
+    """
+    from returpost.commands.terminal import out, print_json, table
+
+    client, found, after = api(Home(directory)), list[dict[str, Any]](), None
+    while True:
+        page = client.get("blocklist", "/v1/erasures", tenant=tenant, after=after, limit=PAGE)
+        found += page["erasures"]
+        after = page["next"]
+        if after is None:
+            break
+    if as_json:
+        print_json(found)
+    else:
+        columns = ("address", "due", "time", "by")
+        out.print(table(None, columns, [[row[column] for column in columns] for row in found]))
 
 
 def traces(

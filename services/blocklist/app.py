@@ -17,6 +17,7 @@ from services.blocklist.storm_store import notice
 from services.blocklist.storm_watch import Watch
 from services.blocklist.storms import Limits
 from services.blocklist.undo import take_undos
+from services.blocklist.waiting import erase_due
 from shared.contracts import (
     AddressBlocked,
     AddressErase,
@@ -77,12 +78,17 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
         if not await review_due(service.effects, settings.reassess_chunk, clock()):
             await asyncio.sleep(settings.review_interval.total_seconds())
 
+    async def erasures() -> None:
+        if not await erase_due(service.effects, settings.reassess_chunk, clock, remember=settings.remember_erased):
+            await asyncio.sleep(settings.review_interval.total_seconds())
+
     async def storms() -> None:
         await notice(service.effects, watch, clock())
         await asyncio.sleep(settings.storm_interval.total_seconds())
 
     service.background("operations", operations)
     service.background("reviews", reviews)
+    service.background("erasures", erasures)
     service.background("storms", storms)
     service.app.state.clock = clock
     service.app.state.work_requested = work_requested

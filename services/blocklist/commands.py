@@ -62,6 +62,7 @@ async def take_erasures(
 ) -> None:
     """Remove addresses and their history, lift their blocks, and have everybody do the same."""
     _, triggers = _latest(events)
+    await erasures.leave(work.connection, triggers)
     taken = await store.take_in_hand(work.connection, triggers)
     await store.erase(work.connection, taken)
     await block_log.erase(work.connection, taken)

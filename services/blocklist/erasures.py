@@ -1,6 +1,6 @@
 """What erased addresses leave behind: a keyed hash and a time, so that what comes late does not bring them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,11 @@ D = TypeVar("D", BounceClassified, DeliveryRecorded)
 async def remember(connection: Connection, times: Mapping[Key, datetime]) -> None:
     """Remember when addresses were erased."""
     await connection.execute(Q["remember"], *columns(((*place, times[place]) for place in sorted(times)), 3))
+
+
+async def leave(connection: Connection, keys: Iterable[Key]) -> int:
+    """Have these addresses wait for their erasure no longer, done or undone; return how many did."""
+    return len(await connection.fetch(Q["leave"], *columns(sorted(set(keys)), 2)))
 
 
 async def living(connection: Connection, events: Sequence[Event[D]]) -> Sequence[Event[D]]:

@@ -52,6 +52,7 @@ def rules_of(policy: Policy) -> dict[str, Any]:
         "once_a_day": policy.once_a_day,
         "streams": {stream: sorted(causes) for stream, causes in sorted(policy.streams.items())},
         "skip_erased": policy.skip_erased,
+        "erase_after_days": policy.erase_after_days,
     }
 
 

@@ -64,6 +64,8 @@ class Policy:
     """By stream, the causes that it is spared from unless its own mails gave cause."""
     skip_erased: bool = False
     """Whether checks skip who was erased, as far as a hash is kept, until the bounce-flag is cleared."""
+    erase_after_days: int = 0
+    """How long an erasure that somebody asks for waits, and can be undone. None: it is done at once."""
 
 
 def choices(reason: Reason) -> tuple[Effect, ...]:

@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
     reassess_chunk: int = Field(default=2_000, ge=1, le=20_000)
     """Addresses a transaction when a changed setting is applied to all of a tenant."""
     review_interval: timedelta = timedelta(seconds=5)
-    """How often blocks that have ended, and bounces that no longer count, are looked for."""
+    """How often blocks that have ended, bounces that no longer count, and erasures that are due are looked for."""
     reassess_interval: timedelta = timedelta(seconds=1)
     """How often operations that another process took the request for are looked for."""
     import_interval: timedelta = timedelta(seconds=1)

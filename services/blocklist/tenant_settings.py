@@ -42,6 +42,8 @@ class Change(BaseModel, extra="forbid"):
     """By stream the causes that it is spared from; with an empty list the stream is no longer known."""
     skip_erased: bool | None = None
     """Checks skip who was erased until the bounce-flag is cleared; blocks do not change by it."""
+    erase_after_days: Annotated[int, Field(ge=0, le=30)] | None = None
+    """How long an erasure that is asked for waits, and can be undone; those that wait already keep their time."""
 
 
 def changed(policy: Policy, change: Change) -> Policy:
@@ -58,6 +60,7 @@ def changed(policy: Policy, change: Change) -> Policy:
         counting=change.counting or policy.counting,
         once_a_day=policy.once_a_day if change.once_a_day is None else change.once_a_day,
         skip_erased=policy.skip_erased if change.skip_erased is None else change.skip_erased,
+        erase_after_days=policy.erase_after_days if change.erase_after_days is None else change.erase_after_days,
     )
     if "decay_days" in change.model_fields_set:
         after = replace(after, decay_days=change.decay_days)

@@ -42,12 +42,12 @@ async def blocks(
 ) -> dict[str, Any]:
     """A page of blocked addresses, newest first; `next` is what to give as `after` for the page that follows."""
     owner = caller.tenant_for(tenant)
-    since, address = _position(wanted.after)
+    since, address = position(wanted.after)
     rows = await request.app.state.service.pool.fetch(
         Q["list_blocks"], owner, since, address, wanted.cause, wanted.reason, wanted.domain, wanted.limit
     )
     last = rows[-1] if len(rows) == wanted.limit else None
-    return {"blocks": [dict(row) for row in rows], "next": last and _mark(last["since"], last["address"])}
+    return {"blocks": [dict(row) for row in rows], "next": last and mark(last["since"], last["address"])}
 
 
 @router.get("/counts")
@@ -57,11 +57,13 @@ async def counts(request: Request, caller: Reader, tenant: Tenant = None) -> lis
     return [dict(row) for row in rows]
 
 
-def _mark(since: datetime, address: str) -> str:
+def mark(since: datetime, address: str) -> str:
+    """Return what a page gives as `next`: its last time and address."""
     return base64.urlsafe_b64encode(f"{since.isoformat()} {address}".encode()).decode()
 
 
-def _position(mark: str | None) -> tuple[datetime | None, str | None]:
+def position(mark: str | None) -> tuple[datetime | None, str | None]:
+    """Read what a page gave as `next`. Raises `InvalidMessage`."""
     if mark is None:
         return None, None
     try:

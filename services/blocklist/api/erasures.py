@@ -1,37 +1,84 @@
-"""Erase addresses."""
+"""Erase addresses: at once or when the tenant's settings say so, and undo it until then."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+import structlog
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from services.blocklist import policies, waiting
 from services.blocklist.api.access import MAX_ADDRESSES, Administrator, Tenant
+from services.blocklist.api.blocks import mark, position
 from services.blocklist.commands import take_erasures
+from services.blocklist.erasures import Q, leave
 from shared import ids
+from shared.addresses import key
 from shared.cloudevents import event
 from shared.contracts import Address, AddressErase
 
+log = structlog.get_logger()
 router = APIRouter()
 
 
-class Erase(BaseModel):
-    """Whom to forget."""
+class Whose(BaseModel):
+    """Addresses whose erasure waits."""
 
     addresses: Annotated[list[Address], Field(min_length=1, max_length=MAX_ADDRESSES)]
 
 
+class Erase(Whose):
+    """Whom to forget."""
+
+    now: bool = False
+    """Do not wait, whatever the settings say, and hurry what waits."""
+
+
 @router.post("/addresses/erase", status_code=202)
-async def erase(request: Request, caller: Administrator, said: Erase, tenant: Tenant = None) -> dict[str, int]:
+async def erase(request: Request, caller: Administrator, said: Erase, tenant: Tenant = None) -> dict[str, Any]:
     """Remove addresses with all that is known of them, here at once and in every service that hears of it.
 
-    It cannot be undone: nothing is left to put back. Blocks go with the rest; whoever must not be mailed again is
-    blocked anew afterwards. `POST /v1/traces` of each service tells what is left.
+    With the setting `erase_after_days` it waits so long (`due`), and nothing changes until then: `GET /v1/erasures`
+    lists what waits, `POST /v1/erasures/undo` undoes it. What is erased cannot be undone: nothing is left to put back.
+    Blocks go with the rest; whoever must not be mailed again is blocked anew, or skipped by the setting `skip_erased`.
+    `POST /v1/traces` of each service tells what is left.
     """
     owner, clock = caller.tenant_for(tenant), request.app.state.clock
     service = request.app.state.service
     data = AddressErase(addresses=said.addresses, time=clock(), by=caller.name)
     identity = ids.of_content(data.TYPE, owner, data.by, data.time, *data.addresses)
     command = event(data, id=identity, source=f"/callers/{caller.name}", tenant=owner)
+    due: datetime | None = None
     async with service.effects.begin() as work:
-        await take_erasures([command], work, clock, remember=service.settings.remember_erased)
-    return {"addresses": len(data.addresses)}
+        days = 0 if said.now else (await policies.of_tenant(work.connection, owner)).erase_after_days
+        if days:
+            keys = [(owner, key(address)) for address in data.addresses]
+            due = await waiting.wait(work, keys, caller.name, days, data.time)
+        else:
+            await take_erasures([command], work, clock, remember=service.settings.remember_erased)
+    return {"addresses": len(data.addresses), "due": due}
+
+
+@router.get("/erasures")
+async def erasures(
+    request: Request,
+    caller: Administrator,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    tenant: Tenant = None,
+) -> dict[str, Any]:
+    """A page of the erasures that wait, the next that is due first: who asked, when, and when it is due."""
+    owner = caller.tenant_for(tenant)
+    rows = await request.app.state.service.pool.fetch(Q["waiting"], owner, *position(after), limit)
+    last = rows[-1] if len(rows) == limit else None
+    return {"erasures": [dict(row) for row in rows], "next": last and mark(last["due"], last["address"])}
+
+
+@router.post("/erasures/undo")
+async def undo(request: Request, caller: Administrator, said: Whose, tenant: Tenant = None) -> dict[str, int]:
+    """Undo erasures that wait; `nothing` counts the addresses of which none does: never asked for, or done by now."""
+    keys = {(caller.tenant_for(tenant), key(address)) for address in said.addresses}
+    async with request.app.state.service.effects.begin() as work:
+        undone = await leave(work.connection, keys)
+    log.info("erasures undone", tenant=caller.tenant_for(tenant), by=caller.name, addresses=undone)
+    return {"undone": undone, "nothing": len(keys) - undone}

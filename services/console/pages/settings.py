@@ -15,6 +15,7 @@ from services.console.texts import marked as _, reasons
 from shared.vocabulary import Reason
 
 MOST_ACCEPTED, MOST_DAYS = 1000, 3650
+MOST_WAITING = 30
 MOST_LINES = 6
 EXAMPLE = "x@example.com"
 """Whose domain stands in the sentences."""
@@ -135,6 +136,8 @@ class Form:
             skip = t("Skip erased addresses until their bounce-flag is cleared")
             told = partial(self._set, "skip_erased")
             Field(skip, "checkbox", self._known["skip_erased"], on_typed=told, **self._off)
+            help_ = t("How long an erasure can be undone before it is done. 0: it is done at once.")
+            self._whole("erase_after_days", t("Days that an erasure waits"), help_, least=0, most=MOST_WAITING)
 
     def _whole(self, name: str, label: str, help_: str, *, least: int, most: int, empty: bool = False) -> None:
         """A field for a whole number, or for none."""

@@ -1,0 +1,43 @@
+"""Erasures that wait for their time, and can be undone until then. Until it has come, nothing else changes."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from services.blocklist.commands import take_erasures
+from services.blocklist.erasures import Q
+from services.blocklist.reassess import SOURCE
+from services.blocklist.store import Key, columns
+from shared import ids
+from shared.cloudevents import event
+from shared.contracts import AddressErase
+from shared.outbox import Effects, Work
+
+
+async def wait(work: Work, keys: Iterable[Key], by: str, days: int, now: datetime) -> datetime:
+    """Have addresses erased in so many days, or sooner if that was said before; return by when all are."""
+    due = now + timedelta(days=days)
+    rows = [(*key, now, by, due) for key in sorted(set(keys))]
+    last: datetime = max(row["due"] for row in await work.connection.fetch(Q["wait"], *columns(rows, 5)))
+    return last
+
+
+async def erase_due(effects: Effects, chunk: int, clock: Callable[[], datetime], *, remember: bool) -> bool:
+    """Erase the addresses whose time has come as if it were said now; return whether there were any."""
+    async with effects.begin() as work:
+        addresses: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in await work.connection.fetch(Q["take_due"], clock(), chunk):
+            addresses[row["tenant"], row["by"]].append(row["address"])
+        now = clock()
+        commands = [
+            event(
+                AddressErase.model_construct(addresses=whose, time=now, by=by),
+                id=ids.of_content(AddressErase.TYPE, tenant, by, now, *whose),
+                source=SOURCE,
+                tenant=tenant,
+            )
+            for (tenant, by), whose in addresses.items()
+        ]
+        if commands:
+            await take_erasures(commands, work, clock, remember=remember)
+    return bool(commands)
