@@ -267,6 +267,28 @@ def test_the_threshold_is_changed_when_it_is_known_what_that_does(system: System
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_erased_addresses_are_skipped_and_erasures_wait_where_it_is_set(
+    system: System, visit: Visit, language: str
+) -> None:
+    page, t = visit("administrator", language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    days = page.get_by_label(t("Days that an erasure waits"))
+    page.get_by_label(t("Skip erased addresses until their bounce-flag is cleared")).check()
+    days.fill("31")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=30))).to_be_visible()
+    days.fill("7")
+    page.get_by_role("button", name=t("Show what it would do")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(t("No address changes by it today."))
+    dialog.get_by_role("button", name=t("Save")).click()
+    expect(page.locator(".notice.good")).to_contain_text(t("Saved."))
+    known = system.ask("blocklist", "GET", "/v1/settings")
+    assert (known["skip_erased"], known["erase_after_days"]) == (True, 7)
+    page.get_by_role("button", name=t("Undo the last change")).click()
+    expect(days).to_have_value("0")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_retry_schedule_is_changed_for_one_reason_alone(system: System, visit: Visit, language: str) -> None:
     page, t = visit(language=language), Texts(language).t
     page.goto(f"{page.url}settings")
