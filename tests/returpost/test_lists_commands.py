@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 @pytest.fixture
 async def served(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     async with world.running(create, Settings, "blocklist", import_interval=0.05) as running:
         server = uvicorn.Server(uvicorn.Config(running.service.app, port=0, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
