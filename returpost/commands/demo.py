@@ -116,8 +116,8 @@ def _tell(outcome: "Outcome") -> None:
     out.print(table("Bounce mails", ("recognised as", "mails"), mails))
     out.print(table("Recipients of the mailing", ("status", "recipients"), sorted(figures.recipients.items())))
     out.print(
-        f"{outcome.first_pass_results:,} results in {outcome.first_pass_seconds:.1f} s, from handing in to the last "
-        f"service: {outcome.per_second:,.0f} a second"
+        f"{outcome.first_pass_results:,} results of the tenant {outcome.tenant} in {outcome.first_pass_seconds:.1f} s, "
+        f"from handing in to the last service: {outcome.per_second:,.0f} a second"
     )
     out.print(
         f"{outcome.agreed} of the {outcome.by_judgement.total()} verdicts on bounce mails are as people judged them"
