@@ -37,7 +37,11 @@ async def of_tenants(connection: Connection, tenants: Iterable[str]) -> dict[str
 
 async def notice(effects: Effects, watch: Watch, now: datetime) -> None:
     """Write down which storms begin, go on, and are over; tell of each, and have its addresses looked at again."""
-    for seen in watch.seen():
+    async with effects.begin() as work:
+        ongoing: dict[str, set[Suspect]] = defaultdict(set)
+        for row in await work.connection.fetch(Q["ongoing"]):
+            ongoing[row["tenant"]].add(Suspect(StormKind(row["kind"]), row["value"]))
+    for seen in watch.seen(ongoing):
         async with effects.begin() as work:
             await _begin(work, watch, seen, now)
     async with effects.begin() as work:

@@ -4,7 +4,7 @@ Counts here decide nothing by themselves and may be lost: what is noticed is wri
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -42,9 +42,9 @@ class Watch:
             return
         window = self._minutes[tenant, _minute(time)]
         window.bounces += 1
-        for suspect in suspects_of(reason, domain_of(address), ip):
-            if suspect in window.by or len(window.by) < MAX_SUSPECTS:
-                window.by[suspect] = window.by.get(suspect, 0) + 1
+        whose = suspects_of(reason, domain_of(address), ip)
+        if whose in window.by or len(window.by) < MAX_SUSPECTS:
+            window.by[whose] = window.by.get(whose, 0) + 1
 
     def delivered(self, arrived: Iterable[tuple[str, str, str | None, datetime]]) -> None:
         """Count deliveries: tenant, address, sending host and time of each."""
@@ -58,24 +58,26 @@ class Watch:
                     host = Suspect(StormKind.IP, ip)
                     counts[host] = counts.get(host, 0) + 1
 
-    def seen(self) -> list[Seen]:
-        """Return what dominates now, and forget what is too old."""
+    def seen(self, ongoing: Mapping[str, AbstractSet[Suspect]]) -> list[Seen]:
+        """Return what dominates now, and forget what is too old; `ongoing` are the storms of each tenant."""
         oldest = _minute(self._oldest())
         for key in [key for key in self._minutes if key[1] < oldest]:
             del self._minutes[key]
         by_tenant: dict[str, list[tuple[int, Window]]] = defaultdict(list)
         for (tenant, minute), window in self._minutes.items():
             by_tenant[tenant].append((minute, window))
-        return [one for tenant, windows in by_tenant.items() for one in self._seen(tenant, windows)]
+        return [one for tenant, windows in by_tenant.items() for one in self._seen(tenant, windows, ongoing)]
 
-    def _seen(self, tenant: str, windows: list[tuple[int, Window]]) -> Iterable[Seen]:
+    def _seen(
+        self, tenant: str, windows: list[tuple[int, Window]], ongoing: Mapping[str, AbstractSet[Suspect]]
+    ) -> Iterable[Seen]:
         if sum(window.bounces for _, window in windows) < self.limits.bounces:
             return
         whole = merged([window for _, window in windows])
-        for suspect in dominating(whole, self.limits):
-            first = min(minute for minute, window in windows if suspect in window.by)
+        for one in dominating(whole, self.limits, ongoing.get(tenant, frozenset())):
+            first = min(minute for minute, window in windows if any(one.suspect in whose for whose in window.by))
             begun = datetime.fromtimestamp(first * MINUTE, UTC)
-            yield Seen(tenant, suspect, begun, whole.by[suspect], whole.bounces)
+            yield Seen(tenant, one.suspect, begun, one.count, one.bounces)
 
     def _oldest(self) -> datetime:
         return self._clock() - self.limits.window

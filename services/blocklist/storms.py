@@ -3,16 +3,20 @@ tenant, the bounces tell of it and not of the addresses.
 
 Pure functions of counts. A suspect dominates a window of time when it made enough bounces, and at least its share of
 all; a domain or a host, moreover, when most of what was sent to it or by it came back. It does so suddenly when the
-odds that a bounce is its are several times what they usually are: a large provider always has most bounces.
+odds that a bounce is its are several times what they usually are: a large provider always has most bounces. What other
+storms make is left out, so that a large one does not hide a small one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from services.blocklist.standing import FOREVER, Bounce, Facts
 from shared.vocabulary import Reason, StormKind
+
+K = TypeVar("K")
 
 SENDER_SIDE = frozenset(
     {
@@ -63,7 +67,8 @@ class Window:
     """What came back and what arrived in some span of time, of one tenant."""
 
     bounces: int = 0
-    by: dict[Suspect, int] = field(default_factory=dict)
+    by: dict[tuple[Suspect, ...], int] = field(default_factory=dict)
+    """Bounces by all that each may be the fault of."""
     delivered: dict[Suspect, int] = field(default_factory=dict)
 
 
@@ -86,27 +91,50 @@ class Storm:
         return begin <= bounce.time < self.ended and self.suspect in suspects_of(bounce.reason, domain, bounce.ip)
 
 
-def suspects_of(reason: Reason, domain: str, ip: str | None) -> list[Suspect]:
+@dataclass(frozen=True, slots=True, order=True)
+class Dominating:
+    """A suspect with its bounces, and how many they are out of."""
+
+    suspect: Suspect
+    count: int
+    bounces: int
+
+
+def suspects_of(reason: Reason, domain: str, ip: str | None) -> tuple[Suspect, ...]:
     """Return what a bounce may be the fault of, other than of its address."""
     found = [Suspect(StormKind.DOMAIN, domain)]
     if reason in SENDER_SIDE:
         found.append(Suspect(StormKind.REASON, reason))
     if ip:
         found.append(Suspect(StormKind.IP, ip))
-    return found
+    return tuple(found)
 
 
-def dominating(window: Window, limits: Limits) -> list[Suspect]:
-    """Return what makes most bounces of the window."""
-    return sorted(suspect for suspect, count in window.by.items() if _dominates(suspect, count, window, limits))
+def dominating(window: Window, limits: Limits, ongoing: AbstractSet[Suspect] = frozenset()) -> list[Dominating]:
+    """Return what makes most bounces of the window, but for those of the other storms that go on."""
+    suspects = {suspect for whose in window.by for suspect in whose}
+    shares = (_share(suspect, window, ongoing) for suspect in sorted(suspects))
+    return [share for share in shares if _dominates(share, window, limits)]
 
 
-def _dominates(suspect: Suspect, count: int, window: Window, limits: Limits) -> bool:
-    if count < limits.bounces or count < limits.share * window.bounces:
+def _share(suspect: Suspect, window: Window, ongoing: AbstractSet[Suspect]) -> Dominating:
+    """Count the bounces of a suspect. Those that are a storm's already are not those of another that none is yet."""
+    others = ongoing - {suspect}
+    count = elsewhere = 0
+    for whose, bounces in window.by.items():
+        if suspect in whose and (suspect in ongoing or others.isdisjoint(whose)):
+            count += bounces
+        elif not others.isdisjoint(whose):
+            elsewhere += bounces
+    return Dominating(suspect, count, window.bounces - elsewhere)
+
+
+def _dominates(share: Dominating, window: Window, limits: Limits) -> bool:
+    if share.count < limits.bounces or share.count < limits.share * share.bounces:
         return False
-    if suspect.kind is StormKind.REASON:
+    if share.suspect.kind is StormKind.REASON:
         return True
-    return count >= limits.failing * (count + window.delivered.get(suspect, 0))
+    return share.count >= limits.failing * (share.count + window.delivered.get(share.suspect, 0))
 
 
 def sudden(count: int, bounces: int, usual_count: int, usual_bounces: int, limits: Limits) -> bool:
@@ -137,6 +165,6 @@ def merged(windows: Sequence[Window]) -> Window:
     return whole
 
 
-def _add(sums: dict[Suspect, int], more: Mapping[Suspect, int]) -> None:
-    for suspect, count in more.items():
-        sums[suspect] = sums.get(suspect, 0) + count
+def _add(sums: dict[K, int], more: Mapping[K, int]) -> None:
+    for key, count in more.items():
+        sums[key] = sums.get(key, 0) + count

@@ -21,27 +21,61 @@ from tests.world import TENANT, Running, World, eventually
 LIMITS = Limits()
 SPF = Suspect(StormKind.REASON, "auth_failed")
 FREEMAIL = Suspect(StormKind.DOMAIN, "freemail.example")
-suspects = st.sampled_from([SPF, FREEMAIL, Suspect(StormKind.DOMAIN, "other.example")])
-counts = st.dictionaries(suspects, st.integers(0, 200))
-windows = st.builds(lambda by, arrived: Window(sum(by.values()), by, arrived), counts, counts)
+OTHER = Suspect(StormKind.DOMAIN, "other.example")
+suspects = st.sampled_from([SPF, FREEMAIL, OTHER])
+blamed = st.sampled_from([(FREEMAIL,), (OTHER,), (FREEMAIL, SPF), (OTHER, SPF)])
+windows = st.builds(
+    lambda by, arrived: Window(sum(by.values()), by, arrived),
+    st.dictionaries(blamed, st.integers(0, 200)),
+    st.dictionaries(suspects, st.integers(0, 200)),
+)
+storms_that_go_on = st.frozensets(suspects)
 
 
-@given(windows)
-def test_what_dominates_made_enough_bounces_and_most_of_them(window: Window) -> None:
-    for suspect in dominating(window, LIMITS):
-        assert window.by[suspect] >= LIMITS.bounces
-        assert window.by[suspect] * 2 >= window.bounces
+def dominant(window: Window, ongoing: frozenset[Suspect] = frozenset()) -> set[Suspect]:
+    return {one.suspect for one in dominating(window, LIMITS, ongoing)}
 
 
-@given(windows, suspects, st.integers(1, 100))
+@given(windows, storms_that_go_on)
+def test_what_dominates_made_enough_bounces_and_most_of_them(window: Window, ongoing: frozenset[Suspect]) -> None:
+    for one in dominating(window, LIMITS, ongoing):
+        its = sum(count for whose, count in window.by.items() if one.suspect in whose)
+        assert LIMITS.bounces <= one.count <= its
+        assert one.count * 2 >= one.bounces <= window.bounces
+
+
+@given(windows, suspects, st.integers(1, 100), storms_that_go_on)
 def test_deliveries_never_make_a_storm_and_more_bounces_never_end_one(
-    window: Window, suspect: Suspect, more: int
+    window: Window, suspect: Suspect, more: int, ongoing: frozenset[Suspect]
 ) -> None:
-    before = dominating(window, LIMITS)
+    before = dominant(window, ongoing)
     arrived = Window(window.bounces, window.by, {**window.delivered, suspect: window.delivered.get(suspect, 0) + more})
-    assert set(dominating(arrived, LIMITS)) <= set(before)
-    worse = merged([window, Window(more, {suspect: more}, {})])
-    assert suspect not in before or suspect in dominating(worse, LIMITS)
+    assert dominant(arrived, ongoing) <= before
+    worse = merged([window, Window(more, {(suspect,): more}, {})])
+    assert suspect not in before or suspect in dominant(worse, ongoing)
+
+
+@given(windows, storms_that_go_on)
+def test_other_storms_hide_none_and_end_none(window: Window, ongoing: frozenset[Suspect]) -> None:
+    for storm in dominant(window) & ongoing:
+        assert storm in dominant(window, ongoing)
+
+
+@pytest.mark.parametrize(
+    ("by", "ongoing", "found"),
+    [
+        ({(OTHER, SPF): 300, (FREEMAIL,): 100}, frozenset(), {SPF, OTHER}),
+        ({(OTHER, SPF): 300, (FREEMAIL,): 100}, {SPF}, {SPF, FREEMAIL}),
+        ({(FREEMAIL, SPF): 300, (OTHER,): 10}, {SPF}, {SPF}),
+        ({(FREEMAIL, SPF): 300, (OTHER,): 10}, {SPF, FREEMAIL}, {SPF, FREEMAIL}),
+        ({(OTHER, SPF): 300, (FREEMAIL,): 40}, {SPF}, {SPF}),
+    ],
+    ids=["the larger", "beneath it", "the same bounces", "both noticed", "too few"],
+)
+def test_a_large_storm_hides_no_small_one(
+    by: dict[tuple[Suspect, ...], int], ongoing: frozenset[Suspect], found: set[Suspect]
+) -> None:
+    assert dominant(Window(sum(by.values()), by), frozenset(ongoing)) == found
 
 
 @given(st.lists(windows, max_size=5), st.randoms(use_true_random=False))
@@ -247,6 +281,19 @@ async def test_a_provider_that_rejects_everything_for_an_hour(sky: Sky) -> None:
     sky.clock.forward(days=1)
     await sky.bounces(range(1), Reason.USER_UNKNOWN, "m2", "freemail.example")
     await eventually(sky.blocked, lambda seen: seen == 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.services
+async def test_a_provider_that_rejects_everything_in_a_larger_storm(sky: Sky) -> None:
+    await sky.bounces(range(400), Reason.AUTH_FAILED, "m1")
+    await eventually(sky.storms)
+    sky.clock.forward(minutes=1)
+    await sky.bounces(range(1_000, 1_100), Reason.USER_UNKNOWN, "m1", "freemail.example")
+    storms = await eventually(sky.storms, lambda seen: len(seen) == 2)
+    assert {(storm["kind"], storm["value"]) for storm in storms} == {
+        ("reason", "auth_failed"), ("domain", "freemail.example"),
+    }  # fmt: skip
 
 
 @pytest.mark.anyio

@@ -28,6 +28,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
 -- End the storms that nothing was seen of since a time.
 UPDATE storms SET ended = $2 WHERE ended IS NULL AND seen_at <= $1 RETURNING id, tenant, kind, value, begun
 
+-- name: ongoing
+-- The storms that there are now.
+SELECT tenant, kind, value FROM storms WHERE ended IS NULL
+
 -- name: open
 -- How many storms there are now.
 SELECT count(*) FROM storms WHERE ended IS NULL
