@@ -112,21 +112,31 @@ def suspects_of(reason: Reason, domain: str, ip: str | None) -> tuple[Suspect, .
 
 def dominating(window: Window, limits: Limits, ongoing: AbstractSet[Suspect] = frozenset()) -> list[Dominating]:
     """Return what makes most bounces of the window, but for those of the other storms that go on."""
-    suspects = {suspect for whose in window.by for suspect in whose}
-    shares = (_share(suspect, window, ongoing) for suspect in sorted(suspects))
-    return [share for share in shares if _dominates(share, window, limits)]
+    shares = [*_new(window, ongoing), *(_old(storm, window, ongoing - {storm}) for storm in ongoing)]
+    return sorted(share for share in shares if _dominates(share, window, limits))
 
 
-def _share(suspect: Suspect, window: Window, ongoing: AbstractSet[Suspect]) -> Dominating:
-    """Count the bounces of a suspect. Those that are a storm's already are not those of another that none is yet."""
-    others = ongoing - {suspect}
-    count = elsewhere = 0
-    for whose, bounces in window.by.items():
-        if suspect in whose and (suspect in ongoing or others.isdisjoint(whose)):
-            count += bounces
+def _new(window: Window, ongoing: AbstractSet[Suspect]) -> list[Dominating]:
+    """Count by suspect what is no storm's already; in one pass, as there may be thousands of suspects."""
+    counts: dict[Suspect, int] = {}
+    bounces = window.bounces
+    for whose, count in window.by.items():
+        if ongoing.isdisjoint(whose):
+            _add(counts, dict.fromkeys(whose, count))
+        else:
+            bounces -= count
+    return [Dominating(suspect, count, bounces) for suspect, count in counts.items()]
+
+
+def _old(storm: Suspect, window: Window, others: AbstractSet[Suspect]) -> Dominating:
+    """Count what a storm makes now; what is another's, too, is its own as well."""
+    count, bounces = 0, window.bounces
+    for whose, its in window.by.items():
+        if storm in whose:
+            count += its
         elif not others.isdisjoint(whose):
-            elsewhere += bounces
-    return Dominating(suspect, count, window.bounces - elsewhere)
+            bounces -= its
+    return Dominating(storm, count, bounces)
 
 
 def _dominates(share: Dominating, window: Window, limits: Limits) -> bool:
