@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -35,6 +35,16 @@ class Api:
     def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Return the answer. Raises as `call` does."""
         return self.call(service, "GET", path, parameters)
+
+    def pages(self, service: str, path: str, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows, which the answer has by this name, of one page after the other. Raises as `call` does."""
+        after = None
+        while True:
+            page = self.get(service, path, after=after, **parameters)
+            yield from page[name]
+            after = page["next"]
+            if after is None:
+                return
 
     def health(self, service: str) -> dict[str, Any]:
         """Return what a service knows of its health, good or bad. Raises `Unavailable` when it does not answer."""

@@ -269,13 +269,7 @@ def dead_letters(api: Api) -> int:
 
 def all_blocks(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
     """Yield every block of a tenant."""
-    after = None
-    while True:
-        page = api.get("blocklist", "/v1/blocks", tenant=tenant, limit=PAGE, after=after)
-        yield from page["blocks"]
-        after = page["next"]
-        if after is None:
-            return
+    return api.pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, limit=PAGE)
 
 
 def _statuses(api: Api, tenant: str, mailing: str) -> dict[str, int]:

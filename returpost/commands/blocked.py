@@ -1,6 +1,7 @@
 """`returpost blocked`: whom mailings skip, and why."""
 
 import json
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -43,22 +44,16 @@ def list_blocks(
     """
     from returpost.commands.terminal import err, out, print_json, table
 
-    client = api(Home(directory))
-    found: list[dict[str, Any]] = []
-    after = None
-    while len(found) < limit:
-        wanted = {"cause": cause, "reason": reason, "domain": domain, "limit": min(PAGE, limit - len(found))}
-        page = client.get("blocklist", "/v1/blocks", tenant=tenant, after=after, **wanted)
-        found += page["blocks"]
-        after = page["next"]
-        if after is None:
-            break
+    wanted = {"cause": cause, "reason": reason, "domain": domain, "limit": min(PAGE, limit + 1)}
+    rows = api(Home(directory)).pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, **wanted)
+    found = list(islice(rows, limit))
+    more = next(rows, None) is not None
     if as_json:
         print_json(found)
         return
     columns = ("address", "cause", "reason", "return_count", "since", "by")
     out.print(table(None, columns, [[row.get(column) for column in columns] for row in found]))
-    if after is not None:
+    if more:
         err.print(f"There are more; --limit {limit * 10} shows them.")
 
 

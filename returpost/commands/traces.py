@@ -56,13 +56,7 @@ def erasures(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json 
     """
     from returpost.commands.terminal import out, print_json, table
 
-    client, found, after = api(Home(directory)), list[dict[str, Any]](), None
-    while True:
-        page = client.get("blocklist", "/v1/erasures", tenant=tenant, after=after, limit=PAGE)
-        found += page["erasures"]
-        after = page["next"]
-        if after is None:
-            break
+    found = list(api(Home(directory)).pages("blocklist", "/v1/erasures", "erasures", tenant=tenant, limit=PAGE))
     if as_json:
         print_json(found)
     else:

@@ -9,6 +9,7 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner, Result
 
+from returpost.commands import terminal
 from returpost.commands.root import app
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 @pytest.fixture
 async def served(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(terminal.out, "width", 200)  # made when it was first imported
     async with world.running(create, Settings, "blocklist", import_interval=0.05) as running:
         server = uvicorn.Server(uvicorn.Config(running.service.app, port=0, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
