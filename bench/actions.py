@@ -28,13 +28,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
-from bench.filling import DEAD, FILL, MAILING, MAILINGS, TENANT, fill
 from bench.own_system import own_system, percentile
 from bench.processes import MEBIBYTE, Processes
+from bench.seed import DEAD, FILL, MAILING, MAILINGS, TENANT, fill
 from bench.viewing import pages, sums
-from returpost.home import Home, Running
-from returpost.system import Options
-from shared.security import ALL_TENANTS
+from deploy.local.local_stack import Options
+from returpost.cli.installation import Home, Running
+from shared.http.auth import ALL_TENANTS
 
 ROWS = 1_000_000
 LEAST = 10_000

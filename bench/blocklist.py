@@ -32,18 +32,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
-from bench.blocklist_filling import TENANT, address, fill
+from bench.blocklist_seed import TENANT, address, fill
 from bench.own_system import own_system, percentile
 from bench.publishing import publish
+from deploy.local.local_stack import Options
+from returpost.cli.installation import Running
 from returpost.client import BlockStream, Mirror
-from returpost.home import Running
-from returpost.system import Options
-from shared import ids
-from shared.cloudevents import Event, encode, event
-from shared.contracts import BounceClassified, Verdict
-from shared.security import ALL_TENANTS
-from shared.topology import EVENTS
-from shared.vocabulary import Fault, Reason, VerdictType
+from returpost.contracts import BounceClassified, Verdict, ids
+from returpost.contracts.cloudevents import Event, encode, event
+from returpost.contracts.enums import Fault, Reason, VerdictType
+from returpost.contracts.routing import EVENTS
+from shared.http.auth import ALL_TENANTS
 
 SIZES = (100_000, 1_000_000, 10_000_000)
 LEAST = 10_000

@@ -25,14 +25,14 @@ from rich.table import Table
 
 from bench import command
 from bench.confusion import picture
-from returpost.samples import expectations, paths
-from returpost.simulated_replies import HARD, SOFT
-from services.classifier.rules import Placed, Rule, Rules, load
-from services.classifier.verdict import classify, of_said
-from services.ingest.mail import parse
-from services.ingest.mail.report import ParsedMail
-from services.ingest.smtp_reply import parse_reply
-from shared.contracts import Evidence, Reason, Verdict
+from deploy.demo.replies import HARD, SOFT
+from deploy.demo.samples import expectations, paths
+from returpost.bounces.mail import parse
+from returpost.bounces.mail.report import ParsedMail
+from returpost.bounces.rules import Placed, Rule, Rules, load
+from returpost.bounces.smtp_reply import parse_reply
+from returpost.bounces.verdict import classify, of_said
+from returpost.contracts import Evidence, Reason, Verdict
 
 RESULTS = Path(__file__).with_name("results")
 """Git-ignored: what is written there names mails of the corpus."""

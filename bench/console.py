@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import command
-from bench.filling import fill
 from bench.own_system import own_system, percentile
+from bench.seed import fill
 from deploy.local import install
-from returpost.home import Running
-from returpost.system import Options
-from shared.database import queries
+from deploy.local.local_stack import Options
+from returpost.cli.installation import Running
+from shared.database.queries import queries
 
 BLOCKED, LEAST = 1_000_000, 2_000
 TENANT, USER, PASSWORD = "bench", "marketer", "a password for the bench"

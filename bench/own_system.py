@@ -13,9 +13,9 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
-from returpost.home import Home, Running
-from returpost.system import Options, operate, system
-from shared.security import SCOPES, issue
+from deploy.local.local_stack import Options, operate, system
+from returpost.cli.installation import Home, Running
+from shared.http.auth import SCOPES, issue
 
 
 @dataclass(frozen=True, slots=True)

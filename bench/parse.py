@@ -21,8 +21,8 @@ from typing import Any
 from flufl.bounce import all_failures
 
 from bench.classify import CORPUS
-from returpost.samples import expectations, paths
-from services.ingest.mail import parse
+from deploy.demo.samples import expectations, paths
+from returpost.bounces.mail import parse
 
 MAILS, AT_LEAST_MAILS, ROUNDS = 5_000, 400, 5
 TARGETS = {"mails_per_second": 3_000, "recipients_stated": 0.98, "recipients_all": 0.95}

@@ -24,16 +24,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import ceiling, command
+from bench import baseline_max, command
+from bench.monitor import Events, compare, events_so_far, settled, until_done
 from bench.oracle import expect
 from bench.own_system import own_system
 from bench.processes import Processes, shares
 from bench.publishing import publish
-from bench.watching import Events, compare, events_so_far, settled, until_done
 from bench.workload import SENDER, Input, address_of, inputs, messages
-from returpost.home import Running
-from returpost.system import Options
-from shared.topology import COMMANDS, EVENTS
+from deploy.local.local_stack import Options
+from returpost.cli.installation import Running
+from returpost.contracts.routing import COMMANDS, EVENTS
 
 RESULTS, SINGLE_RESULTS, IDLE_SAMPLES = 1_000_000, 100_000, 1_000
 AT_LEAST_RESULTS, AT_LEAST_SINGLE, AT_LEAST_IDLE = 10_000, 2_000, 50
@@ -92,7 +92,9 @@ class Run:
         bodies = messages(made, A_MESSAGE)
         count = sum(body.count(b'"specversion"') for body in bodies)
         say = self._progress.console.print
-        return count / await ceiling.measure(self._running.amqp_url, self._running.database_url, bodies, count, say)
+        return count / await baseline_max.measure(
+            self._running.amqp_url, self._running.database_url, bodies, count, say
+        )
 
     async def _many(self) -> None:
         """Send the results through, and through the ceiling: half of them before, half after, since the speed of a

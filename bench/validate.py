@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from services.ingest.validation.domains import Domains
-from services.ingest.validation.lists import load
-from services.ingest.validation.validator import Validator
+from returpost.validation.domains import Domains
+from returpost.validation.lists import load
+from returpost.validation.validator import Validator
 from tests.ingest.validation.name_server import name_server
 
 ADDRESSES, AT_LEAST = 200_000, 5_000

@@ -30,11 +30,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.table import Table
 
-from bench.floor import ANSWER, floor
+from bench.baseline_min import ANSWER, floor
 from bench.posting import Poster
 from bench.processes import Processes, each, shares
-from returpost.home import Home, Running
-from returpost.system import Options, operate, system
+from deploy.local.local_stack import Options, operate, system
+from returpost.cli.installation import Home, Running
 
 REQUESTS, AT_LEAST = 20_000, 500
 EVENTS = 10
@@ -70,7 +70,7 @@ class Findings:
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     floor_p50_ms: float = 0.0
-    """Of a bare application that only publishes what is posted, at the same rate, in the same run (bench/floor.py)."""
+    """Of a bare application that only publishes what is posted, same rate and run (bench/baseline_min.py)."""
     floor_p99_ms: float = 0.0
     p99_over_floor: float = 0.0
     all_there: bool = False

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared import ids
-from shared.contracts import DeliveryResult
+from returpost.contracts import DeliveryResult, ids
 
 SENDER = "bench"
 MAILINGS = 10

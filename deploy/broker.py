@@ -22,9 +22,9 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import InvalidFrameError
 from yarl import URL
 
-from shared import topology
-from shared.connections import CONNECT_TIMEOUT
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from returpost.amqp.connections import CONNECT_TIMEOUT
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
+from shared.messaging import topology
 
 DECLARE_TIMEOUT = 60.0
 """Seconds for one declaration: a quorum queue holds an election first."""

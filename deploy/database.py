@@ -11,8 +11,8 @@ import psycopg
 from psycopg import errors, sql
 
 import services
-from shared.database import migrate
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
+from shared.database.migrations import migrate
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 """The services that keep state."""

@@ -4,23 +4,24 @@ import re
 from collections.abc import Iterator
 from inspect import getdoc
 
-from shared import contracts, topology
-from shared.contracts import Contract
-from shared.topology import COMMANDS, EVENTS
+from returpost import contracts
+from returpost.contracts import Contract, routing
+from returpost.contracts.routing import COMMANDS, EVENTS
+from shared.messaging import topology
 
 _HEAD = """# Events and commands
 
-Made by `python -m deploy.generate` from `shared/contracts` and `shared/topology.py`. All are CloudEvents 1.0 in JSON,
-single or batched, of the type `returpost.<name>.v1`, with the routing key `<name>.<tenant>`, some with a detail behind
-it. What they hold, field by field: [asyncapi](asyncapi).
+Made by `python -m deploy.generate` from `returpost/contracts` and `shared/messaging/topology.py`. All are CloudEvents
+1.0 in JSON, single or batched, of the type `returpost.<name>.v1`, with the routing key `<name>.<tenant>`, some with a
+detail behind it. What they hold, field by field: [asyncapi](asyncapi).
 
 Events are kept in the stream `returpost.archive` for {age} days. CRMs and mirrors read every block since the first in
 the stream `returpost.blocks`; CRMs what became of contacts and lists, for {age} days, in `returpost.changes`.
 """
 _STREAMS = {
-    topology.BLOCKS: "the stream of blocks",
-    topology.CHANGES: "the stream of changes",
-    topology.REVOCATIONS: "every service, by a stream",
+    routing.BLOCKS: "the stream of blocks",
+    routing.CHANGES: "the stream of changes",
+    routing.REVOCATIONS: "every service, by a stream",
 }
 _TABLE = """
 ## {title}

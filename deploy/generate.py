@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.event_table import event_table
-from shared import topology
-from shared.errors import ReturpostError
+from returpost.contracts.routing import SERVICES
+from returpost.errors import ReturpostError
+from shared.messaging import topology
 
 ROOT = Path(__file__).resolve().parent.parent
 ASYNCAPI = Path("docs/asyncapi")
@@ -30,7 +31,7 @@ def documents() -> dict[Path, str]:
 
     Raises `ReturpostError` when a service cannot be wired.
     """
-    made = {ASYNCAPI / f"{service}.json": _pretty(asyncapi(service)) for service in topology.SERVICES}
+    made = {ASYNCAPI / f"{service}.json": _pretty(asyncapi(service)) for service in SERVICES}
     return made | {DEFINITIONS: _pretty(topology.definitions()), EVENT_TABLE: event_table()}
 
 

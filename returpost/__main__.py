@@ -1,5 +1,5 @@
 """`python -m returpost`."""
 
-from returpost.cli import main
+from returpost.cli.main import main
 
 main()

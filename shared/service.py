@@ -15,26 +15,32 @@ from fastapi.responses import JSONResponse
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
 from faststream.specification import AsyncAPI
 
-from shared import traces
-from shared.cloudevents import Event
-from shared.consumer import MAX_EVENTS, Consumer, Handle, Read
-from shared.contracts import Contract
-from shared.database import Pool, connect
-from shared.errors import InvalidSettings, ReturpostError
-from shared.faults import is_infrastructure
-from shared.health import report
-from shared.http import REFUSALS, BoundedBody, Traced, metrics, refuse_clearly
-from shared.limits import Limited
-from shared.outbox import Direct, Effects, Outbox
-from shared.publisher import Publisher
-from shared.revocations import Revocations
-from shared.security import TokenFirst, keys_of
-from shared.serving import serve
+from returpost.amqp.publisher import Publisher
+from returpost.amqp.tasks import cancel_and_wait
+from returpost.contracts import Contract
+from returpost.contracts.cloudevents import Event
+from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
+from returpost.errors import InvalidSettings, ReturpostError
+from shared.database import residual_search
+from shared.database.pool import Pool, connect
+from shared.http.auth import AuthMiddleware, keys_of
+from shared.http.max_body import MaxBodyMiddleware
+from shared.http.problems import REFUSALS, install_exception_handlers
+from shared.http.rate_limit import RateLimitMiddleware
+from shared.http.revocations import Revocations
+from shared.http.server import serve
+from shared.http.trace_context import TraceContextMiddleware
+from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
+from shared.messaging.direct_publisher import DirectPublisher
+from shared.messaging.outbox import Outbox
+from shared.messaging.subscriber import BatchSubscriber, subscribe
+from shared.messaging.unit_of_work import UnitOfWorkFactory
+from shared.observability.health import report
+from shared.observability.logging import configure_logging
+from shared.observability.metrics import metrics_response
+from shared.observability.tracing import configure_tracing
 from shared.settings import ServiceSettings, load
-from shared.subscriber import BatchSubscriber, subscribe
-from shared.tasks import ended
-from shared.telemetry import configure_logging, configure_tracing
-from shared.topology import COMMANDS, EVENTS, REVOCATIONS
+from shared.transient_errors import is_infrastructure
 
 S = TypeVar("S", bound=ServiceSettings)
 D = TypeVar("D", bound=Contract)
@@ -69,13 +75,13 @@ class Service(Generic[S]):
         self.app.state.streamed = set[str]()
         self.app.state.open = ()
         self.app.state.revoked = self.revoked = Revocations()
-        self.app.add_middleware(TokenFirst)
-        self.app.add_middleware(BoundedBody)
+        self.app.add_middleware(AuthMiddleware)
+        self.app.add_middleware(MaxBodyMiddleware)
         if settings.http_rate:
-            self.app.add_middleware(Limited, rate=settings.http_rate, burst=settings.http_burst)
-        self.app.add_middleware(Traced)
-        refuse_clearly(self.app)
-        self.effects: Effects
+            self.app.add_middleware(RateLimitMiddleware, rate=settings.http_rate, burst=settings.http_burst)
+        self.app.add_middleware(TraceContextMiddleware)
+        install_exception_handlers(self.app)
+        self.effects: UnitOfWorkFactory
         self.publisher: Publisher
         self._stateless = stateless
         self._pool: Pool | None = None
@@ -85,7 +91,7 @@ class Service(Generic[S]):
         self.shows("tokens", self.revoked.look)
         self._add_health()
         if not stateless:
-            self.routes(traces.routes(self._its_pool))
+            self.routes(residual_search.routes(self._its_pool))
 
     def consume(
         self,
@@ -179,7 +185,7 @@ class Service(Generic[S]):
             await self._start_broker(stack)
             for name, step in self._background:
                 task = asyncio.create_task(self._repeat(name, step), name=name)
-                stack.push_async_callback(ended, task)
+                stack.push_async_callback(cancel_and_wait, task)
             _spare_the_collector()
             log.info("ready")
             yield
@@ -198,7 +204,7 @@ class Service(Generic[S]):
         channel = await self.broker.config.channel_manager.get_channel(Channel(on_return_raises=True))
         self.publisher = Publisher(channel)
         if self._pool is None:
-            self.effects = Direct(self.publisher)
+            self.effects = DirectPublisher(self.publisher)
             recover = _nothing
         else:
             self.effects = outbox = Outbox(self._pool, self.publisher)
@@ -244,7 +250,7 @@ class Service(Generic[S]):
 
         @self.app.get("/metrics", include_in_schema=False)
         async def prometheus() -> Response:
-            return metrics()
+            return metrics_response()
 
 
 def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:

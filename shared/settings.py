@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.errors import InvalidSettings, words
+from returpost.errors import InvalidSettings, words
 
 
 class ServiceSettings(BaseSettings):

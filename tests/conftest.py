@@ -19,11 +19,11 @@ import psycopg
 import pytest
 
 from deploy import broker as deploy_broker, database as deploy_database
-from shared.connections import CONNECT_TIMEOUT, leave
-from shared.telemetry import configure_logging
-from tests.backing import run_lock, session_backing
+from returpost.amqp.connections import CONNECT_TIMEOUT, close
+from shared.observability.logging import configure_logging
+from tests.backing_services import run_lock, session_backing
+from tests.harness import World
 from tests.loops import BoundedLoop, new_loop
-from tests.world import World
 
 configure_logging("test", "WARNING", console=True)
 
@@ -154,7 +154,7 @@ async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]
     channel = await connection.channel(on_return_raises=True)
     urls = {service: _user(database, f"returpost_{service}", PASSWORDS[service]) for service in PASSWORDS}
     yield World(amqp_url, backing.management_url, vhost, urls, database, connection, channel)
-    await leave(connection)
+    await close(connection)
 
 
 def _execute(url: str, sql: str) -> None:

@@ -16,10 +16,10 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 
-from shared.http import PROBLEM
-from shared.security import ALL_TENANTS
-from shared.topology import SERVICES
-from tests.world import TENANT, World
+from returpost.contracts.routing import SERVICES
+from shared.http.auth import ALL_TENANTS
+from shared.http.problems import PROBLEM
+from tests.harness import TENANT, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from returpost.commands.root import COMMANDS, load
-from shared.contracts import DeliveryResult
-from shared.topology import queues
+from returpost.cli.root import COMMANDS, load
+from returpost.contracts import DeliveryResult
+from shared.messaging.topology import queues
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [

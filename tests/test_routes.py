@@ -16,10 +16,10 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from shared.security import SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
-from shared.topology import SERVICES
-from shared.vocabulary import Role
-from tests.world import TENANT, TOKEN_KEY, World
+from returpost.contracts.enums import Role
+from returpost.contracts.routing import SERVICES
+from shared.http.auth import SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
+from tests.harness import TENANT, TOKEN_KEY, World
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
 OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish"}

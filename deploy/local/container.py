@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.local.processes import free_port, wait_until
 from deploy.local.rabbitmq import START_SECONDS, USER
-from shared.errors import Unavailable
+from returpost.errors import Unavailable
 
 IMAGE = "docker.io/library/rabbitmq:4-management"
 PULL_SECONDS = 600

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from deploy.local.rabbitmq import find_binaries
-from shared.errors import Unavailable
+from returpost.errors import Unavailable
 
 APT_SECONDS = 600
 F = TypeVar("F")

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
-from shared.errors import Unavailable
+from returpost.errors import Unavailable
 
 USER = "postgres"
 START_SECONDS = 60

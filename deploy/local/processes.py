@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from shared.errors import Unavailable
+from returpost.errors import Unavailable
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 30.0

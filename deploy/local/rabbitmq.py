@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
-from shared.errors import Unavailable
+from returpost.errors import Unavailable
 
 USER = "returpost-admin"
 START_SECONDS = 120

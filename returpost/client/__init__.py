@@ -6,7 +6,7 @@ from returpost.client.publisher import Publisher as Publisher, SyncPublisher as 
 from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
 from returpost.client.stream import BlockStream as BlockStream, ChangeStream as ChangeStream, Part as Part
-from shared.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
-from shared.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable
-from shared.return_path import return_path as return_path
-from shared.vocabulary import Result as Result
+from returpost.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
+from returpost.contracts.enums import Result as Result
+from returpost.contracts.return_path import return_path as return_path
+from returpost.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable

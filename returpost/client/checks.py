@@ -12,11 +12,11 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from shared.cloudevents import STRUCTURED, encode, event
-from shared.connections import AWAY, connected
-from shared.contracts import AddressCheck
-from shared.errors import InvalidMessage, InvalidSettings, Unavailable
-from shared.topology import COMMANDS
+from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
+from returpost.contracts import AddressCheck
+from returpost.contracts.cloudevents import STRUCTURED, encode, event
+from returpost.contracts.routing import COMMANDS
+from returpost.errors import InvalidMessage, InvalidSettings, Unavailable
 
 REPLIES: Final = "amq.rabbitmq.reply-to"
 """https://www.rabbitmq.com/docs/direct-reply-to: needs no queue of the asker's own."""
@@ -37,13 +37,13 @@ class Checks:
         self._channel: AbstractChannel | None = None
 
     async def __aenter__(self) -> "Checks":
-        self._connecting = connected(self._url)
+        self._connecting = open_connection(self._url)
         try:
             connection = await self._connecting.__aenter__()
             self._channel = await connection.channel(on_return_raises=True)
             replies = await self._channel.get_queue(REPLIES, ensure=False)
             await replies.consume(self._hear, no_ack=True)
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             raise Unavailable(f"RabbitMQ does not answer: {type(error).__name__}") from None
         return self
 
@@ -74,7 +74,7 @@ class Checks:
                 found: dict[str, Any] = json.loads(await answer)
         except PublishError:
             raise InvalidSettings("no queue takes questions: has `returpost topology apply` been run?") from None
-        except (*AWAY, DeliveryError) as error:
+        except (*CONNECTION_ERRORS, DeliveryError) as error:
             raise Unavailable(f"no answer: {type(error).__name__}") from None
         finally:
             del self._waiting[identity]

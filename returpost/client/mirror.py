@@ -12,18 +12,18 @@ from typing import Any, Final
 import httpx
 from aio_pika.abc import AbstractIncomingMessage
 
+from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
+from returpost.amqp.streams import StreamReader, offset_of, open_stream
+from returpost.amqp.tasks import cancel_and_wait
+from returpost.client.address_table import FREE, AddressTable
 from returpost.client.background import Background
 from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse
 from returpost.client.stream import RECONNECT, BlockEvent, BlockStream
-from shared.address_table import FREE, AddressTable
-from shared.addresses import key, normalise
-from shared.connections import AWAY, channel_of, connected
-from shared.contracts import AddressBlocked, AddressUnblocked
-from shared.errors import InvalidAddress, ReturpostError, Unavailable
-from shared.streams import Arriving, attached, offset_of
-from shared.tasks import ended
-from shared.topology import BLOCKS
-from shared.vocabulary import BlockCause, Reason
+from returpost.contracts import AddressBlocked, AddressUnblocked
+from returpost.contracts.addresses import key, normalise
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.contracts.routing import BLOCKS
+from returpost.errors import InvalidAddress, ReturpostError, Unavailable
 
 QUIET: Final = 0.5
 """Seconds without an event after which all is known that there was."""
@@ -89,7 +89,7 @@ class Mirror:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._following is not None:
-            await ended(self._following)
+            await cancel_and_wait(self._following)
         if self._journal is not None:
             self._journal.close()
 
@@ -187,27 +187,27 @@ class Mirror:
     async def _follow(self) -> None:
         while True:
             try:
-                async with connected(self._amqp_url) as connection:
+                async with open_connection(self._amqp_url) as connection:
                     await self._follow_over(connection)
-            except (*AWAY, Unavailable):
+            except (*CONNECTION_ERRORS, Unavailable):
                 self._current.clear()
                 await asyncio.sleep(RECONNECT)
 
     async def _follow_over(self, connection: Any) -> None:
         """Follow the stream over one connection; come back when it must be attached to anew."""
         position = self._position
-        async with attached(connection, "last" if position is None else position.offset) as arriving:
+        async with open_stream(connection, "last" if position is None else position.offset) as arriving:
             self._attached_at = time.time()
             if position is None:
                 await self._take_snapshot()
             elif not await self._continues(arriving, position):
                 self._position = None
                 return
-            async with channel_of(connection) as probing:
+            async with open_channel(connection) as probing:
                 while True:
                     await self._next(arriving, probing)
 
-    async def _continues(self, arriving: Arriving, position: Position) -> bool:
+    async def _continues(self, arriving: StreamReader, position: Position) -> bool:
         """Say whether the stream has at our offset what it had there."""
         try:
             message = await arriving.next(FIRST)
@@ -216,7 +216,7 @@ class Mirror:
         await message.ack()
         return offset_of(message) == position.offset and _digest(message) == position.digest
 
-    async def _next(self, arriving: Arriving, probing: Any) -> None:
+    async def _next(self, arriving: StreamReader, probing: Any) -> None:
         patience = PROBE if self._current.is_set() else QUIET
         try:
             message = await arriving.next(patience)

@@ -14,16 +14,15 @@ from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenti
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import ValidationError
 
+from returpost.amqp.connections import CONNECT_TIMEOUT, CONNECTION_ERRORS, close
+from returpost.amqp.publisher import Message, Publisher as Confirming
+from returpost.amqp.tasks import cancel_and_wait
 from returpost.client.background import Background
 from returpost.client.spool import Spool
-from shared import ids
-from shared.cloudevents import BATCHED, STRUCTURED, encode, event, explain
-from shared.connections import AWAY, CONNECT_TIMEOUT, leave
-from shared.contracts import DeliveryResult
-from shared.errors import InvalidMessage, InvalidSettings, Unavailable
-from shared.publisher import Message, Publisher as Confirming
-from shared.tasks import ended
-from shared.topology import COMMANDS
+from returpost.contracts import DeliveryResult, ids
+from returpost.contracts.cloudevents import BATCHED, STRUCTURED, encode, event, explain
+from returpost.contracts.routing import COMMANDS
+from returpost.errors import InvalidMessage, InvalidSettings, Unavailable
 
 A_MESSAGE: Final = 50
 """Results a message: the cost is the message, not the result (bench/README.md)."""
@@ -64,7 +63,7 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._draining is not None:
-            await ended(self._draining)
+            await cancel_and_wait(self._draining)
         await self._drop()
 
     async def publish(self, results: Iterable[Given]) -> int:
@@ -148,7 +147,7 @@ class Publisher:
                     channel = await self._connection.channel(on_return_raises=True)
                 except (AuthenticationError, ProbableAuthenticationError):
                     raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
-                except AWAY as error:
+                except CONNECTION_ERRORS as error:
                     raise Unavailable(f"RabbitMQ does not answer: {type(error).__name__}") from None
                 self._confirming = Confirming(channel)
             return self._confirming
@@ -156,7 +155,7 @@ class Publisher:
     async def _drop(self) -> None:
         connection, self._connection, self._confirming = self._connection, None, None
         if connection is not None:
-            await leave(connection)
+            await close(connection)
 
     async def _drain_forever(self, spool: Spool) -> None:
         while True:

@@ -8,10 +8,10 @@ from typing import Final
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
-from shared.cloudevents import Event, decode
-from shared.connections import AWAY, channel_of, connected
-from shared.contracts import RetryRequested
-from shared.topology import sender_queue
+from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
+from returpost.contracts import RetryRequested
+from returpost.contracts.cloudevents import Event, decode
+from returpost.contracts.routing import sender_queue
 
 PREFETCH: Final = 20
 RECONNECT: Final = 2.0
@@ -47,11 +47,11 @@ class RetryConsumer:
                 await self._follow_once(obey)
             except _Failed as failed:
                 raise failed.__cause__ or failed from None
-            except AWAY:
+            except CONNECTION_ERRORS:
                 await asyncio.sleep(RECONNECT)  # away: what was not acknowledged comes again
 
     async def _follow_once(self, obey: Obey) -> None:
-        async with connected(self._url) as connection, channel_of(connection) as channel:
+        async with open_connection(self._url) as connection, open_channel(connection) as channel:
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = await channel.get_queue(self._queue, ensure=False)
             arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()

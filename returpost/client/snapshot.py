@@ -15,7 +15,7 @@ from typing import IO, Any, Final, TypeAlias
 
 import httpx
 
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 LINES_AT_ONCE: Final = 2_000
 TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from shared.errors import ReturpostError
+from returpost.errors import ReturpostError
 
 MAX_BYTES = 1_000_000_000
 _DONE, _WRITING = ".json", ".part"

@@ -8,9 +8,9 @@ from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared.cloudevents import Event, decode
-from shared.connections import AWAY, connected
-from shared.contracts import (
+from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
+from returpost.amqp.streams import Since, offset_of, open_stream
+from returpost.contracts import (
     AddressBlocked,
     AddressCorrected,
     AddressErased,
@@ -24,8 +24,8 @@ from shared.contracts import (
     StormBegun,
     StormEnded,
 )
-from shared.streams import Since, attached, offset_of
-from shared.topology import BLOCKS, CHANGES
+from returpost.contracts.cloudevents import Event, decode
+from returpost.contracts.routing import BLOCKS, CHANGES
 
 RECONNECT: Final = 2.0
 
@@ -79,7 +79,10 @@ class _Stream(Generic[E_co]):
             before = begin - 1 if isinstance(begin, int) and begin > 0 else None
             place = begin if before is None else before
             try:
-                async with connected(self._url) as connection, attached(connection, place, self.NAME) as arriving:
+                async with (
+                    open_connection(self._url) as connection,
+                    open_stream(connection, place, self.NAME) as arriving,
+                ):
                     while True:
                         message = await arriving.next()
                         offset = offset_of(message)
@@ -88,7 +91,7 @@ class _Stream(Generic[E_co]):
                             yield Part(offset, self.events_of(message, self._tenant), missed)
                         before = None
                         await message.ack()
-            except AWAY:
+            except CONNECTION_ERRORS:
                 await asyncio.sleep(RECONNECT)
 
     @classmethod

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from shared.contracts import Name, Text
-from shared.database import Pool
-from shared.security import Caller, requires
+from returpost.contracts import Name, Text
+from shared.database.pool import Pool
+from shared.http.auth import Caller, requires
 
 PAGE = Query(ge=1, le=1000, description="Rows a page")
 Reader = Annotated[Caller, Depends(requires("read"))]

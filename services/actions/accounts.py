@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from shared.errors import InvalidMessage
+from returpost.errors import InvalidMessage
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}\Z")
 MIN_PASSWORD, MAX_PASSWORD = 12, 200

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from returpost.contracts import Id, Name, Reason, Text, Time
+from returpost.contracts.addresses import key
 from services.actions.store import Q, Row
-from shared.addresses import key
-from shared.contracts import Id, Name, Reason, Text, Time
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 PAGE = Query(ge=1, le=1000)
 OFFSET = Query(ge=0, le=1_000_000)

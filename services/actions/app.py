@@ -6,24 +6,7 @@ from functools import partial
 
 import httpx
 
-from services.actions import api, contacts_api, mailings_api, oidc, oidc_api, users_api, views_api
-from services.actions.contacts import take_contacts
-from services.actions.exports import api as exports_api
-from services.actions.exports.maker import make_next
-from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
-from services.actions.lists import take_lists
-from services.actions.lists_api import router_of
-from services.actions.mailings import take_mailings
-from services.actions.operations import api as operations_api
-from services.actions.operations.answers import take_applied, take_cleared
-from services.actions.operations.ending import remove_old
-from services.actions.operations.engine import Engine
-from services.actions.operations.requests import take_requests
-from services.actions.revoking import SAY_AGAIN_SECONDS, say_again
-from services.actions.settings import Settings
-from services.actions.statistics import api as statistics_api
-from services.actions.statistics.counting import count_next
-from shared.contracts import (
+from returpost.contracts import (
     AddressBlocked,
     AddressErase,
     AddressErased,
@@ -49,8 +32,25 @@ from shared.contracts import (
     SelectionUpserted,
     TokenRevoked,
 )
+from returpost.contracts.routing import COMMANDS
+from services.actions import api, contacts_api, mailings_api, oidc, oidc_api, users_api, views_api
+from services.actions.contacts import take_contacts
+from services.actions.exports import api as exports_api
+from services.actions.exports.maker import make_next
+from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
+from services.actions.lists import take_lists
+from services.actions.lists_api import router_of
+from services.actions.mailings import take_mailings
+from services.actions.operations import api as operations_api
+from services.actions.operations.answers import take_applied, take_cleared
+from services.actions.operations.ending import remove_old
+from services.actions.operations.engine import Engine
+from services.actions.operations.requests import take_requests
+from services.actions.revoking import SAY_AGAIN_SECONDS, say_again
+from services.actions.settings import Settings
+from services.actions.statistics import api as statistics_api
+from services.actions.statistics.counting import count_next
 from shared.service import Service, run
-from shared.topology import COMMANDS
 
 REMOVAL_SECONDS = 60
 BLOCKS_AT_ONCE = 500

@@ -6,16 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from returpost.contracts import ContactChanged, ContactUpserted, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.trace_context import traceparent
 from services.actions import store
 from services.actions.store import columns
 from services.actions.text import order_key, words
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event, event
-from shared.contracts import ContactChanged, ContactUpserted
-from shared.database import queries
-from shared.outbox import Work
-from shared.telemetry import traceparent
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("sql") / "contacts.sql")
 SOURCE = "/returpost/actions"
@@ -72,7 +71,7 @@ def _newer(time: datetime, value: object, old_time: datetime | None, old_value: 
     return old_time is None or (time, value) > (old_time, old_value)
 
 
-async def take_contacts(events: Sequence[Event[ContactUpserted]], work: Work) -> None:
+async def take_contacts(events: Sequence[Event[ContactUpserted]], work: UnitOfWork) -> None:
     """Merge what was told, and tell of each contact that is not what it was."""
     keys = sorted({(event.tenant, event.data.contact) for event in events})
     tenants, contacts = columns(keys, 2)
@@ -109,7 +108,7 @@ def _without(erased: Mapping[store.Place, datetime], told: Event[ContactUpserted
     return data.model_copy(update={"addresses": [one for one in data.addresses if key(one) not in gone]})
 
 
-async def _write(work: Work, new: dict[tuple[str, str], Contact], before: dict[tuple[str, str], Contact]) -> None:
+async def _write(work: UnitOfWork, new: dict[tuple[str, str], Contact], before: dict[tuple[str, str], Contact]) -> None:
     rows = [
         (
             *place, c.name, c.name_at, c.company, c.company_at, c.external_id, c.external_id_at, c.former_employee,

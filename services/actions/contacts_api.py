@@ -8,16 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from returpost.contracts import Address, ContactUpserted, Id, Label, Text, ids
+from returpost.contracts.cloudevents import Event, event
 from services.actions import csv_import, paging, text
 from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, each, rows
 from services.actions.contact_list import Plan, Sort, Wanted
 from services.actions.contacts import Q, take_contacts
 from services.actions.store import Q as STORE
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import Address, ContactUpserted, Id, Label, Text
-from shared.editing import IfMatch, check_version, etag
-from shared.security import Caller
+from shared.http.auth import Caller
+from shared.http.preconditions import IfMatch, check_version, etag
 
 IMPORT_BATCH = 1_000
 MAX_HISTORY = 500

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.contracts import Address, ContactUpserted, Id
-from shared.errors import InvalidMessage, words
+from returpost.contracts import Address, ContactUpserted, Id
+from returpost.errors import InvalidMessage, words
 
 MAX_LINES = 200_000
 MAX_LINES_A_ROW = 20

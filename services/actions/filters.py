@@ -1,8 +1,8 @@
 """A view's filter, by the query of a view or in what an operation is over, as what it means to a tenant."""
 
+from returpost.contracts import Filter
 from services.actions import text
 from services.actions.views import Wanted
-from shared.contracts import Filter
 
 
 def wanted(told: Filter, tenant: str) -> Wanted:

@@ -4,13 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from services.actions import store
-from services.actions.operations.ending import forget
-from services.actions.statistics.store import note_block_days, note_mailings
-from services.actions.store import Key, Place
-from shared.addresses import key
-from shared.cloudevents import Event
-from shared.contracts import (
+from returpost.contracts import (
     AddressBlocked,
     AddressErased,
     AddressUnblocked,
@@ -18,12 +12,18 @@ from shared.contracts import (
     DeliveryRecorded,
     VerdictType,
 )
-from shared.outbox import Work
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event
+from services.actions import store
+from services.actions.operations.ending import forget
+from services.actions.statistics.store import note_block_days, note_mailings
+from services.actions.store import Key, Place
+from shared.messaging.unit_of_work import UnitOfWork
 
 _COLUMNS = {result.value: column for column, result in enumerate(store.RESULTS)}
 
 
-async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
+async def take_results(events: Sequence[Event[DeliveryRecorded]], work: UnitOfWork) -> None:
     """Note what became of each recipient, and that its mailing was heard of."""
     times: dict[Key, list[datetime | None]] = {}
     seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
@@ -49,7 +49,7 @@ async def take_results(events: Sequence[Event[DeliveryRecorded]], work: Work) ->
     await note_mailings(work.connection, seen)
 
 
-async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -> None:
+async def take_verdicts(events: Sequence[Event[BounceClassified]], work: UnitOfWork) -> None:
     """Note why recipients were returned; what is no bounce is none of their business."""
     verdicts: dict[Key, tuple[Any, ...]] = {}
     erased = await _erased(events, work)
@@ -69,7 +69,7 @@ async def take_verdicts(events: Sequence[Event[BounceClassified]], work: Work) -
     await note_mailings(work.connection, (place[:2] for place in verdicts))
 
 
-async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
+async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: UnitOfWork) -> None:
     """Keep the newest block state of each address, and its history."""
     states: dict[Place, tuple[Any, ...]] = {}
     told: dict[tuple[str, str, int], tuple[Any, ...]] = {}
@@ -91,7 +91,7 @@ async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnbl
     await note_block_days(work.connection, days)
 
 
-async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
+async def take_erasures(events: Sequence[Event[AddressErased]], work: UnitOfWork) -> None:
     """Forget erased addresses, and tell of the operations that go on without them."""
     times: dict[Place, datetime] = {}
     for event in events:
@@ -101,7 +101,7 @@ async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> N
     await forget(work, times, events[0].id)
 
 
-async def _erased(events: Sequence[Event[Any]], work: Work) -> dict[Place, datetime]:
+async def _erased(events: Sequence[Event[Any]], work: UnitOfWork) -> dict[Place, datetime]:
     return await store.erased(work.connection, ((event.tenant, key(event.data.address)) for event in events))
 
 

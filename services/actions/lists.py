@@ -6,16 +6,15 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
+from returpost.contracts import ListChanged, ListUpserted, ProjectChanged, ProjectUpserted, SelectionChanged, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import ListKind
+from returpost.contracts.trace_context import traceparent
 from services.actions.contacts import SOURCE
 from services.actions.store import columns
 from services.actions.text import folded, order_key
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import ListChanged, ListUpserted, ProjectChanged, ProjectUpserted, SelectionChanged
-from shared.database import queries
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import ListKind
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("sql") / "lists.sql")
 
@@ -73,7 +72,7 @@ def kind_of(told: ListUpserted) -> ListKind:
     return ListKind.PROJECT if isinstance(told, ProjectUpserted) else ListKind.SELECTION
 
 
-async def take_lists(events: Sequence[Told], work: Work) -> None:
+async def take_lists(events: Sequence[Told], work: UnitOfWork) -> None:
     """Merge what was told of lists of one kind, and tell of each that is not what it was."""
     kind = kind_of(events[0].data).value
     causes = {(told.tenant, list_of(told.data)): told for told in reversed(events)}
@@ -95,7 +94,7 @@ async def take_lists(events: Sequence[Told], work: Work) -> None:
 
 
 async def _move(
-    work: Work, kind: str, events: Sequence[Told], before: dict[Place, List], after: dict[Place, List]
+    work: UnitOfWork, kind: str, events: Sequence[Told], before: dict[Place, List], after: dict[Place, List]
 ) -> dict[Place, Moved]:
     """Apply what was told of members; return whom that changed, by list."""
     told = [(*key, member, at) for key, (at, member) in sorted(_members(events, after).items())]
@@ -129,7 +128,7 @@ def _members(events: Sequence[Told], after: dict[Place, List]) -> dict[tuple[str
     return newest
 
 
-async def _write(work: Work, kind: str, new: dict[Place, List], moved: dict[Place, Moved]) -> None:
+async def _write(work: UnitOfWork, kind: str, new: dict[Place, List], moved: dict[Place, Moved]) -> None:
     rows = []
     for place, now in sorted(new.items()):
         more = len(moved[place].added) - len(moved[place].removed) if place in moved else 0
@@ -142,7 +141,7 @@ async def _write(work: Work, kind: str, new: dict[Place, List], moved: dict[Plac
     await work.connection.execute(Q["write_lists"], kind, *columns(rows, 11))
 
 
-def tell(work: Work, kind: ListKind, place: Place, now: List, moved: Moved | None, cause: Told) -> None:
+def tell(work: UnitOfWork, kind: ListKind, place: Place, now: List, moved: Moved | None, cause: Told) -> None:
     """Emit what is different of a list, in events of at most `CHUNK` members."""
     for number, (added, removed) in enumerate(_chunks(moved or Moved([], []))):
         values = {

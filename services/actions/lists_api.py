@@ -7,17 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from returpost.contracts import Id, Label, ListUpserted, ProjectUpserted, SelectionUpserted, Text, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.enums import ListKind
 from services.actions import csv_import
 from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, rows
 from services.actions.lists import Q, take_lists
 from services.actions.store import Q as STORE
 from services.actions.text import folded
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import Id, Label, ListUpserted, ProjectUpserted, SelectionUpserted, Text
-from shared.editing import IdempotencyKey, IfMatch, check_version, etag, identity_of
-from shared.outbox import Work
-from shared.vocabulary import ListKind
+from shared.http.preconditions import IdempotencyKey, IfMatch, check_version, etag, identity_of
+from shared.messaging.unit_of_work import UnitOfWork
 
 MEMBERS_A_TIME = 5_000
 
@@ -56,7 +55,7 @@ def _told(kind: ListKind, identity: str, **values: Any) -> ListUpserted:
     return SelectionUpserted(selection=identity, **values)
 
 
-async def _take(work: Work, told: ListUpserted, caller: str, tenant: str, identity: str) -> None:
+async def _take(work: UnitOfWork, told: ListUpserted, caller: str, tenant: str, identity: str) -> None:
     cause = ids.of_content(tenant, told.TYPE, told.model_dump_json())
     await take_lists([event(told, id=cause, source=f"/users/{caller}", tenant=tenant, subject=identity)], work)
 
@@ -114,7 +113,7 @@ def _reading(kind: ListKind, router: APIRouter) -> None:
 
 
 def _writing(kind: ListKind, router: APIRouter) -> None:
-    async def known(work: Work, owner: str, identity: str, if_match: str | None, *, needed: bool = False) -> None:
+    async def known(work: UnitOfWork, owner: str, identity: str, if_match: str | None, *, needed: bool = False) -> None:
         await work.connection.fetch(Q["hold_lists"], kind.value, [owner], [identity])
         row = await work.connection.fetchrow(Q["list"], owner, kind.value, identity)
         if row is None and needed:

@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from returpost.contracts import MailingUpserted
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event
 from services.actions import store
 from services.actions.store import columns
 from services.actions.text import folded
-from shared.addresses import key
-from shared.cloudevents import Event
-from shared.contracts import MailingUpserted
-from shared.database import queries
-from shared.outbox import Work
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("sql") / "mailings.sql")
 
@@ -47,7 +47,7 @@ def _shown(mailing: Mailing) -> tuple[object, ...]:
     return mailing.name, mailing.subject, mailing.sent_at
 
 
-async def take_mailings(events: Sequence[Event[MailingUpserted]], work: Work) -> None:
+async def take_mailings(events: Sequence[Event[MailingUpserted]], work: UnitOfWork) -> None:
     """Merge what was told, and plan the recipients that were named."""
     named = sorted({(told.tenant, told.data.mailing, key(one)) for told in events for one in told.data.recipients})
     erased = await store.erased(work.connection, ((tenant, address) for tenant, _, address in named))

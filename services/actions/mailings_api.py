@@ -7,15 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from returpost.contracts import Address, Id, Label, MailingUpserted, Time, ids
+from returpost.contracts.cloudevents import event
 from services.actions import csv_import
 from services.actions.access import Reader, Tenant, Writer, rows
 from services.actions.mailings import Q, take_mailings
 from services.actions.store import Q as STORE
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import Address, Id, Label, MailingUpserted, Time
-from shared.editing import IfMatch, check_version, etag
-from shared.outbox import Work
+from shared.http.preconditions import IfMatch, check_version, etag
+from shared.messaging.unit_of_work import UnitOfWork
 
 RECIPIENTS_A_TIME = 5_000
 
@@ -96,6 +95,6 @@ async def _plan(request: Request, addresses: list[str], caller: str, tenant: str
             await _take(work, MailingUpserted(mailing=mailing, recipients=part, time=now), caller, tenant)
 
 
-async def _take(work: Work, told: MailingUpserted, caller: str, tenant: str) -> None:
+async def _take(work: UnitOfWork, told: MailingUpserted, caller: str, tenant: str) -> None:
     cause = ids.of_content(tenant, told.TYPE, told.model_dump_json())
     await take_mailings([event(told, id=cause, source=f"/users/{caller}", tenant=tenant, subject=told.mailing)], work)

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from shared.errors import ReturpostError
+from returpost.errors import ReturpostError
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
 """With a key of the provider's; never `none`, and nothing made with the client's secret."""

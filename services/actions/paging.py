@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 from fastapi import Request
 
+from returpost.errors import InvalidMessage
 from services.actions.access import rows
-from shared.errors import InvalidMessage
 
 COUNTED = 10_000
 """Rows that are counted exactly; of more it is told that there are more."""

@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import TokenRevoked
-from shared.database import queries
-from shared.outbox import Effects, Work
-from shared.security import ALL_TENANTS
+from returpost.contracts import TokenRevoked, ids
+from returpost.contracts.cloudevents import event
+from shared.database.queries import queries
+from shared.http.auth import ALL_TENANTS
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from shared.service import Service
 
 Q = queries(Path(__file__).with_name("sql") / "users.sql")
@@ -29,14 +28,14 @@ async def revoke(service: Service[Any], query: str, *values: Any) -> bool:
     return bool(rows)
 
 
-async def say_again(effects: Effects) -> None:
+async def say_again(effects: UnitOfWorkFactory) -> None:
     """Tell all that is revoked and not over: streams forget, and brokers are set up anew."""
     async with effects.begin() as work:
         now = datetime.now(UTC)
         _tell(work, await work.connection.fetch(Q["still_revoked"], now), now)
 
 
-def _tell(work: Work, rows: list[Any], now: datetime) -> list[TokenRevoked]:
+def _tell(work: UnitOfWork, rows: list[Any], now: datetime) -> list[TokenRevoked]:
     told = []
     for row in rows:
         revoked = TokenRevoked(token=str(row["id"]), expires_at=row["expires_at"])

@@ -7,8 +7,9 @@ from typing import Any
 
 import asyncpg
 
-from shared.contracts import Result
-from shared.database import Connection, queries
+from returpost.contracts import Result
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "recipients.sql")
 

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from returpost.contracts import Name
+from returpost.contracts.enums import Role
 from services.actions import accounts
 from services.actions.revoking import Q, revoke
-from shared.contracts import Name
-from shared.security import ADMINISTER, ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
-from shared.vocabulary import Role
+from shared.http.auth import ADMINISTER, ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
 
 SESSION_LIFE = timedelta(minutes=30)
 """Of a session's token; the console asks for a new one while somebody works with it."""

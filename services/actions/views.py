@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from shared.vocabulary import Show as Show, View as View
+from returpost.contracts.enums import Show as Show, View as View
 
 
 class Sort(StrEnum):

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from returpost.contracts import Filter, Id, Text
+from returpost.contracts.enums import BlockCause, Reason
 from services.actions import paging
 from services.actions.access import PAGE, Reader, Tenant, rows
 from services.actions.filters import wanted
 from services.actions.plans import Plan
 from services.actions.views import Group, Show, Sort, View
-from shared.contracts import Filter, Id, Text
-from shared.vocabulary import BlockCause, Reason
 
 router = APIRouter(prefix="/v1/views", tags=["views"])
 

@@ -6,19 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from services.blocklist import api, lists_and_checks
-from services.blocklist.background import work_on_next
-from services.blocklist.commands import take_clears, take_erasures, take_sets
-from services.blocklist.intake import take_results, take_verdicts
-from services.blocklist.outbound import wiring as webhooks
-from services.blocklist.reviews import review_due
-from services.blocklist.settings import Settings
-from services.blocklist.storm_store import notice
-from services.blocklist.storm_watch import Watch
-from services.blocklist.storms import Limits
-from services.blocklist.undo import take_undos
-from services.blocklist.waiting import erase_due
-from shared.contracts import (
+from returpost.contracts import (
     AddressBlocked,
     AddressErase,
     AddressErased,
@@ -34,8 +22,20 @@ from shared.contracts import (
     StormBegun,
     StormEnded,
 )
+from returpost.contracts.routing import COMMANDS
+from services.blocklist import api, lists_and_checks
+from services.blocklist.background import work_on_next
+from services.blocklist.commands import take_clears, take_erasures, take_sets
+from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.outbound import wiring as webhooks
+from services.blocklist.reviews import review_due
+from services.blocklist.settings import Settings
+from services.blocklist.storm_store import notice
+from services.blocklist.storm_watch import Watch
+from services.blocklist.storms import Limits
+from services.blocklist.undo import take_undos
+from services.blocklist.waiting import erase_due
 from shared.service import Service, run
-from shared.topology import COMMANDS
 
 
 def utc_now() -> datetime:

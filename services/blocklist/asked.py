@@ -6,13 +6,12 @@ from datetime import datetime
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from returpost.amqp.publisher import Message
+from returpost.contracts import AddressCheck, Text, ids
+from returpost.contracts.cloudevents import Event, decode, event
+from returpost.errors import InvalidMessage
 from services.blocklist import checking
-from shared import ids
-from shared.cloudevents import Event, decode, event
-from shared.contracts import AddressCheck, Text
-from shared.errors import InvalidMessage
-from shared.outbox import Work
-from shared.publisher import Message
+from shared.messaging.unit_of_work import UnitOfWork
 
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
 NOBODY = "unknown"
@@ -50,7 +49,7 @@ def read_question(message: AbstractIncomingMessage) -> Event[Question]:
 
 
 async def take_questions(
-    events: Sequence[Event[Question]], work: Work, publish: Publish, clock: Callable[[], datetime]
+    events: Sequence[Event[Question]], work: UnitOfWork, publish: Publish, clock: Callable[[], datetime]
 ) -> None:
     """Answer questions; one without `reply_to` can be answered to nobody."""
     answers: list[Message] = []

@@ -5,21 +5,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from returpost.contracts.addresses import domain_of
+from returpost.contracts.enums import UnblockCause
 from services.blocklist import block_log, operations, policies, store, storm_store, what_if
 from services.blocklist.operations import Kind, Operation, Step
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.storms import without
 from services.blocklist.tenant_settings import Change, changed
 from services.blocklist.undoing import undo_import
-from shared.addresses import domain_of
-from shared.database import Connection
-from shared.outbox import Effects, Work
-from shared.vocabulary import UnblockCause
+from shared.database.pool import Connection
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 COUNTING_SECONDS = 600
 
 
-async def work_on_next(effects: Effects, chunk: int, now: datetime) -> bool:
+async def work_on_next(effects: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
     """Do the next step of the oldest operation; return whether there was any."""
     async with effects.begin() as work:
         operation = await operations.take(work.connection)
@@ -45,12 +45,12 @@ async def _total(connection: Connection, operation: Operation) -> int:
     return total
 
 
-async def _settings(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+async def _settings(work: UnitOfWork, operation: Operation, chunk: int, now: datetime) -> Step:
     keys = await _next(work.connection, operation, chunk)
     return await _looked_at(work, operation, keys, UnblockCause.SETTINGS, chunk, now)
 
 
-async def _storm(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+async def _storm(work: UnitOfWork, operation: Operation, chunk: int, now: datetime) -> Step:
     storm = UUID(operation.what["storm"])
     rows = await work.connection.fetch(
         storm_store.Q["next_struck"], operation.tenant, storm, operation.after, chunk, timeout=COUNTING_SECONDS
@@ -59,7 +59,7 @@ async def _storm(work: Work, operation: Operation, chunk: int, now: datetime) ->
     return await _looked_at(work, operation, keys, UnblockCause.STORM, chunk, now)
 
 
-async def _import_undo(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+async def _import_undo(work: UnitOfWork, operation: Operation, chunk: int, now: datetime) -> Step:
     import_, received_at = UUID(operation.what["import"]), datetime.fromisoformat(operation.what["received_at"])
     rows = await work.connection.fetch(
         block_log.Q["next_imported"], operation.tenant, operation.after, f"import-{import_}", received_at, chunk,
@@ -75,7 +75,7 @@ async def _import_undo(work: Work, operation: Operation, chunk: int, now: dateti
 
 
 async def _looked_at(
-    work: Work, operation: Operation, keys: list[store.Key], lift: UnblockCause, chunk: int, now: datetime
+    work: UnitOfWork, operation: Operation, keys: list[store.Key], lift: UnblockCause, chunk: int, now: datetime
 ) -> Step:
     step = Step(keys[-1][1] if keys else operation.after, len(keys), last=len(keys) < chunk)
     if keys:
@@ -86,7 +86,7 @@ async def _looked_at(
     return step
 
 
-async def _what_if(work: Work, operation: Operation, chunk: int, now: datetime) -> Step:
+async def _what_if(work: UnitOfWork, operation: Operation, chunk: int, now: datetime) -> Step:
     keys = await _next(work.connection, operation, chunk)
     known = await store.known(work.connection, keys)
     before = await policies.of_tenant(work.connection, operation.tenant)
@@ -103,7 +103,7 @@ async def _next(connection: Connection, operation: Operation, chunk: int) -> lis
     return [(operation.tenant, row["address"]) for row in rows]
 
 
-_STEPS: dict[Kind, Callable[[Work, Operation, int, datetime], Awaitable[Step]]] = {
+_STEPS: dict[Kind, Callable[[UnitOfWork, Operation, int, datetime], Awaitable[Step]]] = {
     Kind.SETTINGS: _settings,
     Kind.WHAT_IF: _what_if,
     Kind.STORM: _storm,

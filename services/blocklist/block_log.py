@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from returpost.contracts.enums import BlockCause, Reason, UnblockCause
 from services.blocklist.store import Key, columns
-from shared.database import Connection, queries
-from shared.vocabulary import BlockCause, Reason, UnblockCause
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "block_log.sql")
 

@@ -13,12 +13,12 @@ import orjson
 from asyncpg import Record
 from pydantic import BaseModel
 
+from returpost.contracts.addresses import key, normalise
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.errors import InvalidAddress
 from services.blocklist import plain
 from services.blocklist.prefilter import Prefilters
-from shared.addresses import key, normalise
-from shared.database import queries
-from shared.errors import InvalidAddress
-from shared.vocabulary import BlockCause, Reason
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "check.sql")
 

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from returpost.contracts.enums import UnblockCause
 from services.blocklist import store
 from services.blocklist.reassess import Trigger, next_version, unblocked
 from services.blocklist.store import Key
-from shared.database import queries
-from shared.outbox import Work
-from shared.vocabulary import UnblockCause
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("sql") / "clearing.sql")
 
 
-async def clear_calm(work: Work, triggers: Mapping[Key, Trigger], now: datetime) -> dict[Key, Trigger]:
+async def clear_calm(work: UnitOfWork, triggers: Mapping[Key, Trigger], now: datetime) -> dict[Key, Trigger]:
     """Take addresses in hand, and clear those of which nothing later is known; return the others."""
     places = sorted(triggers)
     await store.touch(work.connection, dict.fromkeys(places))

@@ -4,24 +4,23 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from returpost.contracts import AddressErase, AddressErased, BlockClear, BlockCleared, BlockSet, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import UnblockCause
+from returpost.contracts.trace_context import traceparent
 from services.blocklist import block_log, erasures, store
 from services.blocklist.clearing import clear_calm
 from services.blocklist.reassess import SOURCE, Trigger, next_version, reassess, unblocked
 from services.blocklist.store import Key, Said
 from services.blocklist.undo import tell_applied
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event, event
-from shared.contracts import AddressErase, AddressErased, BlockClear, BlockCleared, BlockSet
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import UnblockCause
+from shared.messaging.unit_of_work import UnitOfWork
 
 C = TypeVar("C", BlockSet, BlockClear, AddressErase)
 Clock = Callable[[], datetime]
 
 
-async def take_sets(events: Sequence[Event[BlockSet]], work: Work, clock: Clock, tolerance: timedelta) -> None:
+async def take_sets(events: Sequence[Event[BlockSet]], work: UnitOfWork, clock: Clock, tolerance: timedelta) -> None:
     """Block addresses by hand, until they are cleared."""
     timely = list(_timely(events, work, clock(), tolerance))
     said, triggers = _latest(timely)
@@ -33,7 +32,9 @@ async def take_sets(events: Sequence[Event[BlockSet]], work: Work, clock: Clock,
     tell_applied(timely, work)
 
 
-async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Clock, tolerance: timedelta) -> None:
+async def take_clears(
+    events: Sequence[Event[BlockClear]], work: UnitOfWork, clock: Clock, tolerance: timedelta
+) -> None:
     """Lift blocks and zero counts from the time of the command on, and tell each command's effect."""
     timely = list(_timely(events, work, clock(), tolerance))
     said, triggers = _latest(timely)
@@ -58,7 +59,7 @@ async def take_clears(events: Sequence[Event[BlockClear]], work: Work, clock: Cl
 
 
 async def take_erasures(
-    events: Sequence[Event[AddressErase]], work: Work, clock: Clock, *, remember: bool = True
+    events: Sequence[Event[AddressErase]], work: UnitOfWork, clock: Clock, *, remember: bool = True
 ) -> None:
     """Remove addresses and their history, lift their blocks, and have everybody do the same."""
     _, triggers = _latest(events)
@@ -84,7 +85,7 @@ async def take_erasures(
         )
 
 
-def _timely(events: Sequence[Event[C]], work: Work, now: datetime, tolerance: timedelta) -> Iterator[Event[C]]:
+def _timely(events: Sequence[Event[C]], work: UnitOfWork, now: datetime, tolerance: timedelta) -> Iterator[Event[C]]:
     for command in events:
         if command.data.time <= now + tolerance:
             yield command

@@ -3,19 +3,20 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from returpost.contracts import AddressCorrect, AddressCorrected, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import UnblockCause
+from returpost.contracts.trace_context import traceparent
 from services.blocklist import store
 from services.blocklist.reassess import SOURCE, Trigger, reassess
 from services.blocklist.store import Key, Said
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event, event
-from shared.contracts import AddressCorrect, AddressCorrected
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import UnblockCause
+from shared.messaging.unit_of_work import UnitOfWork
 
 
-async def take_corrections(events: Sequence[Event[AddressCorrect]], work: Work, clock: Callable[[], datetime]) -> None:
+async def take_corrections(
+    events: Sequence[Event[AddressCorrect]], work: UnitOfWork, clock: Callable[[], datetime]
+) -> None:
     """Clear the new addresses as of the time of the command, and tell of each correction.
 
     A correction that only changes how an address is written clears nothing: it is the same address.

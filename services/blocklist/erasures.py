@@ -5,11 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from returpost.contracts import BounceClassified, DeliveryRecorded
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event
 from services.blocklist.store import Key, columns
-from shared.addresses import key
-from shared.cloudevents import Event
-from shared.contracts import BounceClassified, DeliveryRecorded
-from shared.database import Connection, queries
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "erasures.sql")
 D = TypeVar("D", BounceClassified, DeliveryRecorded)

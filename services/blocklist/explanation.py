@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from asyncpg import Record
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.policy import Effect, Policy
 from services.blocklist.standing import Block, Standing
 from services.blocklist.store import Known
-from shared.vocabulary import BlockCause, Reason
 
 IMPORT: Final = "import-"
 """How a history names an import, where it names a mailing otherwise."""

@@ -6,24 +6,26 @@ from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
+from returpost.contracts import BounceClassified, DeliveryRecorded, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event
+from returpost.contracts.enums import Fault, Reason, Result, UnblockCause, VerdictType
 from services.blocklist import erasures, store
 from services.blocklist.policy import may_block
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.store import Key, Line
 from services.blocklist.storm_watch import Watch
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event
-from shared.contracts import BounceClassified, DeliveryRecorded
-from shared.outbox import Work
-from shared.vocabulary import Fault, Reason, Result, UnblockCause, VerdictType
+from shared.messaging.unit_of_work import UnitOfWork
 
 MAX_TEXT = 500
 """Characters of the text that decided a verdict which the history keeps."""
 
 
 async def take_results(
-    events: Sequence[Event[DeliveryRecorded]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
+    events: Sequence[Event[DeliveryRecorded]],
+    work: UnitOfWork,
+    clock: Callable[[], datetime],
+    watch: Watch | None = None,
 ) -> None:
     """Note deliveries, which lift blocks by return count, and complaints, which block."""
     events = await erasures.living(work.connection, events)
@@ -52,7 +54,10 @@ async def take_results(
 
 
 async def take_verdicts(
-    events: Sequence[Event[BounceClassified]], work: Work, clock: Callable[[], datetime], watch: Watch | None = None
+    events: Sequence[Event[BounceClassified]],
+    work: UnitOfWork,
+    clock: Callable[[], datetime],
+    watch: Watch | None = None,
 ) -> None:
     """Note the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
     counting = [item for item in events if _counts(item.data)]

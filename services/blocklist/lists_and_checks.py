@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
+from returpost.amqp.publisher import Message
+from returpost.contracts import AddressCheck, AddressCorrect, AddressCorrected
+from returpost.contracts.routing import COMMANDS
 from services.blocklist.asked import read_question, take_questions
 from services.blocklist.corrections import take_corrections
 from services.blocklist.imports.working import work_off_next
 from services.blocklist.prefilter import Prefilters
 from services.blocklist.settings import Settings
-from shared.contracts import AddressCheck, AddressCorrect, AddressCorrected
-from shared.publisher import Message
 from shared.service import Service
-from shared.topology import COMMANDS
 
 
 def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from shared.database import Connection, queries
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "operations.sql")
 

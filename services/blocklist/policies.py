@@ -7,9 +7,10 @@ from typing import Any
 
 from asyncpg import Record
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.policy import DEFAULT_EFFECTS, Counting, Effect, Policy
-from shared.database import Connection, queries
-from shared.vocabulary import BlockCause, Reason
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "settings.sql")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from shared.vocabulary import BlockCause, Fault, Reason, VerdictType
+from returpost.contracts.enums import BlockCause, Fault, Reason, VerdictType
 
 ACCEPTED_BOUNCES = 5
 """Default of *Number of accepted bounces before email address is disabled*: the sixth blocks."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from shared.database import Pool, queries
+from shared.database.pool import Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "snapshot.sql")
 CHECK = queries(Path(__file__).with_name("sql") / "check.sql")

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from returpost.contracts import AddressBlocked, AddressUnblocked, construct_trusted, ids
+from returpost.contracts.addresses import domain_of
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import BlockCause, UnblockCause
+from returpost.contracts.trace_context import traceparent
 from services.blocklist import block_log, policies, store, storm_store
 from services.blocklist.block_log import Logged
 from services.blocklist.standing import Block, Standing, stand
 from services.blocklist.store import Key, Known
 from services.blocklist.storms import without
-from shared import ids
-from shared.addresses import domain_of
-from shared.cloudevents import Event, event
-from shared.contracts import AddressBlocked, AddressUnblocked, made
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import BlockCause, UnblockCause
+from shared.messaging.unit_of_work import UnitOfWork
 
 N = TypeVar("N", AddressBlocked, AddressUnblocked)
 
@@ -45,7 +44,7 @@ class Moved:
     freed: int = 0
 
 
-async def reassess(work: Work, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> Moved:
+async def reassess(work: UnitOfWork, triggers: Mapping[Key, Trigger], lift: UnblockCause, now: datetime) -> Moved:
     """Decide the standing of addresses that are in hand; `lift` is why those are free that no longer are blocked."""
     moved = Moved()
     keys = sorted(triggers)
@@ -95,7 +94,7 @@ def next_version(last: int, now: datetime) -> int:
 
 def unblocked(key: Key, version: int, trigger: Trigger, cause: UnblockCause) -> Event[AddressUnblocked]:
     """Return the event that tells that a block is lifted."""
-    data = made(
+    data = construct_trusted(
         AddressUnblocked,
         address=key[1],
         version=version,

@@ -6,13 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from returpost.client.address_table import FREE, AddressTable
+from returpost.contracts.addresses import key, normalise
+from returpost.errors import InvalidAddress
 from services.blocklist.checking import Q as CHECK
 from services.blocklist.lists.entry import Entry
 from services.blocklist.lists.reading import Found, ListReader
-from shared.address_table import FREE, AddressTable
-from shared.addresses import key, normalise
-from shared.database import Pool, queries
-from shared.errors import InvalidAddress
+from shared.database.pool import Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "reconciliation.sql")
 

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
+from returpost.contracts import ids
+from returpost.contracts.enums import UnblockCause
 from services.blocklist import store
 from services.blocklist.reassess import Trigger, reassess
-from shared import ids
-from shared.outbox import Effects
-from shared.vocabulary import UnblockCause
+from shared.messaging.unit_of_work import UnitOfWorkFactory
 
 
-async def review_due(effects: Effects, chunk: int, now: datetime) -> bool:
+async def review_due(effects: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
     """Look at addresses whose standing time has changed, the longest due first; return whether there were any."""
     async with effects.begin() as work:
         due = await store.due(work.connection, now, chunk)

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.policy import Counting, Effect, Policy
-from shared.vocabulary import BlockCause, Reason
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 FOREVER = datetime.max.replace(tzinfo=UTC)

@@ -15,9 +15,10 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.standing import FOREVER, NEVER, Block, Bounce, Facts, Standing
-from shared.database import Connection, queries
-from shared.vocabulary import BlockCause, Reason
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("sql") / "standings.sql")
 UNDO = queries(Path(__file__).with_name("sql") / "undo.sql")

@@ -8,18 +8,18 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from returpost.contracts import StormBegun, StormEnded, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.enums import StormKind
 from services.blocklist import operations, policies
 from services.blocklist.operations import Kind
 from services.blocklist.standing import FOREVER
 from services.blocklist.storm_watch import Seen, Watch
 from services.blocklist.storms import State, Storm, Suspect, sudden
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import StormBegun, StormEnded
-from shared.database import Connection, queries
-from shared.metrics import STORMS, STORMS_OPEN
-from shared.outbox import Effects, Work
-from shared.vocabulary import StormKind
+from shared.database.pool import Connection
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.observability.metrics import STORMS, STORMS_OPEN
 
 Q = queries(Path(__file__).with_name("sql") / "storms.sql")
 SOURCE = "/returpost/blocklist"
@@ -35,7 +35,7 @@ async def of_tenants(connection: Connection, tenants: Iterable[str]) -> dict[str
     return found
 
 
-async def notice(effects: Effects, watch: Watch, now: datetime) -> None:
+async def notice(effects: UnitOfWorkFactory, watch: Watch, now: datetime) -> None:
     """Write down which storms begin, go on, and are over; tell of each, and have its addresses looked at again."""
     async with effects.begin() as work:
         ongoing: dict[str, set[Suspect]] = defaultdict(set)
@@ -52,7 +52,9 @@ async def notice(effects: Effects, watch: Watch, now: datetime) -> None:
         STORMS_OPEN.set(await work.connection.fetchval(Q["open"]))
 
 
-async def judge(work: Work, tenant: str, storm: UUID, state: State, said: tuple[str, str], now: datetime) -> str | None:
+async def judge(
+    work: UnitOfWork, tenant: str, storm: UUID, state: State, said: tuple[str, str], now: datetime
+) -> str | None:
     """Say what is to be done with the bounces of a storm; return the operation that does it, if there is the storm."""
     await work.connection.execute(policies.Q["lock_settings"], tenant)
     by, note = said
@@ -64,7 +66,7 @@ async def judge(work: Work, tenant: str, storm: UUID, state: State, said: tuple[
     return operation
 
 
-async def _begin(work: Work, watch: Watch, seen: Seen, now: datetime) -> None:
+async def _begin(work: UnitOfWork, watch: Watch, seen: Seen, now: datetime) -> None:
     connection, suspect = work.connection, seen.suspect
     name = (seen.tenant, suspect.kind, suspect.value)
     if await connection.fetchval(Q["see"], *name, now):

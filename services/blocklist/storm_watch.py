@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from returpost.contracts.addresses import domain_of
+from returpost.contracts.enums import Reason, StormKind
 from services.blocklist.storms import Limits, Suspect, Window, dominating, merged, suspects_of
-from shared.addresses import domain_of
-from shared.vocabulary import Reason, StormKind
 
 MAX_SUSPECTS = 20_000
 """Of one tenant in one minute; what comes after them is not told apart."""

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from returpost.contracts.enums import Reason, StormKind
 from services.blocklist.standing import FOREVER, Bounce, Facts
-from shared.vocabulary import Reason, StormKind
 
 K = TypeVar("K")
 

@@ -14,14 +14,14 @@ from typing import Final, Protocol
 
 from asyncpg import Record
 
+from returpost.contracts.addresses import key, normalise
+from returpost.errors import InvalidAddress, InvalidMessage
 from services.blocklist import plain
 from services.blocklist.checking import Q
 from services.blocklist.lists.entry import Entry
 from services.blocklist.lists.reading import ListReader
 from services.blocklist.prefilter import Prefilters
-from shared.addresses import key, normalise
-from shared.database import Pool
-from shared.errors import InvalidAddress, InvalidMessage
+from shared.database.pool import Pool
 
 BATCH: Final = 256 * 1024
 """Bytes of lines that are checked together: about 10,000."""

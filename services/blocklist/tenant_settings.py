@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Name, SettingsChanged, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.errors import InvalidMessage, ReturpostError
 from services.blocklist import operations, policies
 from services.blocklist.operations import Kind
 from services.blocklist.policies import Q
 from services.blocklist.policy import Counting, Effect, Policy, choices
 from services.blocklist.reassess import SOURCE
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import Name, SettingsChanged
-from shared.errors import InvalidMessage, ReturpostError
-from shared.outbox import Work
-from shared.vocabulary import BlockCause, Reason
+from shared.messaging.unit_of_work import UnitOfWork
 
 MAX_ACCEPTED = 1_000_000
 Days = Annotated[int, Field(ge=1, le=3_650)]
@@ -70,7 +69,7 @@ def changed(policy: Policy, change: Change) -> Policy:
 
 
 async def save(
-    work: Work, tenant: str, change: Change, by: str, now: datetime, *, note: str = "", version: int | None = None
+    work: UnitOfWork, tenant: str, change: Change, by: str, now: datetime, *, note: str = "", version: int | None = None
 ) -> None:
     """Save a change, tell it, and have all addresses of the tenant looked at again.
 
@@ -83,7 +82,7 @@ async def save(
     await _write(work, tenant, before, changed(before, change), last + 1, (by, note), now, interrupted)
 
 
-async def restore(work: Work, tenant: str, version: int | None, by: str, now: datetime) -> None:
+async def restore(work: UnitOfWork, tenant: str, version: int | None, by: str, now: datetime) -> None:
     """Put the settings of an earlier version in force again (none named: of the one before), as a new version.
 
     Raises `InvalidMessage` when there is no such version.
@@ -98,13 +97,13 @@ async def restore(work: Work, tenant: str, version: int | None, by: str, now: da
     await _write(work, tenant, before, policies.policy_of(row), last + 1, (by, note), now, interrupted)
 
 
-async def current(work: Work, tenant: str) -> tuple[Policy, int]:
+async def current(work: UnitOfWork, tenant: str) -> tuple[Policy, int]:
     """Return the policy of a tenant and its version; 0 stands for the defaults."""
     row = await work.connection.fetchrow(Q["settings"], [tenant])
     return policies.policy_of(row), row["version"] if row else 0
 
 
-async def _begin(work: Work, tenant: str, now: datetime) -> bool:
+async def _begin(work: UnitOfWork, tenant: str, now: datetime) -> bool:
     """Be the only one that changes these settings; return whether the last change had not been applied everywhere."""
     # First the operations: who works on one holds it while it waits for the settings.
     interrupted = await operations.supersede(work.connection, tenant, Kind.SETTINGS, now)
@@ -113,7 +112,7 @@ async def _begin(work: Work, tenant: str, now: datetime) -> bool:
 
 
 async def _write(
-    work: Work,
+    work: UnitOfWork,
     tenant: str,
     before: Policy,
     after: Policy,

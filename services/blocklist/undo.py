@@ -3,19 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from returpost.contracts import BlockApplied, BlockSet, BlockUndo, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import UnblockCause
+from returpost.contracts.trace_context import traceparent
 from services.blocklist import store
 from services.blocklist.reassess import SOURCE, Trigger, reassess
 from services.blocklist.store import Key
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event, event
-from shared.contracts import BlockApplied, BlockSet, BlockUndo
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import UnblockCause
+from shared.messaging.unit_of_work import UnitOfWork
 
 
-async def take_undos(events: Sequence[Event[BlockUndo]], work: Work, clock: Callable[[], datetime]) -> None:
+async def take_undos(events: Sequence[Event[BlockUndo]], work: UnitOfWork, clock: Callable[[], datetime]) -> None:
     """Undo clears and blocks by hand: the standing follows from what is left. Tell each command's effect."""
     triggers: dict[Key, Trigger] = {}
     rounds: list[dict[Key, datetime]] = []
@@ -35,7 +34,7 @@ async def take_undos(events: Sequence[Event[BlockUndo]], work: Work, clock: Call
     tell_applied(events, work)
 
 
-def tell_applied(commands: Sequence[Event[BlockSet] | Event[BlockUndo]], work: Work) -> None:
+def tell_applied(commands: Sequence[Event[BlockSet] | Event[BlockUndo]], work: UnitOfWork) -> None:
     """Tell those operations that wait for it that their commands took effect."""
     for command in commands:
         data = command.data

@@ -6,18 +6,18 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from returpost.contracts.enums import UnblockCause
 from services.blocklist import block_log, store
 from services.blocklist.block_log import Undo
 from services.blocklist.reassess import Moved, Trigger, reassess
 from services.blocklist.store import Key
-from shared.database import queries
-from shared.outbox import Work
-from shared.vocabulary import UnblockCause
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("sql") / "block_log.sql")
 
 
-async def undo_last(work: Work, keys: Iterable[Key], trigger: Trigger, now: datetime) -> Counter[str]:
+async def undo_last(work: UnitOfWork, keys: Iterable[Key], trigger: Trigger, now: datetime) -> Counter[str]:
     """Undo the last block or lift of each of these addresses; return how many by what was done, `nothing` among it."""
     wanted = sorted(set(keys))
     last = await block_log.last(work.connection, await store.take_in_hand(work.connection, wanted))
@@ -37,7 +37,7 @@ async def undo_last(work: Work, keys: Iterable[Key], trigger: Trigger, now: date
 
 
 async def undo_import(
-    work: Work, keys: Sequence[Key], import_: UUID, received_at: datetime, trigger: Trigger, now: datetime
+    work: UnitOfWork, keys: Sequence[Key], import_: UUID, received_at: datetime, trigger: Trigger, now: datetime
 ) -> Moved:
     """Take back what an import said of these addresses; the standing follows from what is left."""
     await store.touch(work.connection, dict.fromkeys(keys))

@@ -4,17 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from returpost.contracts import AddressErase, ids
+from returpost.contracts.cloudevents import event
 from services.blocklist.commands import take_erasures
 from services.blocklist.erasures import Q
 from services.blocklist.reassess import SOURCE
 from services.blocklist.store import Key, columns
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import AddressErase
-from shared.outbox import Effects, Work
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 
-async def wait(work: Work, keys: Iterable[Key], by: str, days: int, now: datetime) -> datetime:
+async def wait(work: UnitOfWork, keys: Iterable[Key], by: str, days: int, now: datetime) -> datetime:
     """Have addresses erased in so many days, or sooner if that was said before; return by when all are."""
     due = now + timedelta(days=days)
     rows = [(*key, now, by, due) for key in sorted(set(keys))]
@@ -22,7 +21,7 @@ async def wait(work: Work, keys: Iterable[Key], by: str, days: int, now: datetim
     return last
 
 
-async def erase_due(effects: Effects, chunk: int, clock: Callable[[], datetime], *, remember: bool) -> bool:
+async def erase_due(effects: UnitOfWorkFactory, chunk: int, clock: Callable[[], datetime], *, remember: bool) -> bool:
     """Erase the addresses whose time has come as if it were said now; return whether there were any."""
     async with effects.begin() as work:
         addresses: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from returpost.contracts.addresses import domain_of
 from services.blocklist.policy import Policy
 from services.blocklist.standing import Block, Facts, stand
-from shared.addresses import domain_of
 
 SAMPLE = 50
 MAX_DOMAINS = 1_000

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from returpost.contracts import Id, Name, Time
 from services.classifier.store import Q
-from shared.contracts import Id, Name, Time
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 router = APIRouter(prefix="/v1", tags=["classifier"])
 Reader = Annotated[Caller, Depends(requires("read"))]

@@ -7,13 +7,8 @@ from functools import partial
 
 import structlog
 
-from services.classifier import api, classify_api, retry_api, store
-from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
-from services.classifier.dispatch import BATCH, dispatch, now, report_lost
-from services.classifier.retry import Policy
-from services.classifier.rules import RuleBook
-from services.classifier.settings import Settings
-from shared.contracts import (
+from returpost.bounces.rules import RuleBook
+from returpost.contracts import (
     AddressBlocked,
     AddressErased,
     AddressUnblocked,
@@ -23,6 +18,11 @@ from shared.contracts import (
     RetryRequested,
     SettingsChanged,
 )
+from services.classifier import api, classify_api, retry_api, store
+from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
+from services.classifier.dispatch import BATCH, dispatch, now, report_lost
+from services.classifier.retry import Policy
+from services.classifier.settings import Settings
 from shared.service import Service, run
 
 HOUSEKEEPING_SECONDS = 60

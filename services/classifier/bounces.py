@@ -3,16 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from services.classifier import store, templates, tenant_schedules
-from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
-from services.classifier.rules import RuleBook
-from services.classifier.store import SoftBounce
-from services.classifier.templates import Template
-from services.classifier.verdict import classify
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event, event
-from shared.contracts import (
+from returpost.bounces.rules import RuleBook
+from returpost.bounces.verdict import classify
+from returpost.contracts import (
     AddressBlocked,
     AddressErased,
     AddressUnblocked,
@@ -21,17 +14,26 @@ from shared.contracts import (
     DeliveryRecorded,
     Verdict,
     VerdictType,
-    made,
+    construct_trusted,
+    ids,
 )
-from shared.outbox import Work
-from shared.telemetry import traceparent
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.trace_context import traceparent
+from services.classifier import store, templates, tenant_schedules
+from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
+from services.classifier.store import SoftBounce
+from services.classifier.templates import Template
+from shared.messaging.unit_of_work import UnitOfWork
 
 SOURCE = "/returpost/classifier"
 
 Judged = tuple[Event[BounceReceived], Verdict]
 
 
-async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rules: RuleBook, policy: Policy) -> None:
+async def take_bounces(
+    events: Sequence[Event[BounceReceived]], work: UnitOfWork, rules: RuleBook, policy: Policy
+) -> None:
     """Judge each bounce, count and schedule the soft ones, and tell the verdicts."""
     judged = [(bounce, classify(bounce.data.evidence, rules.of(bounce.tenant))) for bounce in events]
     unknown = [templates.unknown(bounce.data.evidence, verdict) for bounce, verdict in judged]
@@ -51,7 +53,7 @@ async def take_bounces(events: Sequence[Event[BounceReceived]], work: Work, rule
         await _take_soft(once, work, policies)
 
 
-async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
+async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: UnitOfWork) -> None:
     """End the retries of what has been delivered."""
     times: dict[bytes, datetime] = {}
     for delivery in events:
@@ -61,7 +63,7 @@ async def take_deliveries(events: Sequence[Event[DeliveryRecorded]], work: Work)
     await store.settle(work.connection, times, "healed")
 
 
-async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: Work) -> None:
+async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocked]], work: UnitOfWork) -> None:
     """Keep who is blocked: the pending retries of those are dropped."""
     states: dict[tuple[str, str], tuple[int, bool, datetime]] = {}
     for change in events:
@@ -71,7 +73,7 @@ async def take_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnbl
     await store.apply_blocks(work.connection, states)
 
 
-async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> None:
+async def take_erasures(events: Sequence[Event[AddressErased]], work: UnitOfWork) -> None:
     """Forget erased addresses."""
     times: dict[tuple[str, str], datetime] = {}
     for erasure in events:
@@ -80,7 +82,7 @@ async def take_erasures(events: Sequence[Event[AddressErased]], work: Work) -> N
     await store.erase(work.connection, times)
 
 
-async def _take_soft(once: Sequence[Judged], work: Work, policies: Mapping[str, Policy]) -> None:
+async def _take_soft(once: Sequence[Judged], work: UnitOfWork, policies: Mapping[str, Policy]) -> None:
     known = await store.merge_soft_bounces(work.connection, [_soft(bounce, verdict) for bounce, verdict in once])
     rows: list[tuple[bytes, bool, int, datetime | None]] = []
     for bounce, verdict in once:
@@ -102,7 +104,7 @@ def _classified(
     bounce: Event[BounceReceived], verdict: Verdict, *, attempt: int, decision: Retry | Exhausted | None = None
 ) -> Event[BounceClassified]:
     data, evidence = bounce.data, bounce.data.evidence
-    classified = made(
+    classified = construct_trusted(
         BounceClassified,
         mailing=data.mailing,
         address=data.address,

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.classifier.explain import explained
-from shared.contracts import Evidence, Name
-from shared.security import Caller, requires
+from returpost.bounces.explain import explained
+from returpost.contracts import Evidence, Name
+from shared.http.auth import Caller, requires
 
 router = APIRouter(prefix="/v1", tags=["classifier"])
 Reader = Annotated[Caller, Depends(requires("read"))]

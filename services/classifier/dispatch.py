@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from prometheus_client import Counter
 
+from returpost.contracts import Reason, RetryRequested, construct_trusted, ids
+from returpost.contracts.cloudevents import Event, event
 from services.classifier import pace, store, tenant_schedules
 from services.classifier.bounces import SOURCE
 from services.classifier.retry import Policy
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import Reason, RetryRequested, made
-from shared.outbox import Effects, Work
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 BATCH = 500
 
@@ -28,7 +27,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def dispatch(effects: Effects, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now) -> int:
+async def dispatch(
+    effects: UnitOfWorkFactory, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now
+) -> int:
     """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
 
     Whether a recipient was delivered, blocked or erased in the meantime is asked here, at the last moment: only then
@@ -54,7 +55,7 @@ async def dispatch(effects: Effects, keep: timedelta, policy: Policy, clock: Cal
 
 
 async def _keep_pace(
-    work: Work, wanted: Sequence[store.Row], policy: Policy, moment: datetime
+    work: UnitOfWork, wanted: Sequence[store.Row], policy: Policy, moment: datetime
 ) -> Mapping[bytes, datetime]:
     """Postpone what a receiving domain is to be spared for now, and return it with its new times."""
     policies = await tenant_schedules.policies(work.connection, {row["tenant"] for row in wanted}, policy)
@@ -79,7 +80,7 @@ def _state(row: store.Row) -> str:
     return "dropped" if row["blocked"] or row["forgotten"] else "requested"
 
 
-async def report_lost(effects: Effects, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
+async def report_lost(effects: UnitOfWorkFactory, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
     """Report the commands that were given longer ago than `patience` and never answered; they are not repeated."""
     async with effects.begin() as work:
         lost = await store.report_lost(work.connection, clock() - patience)
@@ -89,8 +90,8 @@ async def report_lost(effects: Effects, patience: timedelta, clock: Callable[[],
     return len(lost)
 
 
-def _command(work: Work, row: store.Row) -> None:
-    data = made(
+def _command(work: UnitOfWork, row: store.Row) -> None:
+    data = construct_trusted(
         RetryRequested,
         mailing=row["mailing"],
         address=row["written"],

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from returpost.contracts import Id, Name, Reason, Text
 from services.classifier.store import Q
-from shared.contracts import Id, Name, Reason, Text
-from shared.outbox import Effects
+from shared.messaging.unit_of_work import UnitOfWorkFactory
 
 CHUNK = 5_000
 """Retries a transaction: short locks, so that bounces and dispatch go on meanwhile."""
@@ -53,14 +53,16 @@ class Choice(BaseModel):
         return recipients, self.mailing, domain, self.reason, self.sender
 
 
-async def count(effects: Effects, tenant: str, action: Action, choice: Choice, now: datetime) -> int:
+async def count(effects: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, now: datetime) -> int:
     """Return how many retries the action would change."""
     async with effects.begin() as work:
         found: int = await work.connection.fetchval(Q["count_chosen"], tenant, action, now, *choice.parameters())
         return found
 
 
-async def intervene(effects: Effects, tenant: str, action: Action, choice: Choice, by: str, now: datetime) -> int:
+async def intervene(
+    effects: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, by: str, now: datetime
+) -> int:
     """Do it, chunk by chunk, and return to how many; who did it is kept."""
     done = 0
     while True:

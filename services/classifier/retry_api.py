@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from returpost.contracts import Id, Name
 from services.classifier import interventions, tenant_schedules
 from services.classifier.interventions import Action, Choice
 from services.classifier.store import Q
 from services.classifier.tenant_schedules import Schedule
-from shared.contracts import Id, Name
-from shared.security import OPERATE, Caller, requires
+from shared.http.auth import OPERATE, Caller, requires
 
 router = APIRouter(prefix="/v1", tags=["retries"])
 Reader = Annotated[Caller, Depends(requires("read"))]

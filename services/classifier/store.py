@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 
 from services.classifier.pace import Place
-from shared.database import Connection, queries
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 Row = asyncpg.Record
 

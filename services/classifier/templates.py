@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from shared.contracts import Evidence, Reason, Verdict
+from returpost.contracts import Evidence, Reason, Verdict
 
 NO_RULE = ("tables.", "last.")
 """What decides when no rule knows the words: the tables of codes, nothing at all, or a guess by noun and verb."""

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from returpost.contracts import Reason, SettingsChanged, ids
+from returpost.contracts.cloudevents import Event, event
 from services.classifier.durations import Durations
 from services.classifier.retry import Policy
 from services.classifier.store import Q, Row
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import Reason, SettingsChanged
-from shared.database import Connection
+from shared.database.pool import Connection
 
 SOURCE = "/returpost/classifier"
 MAX_ATTEMPTS = 50

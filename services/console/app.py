@@ -10,15 +10,15 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
+from returpost.errors import InvalidSettings
 from services.console import downloads, pages, provider, sign_in, texts
 from services.console.api_client import Services
 from services.console.entrance import answer_for_lost_pages
 from services.console.session import Guard, Keeper
 from services.console.settings import Settings
-from shared.errors import InvalidSettings
-from shared.serving import serve
+from shared.http.server import serve
+from shared.observability.logging import configure_logging
 from shared.settings import load
-from shared.telemetry import configure_logging
 
 ASSETS = Path(__file__).with_name("assets")
 RECONNECT_SECONDS = 60.0

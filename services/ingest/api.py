@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from returpost.bounces.events.results import check_time, events_of, of_input
+from returpost.contracts import DeliveryResult, Name
+from returpost.contracts.cloudevents import Event, explain, split
+from returpost.errors import InvalidMessage
 from services.ingest.mailroom import MAX_MAIL, Mailroom, emit_all
-from services.ingest.normalise import check_time, events_of, of_input
-from shared.cloudevents import Event, explain, split
-from shared.contracts import DeliveryResult, Name
-from shared.errors import InvalidMessage
-from shared.http import problem
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
+from shared.http.problems import problem
 
 MAX_RESULTS = 50_000
 MAX_REFUSALS = 100

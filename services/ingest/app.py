@@ -4,23 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from services.ingest import api, webhook_api
-from services.ingest.mailroom import Mailroom
-from services.ingest.normalise import check_time, events_of
-from services.ingest.provider_events import KumoLog, give_way, read_log, take_later, take_logs
-from services.ingest.raw_reports import api as raw_reports_api
-from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
-from services.ingest.raw_reports.store import Store
-from services.ingest.settings import Settings
-from services.ingest.validation import api as validation_api
-from services.ingest.validation.answers import answer
-from services.ingest.validation.domains import Domains
-from services.ingest.validation.lists import load
-from services.ingest.validation.validator import Validator
-from services.ingest.ways.running import install as install_ways
-from shared import traces
-from shared.cloudevents import Event
-from shared.contracts import (
+from returpost.bounces.events.results import check_time, events_of
+from returpost.contracts import (
     AddressErased,
     AddressValidate,
     AddressValidated,
@@ -30,10 +15,25 @@ from shared.contracts import (
     ProviderTold,
     RawReportKeep,
 )
-from shared.errors import InvalidMessage
-from shared.outbox import Work
+from returpost.contracts.cloudevents import Event
+from returpost.contracts.routing import COMMANDS
+from returpost.errors import InvalidMessage
+from returpost.validation.domains import Domains
+from returpost.validation.lists import load
+from returpost.validation.validator import Validator
+from services.ingest import api, webhook_api
+from services.ingest.mailroom import Mailroom
+from services.ingest.provider_events import KumoLog, give_way, read_log, take_later, take_logs
+from services.ingest.raw_reports import api as raw_reports_api
+from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
+from services.ingest.raw_reports.store import Store
+from services.ingest.settings import Settings
+from services.ingest.validation import api as validation_api
+from services.ingest.validation.answers import answer
+from services.ingest.ways.running import install as install_ways
+from shared.database import residual_search
+from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service, run
-from shared.topology import COMMANDS
 
 PUT_OFF_TOGETHER = 50
 """Requests that were put off and are read together: what comes of more would hold up the answers to others."""
@@ -46,7 +46,7 @@ def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("ingest", settings, description=__doc__ or "", stateless=True)
 
-    async def take_results(events: Sequence[Event[DeliveryResult]], work: Work) -> None:
+    async def take_results(events: Sequence[Event[DeliveryResult]], work: UnitOfWork) -> None:
         now = datetime.now(UTC)
         for event in events:
             try:
@@ -89,7 +89,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(raw_reports_api.router)
     service.routes(validation_api.router)
     if kept := app.state.raw_reports:
-        service.routes(traces.routes(kept.pool))
+        service.routes(residual_search.routes(kept.pool))
     return service
 
 
@@ -100,7 +100,7 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
     purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
     forget = partial(take_erasures, kept_in=store)
 
-    async def take(events: Sequence[Event[RawReportKeep]], work: Work) -> None:
+    async def take(events: Sequence[Event[RawReportKeep]], work: UnitOfWork) -> None:
         await take_reports(events, work, kept_in=store)
         await give_way(service)
 

@@ -4,16 +4,23 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from services.ingest.mail_events import MAILS, MailRead, letter_of, read_mail
+from prometheus_client import Counter
+
+from returpost.amqp.publisher import Message
+from returpost.bounces.events.mails import MailRead, read_mail
+from returpost.contracts import DeliveryRecorded, RawOutcome
+from returpost.contracts.cloudevents import AnyEvent
 from services.ingest.raw_reports.report import Arrived, keeping
-from shared.cloudevents import AnyEvent
-from shared.contracts import DeliveryRecorded, RawOutcome
-from shared.outbox import Work, publish_or_bury
+from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
+from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 
 MAX_MAIL = 10 * 1024 * 1024
 """Bytes of a mail; deflated and in Base64 it still fits into a message."""
 CONTENT_TYPE = "message/rfc822"
+
+MAILS = Counter("returpost_mails_total", "Mails that came in, by what could be made of them", ["outcome"])
+"""outcome: a kind of report; no-recipient (a report on nobody that it names); no-report; unreadable."""
 
 
 class Mailroom:
@@ -44,7 +51,7 @@ class Mailroom:
         now = datetime.now(UTC)
         read = read_mail(body, tenant=tenant, sender=sender, now=now, paths=paths, sent_to=sent_to, stream=stream)
         if read.problem:
-            await publish_or_bury(self._service.publisher, [letter_of(read, body, tenant)])
+            await publish_or_dead_letter(self._service.publisher, [letter_of(read, body, tenant)])
         outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
         arrived = Arrived(body, tenant, came_by, CONTENT_TYPE, outcome, read.problem or "")
         async with self._service.effects.begin() as work:
@@ -55,7 +62,20 @@ class Mailroom:
         return read
 
 
-def emit_all(work: Work, events: Iterable[AnyEvent]) -> None:
+def emit_all(work: UnitOfWork, events: Iterable[AnyEvent]) -> None:
     """Publish all with the transaction; results carry their kind in the routing key."""
     for event in events:
         work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)
+
+
+def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:
+    """Return the dead letter that keeps a mail that nothing could be made of, with its exact bytes."""
+    return dead_letter(
+        body,
+        queue="",
+        exchange="",
+        routing_key=f"bounce-mail.{tenant}",
+        content_type="message/rfc822",
+        headers={},
+        error=read.problem or "mail: kept",
+    )

@@ -13,19 +13,19 @@ from typing import ClassVar
 from aio_pika.abc import AbstractIncomingMessage
 from prometheus_client import Counter as Metric
 
+from returpost.amqp.publisher import Message
+from returpost.bounces.events.payloads import events_of_found
+from returpost.bounces.events.results import SOURCE, check_time
+from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
+from returpost.contracts import Contract, ProviderTold, RawOutcome, construct_trusted, ids
+from returpost.contracts.cloudevents import EncodedEvent, Event, encode_event, event
 from services.ingest.mailroom import emit_all
-from services.ingest.normalise import SOURCE, check_time
 from services.ingest.pace import Pace
 from services.ingest.raw_reports.report import Arrived, keeping, telling
 from services.ingest.settings import Settings
-from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
-from services.ingest.webhooks.events import events_of_found
-from shared import ids
-from shared.cloudevents import Event, Written, event, written
-from shared.contracts import Contract, ProviderTold, RawOutcome, made
-from shared.deadletters import dead_letter
-from shared.outbox import Direct, Work, publish_or_bury
-from shared.publisher import Message
+from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
+from shared.messaging.direct_publisher import DirectPublisher
+from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 
 EVENTS = Metric("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
@@ -63,7 +63,7 @@ class KumoLog(Contract):
 
 def is_crowded(service: Service[Settings]) -> bool:
     """Tell whether so many wait for RabbitMQ that what they bring should be read later."""
-    return isinstance(service.effects, Direct) and service.effects.waiting > AT_ONCE
+    return isinstance(service.effects, DirectPublisher) and service.effects.waiting > AT_ONCE
 
 
 async def give_way(service: Service[Settings]) -> None:
@@ -74,14 +74,14 @@ async def give_way(service: Service[Settings]) -> None:
         await asyncio.sleep(0)
 
 
-def later(told: Told) -> Written:
+def later(told: Told) -> EncodedEvent:
     """Return the command to read it later."""
     body = b64encode(told.body).decode()
-    data = made(ProviderTold, provider=told.provider, sender=told.sender, body=body)
-    return written(data, id=ids.of_bytes(told.tenant, told.body), source=SOURCE, tenant=told.tenant)
+    data = construct_trusted(ProviderTold, provider=told.provider, sender=told.sender, body=body)
+    return encode_event(data, id=ids.of_bytes(told.tenant, told.body), source=SOURCE, tenant=told.tenant)
 
 
-async def take_later(events: Sequence[Event[ProviderTold]], work: Work, *, service: Service[Settings]) -> None:
+async def take_later(events: Sequence[Event[ProviderTold]], work: UnitOfWork, *, service: Service[Settings]) -> None:
     """Take what was put off. Whoever posts meanwhile is answered first; a crowd makes it slow, but never stops it."""
     for item in events:
         data = item.data
@@ -100,11 +100,11 @@ async def take_later(events: Sequence[Event[ProviderTold]], work: Work, *, servi
 def read_log(message: AbstractIncomingMessage) -> Event[KumoLog]:
     """Make an event of a message of KumoMTA, with the routing key `kumomta.log.<tenant>.<sender>`."""
     tenant, sender = [*(message.routing_key or "").split(".")[2:4], "", ""][:2]
-    data = made(KumoLog, body=message.body, tenant=tenant, sender=sender)
+    data = construct_trusted(KumoLog, body=message.body, tenant=tenant, sender=sender)
     return event(data, id=ids.of_bytes(tenant, message.body), source=SOURCE, tenant=tenant)
 
 
-async def take_logs(events: Sequence[Event[KumoLog]], work: Work, *, service: Service[Settings]) -> None:
+async def take_logs(events: Sequence[Event[KumoLog]], work: UnitOfWork, *, service: Service[Settings]) -> None:
     """Take what KumoMTA publishes."""
     for item in events:
         data = item.data
@@ -114,7 +114,7 @@ async def take_logs(events: Sequence[Event[KumoLog]], work: Work, *, service: Se
             work.refuse(item, "routing key: expected kumomta.log.<tenant>.<sender>")
 
 
-async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, int]:
+async def take(told: Told, work: UnitOfWork, service: Service[Settings]) -> dict[str, int]:
     """Take what was told and count it: `accepted`, `ignored`, and `kept` for a person to look at."""
     settings, now = service.settings, datetime.now(UTC)
     latest = now + settings.clock_tolerance
@@ -126,7 +126,7 @@ async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, 
     items = list(read(PROVIDERS[told.provider], told.body, check))
     found = [item for item in items if isinstance(item, Found)]
     kept = [item for item in items if isinstance(item, Kept)]
-    await publish_or_bury(service.publisher, [_letter(item, told) for item in kept])
+    await publish_or_dead_letter(service.publisher, [_letter(item, told) for item in kept])
     for original, followers in _by_original(found, told):
         emit_all(work, followers)
         if settings.keeps_raw_reports and (settings.raw_reports_of_all or telling(followers)):
@@ -139,7 +139,7 @@ async def take(told: Told, work: Work, service: Service[Settings]) -> dict[str, 
     return {"accepted": len(found), "ignored": len(items) - len(found) - len(kept), "kept": len(kept)}
 
 
-def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[Written]]]:
+def _by_original(found: list[Found], told: Told) -> Iterator[tuple[bytes, list[EncodedEvent]]]:
     """Yield each event as it arrived, with all that follows from it."""
     for _, group in groupby(found, key=lambda one: id(one.original)):
         several = list(group)

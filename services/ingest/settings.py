@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from services.ingest.mail.return_paths import VERP, ReturnPaths, checked
-from shared.return_path import checked as checked_key
+from returpost.bounces.mail.return_paths import VERP, ReturnPaths, checked
+from returpost.contracts.return_path import checked as checked_key
 from shared.settings import ServiceSettings
 
 

@@ -15,16 +15,16 @@ from prometheus_client import Counter
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from returpost.bounces.providers import PROVIDERS
+from returpost.bounces.providers.azure import validation_code
+from returpost.contracts import Name
+from returpost.errors import Unavailable
 from services.ingest.provider_events import Told, is_crowded, later, take
-from services.ingest.webhooks import PROVIDERS
 from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop, subscription
-from services.ingest.webhooks.azure import validation_code
 from services.ingest.webhooks.certificates import believe, certificates, issuer_address, roots_in
 from services.ingest.webhooks.settings import WebhookSettings, load
 from services.ingest.webhooks.signatures import Refused, Tokens
-from shared.contracts import Name
-from shared.errors import Unavailable
-from shared.http import MAX_BODY
+from shared.http.max_body import MAX_BODY
 
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)

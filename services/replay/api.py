@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from returpost.contracts import Text
 from services.replay import jobs
 from services.replay.letters import Q
 from services.replay.selection import Archive, Letters, State
-from shared.contracts import Text
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 PLAN_PATIENCE = timedelta(seconds=20)
 

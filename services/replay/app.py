@@ -3,11 +3,11 @@
 import asyncio
 from datetime import UTC, datetime
 
+from returpost.contracts.routing import DEAD, DEAD_LETTERS
 from services.replay import api, jobs
 from services.replay.letters import DeadLetter, Q, read, take_letters
 from services.replay.settings import Settings
 from shared.service import Service, run
-from shared.topology import DEAD, DEAD_LETTERS
 
 PURGE_SECONDS = 600
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
-from shared.connections import AWAY
-from shared.errors import Unavailable
-from shared.streams import attached, offset_of
-from shared.topology import ARCHIVE
+from returpost.amqp.connections import CONNECTION_ERRORS
+from returpost.amqp.streams import offset_of, open_stream
+from returpost.contracts.routing import ARCHIVE
+from returpost.errors import Unavailable
 
 QUIET_SECONDS = 3.0
 """A stream says nothing at its end: what stays quiet for so long has been read to the end."""
@@ -45,7 +45,7 @@ async def read(
     """
     start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
     try:
-        async with attached(connection, start if offset is None else offset, ARCHIVE) as arriving:
+        async with open_stream(connection, start if offset is None else offset, ARCHIVE) as arriving:
             while True:
                 try:
                     message = await arriving.next(QUIET_SECONDS)
@@ -53,7 +53,7 @@ async def read(
                     return
                 await message.ack()
                 yield Archived(offset_of(message), message.routing_key or "", _events(message.body))
-    except AWAY as error:
+    except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
 
 

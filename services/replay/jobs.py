@@ -14,15 +14,15 @@ from uuid import UUID, uuid4
 import structlog
 from aio_pika.abc import AbstractConnection
 
+from returpost.amqp.publisher import MAX_BYTES, MAX_EVENTS, Message, Publishes
+from returpost.contracts.cloudevents import BATCHED
+from returpost.contracts.routing import REPLAY
 from services.replay import archive
 from services.replay.letters import Q
 from services.replay.selection import Archive, Letters, time_of
-from shared.cloudevents import BATCHED
-from shared.database import Connection, Pool
-from shared.deadletters import ATTEMPT
-from shared.faults import is_infrastructure
-from shared.publisher import MAX_BYTES, MAX_EVENTS, Message, Publishes
-from shared.topology import REPLAY
+from shared.database.pool import Connection, Pool
+from shared.messaging.dead_letters import ATTEMPT
+from shared.transient_errors import is_infrastructure
 
 PART = 200
 PART_SECONDS = 5.0

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared.cloudevents import Event
-from shared.contracts import Contract, Diagnostic, Text, Time
-from shared.database import queries
-from shared.deadletters import PREFIX, fingerprint
-from shared.outbox import Work
+from returpost.contracts import Contract, Diagnostic, Text, Time
+from returpost.contracts.cloudevents import Event
+from shared.database.queries import queries
+from shared.messaging.dead_letters import PREFIX, fingerprint
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).with_name("queries.sql"))
 
@@ -57,7 +57,7 @@ def identity(letter: DeadLetter) -> UUID:
     return UUID(bytes=digest.digest()[:16])
 
 
-async def take_letters(events: Sequence[Event[DeadLetter]], work: Work) -> None:
+async def take_letters(events: Sequence[Event[DeadLetter]], work: UnitOfWork) -> None:
     """Keep the letters."""
     rows = {
         UUID(event.id): (

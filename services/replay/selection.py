@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.contracts import Name, Text
-from shared.topology import EVENTS, queues
+from returpost.contracts import Name, Text
+from returpost.contracts.routing import EVENTS
+from shared.messaging.topology import queues
 
 State = Literal["dead", "replayed", "discarded"]
 _TAKES = {

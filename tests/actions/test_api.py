@@ -8,7 +8,7 @@ import pytest
 
 from services.actions.app import create
 from services.actions.settings import Settings
-from tests.world import TENANT, Running, World
+from tests.harness import TENANT, Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

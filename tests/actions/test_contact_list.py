@@ -9,8 +9,8 @@ from services.actions import contact_list, paging, plans
 from services.actions.app import create
 from services.actions.contact_list import Sort
 from services.actions.settings import Settings
-from tests.actions.saying import apply, told
-from tests.world import Running, World
+from tests.actions.builders import apply, told
+from tests.harness import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

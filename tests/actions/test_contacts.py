@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts import ContactUpserted
 from services.actions.contacts import Contact, merge
-from shared.contracts import ContactUpserted
-from tests.actions.saying import moment
+from tests.actions.builders import moment
 
 
 def tell(minute: int, **values: Any) -> ContactUpserted:

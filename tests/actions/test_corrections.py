@@ -11,10 +11,10 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from services.ingest.app import create as create_ingest
 from services.ingest.settings import Settings as IngestSettings
-from tests.actions.operating import ticked
-from tests.actions.saying import address
+from tests.actions.builders import address
+from tests.actions.operations_api import ticked
+from tests.harness import Running, World
 from tests.ingest.validation.name_server import name_server
-from tests.world import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts import ContactUpserted
+from returpost.errors import InvalidMessage
 from services.actions.csv_import import MAX_LINES, BadRow, read
-from shared.contracts import ContactUpserted
-from shared.errors import InvalidMessage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

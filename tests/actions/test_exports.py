@@ -17,10 +17,10 @@ from services.actions.exports.excel import SHEET_ROWS, Excel
 from services.actions.exports.formats import STREAMED, Format, Look, harmless
 from services.actions.operations.ending import remove_old
 from services.actions.settings import Settings
-from shared.database import Pool, connect
-from tests.actions.operating import begun, done, previewed, ticked, told, until
-from tests.actions.saying import address, apply, blocked, erased, result, told as told_of, verdict
-from tests.world import Running, World
+from shared.database.pool import Pool, connect
+from tests.actions.builders import address, apply, blocked, erased, result, told as told_of, verdict
+from tests.actions.operations_api import begun, done, previewed, ticked, told, until
+from tests.harness import Running, World
 
 OSLO = Look(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
 

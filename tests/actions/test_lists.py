@@ -8,9 +8,9 @@ import pytest
 
 from services.actions.app import create
 from services.actions.settings import Settings
-from shared.database import Pool, connect
-from tests.actions.saying import apply, erased, heard, mailing, moment, say, selection, spied, told
-from tests.world import TENANT, Running, World, eventually
+from shared.database.pool import Pool, connect
+from tests.actions.builders import apply, erased, heard, mailing, moment, say, selection, spied, told
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -6,27 +6,15 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import BlockCleared
+from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, routing_key
 from services.actions.app import create
 from services.actions.operations.model import COMMAND_PART as CHUNK
 from services.actions.settings import Settings
-from shared.contracts import BlockCleared
-from shared.database import Pool, connect
-from shared.topology import COMMANDS, DEAD_LETTERS, routing_key
-from tests.actions.operating import begun, confirmed, done, previewed, ticked, told, until
-from tests.actions.saying import (
-    address,
-    apply,
-    cleared,
-    erased,
-    heard,
-    moment,
-    request,
-    say,
-    spied,
-    verdict,
-    wrap,
-)
-from tests.world import TENANT, Running, World, eventually
+from shared.database.pool import Pool, connect
+from tests.actions.builders import address, apply, cleared, erased, heard, moment, request, say, spied, verdict, wrap
+from tests.actions.operations_api import begun, confirmed, done, previewed, ticked, told, until
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts.routing import sender_queue
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
-from shared.database import Pool, connect
-from shared.topology import sender_queue
-from tests.actions.operating import done, previewed, ticked, told, until
-from tests.actions.saying import address, apply, heard, moment, result, say, spied, told as told_of, verdict
-from tests.world import TENANT, Running, World, eventually
+from shared.database.pool import Pool, connect
+from tests.actions.builders import address, apply, heard, moment, result, say, spied, told as told_of, verdict
+from tests.actions.operations_api import done, previewed, ticked, told, until
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -8,10 +8,10 @@ import pytest
 from services.actions.app import create
 from services.actions.operations.model import PART
 from services.actions.settings import Settings
-from shared.database import Pool, connect
-from tests.actions.operating import begun, confirmed, done, previewed, ticked, told, until
-from tests.actions.saying import address, heard, spied
-from tests.world import TENANT, Running, World
+from shared.database.pool import Pool, connect
+from tests.actions.builders import address, heard, spied
+from tests.actions.operations_api import begun, confirmed, done, previewed, ticked, told, until
+from tests.harness import TENANT, Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts.enums import Show, View
 from services.actions.app import create
 from services.actions.settings import Settings
-from shared.vocabulary import Show, View
-from tests.actions.operating import begun, confirmed, done, previewed, told as tell, until
-from tests.actions.saying import apply, blocked, erased, heard, request, rows_to_view, say
-from tests.world import Running, World
+from tests.actions.builders import apply, blocked, erased, heard, request, rows_to_view, say
+from tests.actions.operations_api import begun, confirmed, done, previewed, told as tell, until
+from tests.harness import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

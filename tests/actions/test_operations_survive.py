@@ -14,17 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
+from returpost.contracts import Operation
+from returpost.contracts.routing import sender_queue
 from services.actions.app import create
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import COMMAND_PART, PART
 from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
-from shared.contracts import Operation
-from shared.database import Pool, connect
-from shared.topology import sender_queue
-from tests.actions.operating import done, previewed, told, until
-from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+from shared.database.pool import Pool, connect
+from tests.actions.operations_api import done, previewed, told, until
+from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from shared.cloudevents import Event
-from shared.contracts import ContactChanged
-from shared.database import Pool, connect
-from shared.vocabulary import UnblockCause
-from tests.actions.saying import (
+from returpost.contracts import ContactChanged
+from returpost.contracts.cloudevents import Event
+from returpost.contracts.enums import UnblockCause
+from shared.database.pool import Pool, connect
+from tests.actions.builders import (
     address,
     apply,
     blocked,
@@ -27,7 +27,7 @@ from tests.actions.saying import (
     verdict,
     waiting,
 )
-from tests.world import TENANT
+from tests.harness import TENANT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

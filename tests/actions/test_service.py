@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts.enums import UnblockCause
 from services.actions.app import create
 from services.actions.settings import Settings
-from shared.http import MAX_BODY
-from shared.vocabulary import UnblockCause
-from tests.actions.operating import begun, ticked
-from tests.actions.saying import address, blocked, erased, heard, moment, result, say, spied, told, unblocked, verdict
-from tests.world import TENANT, Running, World, eventually
+from shared.http.max_body import MAX_BODY
+from tests.actions.builders import address, blocked, erased, heard, moment, result, say, spied, told, unblocked, verdict
+from tests.actions.operations_api import begun, ticked
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -11,9 +11,9 @@ from services.actions.settings import Settings
 from services.actions.statistics.counting import count_next
 from services.actions.statistics.rates import change, rates
 from services.actions.statistics.store import COUNTS
-from shared.database import Pool, connect
-from tests.actions.saying import apply, blocked, erased, moment, result, unblocked, verdict
-from tests.world import Running, World, eventually
+from shared.database.pool import Pool, connect
+from tests.actions.builders import apply, blocked, erased, moment, result, unblocked, verdict
+from tests.harness import Running, World, eventually
 
 DAY = 24 * 60
 ZERO = dict.fromkeys(COUNTS, 0)

@@ -8,14 +8,14 @@ import httpx
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts.routing import EVENTS
+from returpost.errors import InvalidMessage
 from services.actions import accounts
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.blocklist import app as blocklist, settings as blocklist_settings
-from shared.errors import InvalidMessage
-from shared.security import verify
-from shared.topology import EVENTS
-from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+from shared.http.auth import verify
+from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"

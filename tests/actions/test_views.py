@@ -9,8 +9,8 @@ from services.actions import plans
 from services.actions.app import create
 from services.actions.settings import Settings
 from services.actions.views import Group, Sort
-from tests.actions.saying import rows_to_view
-from tests.world import Running, World
+from tests.actions.builders import rows_to_view
+from tests.harness import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

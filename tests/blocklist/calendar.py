@@ -10,12 +10,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from returpost.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import BlockCause, Fault, Reason, Result, VerdictType
 from services.blocklist.policy import Counting, Policy
 from services.blocklist.standing import Bounce, Facts
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict
-from shared.vocabulary import BlockCause, Fault, Reason, Result, VerdictType
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TICKS = 4

@@ -7,10 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict
-from shared.vocabulary import Fault, Reason, Result, VerdictType
+from returpost.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import Fault, Reason, Result, VerdictType
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

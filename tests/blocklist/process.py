@@ -6,7 +6,7 @@ import signal
 import sys
 
 from deploy.local.processes import free_port
-from tests.world import TOKEN_KEY, World
+from tests.harness import TOKEN_KEY, World
 
 
 class killed:  # noqa: N801 - reads as a context

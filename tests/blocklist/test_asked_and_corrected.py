@@ -11,12 +11,12 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.client import Checks
+from returpost.contracts import AddressCheck, AddressCorrect, Correction
+from returpost.contracts.cloudevents import encode, event
+from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from shared.cloudevents import encode, event
-from shared.contracts import AddressCheck, AddressCorrect, Correction
-from shared.topology import COMMANDS, DEAD_LETTERS
-from tests.world import PATIENCE, TENANT, Running, World, eventually
+from tests.harness import PATIENCE, TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

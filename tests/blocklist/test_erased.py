@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from returpost.client import Checks
+from returpost.contracts import BlockClear
+from returpost.contracts.cloudevents import event
 from services.blocklist import checking, streamed_check
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from shared.cloudevents import event
-from shared.contracts import BlockClear
-from shared.security import ALL_TENANTS
+from shared.http.auth import ALL_TENANTS
 from tests.blocklist.model import Input, address, message
 from tests.blocklist.test_imports import finished, hand_in
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import AddressErase
+from returpost.contracts.cloudevents import event
 from services.blocklist.app import create
 from services.blocklist.erasures import Q
 from services.blocklist.settings import Settings
 from services.blocklist.waiting import erase_due
-from shared.cloudevents import event
-from shared.contracts import AddressErase
-from shared.database import connect
-from shared.security import ALL_TENANTS
-from tests.blocklist.applying import Transactions
-from tests.world import TENANT, Running, World, eventually
+from shared.database.pool import connect
+from shared.http.auth import ALL_TENANTS
+from tests.blocklist.handler_harness import Transactions
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -17,7 +17,7 @@ from services.blocklist.imports import receiving
 from services.blocklist.lists.entry import Kind
 from services.blocklist.settings import Settings
 from tests.blocklist.process import killed
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

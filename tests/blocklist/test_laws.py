@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from returpost.contracts import AddressBlocked, AddressErase, AddressUnblocked
+from returpost.contracts.cloudevents import Event, event
 from services.blocklist import background, tenant_settings
 from services.blocklist.tenant_settings import Change
-from shared.cloudevents import Event, event
-from shared.contracts import AddressBlocked, AddressErase, AddressUnblocked
-from shared.database import Pool, connect
-from shared.outbox import Work
-from tests.blocklist.applying import Transactions, apply, batches, clock, states
+from shared.database.pool import Pool, connect
+from shared.messaging.unit_of_work import UnitOfWork
+from tests.blocklist.handler_harness import Transactions, apply, batches, clock, states
 from tests.blocklist.model import Input, address, expected, inputs, message, moment
 
 pytestmark = pytest.mark.services
@@ -112,7 +112,7 @@ def test_workers_on_the_same_addresses_do_not_lock_each_other_out(database: str)
 
 async def change(pool: Pool, tenant: str, accepted: int) -> list[Event[Any]]:
     async with pool.acquire() as connection, connection.transaction():
-        work = Work(connection)
+        work = UnitOfWork(connection)
         await tenant_settings.save(work, tenant, Change(accepted_bounces=accepted), "ann", clock())
         return [outgoing.event for outgoing in work.outgoing]
 

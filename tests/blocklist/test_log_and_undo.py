@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import AddressErase
+from returpost.contracts.cloudevents import event
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from shared.cloudevents import event
-from shared.contracts import AddressErase
 from tests.blocklist.model import Input, address, message
 from tests.blocklist.test_imports import blocked, finished, hand_in
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from returpost.contracts.enums import Fault, Reason, VerdictType
+from returpost.errors import InvalidMessage
 from services.blocklist.policy import DEFAULT_EFFECTS, Effect, Policy, choices, may_block
 from services.blocklist.tenant_settings import Change, changed
-from shared.errors import InvalidMessage
-from shared.vocabulary import Fault, Reason, VerdictType
 
 BLOCK, COUNT, IGNORE = Effect
 BLOCKING = "user_unknown bad_address domain_unknown not_accepting moved complaint"

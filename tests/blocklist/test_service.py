@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import AddressErase, BlockClear, BlockSet, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.routing import DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import AddressErase, BlockClear, BlockSet
-from shared.topology import DEAD_LETTERS
 from tests.blocklist.model import Input, address, message, moment
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

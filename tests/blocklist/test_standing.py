@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.intake import _bounce, _complaint, _counts
 from services.blocklist.policy import DEFAULT_EFFECTS, Effect, Policy
 from services.blocklist.standing import NEVER, Block, Bounce, Facts, Standing, stand
-from shared.vocabulary import BlockCause, Reason
 from tests.blocklist.model import Input, expected, inputs, message, moment
 
 

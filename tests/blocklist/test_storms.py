@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts import BounceClassified, DeliveryRecorded, Verdict, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import Fault, Reason, Result, StormKind, VerdictType
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.standing import FOREVER, Bounce
 from services.blocklist.storms import Limits, State, Storm, Suspect, Window, dominating, merged, sudden
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import BounceClassified, DeliveryRecorded, Verdict
-from shared.vocabulary import Fault, Reason, Result, StormKind, VerdictType
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 LIMITS = Limits()
 SPF = Suspect(StormKind.REASON, "auth_failed")

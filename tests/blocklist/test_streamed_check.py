@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts.addresses import key, normalise
+from returpost.errors import InvalidAddress
 from services.blocklist import checking, prefilter, streamed_check
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.streamed_check import batch_of
-from shared.addresses import key, normalise
-from shared.errors import InvalidAddress
-from tests.world import Running, World, eventually
+from tests.harness import Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

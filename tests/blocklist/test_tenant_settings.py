@@ -8,7 +8,7 @@ import pytest
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.model import Input, message
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

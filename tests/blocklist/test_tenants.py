@@ -14,7 +14,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound.receiver import Receiver, receiving
 from tests.blocklist.test_imports import hand_in
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

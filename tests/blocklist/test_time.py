@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.policy import GROWING, Counting, Policy
 from services.blocklist.standing import Bounce, Facts, stand
-from shared.vocabulary import BlockCause, Reason
 from tests.blocklist.calendar import TICKS, Happening, at, expected, facts_of, happenings, policies
 
 LAST = 12 * TICKS

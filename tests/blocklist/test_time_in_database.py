@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from returpost.contracts import AddressBlocked, AddressUnblocked
+from returpost.contracts.cloudevents import Event
 from services.blocklist import background, policies, tenant_settings
 from services.blocklist.policy import Policy
 from services.blocklist.reviews import review_due
 from services.blocklist.tenant_settings import Change
-from shared.cloudevents import Event
-from shared.contracts import AddressBlocked, AddressUnblocked
-from shared.database import Pool, connect
-from tests.blocklist.applying import Transactions, apply, batches
+from shared.database.pool import Pool, connect
 from tests.blocklist.calendar import TICKS, Happening, at, expected, happenings, message, policies as any_policies
+from tests.blocklist.handler_harness import Transactions, apply, batches
 
 pytestmark = pytest.mark.services
 

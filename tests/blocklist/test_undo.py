@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import BlockApplied, BlockClear, BlockSet, BlockUndo, Contract, ids
+from returpost.contracts.cloudevents import Event, event
 from services.blocklist.commands import take_clears, take_sets
 from services.blocklist.undo import take_undos
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import BlockApplied, BlockClear, BlockSet, BlockUndo, Contract
-from shared.database import Pool, connect
-from shared.outbox import Work
-from tests.world import TENANT
+from shared.database.pool import Pool, connect
+from shared.messaging.unit_of_work import UnitOfWork
+from tests.harness import TENANT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -53,7 +52,7 @@ def undo(of: int, operation: str) -> Event[Any]:
 
 async def apply(pool: Pool, *batch: Event[Any]) -> list[Event[Any]]:
     async with pool.acquire() as connection, connection.transaction():
-        work = Work(connection)
+        work = UnitOfWork(connection)
         await HANDLERS[type(batch[0].data)](batch, work)
         return [outgoing.event for outgoing in work.outgoing]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from services.classifier.retry import Policy
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import (
+from returpost.contracts import (
     AddressBlocked,
     AddressErased,
     AddressUnblocked,
     BounceReceived,
     DeliveryRecorded,
     Evidence,
+    ids,
 )
-from shared.vocabulary import BlockCause, Result, UnblockCause
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.enums import BlockCause, Result, UnblockCause
+from services.classifier.retry import Policy
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ import pytest
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import Input, address, message, moment
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

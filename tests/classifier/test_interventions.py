@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import Evidence
+from returpost.contracts.routing import sender_queue
 from services.classifier.app import create
 from services.classifier.settings import Settings
-from shared.contracts import Evidence
-from shared.topology import sender_queue
 from tests.classifier.model import Input, message, moment
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

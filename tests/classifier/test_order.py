@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from returpost.contracts import RetryRequested
+from returpost.contracts.cloudevents import Event
 from services.classifier.retry import recipient_key
-from shared.cloudevents import Event
-from shared.contracts import RetryRequested
-from shared.database import Pool, connect
-from tests.classifier.applying import apply, batches, dispatched, empty, lost, table
+from shared.database.pool import Pool, connect
+from tests.classifier.handler_harness import apply, batches, dispatched, empty, lost, table
 from tests.classifier.model import START, Expected, Input, address, expected, inputs, message, moment
 
 pytestmark = pytest.mark.services

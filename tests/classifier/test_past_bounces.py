@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from returpost.commands.rules import app
-from shared import ids
-from shared.cloudevents import Event, event
-from shared.contracts import BounceReceived, Evidence
-from tests.world import World
+from returpost.cli.rules import app
+from returpost.contracts import BounceReceived, Evidence, ids
+from returpost.contracts.cloudevents import Event, event
+from tests.harness import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

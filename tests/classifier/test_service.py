@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import BounceClassified, RetryRequested, ids
+from returpost.contracts.routing import DEAD_LETTERS, EVENTS, sender_queue
 from services.classifier.app import create
 from services.classifier.settings import Settings
-from shared import ids
-from shared.contracts import BounceClassified, RetryRequested
-from shared.topology import DEAD_LETTERS, EVENTS, sender_queue
 from tests.classifier.model import REASONS, Input, address, message, moment
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

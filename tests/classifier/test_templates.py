@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.bounces.verdict import classify
+from returpost.contracts import Evidence
 from services.classifier.templates import MAX_TEXT, template_of, unknown
-from services.classifier.verdict import classify
-from shared.contracts import Evidence
-from tests.classifier.applying import RULES
+from tests.classifier.handler_harness import RULES
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from returpost.amqp.streams import Since
 from returpost.client import ChangeStream
-from shared.cloudevents import Event, event
-from shared.contracts import ContactChanged
-from shared.streams import Since
-from tests.world import PATIENCE, TENANT, World
+from returpost.contracts import ContactChanged
+from returpost.contracts.cloudevents import Event, event
+from tests.harness import PATIENCE, TENANT, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from returpost.client import Publisher, SyncPublisher
-from tests.world import World, eventually
+from tests.harness import World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import uvicorn
 
+from returpost.amqp.streams import Since
 from returpost.client import Blocked, BlockStream, Mirror, SyncMirror, mirror as mirror_module, stream as stream_module
 from returpost.client.stream import BlockEvent, Part
+from returpost.contracts.enums import BlockCause
+from returpost.contracts.routing import BLOCKS
+from returpost.errors import InvalidSettings, Unavailable
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from shared.errors import InvalidSettings, Unavailable
-from shared.streams import Since
-from shared.topology import BLOCKS
-from shared.vocabulary import BlockCause
 from tests.client.proxy import proxy
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -18,10 +18,10 @@ from returpost.client import (
     Unavailable,
     publisher as module,
 )
-from shared import ids
-from shared.errors import InvalidSettings
+from returpost.contracts import ids
+from returpost.errors import InvalidSettings
 from tests.client.proxy import proxy
-from tests.world import TENANT, World, eventually
+from tests.harness import TENANT, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from returpost.client import RetryConsumer, RetryRequested, retries as module
-from shared.cloudevents import Event, event
-from shared.errors import InvalidSettings
+from returpost.contracts.cloudevents import Event, event
+from returpost.errors import InvalidSettings
 from tests.client.proxy import proxy
-from tests.world import TENANT, World, eventually
+from tests.harness import TENANT, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

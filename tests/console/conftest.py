@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deploy.local import install
 from tests.conftest import made_database, made_vhost
+from tests.deploy.test_local_stack import TENANT, Installation, environment_of
 from tests.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
-from tests.returpost.test_system import TENANT, Installation, environment_of
 
 PASSWORD = "correct horse battery"
 ARGUMENTS = (

@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 
 from services.console import session
 from services.console.texts import Texts
-from shared.security import issue
+from shared.http.auth import issue
 from tests.console.conftest import LARGE, LARGE_RETURNS, PASSWORD, System, Visit
 from tests.console.test_flows import begin, confirm
-from tests.returpost.test_system import TENANT
+from tests.deploy.test_local_stack import TENANT
 
 pytestmark = pytest.mark.services
 SOON = timedelta(seconds=15)

@@ -11,14 +11,14 @@ from babel.messages.pofile import read_po
 from hypothesis import given, strategies as st
 
 import services.console
+from returpost.contracts.enums import Reason
 from services.console import texts
 from services.console.document import hardened, policy
 from services.console.parts.view import View, from_query, to_query
 from services.console.session import is_own, read
 from services.console.sign_in import own_path
 from services.console.texts.reasons import REASONS
-from shared.security import issue
-from shared.vocabulary import Reason
+from shared.http.auth import issue
 
 WORDS = {"t": None, "tn": (1, 2), "_": None, "marked": None}
 NO_TEXTS = {"export", "state", "why"}

@@ -14,8 +14,9 @@ from aio_pika.exceptions import ChannelClosed
 from aiormq.exceptions import ChannelAccessRefused
 
 from deploy.broker import Streams, apply, states, users, vhost_of
-from shared import topology
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from returpost.contracts import routing
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
+from shared.messaging import topology
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -43,7 +44,7 @@ async def test_everything_of_the_topology_is_there(urls: dict[str, str], amqp_ur
 async def test_repeating_and_adding_a_sender_keeps_what_is_there(
     urls: dict[str, str], backing: Any, amqp_url: str
 ) -> None:
-    await _publish(urls["sender-default"], topology.COMMANDS, "delivery.result.acme.default")
+    await _publish(urls["sender-default"], routing.COMMANDS, "delivery.result.acme.default")
     passwords = PASSWORDS | {"sender-more": "x"}
     more = await anyio.to_thread.run_sync(
         lambda: apply(amqp_url, backing.management_url, (*SENDERS, "more"), passwords, CRMS)
@@ -57,17 +58,17 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
 @pytest.mark.parametrize(
     ("user", "exchange", "key"),
     [
-        ("sender-default", topology.COMMANDS, "delivery.result.acme.default"),
-        ("sender-default", topology.COMMANDS, "contact.upserted.acme"),
-        ("returpost-ingest", topology.EVENTS, "delivery.recorded.acme.delivered"),
-        ("returpost-ingest", topology.DEAD, ""),
-        ("returpost-classifier", topology.COMMANDS, "retry.requested.acme.default"),
-        ("returpost-blocklist", topology.EVENTS, "address.blocked.acme"),
-        ("returpost-actions", topology.COMMANDS, "block.clear.acme"),
-        ("returpost-replay", topology.REPLAY, "ingest.delivery-result"),
-        ("crm-crm", topology.COMMANDS, "contact.upserted.acme"),
-        ("crm-crm", topology.COMMANDS, "selection.upserted.acme"),
-        ("sender-default", topology.COMMANDS, "mailing.upserted.acme"),
+        ("sender-default", routing.COMMANDS, "delivery.result.acme.default"),
+        ("sender-default", routing.COMMANDS, "contact.upserted.acme"),
+        ("returpost-ingest", routing.EVENTS, "delivery.recorded.acme.delivered"),
+        ("returpost-ingest", routing.DEAD, ""),
+        ("returpost-classifier", routing.COMMANDS, "retry.requested.acme.default"),
+        ("returpost-blocklist", routing.EVENTS, "address.blocked.acme"),
+        ("returpost-actions", routing.COMMANDS, "block.clear.acme"),
+        ("returpost-replay", routing.REPLAY, "ingest.delivery-result"),
+        ("crm-crm", routing.COMMANDS, "contact.upserted.acme"),
+        ("crm-crm", routing.COMMANDS, "selection.upserted.acme"),
+        ("sender-default", routing.COMMANDS, "mailing.upserted.acme"),
     ],
 )
 async def test_users_may_publish_what_is_theirs(urls: dict[str, str], user: str, exchange: str, key: str) -> None:
@@ -77,15 +78,15 @@ async def test_users_may_publish_what_is_theirs(urls: dict[str, str], user: str,
 @pytest.mark.parametrize(
     ("user", "exchange", "key"),
     [
-        ("sender-default", topology.COMMANDS, "delivery.result.acme.news"),
-        ("sender-default", topology.COMMANDS, "block.set.acme"),
-        ("sender-default", topology.EVENTS, "delivery.recorded.acme.delivered"),
-        ("sender-default", topology.REPLAY, "ingest.delivery-result"),
-        ("returpost-ingest", topology.EVENTS, "bounce.classified.acme"),
-        ("returpost-ingest", topology.COMMANDS, "block.set.acme"),
-        ("returpost-classifier", topology.COMMANDS, "block.set.acme"),
-        ("returpost-replay", topology.EVENTS, "address.blocked.acme"),
-        ("crm-crm", topology.COMMANDS, "delivery.result.acme.default"),
+        ("sender-default", routing.COMMANDS, "delivery.result.acme.news"),
+        ("sender-default", routing.COMMANDS, "block.set.acme"),
+        ("sender-default", routing.EVENTS, "delivery.recorded.acme.delivered"),
+        ("sender-default", routing.REPLAY, "ingest.delivery-result"),
+        ("returpost-ingest", routing.EVENTS, "bounce.classified.acme"),
+        ("returpost-ingest", routing.COMMANDS, "block.set.acme"),
+        ("returpost-classifier", routing.COMMANDS, "block.set.acme"),
+        ("returpost-replay", routing.EVENTS, "address.blocked.acme"),
+        ("crm-crm", routing.COMMANDS, "delivery.result.acme.default"),
     ],
 )
 async def test_users_may_not_publish_what_is_not_theirs(
@@ -118,7 +119,7 @@ async def test_an_entity_with_other_properties_is_named(backing: Any, amqp_url: 
 async def test_a_stream_with_other_properties_is_declared_anew_when_that_is_said(backing: Any, amqp_url: str) -> None:
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
-        await channel.declare_queue(topology.BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
+        await channel.declare_queue(routing.BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
     with pytest.raises(ReturpostError, match=r"returpost\.blocks.*--recreate-streams"):
         await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
     for _ in range(2):
@@ -140,7 +141,7 @@ async def test_a_virtual_host_that_is_not_there_is_made(backing: Any) -> None:
     async with httpx.AsyncClient(base_url=backing.management_url) as http:
         try:
             made = await anyio.to_thread.run_sync(lambda: apply(url, backing.management_url, SENDERS, PASSWORDS, CRMS))
-            await _publish(made["returpost-ingest"], topology.EVENTS, "delivery.recorded.acme.delivered")
+            await _publish(made["returpost-ingest"], routing.EVENTS, "delivery.recorded.acme.delivered")
         finally:
             await http.delete(f"/api/vhosts/{quote(name, safe='')}")
 

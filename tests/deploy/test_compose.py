@@ -16,11 +16,12 @@ import httpx
 import pytest
 import yaml
 
-from deploy import draw_secrets, generate
-from returpost.commands.root import COMMANDS
+from deploy import generate, generate_secrets
+from returpost.cli.root import COMMANDS
+from returpost.contracts.routing import SERVICES
 from services.console.settings import Settings as Console
+from shared.messaging.topology import service_users
 from shared.settings import ServiceSettings
-from shared.topology import SERVICES, service_users
 from tests.conftest import PASSWORDS
 from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
 
@@ -69,7 +70,7 @@ def test_commands_are_those_of_the_command_line(compose: dict[str, Any]) -> None
     assert commands == ["migrate", "topology apply", "user", "token"]
     assert {command.split()[0] for command in commands} <= set(COMMANDS)
     comments = re.findall(r"^#   (\S.*)$", COMPOSE.read_text(), re.MULTILINE)
-    assert any("deploy.draw_secrets" in line for line in comments)
+    assert any("deploy.generate_secrets" in line for line in comments)
     used = [shlex.split(line) for line in comments if "compose" in line]
     assert all(line[3] == str(COMPOSE.relative_to(generate.ROOT)) for line in used)
 
@@ -99,7 +100,7 @@ def test_variables_are_settings(compose: dict[str, Any]) -> None:
 
 
 def test_secrets_are_drawn_declared_and_each_service_has_its_own_alone(tmp_path: Path, compose: dict[str, Any]) -> None:
-    drawn = set(draw_secrets.draw(tmp_path))
+    drawn = set(generate_secrets.draw(tmp_path))
     declared = {name: entry["file"] for name, entry in compose["secrets"].items()}
     assert declared == {name: f"secrets/{name}" for name in drawn - {"rabbitmq_password"}}
     mounted = {name for entry in compose["services"].values() for name in names_of(entry.get("secrets", []))}
@@ -115,10 +116,10 @@ def test_secrets_are_drawn_declared_and_each_service_has_its_own_alone(tmp_path:
 
 
 def test_nothing_is_drawn_twice(tmp_path: Path) -> None:
-    assert draw_secrets.main([str(tmp_path / "secrets")]) == 0
+    assert generate_secrets.main([str(tmp_path / "secrets")]) == 0
     before = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
-    assert draw_secrets.draw(tmp_path / "secrets", ["default", "invoices"]) == [
+    assert generate_secrets.draw(tmp_path / "secrets", ["default", "invoices"]) == [
         "returpost_sender_invoices_amqp_password"
     ]
     assert {name: (tmp_path / "secrets" / name).read_text() for name in before} == before
@@ -151,7 +152,7 @@ async def test_setup_and_services_start_with_the_secrets_alone(
     for service, password in PASSWORDS.items():
         (folder / f"returpost_{service}_database_password").write_text(password)
     where = server.netloc.rpartition("@")[2] + server.path
-    draw_secrets.draw(folder, broker=broker.netloc.rpartition("@")[2], database=where)
+    generate_secrets.draw(folder, broker=broker.netloc.rpartition("@")[2], database=where)
     for file in folder.glob("returpost_*_amqp_url"):
         file.write_text(file.read_text() + quote(vhost, safe=""))
     (folder / "returpost_amqp_url").write_text(broker._replace(path=f"/{quote(vhost, safe='')}").geturl())

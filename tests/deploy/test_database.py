@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors, sql
 
 from deploy.database import SERVICES, prepare, role_of
-from shared.errors import InvalidSettings, Unavailable
+from returpost.errors import InvalidSettings, Unavailable
 from tests.conftest import PASSWORDS
 
 pytestmark = pytest.mark.services

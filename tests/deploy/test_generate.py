@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from deploy import generate
-from shared import topology
+from returpost.contracts import routing
+from returpost.contracts.routing import SERVICES
+from shared.messaging import topology
 
 
 def test_the_committed_files_are_up_to_date() -> None:
@@ -47,11 +49,11 @@ def test_definitions_hold_the_topology_and_no_secrets() -> None:
     assert "users" not in definitions
 
 
-@pytest.mark.parametrize("service", topology.SERVICES)
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_document_names_the_queues_of_its_service(service: str) -> None:
     document = generate.asyncapi(service)
     assert document["asyncapi"].startswith("3.")
     text = json.dumps(document)
     for queue in topology.queues():
-        if queue.name.startswith(f"{service}.") and queue.name != topology.DEAD_LETTERS:
+        if queue.name.startswith(f"{service}.") and queue.name != routing.DEAD_LETTERS:
             assert queue.name in text

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from returpost.samples import Expectation, expectations, paths
+from deploy.demo.samples import Expectation, expectations, paths
+from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.mailroom import MAX_MAIL
 from services.ingest.settings import Settings
-from shared.topology import DEAD_LETTERS
-from tests.ingest.hearing import BOUNCED, RECORDED, heard
-from tests.world import Running, World, eventually
+from tests.harness import Running, World, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, heard
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from returpost.contracts import ids
+from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest import api
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from shared import ids
-from shared.http import MAX_BODY
-from shared.topology import DEAD_LETTERS
-from tests.ingest.hearing import BOUNCED, RECORDED, cloud, heard, row
-from tests.world import TENANT, Running, World
+from shared.http.max_body import MAX_BODY
+from tests.harness import TENANT, Running, World
+from tests.ingest.probes import BOUNCED, RECORDED, cloud, heard, row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from returpost.contracts import BounceReceived, DeliveryRecorded, ids
+from returpost.contracts.enums import Result
+from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from shared import ids
-from shared.contracts import BounceReceived, DeliveryRecorded
-from shared.topology import COMMANDS, DEAD_LETTERS
-from shared.vocabulary import Result
-from tests.ingest.hearing import BOUNCED, RECORDED, TIME, cloud, heard, keys
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, TIME, cloud, heard, keys
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -16,10 +16,11 @@ import httpx
 import psutil
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 
-from deploy.local.backing import rabbit_in
+from deploy.local.backing_services import rabbit_in
 from deploy.local.postgres import EmbeddedPostgres
-from returpost.home import PROGRAMS, Home, Running
-from shared.topology import COMMANDS, queues
+from returpost.cli.installation import PROGRAMS, Home, Running
+from returpost.contracts.routing import COMMANDS
+from shared.messaging.topology import queues
 
 SENDER = "bench"
 START_SECONDS = 120.0

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from returpost.broker_traces import STREAMS, Said, search
-from shared.packed import says
-from shared.security import ALL_TENANTS, SCOPES, issue
-from shared.topology import SERVICES
-from shared.traces import forms
-from tests.actions.operating import done, ticked
+from deploy.broker_search import STREAMS, Said, search
+from returpost.contracts.routing import SERVICES
+from shared.database.compressed_search import says
+from shared.database.residual_search import forms
+from shared.http.auth import ALL_TENANTS, SCOPES, issue
+from tests.actions.operations_api import done, ticked
 from tests.blocklist.outbound.receiver import receiving
-from tests.world import TENANT, TOKEN_KEY, Running, World, eventually
+from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

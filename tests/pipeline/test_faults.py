@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bench.monitor import compare
 from bench.oracle import expect
-from bench.watching import compare
 from bench.workload import address_of, inputs, messages
 from deploy.local.rabbitmq import RabbitNode
-from shared.topology import SERVICES
+from returpost.contracts.routing import SERVICES
 from tests.pipeline.live import Live, hand_in, live
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults, pytest.mark.timeout(900)]

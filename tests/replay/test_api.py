@@ -8,8 +8,8 @@ import pytest
 
 from services.replay.app import create
 from services.replay.settings import Settings
-from shared.security import SCOPES
-from tests.world import Running, World
+from shared.http.auth import SCOPES
+from tests.harness import Running, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from returpost.amqp import streams
+from returpost.contracts import Contract, DeliveryRecorded, SettingsChanged, ids
+from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay import archive, jobs
 from services.replay.app import create
 from services.replay.settings import Settings
-from shared import ids, streams
-from shared.cloudevents import Event, event
-from shared.contracts import Contract, DeliveryRecorded, SettingsChanged
-from shared.topology import EVENTS, REPLAY
 from tests.client.proxy import proxy
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -211,15 +211,15 @@ async def test_an_archive_that_breaks_off_has_not_ended(world: World, monkeypatc
     cuts: list[int] = []
 
     @asynccontextmanager
-    async def breaking(connection: Any, since: Any, name: str) -> AsyncIterator[streams.Arriving]:
-        async with streams.attached(connection, since, name) as arriving:
+    async def breaking(connection: Any, since: Any, name: str) -> AsyncIterator[streams.StreamReader]:
+        async with streams.open_stream(connection, since, name) as arriving:
             if len(cuts) < 2:
                 await eventually(lambda: asyncio.sleep(0, arriving.waiting))
                 await way.cut()
                 cuts.append(len(cuts))
             yield arriving
 
-    monkeypatch.setattr(archive, "attached", breaking)
+    monkeypatch.setattr(archive, "open_stream", breaking)
     async with proxy(world.amqp_url) as way, world.running(create, Settings, "replay", amqp_url=way.url) as replay:
         answer = await replay.http.post("/v1/archive/plan", json={"selection": selection()})
         assert answer.status_code == 503

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from services.replay.letters import MAX_FINGERPRINT, MAX_NAME, MAX_TEXT, DeadLetter, read
-from shared.deadletters import dead_letter
+from shared.messaging.dead_letters import dead_letter
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from returpost.amqp.publisher import MAX_BYTES
+from returpost.contracts.routing import routing_key
 from services.replay.jobs import _batches
 from services.replay.selection import Archive, Letters, matches, time_of
-from shared.publisher import MAX_BYTES
-from shared.topology import routing_key
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 RECORDED = "returpost.delivery.recorded.v1"

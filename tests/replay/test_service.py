@@ -9,13 +9,13 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
+from returpost.contracts.cloudevents import BATCHED
+from returpost.contracts.routing import DEAD, DEAD_LETTERS, REPLAY
 from services.replay import jobs
 from services.replay.app import create
 from services.replay.settings import Settings
-from shared.cloudevents import BATCHED
-from shared.deadletters import dead_letter
-from shared.topology import DEAD, DEAD_LETTERS, REPLAY
-from tests.world import Running, World, eventually
+from shared.messaging.dead_letters import dead_letter
+from tests.harness import Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

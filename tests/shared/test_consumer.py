@@ -9,15 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared import ids
-from shared.cloudevents import Event, encode, event
-from shared.contracts import DeliveryRecorded, DeliveryResult
-from shared.errors import InvalidMessage
-from shared.outbox import Work
+from returpost.contracts import DeliveryRecorded, DeliveryResult, ids
+from returpost.contracts.cloudevents import Event, encode, event
+from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, EVENTS
+from returpost.errors import InvalidMessage
+from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 from shared.settings import ServiceSettings
-from shared.topology import COMMANDS, DEAD_LETTERS, EVENTS
-from tests.world import TENANT, World, eventually
+from tests.harness import TENANT, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -53,7 +52,7 @@ class Probe:
         service.consume(QUEUE, DeliveryRecorded, self.take)
         return service
 
-    async def take(self, events: Sequence[Event[DeliveryRecorded]], work: Work) -> None:
+    async def take(self, events: Sequence[Event[DeliveryRecorded]], work: UnitOfWork) -> None:
         self.begun += 1
         await self.gate.wait()
         self.batches.append(len(events))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.database import open_pool
-from tests.world import left_behind
+from shared.database.pool import open_pool
+from tests.harness import left_behind
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from hypothesis import given, strategies as st
 
-from shared.cloudevents import STRUCTURED, decode, event
-from shared.contracts import DeliveryResult
-from shared.publisher import MAX_BYTES, MAX_EVENTS, Outgoing, merge
+from returpost.amqp.publisher import MAX_BYTES, MAX_EVENTS, Outgoing, merge
+from returpost.contracts import DeliveryResult
+from returpost.contracts.cloudevents import STRUCTURED, decode, event
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.cloudevents import encode, event
-from shared.contracts import TokenRevoked
-from shared.revocations import FORGET_ABOVE, Revocations
+from returpost.contracts import TokenRevoked
+from returpost.contracts.cloudevents import encode, event
+from shared.http.revocations import FORGET_ABOVE, Revocations
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

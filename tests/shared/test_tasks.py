@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared import tasks
+from returpost.amqp import tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -18,11 +18,11 @@ async def test_each_says_how_it_ended() -> None:
 
     running = [asyncio.create_task(coroutine) for coroutine in (fail(), answer(), asyncio.Event().wait())]
     await asyncio.wait(running[:2])
-    broken, seven, cancelled = await tasks.ended(*running)
+    broken, seven, cancelled = await tasks.cancel_and_wait(*running)
     assert isinstance(broken, ValueError)
     assert seven == 7
     assert isinstance(cancelled, asyncio.CancelledError)
-    assert await tasks.ended() == []
+    assert await tasks.cancel_and_wait() == []
 
 
 async def test_a_task_that_loses_a_cancellation_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +42,6 @@ async def test_a_task_that_loses_a_cancellation_ends_all_the_same(monkeypatch: p
 
     task = asyncio.create_task(deaf())
     await begun.wait()
-    await tasks.ended(task)
+    await tasks.cancel_and_wait(task)
     assert task.cancelled()
     assert lost == 3

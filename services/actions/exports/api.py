@@ -10,10 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from returpost.contracts import Id, Name, OperationState
 from services.actions.exports.process import Q
 from services.actions.operations import store
-from shared.contracts import Id, Name, OperationState
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 

@@ -19,8 +19,8 @@ from services.actions.exports.process import Q
 from services.actions.operations import store
 from services.actions.operations.answers import settle
 from services.actions.operations.model import Running
-from shared.database import Pool
-from shared.outbox import Effects
+from shared.database.pool import Pool
+from shared.messaging.unit_of_work import UnitOfWorkFactory
 
 BEAT_SECONDS = 1.0
 LINE = 64 * 1024
@@ -28,7 +28,9 @@ LINE = 64 * 1024
 log = structlog.get_logger()
 
 
-async def make_next(pool: Pool, effects: Effects, database_url: SecretStr | None, patience: timedelta) -> bool:
+async def make_next(
+    pool: Pool, effects: UnitOfWorkFactory, database_url: SecretStr | None, patience: timedelta
+) -> bool:
     """Make the file of one export; tells whether there was one to make."""
     run = uuid4()
     async with pool.acquire() as connection, connection.transaction():

@@ -22,7 +22,7 @@ import asyncpg
 from services.actions.exports.columns import TITLES, Column, Language
 from services.actions.exports.excel import Excel
 from services.actions.exports.formats import STREAMED, Format, Look, Rows
-from shared.database import queries
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "exports.sql")
 

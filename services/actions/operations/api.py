@@ -10,17 +10,16 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from returpost.contracts import Id, Name, Operation, OperationState, Text, Time, ids
 from services.actions.operations import preview, states, store, validating, watching
 from services.actions.operations.chosen import Chosen
 from services.actions.operations.correcting import Correction
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import Refused, Running
 from services.actions.operations.telling import tell_progress
-from shared import ids
-from shared.contracts import Id, Name, Operation, OperationState, Text, Time
-from shared.http import fields_of, problem
-from shared.outbox import Work
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
+from shared.http.problems import fields_of, problem
+from shared.messaging.unit_of_work import UnitOfWork
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 Reader = Annotated[Caller, Depends(requires("read"))]
@@ -107,7 +106,7 @@ async def confirm(
     """Do what was previewed; 409 when the rows are no longer those of the preview. Confirmed twice it is done once."""
     settings = request.app.state.service.settings
 
-    async def change(work: Work, operation: Running) -> Running:
+    async def change(work: UnitOfWork, operation: Running) -> Running:
         return await preview.confirm(work, operation, body.token, caller.name, datetime.now(UTC), settings.delete_grace)
 
     return await _change(request, caller.tenant_for(tenant), operation_id, change)
@@ -119,7 +118,7 @@ async def cancel(
 ) -> dict[str, Any]:
     """Stop an operation, and undo what it did so far where that can be, unless it is to be kept."""
 
-    async def change(work: Work, operation: Running) -> Running:
+    async def change(work: UnitOfWork, operation: Running) -> Running:
         state = states.cancel(operation.state)
         if state is OperationState.CANCELLING:
             await work.connection.execute(store.Q["keep"], operation.no, bool(body and body.keep))
@@ -132,7 +131,7 @@ async def cancel(
 async def undo(request: Request, caller: Writer, operation_id: Id, tenant: Tenant = None) -> dict[str, Any]:
     """Put everything back as it was before the operation; 409 when it has not ended, or cannot be undone."""
 
-    async def change(work: Work, operation: Running) -> Running:
+    async def change(work: UnitOfWork, operation: Running) -> Running:
         state = states.undo(operation.state, KINDS[operation.operation].undo is not None)
         return await _move(work, operation, state, "undone", caller.name)
 
@@ -221,7 +220,7 @@ async def _change(request: Request, tenant: str, identity: str, change: Any) -> 
     return {"id": changed.id, "state": changed.state}
 
 
-async def _move(work: Work, operation: Running, state: OperationState, what: str, by: str) -> Running:
+async def _move(work: UnitOfWork, operation: Running, state: OperationState, what: str, by: str) -> Running:
     if state is operation.state:
         return operation
     moved = await store.move(work.connection, operation.no, state, {})

@@ -3,46 +3,37 @@
 from collections.abc import Sequence
 from typing import Any
 
+from returpost.contracts import AddressErase, BlockApplied, BlockClear, BlockCleared, BlockSet, BlockUndo, Contract, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.trace_context import traceparent
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.model import COMMAND_PART, Answer, Kind, Part, Running
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import (
-    AddressErase,
-    BlockApplied,
-    BlockClear,
-    BlockCleared,
-    BlockSet,
-    BlockUndo,
-    Contract,
-)
-from shared.outbox import Work
-from shared.telemetry import traceparent
+from shared.messaging.unit_of_work import UnitOfWork
 
 
-async def _clear(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _clear(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """At the time of the request: what bounces later counts again."""
     return await command(work, operation, part, BlockClear, BlockCleared, note=operation.note, operation=operation.id)
 
 
-async def _block(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _block(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     return await command(work, operation, part, BlockSet, BlockApplied, note=operation.note, operation=operation.id)
 
 
-async def take_back(work: Work, operation: Running, part: Part) -> Answer | None:
+async def take_back(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """Have the blocklist undo what it did for this part."""
     return await command(work, operation, part, BlockUndo, BlockApplied, operation=operation.id, of=operation.time)
 
 
-async def _erase(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _erase(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """The rows go with the addresses: when none is left, the part is done."""
     answer = await command(work, operation, part, AddressErase, None)
     return answer and Answer()
 
 
 async def command(
-    work: Work, asked: Running, part: Part, command: type[Contract], answer: type[Contract] | None, **values: Any
+    work: UnitOfWork, asked: Running, part: Part, command: type[Contract], answer: type[Contract] | None, **values: Any
 ) -> Answer | None:
     """Give one command over the addresses of a part; returns what answers it, or nothing when the part has none."""
     addresses = await store.addresses(work.connection, part)
@@ -50,7 +41,7 @@ async def command(
 
 
 def command_over(
-    work: Work,
+    work: UnitOfWork,
     asked: Running,
     part: Part,
     addresses: Sequence[str],
@@ -67,7 +58,13 @@ def command_over(
 
 
 def give(
-    work: Work, asked: Running, part: Part, command: type[Contract], addresses: list[str], n: int = 0, **values: Any
+    work: UnitOfWork,
+    asked: Running,
+    part: Part,
+    command: type[Contract],
+    addresses: list[str],
+    n: int = 0,
+    **values: Any,
 ) -> str:
     """Give one command; returns its id, which is the same when it is given again."""
     data = command.model_construct(addresses=addresses, time=asked.time, by=asked.by, **values)

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from returpost.contracts import Address, Filter, Id
+from returpost.contracts.addresses import key
 from services.actions.filters import wanted
 from services.actions.plans import Plan
 from services.actions.views import View
-from shared.addresses import key
-from shared.contracts import Address, Filter, Id
 
 MOST_TICKED = 100_000
 

@@ -5,17 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from returpost.contracts import Id, Label, ListChanged, ProjectChanged, SelectionChanged, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.enums import ListKind
+from returpost.contracts.trace_context import traceparent
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.model import Answer, Kind, Parameters, Part, Refused, Running
 from services.actions.text import folded, order_key
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import Id, Label, ListChanged, ProjectChanged, SelectionChanged
-from shared.database import queries
-from shared.outbox import Work
-from shared.telemetry import traceparent
-from shared.vocabulary import ListKind
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).parents[1] / "sql" / "copying.sql")
 
@@ -39,13 +38,13 @@ class KnownList(Parameters):
     list: Id
 
 
-async def _check(work: Work, tenant: str, parameters: KnownList, *, kind: ListKind) -> None:
+async def _check(work: UnitOfWork, tenant: str, parameters: KnownList, *, kind: ListKind) -> None:
     found = await work.connection.fetchrow(Q["list"], tenant, kind.value, parameters.list)
     if found is None or found["deleted"]:
         raise Refused(f"parameters.list: there is no such {kind.value}")
 
 
-async def _make(work: Work, operation: Running, *, kind: ListKind) -> dict[str, Any]:
+async def _make(work: UnitOfWork, operation: Running, *, kind: ListKind) -> dict[str, Any]:
     name = operation.parameters["name"]
     await work.connection.execute(
         Q["make_list"],
@@ -61,7 +60,7 @@ async def _make(work: Work, operation: Running, *, kind: ListKind) -> dict[str, 
     return {"list": operation.id}
 
 
-async def _unmake(work: Work, operation: Running, *, kind: ListKind) -> dict[str, Any]:
+async def _unmake(work: UnitOfWork, operation: Running, *, kind: ListKind) -> dict[str, Any]:
     await _take_out_rest(work, operation, kind)
     place = (operation.tenant, kind.value, operation.result.get("list"))
     if await work.connection.fetchval(Q["unmake_list"], *place):
@@ -69,12 +68,12 @@ async def _unmake(work: Work, operation: Running, *, kind: ListKind) -> dict[str
     return {"list": None}
 
 
-async def _undone(work: Work, operation: Running, *, kind: ListKind) -> dict[str, Any]:
+async def _undone(work: UnitOfWork, operation: Running, *, kind: ListKind) -> dict[str, Any]:
     await _take_out_rest(work, operation, kind)
     return {}
 
 
-async def _apply(work: Work, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
+async def _apply(work: UnitOfWork, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
     place = await _hold(work, operation, kind)
     connection, of_part = work.connection, (operation.no, operation.tenant, part.first, part.last)
     gone = await connection.fetch(_SKIP_ROWS, *of_part)
@@ -88,7 +87,7 @@ async def _apply(work: Work, operation: Running, part: Part, *, kind: ListKind) 
     return None
 
 
-async def _undo(work: Work, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
+async def _undo(work: UnitOfWork, operation: Running, part: Part, *, kind: ListKind) -> Answer | None:
     place = await _hold(work, operation, kind, undo=True)
     of_part = (operation.no, operation.tenant, part.first, part.last)
     contacts = sorted(row["contact"] for row in await work.connection.fetch(Q["contacts"], *of_part, True))
@@ -98,7 +97,7 @@ async def _undo(work: Work, operation: Running, part: Part, *, kind: ListKind) -
     return None
 
 
-async def _take_out_rest(work: Work, operation: Running, kind: ListKind) -> None:
+async def _take_out_rest(work: UnitOfWork, operation: Running, kind: ListKind) -> None:
     _, _, name = await _hold(work, operation, kind, undo=True)
     removed = await work.connection.fetch(
         Q["remove_rest"], operation.no, operation.tenant, kind.value, name, operation.time
@@ -106,13 +105,13 @@ async def _take_out_rest(work: Work, operation: Running, kind: ListKind) -> None
     await _took_out(work, operation, kind, "remove rest", removed)
 
 
-async def _took_out(work: Work, operation: Running, kind: ListKind, what: str, rows: Sequence[Any]) -> None:
+async def _took_out(work: UnitOfWork, operation: Running, kind: ListKind, what: str, rows: Sequence[Any]) -> None:
     if rows:
         await work.connection.execute(Q["count_members"], operation.tenant, kind.value, _list(operation), -len(rows))
         _tell(work, operation, kind, what, removed=sorted(row["contact"] for row in rows))
 
 
-async def _hold(work: Work, operation: Running, kind: ListKind, *, undo: bool = False) -> tuple[str, str, str]:
+async def _hold(work: UnitOfWork, operation: Running, kind: ListKind, *, undo: bool = False) -> tuple[str, str, str]:
     place = (operation.tenant, kind.value, _list(operation))
     found = await work.connection.fetchrow(Q["hold_list"], *place)
     if not undo and (found is None or found["deleted"]):
@@ -125,7 +124,7 @@ def _list(operation: Running) -> str:
     return name
 
 
-def _tell(work: Work, operation: Running, kind: ListKind, what: str, **values: Any) -> None:
+def _tell(work: UnitOfWork, operation: Running, kind: ListKind, what: str, **values: Any) -> None:
     contract: type[ListChanged] = SelectionChanged if kind is ListKind.SELECTION else ProjectChanged
     values |= {kind.value: _list(operation), "what": operation.operation.value, "by": operation.by}
     data = contract(**values, time=operation.time, operation=operation.id)

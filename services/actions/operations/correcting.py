@@ -1,13 +1,13 @@
 """Correct one address: the new one takes its place in the contact, and starts clean."""
 
+from returpost.contracts import Address, AddressErase, Id
+from returpost.contracts.addresses import key
 from services.actions import store as actions_store
 from services.actions.operations import store
 from services.actions.operations.blocking import give
 from services.actions.operations.model import Answer, Kind, Parameters, Part, Refused, Running
 from services.actions.operations.people import Q, tell
-from shared.addresses import key
-from shared.contracts import Address, AddressErase, Id
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 _SKIP = """(
     SELECT CASE WHEN count(*) = 0 THEN 'no_contact' END
@@ -26,7 +26,7 @@ class Correction(Parameters):
     """It is put in though it does not seem to take mail."""
 
 
-async def _correct(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _correct(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     told = Correction.model_validate(operation.parameters)
     connection, tenant, new = work.connection, operation.tenant, key(told.new)
     await actions_store.erased(connection, ())  # no erasure may come in between
@@ -45,7 +45,7 @@ async def _correct(work: Work, operation: Running, part: Part) -> Answer | None:
     return None
 
 
-async def _uncorrect(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _uncorrect(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     told = Correction.model_validate(operation.parameters)
     connection, tenant = work.connection, operation.tenant
     rows = await connection.fetch(Q["restore"], operation.no, part.part, tenant, key(told.new))

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from returpost.contracts import ids
 from services.actions import store as actions_store
 from services.actions.operations import store
 from services.actions.operations.answers import tell
 from services.actions.operations.store import Q
-from shared import ids
-from shared.outbox import Effects, Work
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 FORGETTING = 10_000
 """Rows that are removed in one transaction."""
 
 
-async def forget(work: Work, places: Iterable[actions_store.Place], cause: str) -> None:
+async def forget(work: UnitOfWork, places: Iterable[actions_store.Place], cause: str) -> None:
     """Remove erased addresses from all operations, with the files that they are in; settle the deletions."""
     columns = actions_store.columns(sorted(places), 2)
     touched = {row["operation"] for row in await work.connection.fetch(Q["forget_rows"], *columns)}
@@ -26,7 +26,9 @@ async def forget(work: Work, places: Iterable[actions_store.Place], cause: str) 
         await tell(work, {no: ids.derived(cause, str(no)) for no in settled})
 
 
-async def remove_old(effects: Effects, now: datetime, previews: timedelta, rows: timedelta, files: timedelta) -> bool:
+async def remove_old(
+    effects: UnitOfWorkFactory, now: datetime, previews: timedelta, rows: timedelta, files: timedelta
+) -> bool:
     """Remove previews that nobody confirmed, files whose time is over, and the rows of what ended long ago.
 
     What an operation was stays, and the audit with it. Tells whether there may be more to remove.

@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from returpost.contracts import OperationState
 from services.actions.operations import states, store
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import Answer, Kind, Part, Refused, Running
 from services.actions.operations.telling import tell_end, tell_progress
-from shared.contracts import OperationState
-from shared.database import Pool
-from shared.faults import is_infrastructure
-from shared.outbox import Effects, Work
+from shared.database.pool import Pool
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.transient_errors import is_infrastructure
 
 MOST_ON_THEIR_WAY = 16
 """Parts of one operation that were commanded and not answered: what a cancellation has to wait for, and what the
@@ -36,7 +36,7 @@ class Engine:
     """Seconds until it looks again when there was nothing to do, and nobody woke it."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def round(self, pool: Pool, effects: Effects) -> None:
+    async def round(self, pool: Pool, effects: UnitOfWorkFactory) -> None:
         """Give each operation a turn; wait when none of them had anything to do."""
         self.wake.clear()
         began = datetime.now(UTC)
@@ -47,7 +47,7 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), self.idle)
 
-    async def serve(self, effects: Effects, no: int, state: OperationState) -> bool:
+    async def serve(self, effects: UnitOfWorkFactory, no: int, state: OperationState) -> bool:
         """Do the next thing of an operation; tells whether there was any."""
         if state is OperationState.QUEUED:
             return await _begin(effects, no)
@@ -55,7 +55,7 @@ class Engine:
             return True
         return await _conclude(effects, no)
 
-    async def _part(self, effects: Effects, no: int) -> bool:
+    async def _part(self, effects: UnitOfWorkFactory, no: int) -> bool:
         part: Part | None = None
         try:
             async with effects.begin() as work:
@@ -73,7 +73,7 @@ class Engine:
             await _fail(effects, no, part, error)
         return True
 
-    async def _again(self, effects: Effects, no: int) -> bool:
+    async def _again(self, effects: UnitOfWorkFactory, no: int) -> bool:
         """Give a command again that was not answered."""
         async with effects.begin() as work:
             operation = await store.share(work.connection, no)
@@ -97,7 +97,7 @@ def _wanted(operation: Running, kind: Kind) -> str | None:
     return "done" if takes_back and kind.undo else None
 
 
-async def _begin(effects: Effects, no: int) -> bool:
+async def _begin(effects: UnitOfWorkFactory, no: int) -> bool:
     async with effects.begin() as work:
         row = await work.connection.fetchrow(store.Q["hold_free"], no)
         if row is None or row["state"] != OperationState.QUEUED:
@@ -115,7 +115,7 @@ async def _begin(effects: Effects, no: int) -> bool:
     return True
 
 
-async def _do(work: Work, operation: Running, part: Part, forward: bool) -> None:
+async def _do(work: UnitOfWork, operation: Running, part: Part, forward: bool) -> None:
     kind = KINDS[operation.operation]
     step = kind.apply if forward or kind.undo is None else kind.undo
     answer: Answer | None = await step(work, operation, part)
@@ -126,7 +126,7 @@ async def _do(work: Work, operation: Running, part: Part, forward: bool) -> None
     await tell_progress(work, operation, f"{operation.tenant} {operation.id} {part.part} {forward}")
 
 
-async def _fail(effects: Effects, no: int, part: Part, error: Exception) -> None:
+async def _fail(effects: UnitOfWorkFactory, no: int, part: Part, error: Exception) -> None:
     """Note that a part can never be done; the others go on. The error's text may hold addresses: it is not logged."""
     log.warning("part of an operation failed", operation=no, part=part.part, error=type(error).__name__)
     why = str(error) if isinstance(error, Refused) else type(error).__name__
@@ -137,7 +137,7 @@ async def _fail(effects: Effects, no: int, part: Part, error: Exception) -> None
         await tell_progress(work, operation, f"{operation.tenant} {operation.id} {part.part} failed")
 
 
-async def _conclude(effects: Effects, no: int) -> bool:
+async def _conclude(effects: UnitOfWorkFactory, no: int) -> bool:
     """End an operation of which nothing is left to do."""
     async with effects.begin() as work:
         row = await work.connection.fetchrow(store.Q["hold_free"], no)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from services.actions.exports.columns import DEFAULT, Column, Language
 from services.actions.exports.formats import Format
 from services.actions.operations.model import Answer, Kind, Parameters, Part, Running
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 
 def _known_zone(name: str) -> str:
@@ -35,7 +35,7 @@ class Export(Parameters):
     """Between the cells of CSV; a semicolon is what Excel expects where the comma is in numbers, as in Norway."""
 
 
-async def _hand_over(_: Work, __: Running, ___: Part) -> Answer | None:
+async def _hand_over(_: UnitOfWork, __: Running, ___: Part) -> Answer | None:
     """The makers of files look for it."""
     return Answer()
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from returpost.contracts.enums import ListKind, Operation
 from services.actions.operations import blocking, copying, correcting, exporting, people, sending
 from services.actions.operations.model import Kind
-from shared.vocabulary import ListKind, Operation
 
 KINDS: Mapping[Operation, Kind] = {
     Operation.EXPORT: exporting.EXPORT,

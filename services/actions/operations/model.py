@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts import Operation, OperationState
-from shared.errors import ReturpostError
-from shared.outbox import Work
+from returpost.contracts import Operation, OperationState
+from returpost.errors import ReturpostError
+from shared.messaging.unit_of_work import UnitOfWork
 
 PART = 5_000
 """Rows a part: one transaction of about half a second."""
@@ -64,9 +64,9 @@ class Answer:
     id: str | None = None
 
 
-Step = Callable[[Work, Running, Part], Awaitable[Answer | None]]
+Step = Callable[[UnitOfWork, Running, Part], Awaitable[Answer | None]]
 """Does, or undoes, one part in one transaction. Raises `Refused` when it can never be done."""
-Whole = Callable[[Work, Running], Awaitable[dict[str, Any]]]
+Whole = Callable[[UnitOfWork, Running], Awaitable[dict[str, Any]]]
 """Does something once for the whole operation; what it returns is added to the operation's result."""
 
 
@@ -89,7 +89,7 @@ class Kind:
     """Before the first part."""
     undone: Whole | None = None
     """After the last part was undone."""
-    check: Callable[[Work, str, Any], Awaitable[None]] | None = None
+    check: Callable[[UnitOfWork, str, Any], Awaitable[None]] | None = None
     """Refuses, at the preview, parameters that name what does not exist."""
     size: int | None = PART
     """Rows a part; none: all rows are one part."""

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from returpost.contracts import BlockApplied, BlockSet, BlockUndo, ContactChanged, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.trace_context import traceparent
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.blocking import command_over, give
 from services.actions.operations.copying import SKIP
 from services.actions.operations.model import COMMAND_PART, Answer, Kind, Part, Running
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import BlockApplied, BlockSet, BlockUndo, ContactChanged
-from shared.database import queries
-from shared.outbox import Work
-from shared.telemetry import traceparent
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).parents[1] / "sql" / "people.sql")
 
@@ -25,7 +24,7 @@ _SKIP_THERE = """(
     WHERE a.tenant = $2 AND a.address = c.address)"""
 
 
-async def _leave(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _leave(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """Contacts leave, and their addresses all mailings to come, unless they are also somebody's who is still there."""
     connection, tenant = work.connection, operation.tenant
     rows = await connection.fetch(Q["contacts"], operation.no, tenant, part.first, part.last)
@@ -42,7 +41,7 @@ async def _leave(work: Work, operation: Running, part: Part) -> Answer | None:
     )
 
 
-async def _come_back(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _come_back(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     connection, tenant = work.connection, operation.tenant
     people = [row["id"] for row in await connection.fetch(Q["people_of"], operation.no, part.part)]
     await connection.execute(Q["hold"], tenant, people)
@@ -55,7 +54,7 @@ async def _come_back(work: Work, operation: Running, part: Part) -> Answer | Non
     )
 
 
-async def _set_back(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _set_back(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """Contacts are there again: what blocked their addresses when they left is undone, other blocks stay.
 
     They are in the mailings to come, not in those that they were taken out of.
@@ -73,7 +72,7 @@ async def _set_back(work: Work, operation: Running, part: Part) -> Answer | None
     return Answer(ids.derived(last, BlockApplied.TYPE)) if last else None
 
 
-async def _left_after_all(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _left_after_all(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     """Contacts have left, as they had before; their addresses are blocked as they were."""
     connection, tenant = work.connection, operation.tenant
     people = [row["id"] for row in await connection.fetch(Q["people_of"], operation.no, part.part)]
@@ -90,14 +89,14 @@ async def _left_after_all(work: Work, operation: Running, part: Part) -> Answer 
     return Answer(ids.derived(last, BlockApplied.TYPE)) if last else None
 
 
-async def _blocked_by(work: Work, operation: Running, part: Part) -> list[tuple[Running, list[str]]]:
+async def _blocked_by(work: UnitOfWork, operation: Running, part: Part) -> list[tuple[Running, list[str]]]:
     """Return the operations by which the contacts of a part had left, each with addresses for one command."""
     rows = await work.connection.fetch(Q["blocked_by"], operation.no, operation.tenant, part.part)
     return [(store.running(row), row["addresses"][n : n + COMMAND_PART])
             for row in rows for n in range(0, len(row["addresses"]), COMMAND_PART)]  # fmt: skip
 
 
-async def tell(work: Work, operation: Running, contacts: Sequence[str], cause: str) -> None:
+async def tell(work: UnitOfWork, operation: Running, contacts: Sequence[str], cause: str) -> None:
     """Tell what contacts are now."""
     for row in await work.connection.fetch(Q["now"], operation.tenant, contacts):
         data = ContactChanged(**dict(row), what=operation.operation.value, by=operation.by, time=operation.time)

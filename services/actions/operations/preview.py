@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from returpost.contracts import Operation
 from services.actions import store as actions_store
 from services.actions.operations import states, store
 from services.actions.operations.chosen import Chosen, Source, source
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import Kind, Parameters, Refused, Running
 from services.actions.operations.store import Q
-from shared.contracts import Operation
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 SAMPLE = 10
 FREEZING = 600.0
@@ -47,7 +47,7 @@ class Changed(Refused):
     """What is confirmed is not what was previewed."""
 
 
-async def freeze(work: Work, request: Request) -> Running:
+async def freeze(work: UnitOfWork, request: Request) -> Running:
     """Write the operation and its rows, unless it is there already. Raises `Refused` for parameters that cannot be."""
     kind = request.kind
     if kind.check is not None:
@@ -67,7 +67,7 @@ async def freeze(work: Work, request: Request) -> Running:
     return store.running(row)
 
 
-async def _freeze_rows(work: Work, tenant: str, no: int, kind: Kind, rows: Source) -> None:
+async def _freeze_rows(work: UnitOfWork, tenant: str, no: int, kind: Kind, rows: Source) -> None:
     await actions_store.erased(work.connection, ())  # no erasure may come in between
     statement = f"""
         INSERT INTO operation_rows (operation, seq, address, mailing, outcome, why)
@@ -81,7 +81,7 @@ async def _freeze_rows(work: Work, tenant: str, no: int, kind: Kind, rows: Sourc
         raise Refused(f"chosen: this operation is over {kind.most} address, not several")
 
 
-async def token_of(work: Work, operation: Running) -> str:
+async def token_of(work: UnitOfWork, operation: Running) -> str:
     """Return the digest of an operation and of its rows as they are now."""
     row = await store.one(work.connection, "digest", operation.no, patience=FREEZING)
     parts = (
@@ -95,7 +95,7 @@ async def token_of(work: Work, operation: Running) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 
 
-async def look(work: Work, operation: Running) -> dict[str, Any]:
+async def look(work: UnitOfWork, operation: Running) -> dict[str, Any]:
     """Return the preview: how many rows, how many of them are going to be skipped and why, and some of each."""
     counted = await store.progress(work.connection, operation.no)
     skipped = await work.connection.fetch(Q["skipped"], operation.no)
@@ -122,7 +122,9 @@ def _shown(row: Any) -> dict[str, Any]:
     return shown | {"skipped": shown.pop("why")}
 
 
-async def confirm(work: Work, operation: Running, token: str, by: str, time: datetime, grace: timedelta) -> Running:
+async def confirm(
+    work: UnitOfWork, operation: Running, token: str, by: str, time: datetime, grace: timedelta
+) -> Running:
     """Queue what was previewed. Raises `Changed` when it is no longer that; once begun, there is nothing to confirm."""
     if not states.confirm(operation.state):
         return operation
@@ -131,7 +133,7 @@ async def confirm(work: Work, operation: Running, token: str, by: str, time: dat
     return await queue(work, operation, by, time, grace)
 
 
-async def queue(work: Work, operation: Running, by: str, time: datetime, grace: timedelta) -> Running:
+async def queue(work: UnitOfWork, operation: Running, by: str, time: datetime, grace: timedelta) -> Running:
     """Have a previewed operation begin, now or after the grace, and note it in the audit."""
     due = time + (grace if operation.operation is Operation.DELETE_ADDRESSES else timedelta())
     row = await store.one(work.connection, "confirm", operation.no, by, time, due)

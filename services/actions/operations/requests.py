@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from returpost.contracts import OperationRequested, OperationState
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event, explain
 from services.actions import store as actions_store
 from services.actions.operations import preview, store
 from services.actions.operations.chosen import Chosen
 from services.actions.operations.kinds import KINDS
 from services.actions.operations.model import Refused
 from services.actions.operations.preview import Request
-from shared.addresses import key
-from shared.cloudevents import Event, explain
-from shared.contracts import OperationRequested, OperationState
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 
 async def take_requests(
-    events: Sequence[Event[OperationRequested]], work: Work, tolerance: timedelta, grace: timedelta
+    events: Sequence[Event[OperationRequested]], work: UnitOfWork, tolerance: timedelta, grace: timedelta
 ) -> None:
     """Queue each new operation; a repeated request is the same operation."""
     for event in events:
@@ -35,7 +35,7 @@ async def take_requests(
             work.refuse(event, f"data.{refused}")
 
 
-async def _queue(event: Event[OperationRequested], work: Work, grace: timedelta) -> None:
+async def _queue(event: Event[OperationRequested], work: UnitOfWork, grace: timedelta) -> None:
     data = event.data
     request = Request(
         id=event.id,
@@ -55,7 +55,7 @@ async def _queue(event: Event[OperationRequested], work: Work, grace: timedelta)
         await preview.queue(work, operation, data.by, data.time, grace)
 
 
-async def _chosen(event: Event[OperationRequested], work: Work) -> Chosen:
+async def _chosen(event: Event[OperationRequested], work: UnitOfWork) -> Chosen:
     """Return what was chosen, without the addresses that were erased since it was asked for."""
     data = event.data
     named = [name for name in ("addresses", "mailing", "filter") if getattr(data, name)]

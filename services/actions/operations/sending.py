@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
+from returpost.contracts import Name, Reason, RetryRequested, ids
+from returpost.contracts.cloudevents import event
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.model import COMMAND_PART, Answer, Kind, Parameters, Part, Running
 from services.actions.operations.people import Q
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import Name, Reason, RetryRequested
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 ATTEMPT = 2
 """After the first: how many there were, the classifier counts for itself."""
@@ -39,7 +38,7 @@ class Again(Parameters):
     """The system; none named: the one that sent the mailing."""
 
 
-async def _send(work: Work, operation: Running, part: Part) -> Answer | None:
+async def _send(work: UnitOfWork, operation: Running, part: Part) -> Answer | None:
     rows = await work.connection.fetch(_DUE_ROWS, operation.no, operation.tenant, part.first, part.last)
     await store.skip(work.connection, operation.no, [(row["seq"], row["why"]) for row in rows if row["why"]])
     due = datetime.now(UTC)

@@ -5,8 +5,8 @@ queued | running -> cancelling -> cancelled
 finished | failed | cancelled -> undoing -> undone
 """
 
+from returpost.contracts import OperationState as S
 from services.actions.operations.model import Refused
-from shared.contracts import OperationState as S
 
 ACTIVE = frozenset((S.QUEUED, S.RUNNING, S.CANCELLING, S.UNDOING))
 ENDED = frozenset((S.CANCELLED, S.FINISHED, S.FAILED, S.UNDONE))

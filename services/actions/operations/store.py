@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 
+from returpost.contracts import Operation, OperationState
+from returpost.errors import ReturpostError
 from services.actions.operations.model import Part, Progress, Running
-from shared.contracts import Operation, OperationState
-from shared.database import Connection, Pool, queries
-from shared.errors import ReturpostError
+from shared.database.pool import Connection, Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "operations.sql")
 

@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime
 
+from returpost.contracts import OperationFinished, OperationProgressed, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.trace_context import traceparent
 from services.actions.contacts import SOURCE
 from services.actions.operations import store
 from services.actions.operations.model import Running
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import OperationFinished, OperationProgressed
-from shared.outbox import Work
-from shared.telemetry import traceparent
+from shared.messaging.unit_of_work import UnitOfWork
 
 
-async def tell_progress(work: Work, operation: Running, cause: str) -> None:
+async def tell_progress(work: UnitOfWork, operation: Running, cause: str) -> None:
     """Tell how far an operation is; `cause` is the id of what brought it there."""
     counted = await store.progress(work.connection, operation.no)
     data = OperationProgressed(
@@ -26,7 +25,7 @@ async def tell_progress(work: Work, operation: Running, cause: str) -> None:
     _emit(work, operation, data, cause)
 
 
-async def tell_end(work: Work, operation: Running) -> None:
+async def tell_end(work: UnitOfWork, operation: Running) -> None:
     """Tell how an operation ended."""
     counted = await store.outcomes(work.connection, operation.no)
     data = OperationFinished(
@@ -41,7 +40,7 @@ async def tell_end(work: Work, operation: Running) -> None:
     _emit(work, operation, data, f"{operation.tenant} {operation.id} {operation.state.value}")
 
 
-def _emit(work: Work, operation: Running, data: OperationProgressed | OperationFinished, cause: str) -> None:
+def _emit(work: UnitOfWork, operation: Running, data: OperationProgressed | OperationFinished, cause: str) -> None:
     identity = ids.derived(cause, data.TYPE)
     work.emit(
         event(

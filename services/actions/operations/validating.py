@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from shared.contracts import Validity
+from returpost.contracts import Validity
 
 PATIENCE = 10.0
 """Seconds; ingest gives up on DNS before that."""

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from returpost.contracts import OperationState
 from services.actions.operations import states, store
-from shared.contracts import OperationState
-from shared.database import Pool
+from shared.database.pool import Pool
 
 LOOK_SECONDS = 0.5
 """Between looks: whichever process does the work, the database knows."""

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from returpost.contracts import Id, Time
 from services.actions.access import Reader, Tenant, each, rows
 from services.actions.statistics.rates import change, rates
 from services.actions.statistics.store import COUNTS, Q
-from shared.contracts import Id, Time
 
 MOST_DAYS = 731
 DAYS = 30

@@ -3,7 +3,7 @@
 import time
 
 from services.actions.statistics.store import Q, put_off_due, take_countable
-from shared.database import Pool
+from shared.database.pool import Pool
 
 SHARE = 50
 """A mailing is counted again at the earliest after so many times what counting it took: at most a fiftieth of one

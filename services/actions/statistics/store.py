@@ -6,7 +6,8 @@ from pathlib import Path
 import asyncpg
 
 from services.actions.store import Place, columns
-from shared.database import Connection, queries
+from shared.database.pool import Connection
+from shared.database.queries import queries
 
 COUNTS = ("sent", "delivered", "hard", "soft", "complained", "opened", "unsubscribed", "healed")
 """What is counted, each recipient once a mailing."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from shared.contracts import Name
-from shared.security import ADMINISTER, Caller, requires
+from returpost.contracts import Name
+from shared.http.auth import ADMINISTER, Caller, requires
 
 Checker = Annotated[Caller, Depends(requires("check"))]
 Reader = Annotated[Caller, Depends(requires("read"))]

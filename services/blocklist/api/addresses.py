@@ -5,10 +5,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from returpost.contracts.addresses import key, normalise
 from services.blocklist import block_log, explanation, policies, store
 from services.blocklist.api.access import Reader, Tenant
-from shared.addresses import key, normalise
-from shared.database import queries
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "addresses.sql")
 MAX_HISTORY = 1_000

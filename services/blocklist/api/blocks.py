@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, field_validator
 
+from returpost.contracts import Text
+from returpost.contracts.addresses import normalise
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.errors import InvalidMessage
 from services.blocklist.api.access import Reader, Tenant
-from shared.addresses import normalise
-from shared.contracts import Text
-from shared.database import queries
-from shared.errors import InvalidMessage
-from shared.vocabulary import BlockCause, Reason
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "blocks.sql")
 

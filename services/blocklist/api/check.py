@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Name
 from services.blocklist import checking
 from services.blocklist.api.access import MAX_ADDRESSES, Checker, Tenant
 from services.blocklist.checking import Checked
 from services.blocklist.streamed_check import Question, StreamedCheck, list_batches, text_batches
-from shared.contracts import Name
 
 IN_MEMORY = 4 * 1024 * 1024
 """Bytes of an answer above which it waits on disk until the file has been read."""

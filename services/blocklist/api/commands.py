@@ -5,15 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from returpost.contracts import BlockClear, BlockSet, Text, Time, ids
+from returpost.contracts.addresses import key, normalise
+from returpost.contracts.cloudevents import event
+from returpost.errors import InvalidMessage
 from services.blocklist.api.access import MAX_ADDRESSES, Tenant, Writer
 from services.blocklist.commands import take_clears, take_sets
 from services.blocklist.reassess import Trigger
 from services.blocklist.undoing import undo_last
-from shared import ids
-from shared.addresses import key, normalise
-from shared.cloudevents import event
-from shared.contracts import BlockClear, BlockSet, Text, Time
-from shared.errors import InvalidMessage
 
 router = APIRouter()
 

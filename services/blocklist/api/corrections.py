@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from returpost.contracts import AddressCorrect, Correction, Text, ids
+from returpost.contracts.cloudevents import event
 from services.blocklist.api.access import MAX_ADDRESSES, Tenant, Writer
 from services.blocklist.corrections import take_corrections
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import AddressCorrect, Correction, Text
 
 router = APIRouter()
 

@@ -7,15 +7,14 @@ import structlog
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Address, AddressErase, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import event
 from services.blocklist import policies, waiting
 from services.blocklist.api.access import MAX_ADDRESSES, Administrator, Tenant
 from services.blocklist.api.blocks import mark, position
 from services.blocklist.commands import take_erasures
 from services.blocklist.erasures import Q, leave
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import event
-from shared.contracts import Address, AddressErase
 
 log = structlog.get_logger()
 router = APIRouter()

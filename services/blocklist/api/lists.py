@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from returpost.contracts import Text, ids
 from services.blocklist import operations
 from services.blocklist.api.access import Reader, Tenant, Writer
 from services.blocklist.api.blocks import Filter, Q as BLOCKS
@@ -18,9 +19,7 @@ from services.blocklist.imports.receiving import Action, Q, Wanted, receive
 from services.blocklist.lists.entry import Kind
 from services.blocklist.lists.reading import Format
 from services.blocklist.lists.writing import TYPES, ListWriter
-from shared import ids
-from shared.contracts import Text
-from shared.database import Pool
+from shared.database.pool import Pool
 
 PAGE = 5_000
 LATEST = datetime.max.replace(tzinfo=UTC)

@@ -11,10 +11,10 @@ from uuid import UUID
 from asyncpg import Record
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from returpost.errors import InvalidMessage
 from services.blocklist import what_if
 from services.blocklist.api.access import Reader, Tenant
 from services.blocklist.operations import Kind, Q
-from shared.errors import InvalidMessage
 
 PATIENCE_SECONDS = 2.0
 """How long an answer waits for an operation that may be done at once."""

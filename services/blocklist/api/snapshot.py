@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from services.blocklist.api.access import Checker, Tenant
-from shared.database import Pool, queries
+from shared.database.pool import Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "snapshot.sql")
 

@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Text
+from returpost.errors import InvalidMessage
 from services.blocklist import storm_store
 from services.blocklist.api.access import Reader, Tenant, Writer
 from services.blocklist.api.operations import finished
 from services.blocklist.storm_store import Q
 from services.blocklist.storms import State
-from shared.contracts import Text
-from shared.errors import InvalidMessage
 
 router = APIRouter(prefix="/storms")
 

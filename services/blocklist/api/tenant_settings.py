@@ -7,14 +7,14 @@ from asyncpg import Record
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Text
 from services.blocklist import operations, policies, tenant_settings
 from services.blocklist.api.access import Administrator, Reader, Tenant
 from services.blocklist.api.operations import finished, shown
 from services.blocklist.operations import Kind
 from services.blocklist.policies import Q
 from services.blocklist.tenant_settings import Change, ChangedMeanwhile
-from shared.contracts import Text
-from shared.database import Connection
+from shared.database.pool import Connection
 
 NOTE = 1_000
 

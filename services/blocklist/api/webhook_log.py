@@ -10,12 +10,12 @@ from asyncpg import Record
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
+from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
+from returpost.contracts import Id, Name, Time
+from returpost.errors import InvalidMessage, Unavailable
 from services.blocklist.api.access import Administrator, Tenant
 from services.blocklist.outbound.reading import events_of, parts_between
 from services.blocklist.outbound.webhooks import Q
-from shared.connections import AWAY, connected
-from shared.contracts import Id, Name, Time
-from shared.errors import InvalidMessage, Unavailable
 
 router = APIRouter(prefix="/webhooks/{name}")
 
@@ -55,9 +55,9 @@ async def delivery(
     if row is None:
         raise HTTPException(404, "delivery: there is none with this id")
     try:
-        async with connected(service.settings.amqp_url.get_secret_value()) as connection:
+        async with open_connection(service.settings.amqp_url.get_secret_value()) as connection:
             parts = await parts_between(connection, owner, row["first_offset"], row["last_offset"])
-    except AWAY as error:
+    except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ: {type(error).__name__}") from None
     return {**row, "tries": json.loads(row["tries"]), "body": events_of(parts) or None}
 

@@ -8,16 +8,16 @@ from asyncpg import Record
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
+from returpost.contracts import Name, Text, Time, WebhookTested
+from returpost.contracts.cloudevents import encode, event
+from returpost.errors import InvalidMessage
 from services.blocklist.api.access import Administrator, Tenant
 from services.blocklist.outbound import posting, signing, webhooks
 from services.blocklist.outbound.destination import Forbidden, Rules, addresses_of
 from services.blocklist.outbound.webhooks import Q
 from services.blocklist.reassess import SOURCE
-from shared.cloudevents import encode, event
-from shared.contracts import Name, Text, Time, WebhookTested
-from shared.database import Connection, Pool
-from shared.editing import IfMatch, check_version, etag
-from shared.errors import InvalidMessage
+from shared.database.pool import Connection, Pool
+from shared.http.preconditions import IfMatch, check_version, etag
 
 MAX_WEBHOOKS = 20
 """Of one tenant."""

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 from services.blocklist.lists.entry import Entry, Kind
 from services.blocklist.lists.reading import Found, ListReader
-from shared.database import Pool, queries
+from shared.database.pool import Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "imports.sql")
 

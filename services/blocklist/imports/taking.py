@@ -6,15 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from returpost.contracts import ids
+from returpost.contracts.enums import BlockCause, Fault, Reason, UnblockCause
 from services.blocklist import store
 from services.blocklist.checking import ERASED
 from services.blocklist.lists.entry import Entry
 from services.blocklist.reassess import Trigger, reassess
 from services.blocklist.store import Key, Line
-from shared import ids
-from shared.database import Connection, queries
-from shared.outbox import Work
-from shared.vocabulary import BlockCause, Fault, Reason, UnblockCause
+from shared.database.pool import Connection
+from shared.database.queries import queries
+from shared.messaging.unit_of_work import UnitOfWork
 
 Q = queries(Path(__file__).parents[1] / "sql" / "check.sql")
 
@@ -33,7 +34,7 @@ class Origin:
     time: datetime
 
 
-async def block(work: Work, entries: Mapping[str, Entry], origin: Origin, now: datetime) -> None:
+async def block(work: UnitOfWork, entries: Mapping[str, Entry], origin: Origin, now: datetime) -> None:
     """Block the addresses, by key: complaints and dead addresses as such, the others by hand.
 
     Each is as old as its row says: what was cleared or delivered since stays as it is.
@@ -52,7 +53,7 @@ async def block(work: Work, entries: Mapping[str, Entry], origin: Origin, now: d
     await reassess(work, triggers, UnblockCause.SETTINGS, now)
 
 
-async def clear(work: Work, entries: Mapping[str, Entry], origin: Origin, now: datetime) -> None:
+async def clear(work: UnitOfWork, entries: Mapping[str, Entry], origin: Origin, now: datetime) -> None:
     """Clear the bounce-flag of the addresses, as of the moment at which the list came in."""
     places: list[Key] = [(origin.tenant, address) for address in entries]
     await store.clear(work.connection, dict.fromkeys(places, (origin.time, origin.by, origin.note)))

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from asyncpg import Record
 
+from returpost.contracts.addresses import key, normalise
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.errors import InvalidAddress
 from services.blocklist.imports import taking
 from services.blocklist.imports.receiving import Action, Q
 from services.blocklist.imports.taking import Origin
 from services.blocklist.lists.entry import Entry, Fault
 from services.blocklist.lists.reading import Found
-from shared.addresses import key, normalise
-from shared.errors import InvalidAddress
-from shared.outbox import Effects, Work
-from shared.vocabulary import BlockCause, Reason
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 TORN_AFTER: Final = timedelta(days=1)
 """How long a list that is not whole may still be coming in."""
@@ -27,7 +27,7 @@ class _TakeBack(Exception):
     """Ends a dry run."""
 
 
-async def work_off_next(effects: Effects, now: datetime) -> bool:
+async def work_off_next(effects: UnitOfWorkFactory, now: datetime) -> bool:
     """Work off the next part of a list; return whether there was one."""
     async with effects.begin() as work:
         connection = work.connection
@@ -52,7 +52,7 @@ def unpacked(entries: bytes) -> list[Found]:
     return [_found(values) for values in json.loads(zlib.decompress(entries))]
 
 
-async def _outcomes(work: Work, row: Record, found: Sequence[Found], now: datetime) -> list[tuple[str, str]]:
+async def _outcomes(work: UnitOfWork, row: Record, found: Sequence[Found], now: datetime) -> list[tuple[str, str]]:
     """Take the rows; return outcome and problem of each."""
     origin = Origin(row["id"], row["tenant"], row["by"], row["note"], row["received_at"])
     entries: dict[str, Entry] = {}
@@ -69,7 +69,7 @@ async def _outcomes(work: Work, row: Record, found: Sequence[Found], now: dateti
 
 
 async def _after(
-    work: Work, action: Action, entries: dict[str, Entry], origin: Origin, dry_run: bool, now: datetime
+    work: UnitOfWork, action: Action, entries: dict[str, Entry], origin: Origin, dry_run: bool, now: datetime
 ) -> set[str]:
     """Do it, and take it back if it is a dry run; return which addresses are blocked then."""
     take = taking.block if action is Action.BLOCK else taking.clear

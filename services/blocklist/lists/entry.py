@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.policy import DEAD
-from shared.vocabulary import BlockCause, Reason
 
 MAX_NOTE: Final = 300
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Final
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.lists.entry import Kind
 from services.blocklist.lists.reading import Format
-from shared.vocabulary import BlockCause, Reason
 
 COLUMNS: Final = ("address", "cause", "reason", "since", "until", "mailing", "return_count", "by", "note")
 TYPES: Final = {Format.JSONL: "application/x-ndjson", Format.POSTMARK: "application/json"}

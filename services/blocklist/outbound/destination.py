@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from shared.errors import ReturpostError
+from returpost.errors import ReturpostError
 
 Ip: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network

@@ -11,19 +11,18 @@ from uuid import UUID
 
 import structlog
 
+from returpost.amqp.streams import Since, StreamReader, open_stream
+from returpost.contracts import WebhookDisabled, ids
+from returpost.contracts.cloudevents import event
 from services.blocklist.outbound import webhooks
 from services.blocklist.outbound.posting import Poster
 from services.blocklist.outbound.reading import Part, body_of, events_of, next_parts, parts_between, skip_known
 from services.blocklist.outbound.schedule import Again, Disable, Skip, decide
 from services.blocklist.outbound.webhooks import Delivery, Webhook
 from services.blocklist.reassess import SOURCE
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import WebhookDisabled
-from shared.database import Pool
-from shared.metrics import WEBHOOK_POSTS
-from shared.outbox import Effects
-from shared.streams import Arriving, Since, attached
+from shared.database.pool import Pool
+from shared.messaging.unit_of_work import UnitOfWorkFactory
+from shared.observability.metrics import WEBHOOK_POSTS
 
 EARLIER: Final = timedelta(minutes=1)
 """The broker's clock may be another."""
@@ -40,7 +39,7 @@ class Posting:
     """What all followers of a process share."""
 
     pool: Pool
-    effects: Effects
+    effects: UnitOfWorkFactory
     poster: Poster
     holder: UUID
     clock: Callable[[], datetime]
@@ -54,9 +53,9 @@ async def follow(webhook: Webhook, posting: Posting, connection: Any) -> None:
     place = webhook.place
     async with AsyncExitStack() as stack:
         begin: Since = webhook.start - EARLIER if place is None else place
-        arriving = await stack.enter_async_context(attached(connection, begin))
+        arriving = await stack.enter_async_context(open_stream(connection, begin))
         if place is not None and not await skip_known(arriving, place):
-            arriving = await stack.enter_async_context(attached(connection, "first"))
+            arriving = await stack.enter_async_context(open_stream(connection, "first"))
         since = webhook.start if place is None else None
         while True:
             delivery = await webhooks.next_open(posting.pool, webhook.id)
@@ -70,7 +69,7 @@ async def follow(webhook: Webhook, posting: Posting, connection: Any) -> None:
 
 
 async def _form(
-    webhook: Webhook, posting: Posting, arriving: Arriving, since: datetime | None
+    webhook: Webhook, posting: Posting, arriving: StreamReader, since: datetime | None
 ) -> tuple[Delivery, bytes]:
     parts: list[Part] = []
     while not parts:

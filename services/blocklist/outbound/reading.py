@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared.streams import Arriving, attached, offset_of
+from returpost.amqp.streams import StreamReader, offset_of, open_stream
 
 FIRST: Final = 10.0
 """Seconds in which the message at a known offset must come; else the stream is another one."""
@@ -28,7 +28,7 @@ class Part:
     body: bytes
 
 
-async def next_parts(arriving: Arriving, tenant: str) -> list[Part]:
+async def next_parts(arriving: StreamReader, tenant: str) -> list[Part]:
     """Wait for something of a tenant; return it with what else is there, within bounds. Raises `ConnectionError`."""
     parts: list[Part] = []
     size = 0
@@ -44,7 +44,7 @@ async def next_parts(arriving: Arriving, tenant: str) -> list[Part]:
 async def parts_between(connection: Any, tenant: str, first: int, last: int) -> list[Part]:
     """Return what the stream still has of a tenant between two offsets."""
     parts: list[Part] = []
-    async with attached(connection, first) as arriving:
+    async with open_stream(connection, first) as arriving:
         try:
             while True:
                 message = await arriving.next(FIRST)
@@ -57,7 +57,7 @@ async def parts_between(connection: Any, tenant: str, first: int, last: int) -> 
             return parts
 
 
-async def skip_known(arriving: Arriving, place: int) -> bool:
+async def skip_known(arriving: StreamReader, place: int) -> bool:
     """Take the message that was the last one; return whether the stream goes on from there.
 
     A stream that was made anew does not reach so far.

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import structlog
 
+from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
+from returpost.amqp.tasks import cancel_and_wait
 from services.blocklist.outbound import webhooks
 from services.blocklist.outbound.following import Posting, Taken, follow
 from services.blocklist.outbound.webhooks import Webhook
-from shared.connections import AWAY, connected
-from shared.faults import is_infrastructure
-from shared.tasks import ended
+from shared.transient_errors import is_infrastructure
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Followers:
                         await self._follow(held, connection)
                         await asyncio.sleep(interval.total_seconds())
                         held = await self._held()
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             log.warning("webhooks wait: RabbitMQ is away", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(interval.total_seconds())
         finally:
@@ -57,7 +57,7 @@ class Followers:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        async with connected(self._amqp_url) as connection:
+        async with open_connection(self._amqp_url) as connection:
             try:
                 yield connection
             finally:
@@ -81,10 +81,10 @@ class Followers:
     async def _end(self, stay: set[tuple[UUID, int]]) -> None:
         """End the tasks that are not to stay, and forget those that have ended."""
         gone = [key for key, task in self._tasks.items() if key not in stay or task.done()]
-        for result in await ended(*(self._tasks.pop(key) for key in gone)):
+        for result in await cancel_and_wait(*(self._tasks.pop(key) for key in gone)):
             if not isinstance(result, Exception) or isinstance(result, Taken | ConnectionError):
                 continue
-            if is_infrastructure(result) or isinstance(result, AWAY):
+            if is_infrastructure(result) or isinstance(result, CONNECTION_ERRORS):
                 log.warning("webhook waits: the infrastructure is away", error=f"{type(result).__name__}: {result}")
             else:
                 log.error("posting to a webhook failed, and is tried again", exc_info=result)

@@ -10,7 +10,8 @@ from uuid import UUID
 from asyncpg import Record
 
 from services.blocklist.outbound.schedule import Again, Answer, Decision, Delivered, Skip
-from shared.database import Connection, Pool, queries
+from shared.database.pool import Connection, Pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "sql" / "webhooks.sql")
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from returpost.contracts import WebhookDisabled
 from services.blocklist.outbound.destination import Rules
 from services.blocklist.outbound.following import Posting
 from services.blocklist.outbound.posting import Poster
 from services.blocklist.outbound.running import Followers
 from services.blocklist.settings import Settings
-from shared.contracts import WebhookDisabled
 from shared.service import Service
 
 

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from returpost.contracts.routing import EVENTS
 from services.console.api_client import Trouble
 from services.console.parts.dialog import Dialog
 from services.console.parts.field import Field
 from services.console.parts.markup import Tag, button, notice
 from services.console.parts.shell import Visitor
 from services.console.texts import marked as _
-from shared.topology import EVENTS, queues
+from shared.messaging.topology import queues
 
 FORM = "%Y-%m-%dT%H:%M"
 """Of times in the fields of a browser."""

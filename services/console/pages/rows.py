@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.console.pages.detail import code_of, reason_cell
 from services.console.parts.filters import Narrowing
 from services.console.parts.shell import Visitor
@@ -11,7 +12,6 @@ from services.console.parts.source import Cells, Column, Found, Group, Groups, T
 from services.console.parts.table import Table
 from services.console.parts.view import View
 from services.console.texts import Texts, marked as _, reasons
-from shared.vocabulary import BlockCause, Reason
 
 ADDRESS = Column("address", _("E-mail address"), group="domain", group_title=_("Group by receiving domain"))
 NAME = Column("name", _("Name"))

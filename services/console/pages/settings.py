@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from returpost.contracts.enums import Reason
 from services.console.api_client import Trouble
 from services.console.pages import retry_schedule
 from services.console.parts.dialog import Dialog
@@ -12,7 +13,6 @@ from services.console.parts.field import Field
 from services.console.parts.markup import Tag, button, notice
 from services.console.parts.shell import Pages, Visitor, heading
 from services.console.texts import marked as _, reasons
-from shared.vocabulary import Reason
 
 MOST_ACCEPTED, MOST_DAYS = 1000, 3650
 MOST_WAITING = 30

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from returpost.contracts.enums import Reason
 from services.console.texts import Texts, marked as _
-from shared.vocabulary import Reason
 
 
 @dataclass(frozen=True, slots=True)

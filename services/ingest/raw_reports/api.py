@@ -9,12 +9,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 
+from returpost.contracts import Address, Id, Name, RawOutcome
+from returpost.contracts.addresses import key
+from returpost.errors import InvalidMessage
 from services.ingest.raw_reports.report import unpacked
 from services.ingest.raw_reports.store import Q, Row, Store
-from shared.addresses import key
-from shared.contracts import Address, Id, Name, RawOutcome
-from shared.errors import InvalidMessage
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 MAX_TEXT = 200_000
 """Characters of a report that its description shows; `/body` has all of it."""

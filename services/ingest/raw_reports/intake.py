@@ -8,22 +8,21 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
+from returpost.contracts import AddressErased, RawReportKeep, ids
+from returpost.contracts.addresses import key
+from returpost.contracts.cloudevents import Event
+from returpost.errors import InvalidMessage
 from services.ingest.raw_reports import store
 from services.ingest.raw_reports.report import packed
 from services.ingest.raw_reports.store import Place, Q, Store
-from shared import ids
-from shared.addresses import key
-from shared.cloudevents import Event
-from shared.contracts import AddressErased, RawReportKeep
-from shared.errors import InvalidMessage
-from shared.outbox import Work
+from shared.messaging.unit_of_work import UnitOfWork
 
 PURGE_SECONDS = 600.0
 STORED = Gauge("returpost_raw_reports_bytes", "Bytes of raw reports that are kept")
 KEPT = Gauge("returpost_raw_reports", "Raw reports that are kept")
 
 
-async def take_reports(events: Sequence[Event[RawReportKeep]], work: Work, *, kept_in: Store) -> None:
+async def take_reports(events: Sequence[Event[RawReportKeep]], work: UnitOfWork, *, kept_in: Store) -> None:
     """Keep reports, unless they came in before one of their addresses was erased."""
     bodies: dict[str, bytes] = {}
     for event in events:
@@ -40,7 +39,7 @@ async def take_reports(events: Sequence[Event[RawReportKeep]], work: Work, *, ke
         await store.keep(connection, list(rows.values()), list(mentions.values()))
 
 
-async def take_erasures(events: Sequence[Event[AddressErased]], _: Work, *, kept_in: Store) -> None:
+async def take_erasures(events: Sequence[Event[AddressErased]], _: UnitOfWork, *, kept_in: Store) -> None:
     """Remove what is kept about erased addresses."""
     times: dict[Place, datetime] = {}
     for event in events:

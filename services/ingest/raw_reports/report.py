@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.ingest.normalise import SOURCE
-from shared import ids
-from shared.cloudevents import AnyEvent, Written, written
-from shared.contracts import (
+from returpost.bounces.events.results import SOURCE
+from returpost.contracts import (
     BounceClassified,
     BounceReceived,
     DeliveryRecorded,
@@ -18,9 +16,11 @@ from shared.contracts import (
     RawOutcome,
     RawReportKeep,
     Result,
-    made,
+    construct_trusted,
+    ids,
 )
-from shared.errors import InvalidMessage
+from returpost.contracts.cloudevents import AnyEvent, EncodedEvent, encode_event
+from returpost.errors import InvalidMessage
 
 LEVEL = 1
 """Of zlib: text shrinks to a third, and higher levels cost more than they gain."""
@@ -44,9 +44,9 @@ class Arrived:
     problem: str = ""
 
 
-def keeping(arrived: Arrived, followers: Iterable[AnyEvent] = (), identity: str = "") -> Written:
+def keeping(arrived: Arrived, followers: Iterable[AnyEvent] = (), identity: str = "") -> EncodedEvent:
     """Return the command to keep it. `followers` are the events that were made of it; `identity` is its own id."""
-    data = made(
+    data = construct_trusted(
         RawReportKeep,
         came_by=arrived.came_by,
         outcome=arrived.outcome,
@@ -58,7 +58,7 @@ def keeping(arrived: Arrived, followers: Iterable[AnyEvent] = (), identity: str 
         time=datetime.now(UTC),
     )
     own = identity or ids.of_bytes(arrived.tenant, arrived.body)
-    return written(data, id=own, source=SOURCE, tenant=arrived.tenant)
+    return encode_event(data, id=own, source=SOURCE, tenant=arrived.tenant)
 
 
 def telling(followers: Sequence[AnyEvent]) -> bool:
@@ -102,4 +102,4 @@ def _mentions(followers: Iterable[AnyEvent]) -> Iterable[Mention]:
         if isinstance(follower.data, BounceReceived):
             events.append(ids.derived(follower.id, BounceClassified.TYPE))
     for (address, mailing), events in found.items():
-        yield made(Mention, events=events, address=address, mailing=mailing)
+        yield construct_trusted(Mention, events=events, address=address, mailing=mailing)

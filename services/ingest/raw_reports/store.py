@@ -11,9 +11,10 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
+from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.raw_reports.report import unpacked
-from shared.database import Connection, Pool, open_pool, queries
-from shared.errors import InvalidSettings, Unavailable
+from shared.database.pool import Connection, Pool, open_pool
+from shared.database.queries import queries
 
 Q = queries(Path(__file__).parents[1] / "queries.sql")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
-from shared.security import Caller, requires
+from shared.http.auth import Caller, requires
 
 MAX_ADDRESSES = 10_000
 MAX_CHARACTERS = 1_000

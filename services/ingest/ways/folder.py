@@ -17,11 +17,11 @@ from typing import Any
 
 import structlog
 
+from returpost.bounces.mail.mbox import messages
+from returpost.errors import ReturpostError, Unavailable
 from services.ingest.mailroom import MAX_MAIL
 from services.ingest.ways.settings import Folder
 from services.ingest.ways.sorting import Sorter
-from shared.errors import ReturpostError, Unavailable
-from shared.mbox import messages
 
 AT_ONCE = 50
 TAKING, TAKEN, FAILED = ".taking", ".taken", ".failed"

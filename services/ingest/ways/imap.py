@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import structlog
 
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from services.ingest.mailroom import MAX_MAIL
 from services.ingest.ways.imap_connection import Imap
 from services.ingest.ways.settings import Mailbox, OAuth, secret
 from services.ingest.ways.sorting import Sorter
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
 
 AT_ONCE = 50
 """Mails that are fetched together, and moved together when all of them are in."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.errors import InvalidSettings, ReturpostError, Unavailable
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 MAX_LINE = 1024 * 1024
 MAX_LITERAL = 64 * 1024 * 1024

@@ -33,9 +33,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared.addresses import normalise
-from shared.contracts import Name
-from shared.errors import InvalidAddress, InvalidSettings, words
+from returpost.contracts import Name
+from returpost.contracts.addresses import normalise
+from returpost.errors import InvalidAddress, InvalidSettings, words
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 

@@ -15,10 +15,10 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from prometheus_client import Counter as Metric
 
+from returpost.errors import InvalidSettings
 from services.ingest.mailroom import MAX_MAIL, Mailroom
 from services.ingest.ways.settings import Listener, Recipient, Ways, tls_of
-from shared.errors import InvalidSettings
-from shared.faults import is_infrastructure
+from shared.transient_errors import is_infrastructure
 
 MAX_LINE = 256 * 1024
 """Reports hold messages of others, who do not always keep to 998 octets a line."""

@@ -3,9 +3,9 @@
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 
+from returpost.errors import InvalidMessage
 from services.ingest.mailroom import Mailroom
 from services.ingest.ways.settings import Folder, Mailbox, Ways
-from shared.errors import InvalidMessage
 
 MAX_HEADERS = 64 * 1024
 _SENT_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to")

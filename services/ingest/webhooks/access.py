@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from cryptography.x509 import Certificate
 
-from services.ingest.webhooks.found import inner
+from returpost.bounces.providers.normalized_result import inner
 from services.ingest.webhooks.keys import postal, public_key, sendgrid, sns, sns_certificate_address
 from services.ingest.webhooks.settings import PREFIX, WebhookSettings
 from services.ingest.webhooks.signatures import (

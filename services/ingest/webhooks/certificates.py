@@ -30,9 +30,9 @@ from cryptography.x509 import (
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from returpost.errors import InvalidSettings
 from services.ingest.webhooks.settings import PREFIX
 from services.ingest.webhooks.signatures import Refused
-from shared.errors import InvalidSettings
 
 MAX_CHAIN = 4
 """Certificates below the root; Amazon has two."""

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import Certificate
 
-from services.ingest.webhooks.found import moment, text_of
+from returpost.bounces.providers.normalized_result import moment, text_of
+from returpost.errors import InvalidMessage
 from services.ingest.webhooks.signatures import Refused, fresh, is_sns_address
-from shared.errors import InvalidMessage
 
 MIN_RSA = 1024
 """Bits; Postal makes keys of 1024."""

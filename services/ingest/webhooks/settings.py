@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.errors import InvalidSettings, words
+from returpost.errors import InvalidSettings, words
 
 PREFIX = "RETURPOST_INGEST_WEBHOOK_"
 MIN_SECRET = 16

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 from typing import Any
 
-from shared.errors import ReturpostError
+from returpost.errors import ReturpostError
 
 _SNS = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s@]*\Z")
 

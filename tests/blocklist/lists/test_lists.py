@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.lists.entry import Entry, Fault, Kind, moment
 from services.blocklist.lists.reading import Format, Found, ListReader
 from services.blocklist.lists.writing import ListWriter
-from shared.vocabulary import BlockCause, Reason
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANN, BOB, CID = "ann@example.com", "bob@example.com", "cid@example.com"

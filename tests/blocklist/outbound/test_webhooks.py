@@ -13,7 +13,7 @@ from services.blocklist.outbound import schedule, signing
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound.receiver import Posted, Receiver, never, receiving
 from tests.blocklist.process import killed
-from tests.world import TENANT, Running, World, eventually
+from tests.harness import TENANT, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

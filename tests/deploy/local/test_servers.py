@@ -16,11 +16,11 @@ import psycopg
 import pytest
 
 from deploy.local import postgres, rabbitmq
-from deploy.local.backing import rabbit_in, read_running, start_backing, stop_all
+from deploy.local.backing_services import rabbit_in, read_running, start_backing, stop_all
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import Logs, free_port, recall, remember
 from deploy.local.rabbitmq import RabbitNode, find_binaries
-from tests.world import eventually
+from tests.harness import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.faults]
 
@@ -144,7 +144,7 @@ def test_the_second_attaches_and_the_last_one_stops(tmp_path: Path, monkeypatch:
     backing = start_backing(tmp_path)
     try:
         script = (
-            "import sys; from pathlib import Path; from deploy.local.backing import start_backing;"
+            "import sys; from pathlib import Path; from deploy.local.backing_services import start_backing;"
             "backing = start_backing(Path(sys.argv[1])); print(backing.amqp_url, backing.database_url); backing.stop()"
         )
         other = subprocess.run(
@@ -161,7 +161,7 @@ def test_the_second_attaches_and_the_last_one_stops(tmp_path: Path, monkeypatch:
 
 def test_what_a_killed_owner_left_is_found_and_stopped(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; from deploy.local.backing import start_backing;"
+        "import os, signal, sys; from pathlib import Path; from deploy.local.backing_services import start_backing;"
         "start_backing(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=120)
@@ -206,7 +206,7 @@ def python_of_nobody(folder: Path) -> str | None:
     """Return a Python that an ordinary user may run, and that can read what is installed here."""
     for python in (sys.executable, "/usr/bin/python3"):
         try:
-            if as_nobody(python, "-c", "import psutil, deploy.local.backing", folder=folder).returncode == 0:
+            if as_nobody(python, "-c", "import psutil, deploy.local.backing_services", folder=folder).returncode == 0:
                 return python
         except OSError:
             continue
@@ -221,7 +221,7 @@ def test_an_ordinary_user_can_start_both(tmp_path: Path) -> None:
     for above in folder.parents:
         above.chmod(above.stat().st_mode | 0o001)
     script = (
-        "import sys; from pathlib import Path; from deploy.local.backing import start_backing;"
+        "import sys; from pathlib import Path; from deploy.local.backing_services import start_backing;"
         "backing = start_backing(Path(sys.argv[1])); backing.stop(); print('done')"
     )
     python = python_of_nobody(folder)

@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from returpost.samples import paths
+from deploy.demo.samples import paths
+from returpost.amqp.publisher import Message, Publishes
+from returpost.contracts import AddressErased, BounceClassified, RawOutcome, RawReportKeep, ids
+from returpost.contracts.cloudevents import event
+from returpost.contracts.routing import DEAD_LETTERS
+from returpost.errors import InvalidSettings
 from services.ingest import provider_events
 from services.ingest.app import create
 from services.ingest.pace import Pace
@@ -18,16 +23,10 @@ from services.ingest.raw_reports import store
 from services.ingest.raw_reports.store import Q
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import WebhookSettings
-from shared import ids
-from shared.cloudevents import event
-from shared.contracts import AddressErased, BounceClassified, RawOutcome, RawReportKeep
-from shared.database import connect
-from shared.errors import InvalidSettings
-from shared.outbox import Direct
-from shared.publisher import Message, Publishes
-from shared.topology import DEAD_LETTERS
-from tests.ingest.hearing import BOUNCED, RECORDED, heard
-from tests.world import TENANT, Running, World, eventually
+from shared.database.pool import connect
+from shared.messaging.direct_publisher import DirectPublisher
+from tests.harness import TENANT, Running, World, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, heard
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -130,7 +129,7 @@ async def test_originals_make_way_for_a_crowd_and_none_is_lost(
     world: World, ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pace, effects = Counted(), ingest.service.effects
-    assert isinstance(effects, Direct)
+    assert isinstance(effects, DirectPublisher)
     gate = effects._publisher = Gate(effects._publisher)
     monkeypatch.setattr(provider_events, "PACE", pace)
     crowd = [

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost.contracts import AddressValidate, Validity
+from returpost.contracts.cloudevents import event
+from returpost.contracts.routing import EVENTS
+from returpost.errors import InvalidSettings
+from returpost.validation.domains import Domains, Mail
+from returpost.validation.lists import load
+from returpost.validation.suggestion import Suggestions
+from returpost.validation.validator import Validator
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from services.ingest.validation.domains import Domains, Mail
-from services.ingest.validation.lists import load
-from services.ingest.validation.suggestion import Suggestions
-from services.ingest.validation.validator import Validator
-from shared.cloudevents import event
-from shared.contracts import AddressValidate, Validity
-from shared.errors import InvalidSettings
-from shared.topology import EVENTS
+from tests.harness import TENANT, World, eventually
 from tests.ingest.validation.name_server import Zone, name_server
-from tests.world import TENANT, World, eventually
 
 ZONE: Zone = {
     "good.no": {"MX": ["10 mx.good.no."]},

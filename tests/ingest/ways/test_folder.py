@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from returpost.samples import paths
+from deploy.demo.samples import paths
+from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways.sorting import sent_to
-from shared.topology import DEAD_LETTERS
 from tests.client.proxy import proxy
-from tests.ingest.hearing import BOUNCED, heard
-from tests.world import Running, World, eventually
+from tests.harness import Running, World, eventually
+from tests.ingest.probes import BOUNCED, heard
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -16,16 +16,16 @@ from uuid import uuid4
 
 import pytest
 
-from returpost.samples import paths
+from deploy.demo.samples import paths
+from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways.imap_connection import Imap
-from shared.topology import DEAD_LETTERS
 from tests.client.proxy import proxy
-from tests.ingest.hearing import BOUNCED, heard
+from tests.harness import PATIENCE, TOKEN_KEY, Running, World, eventually
+from tests.ingest.probes import BOUNCED, heard
 from tests.ingest.ways.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.ways.proof import certificate
-from tests.world import PATIENCE, TOKEN_KEY, Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from returpost.samples import paths
+from deploy.demo.samples import paths
+from returpost.contracts.routing import DEAD_LETTERS
+from returpost.errors import InvalidSettings
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways import settings as ways_settings
-from shared.errors import InvalidSettings
-from shared.topology import DEAD_LETTERS
 from tests.client.proxy import proxy
-from tests.ingest.hearing import BOUNCED, heard
+from tests.harness import Running, World, eventually
+from tests.ingest.probes import BOUNCED, heard
 from tests.ingest.ways.proof import certificate
-from tests.world import Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
+from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
 
 ANN = "ann@example.com"
 BOB = "bob@example.com"

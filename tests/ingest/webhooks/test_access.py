@@ -9,11 +9,11 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from returpost.errors import Unavailable
 from services.ingest.webhook_api import fetch
 from services.ingest.webhooks.access import Request, admit, certificate_address, stop
 from services.ingest.webhooks.settings import WebhookSettings
 from services.ingest.webhooks.signatures import Refused, Tokens
-from shared.errors import Unavailable
 from tests.ingest.webhooks.test_signatures import KEY, NOTICE, NOW, STAMP, Signer, curve, folder, hmac_of, rsa
 
 __all__ = ["curve", "folder", "rsa"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import load_pem_x509_certificates
 
+from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.webhook_api import MAX_CERTIFICATES, Webhooks
 from services.ingest.webhooks.certificates import believe, certificates, issuer_address, names_of_sns, roots_in
 from services.ingest.webhooks.settings import WebhookSettings
-from shared.errors import InvalidSettings, Unavailable
 from tests.ingest.webhooks.test_signatures import openssl, refusal
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from shared.topology import COMMANDS, DEAD_LETTERS, sender_user
-from tests.ingest.hearing import BOUNCED, RECORDED, heard
+from shared.messaging.topology import sender_user
+from tests.harness import Running, World, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, heard
 from tests.ingest.webhooks.saying import ANN, BOB
-from tests.world import Running, World, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

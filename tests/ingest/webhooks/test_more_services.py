@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from services.ingest.webhooks import Found
+from returpost.bounces.providers import Found
 from tests.ingest.webhooks.saying import ANN, BOB, EPOCH, TIME, items, told
 
 LISTED = "recipient address was suppressed"

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from services.ingest.webhooks import PROVIDERS, Found, read
-from services.ingest.webhooks.events import events_of_found
-from tests.ingest.test_fuzz import BODIES
+from returpost.bounces.events.payloads import events_of_found
+from returpost.bounces.providers import PROVIDERS, Found, read
+from tests.bounces.test_fuzz import BODIES
 
 
 def ids_of(provider: str, payload: Any, tenant: str = "acme", **layout: Any) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.webhooks import Found
+from returpost.bounces.providers import Found
 from tests.ingest.webhooks.saying import ANN, EPOCH, TIME, items, told
 
 LISTED = "recipient address was suppressed"

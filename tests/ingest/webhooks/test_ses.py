@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.mail import ParsedMail
-from services.ingest.mail_events import mailing_of
-from services.ingest.webhooks import Found
+from returpost.bounces.events.mails import mailing_of
+from returpost.bounces.mail import ParsedMail
+from returpost.bounces.providers import Found
 from tests.ingest.webhooks.saying import ANN, BOB, TIME, items, told
 
 STAMP = "2026-03-01T10:00:00.000Z"

@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.classifier.rules import load
-from services.classifier.verdict import classify
-from services.ingest.webhooks import PROVIDERS, Found, Ignored, Kept, read
-from services.ingest.webhooks.events import events_of_found
-from services.ingest.webhooks.found import diagnostic, mailing_of, moment
-from shared import ids
-from shared.contracts import MAX_DIAGNOSTIC, BounceReceived, Reason
-from shared.errors import InvalidMessage
+from returpost.bounces.events.payloads import events_of_found
+from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
+from returpost.bounces.providers.normalized_result import diagnostic, mailing_of, moment
+from returpost.bounces.rules import load
+from returpost.bounces.verdict import classify
+from returpost.contracts import MAX_DIAGNOSTIC, BounceReceived, Reason, ids
+from returpost.errors import InvalidMessage
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, items
 

@@ -12,20 +12,20 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from returpost.amqp.publisher import Message
+from returpost.contracts import ProviderTold
+from returpost.contracts.cloudevents import event
+from returpost.contracts.routing import DEAD_LETTERS
+from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX, load
-from shared.cloudevents import event
-from shared.contracts import ProviderTold
-from shared.errors import InvalidSettings, Unavailable
-from shared.publisher import Message
-from shared.topology import DEAD_LETTERS
-from tests.ingest.hearing import heard
+from tests.harness import Running, World, eventually
+from tests.ingest.probes import heard
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.saying import ANN, BOB
 from tests.ingest.webhooks.test_certificates import ISSUER, Authority, between, leaf, root
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
-from tests.world import Running, World, eventually
 
 __all__ = ["between", "folder", "root", "rsa"]
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -1,0 +1,38 @@
+"""`returpost down`: stop what runs, from another terminal."""
+
+import os
+import signal
+import time
+from typing import Annotated
+
+import typer
+
+from returpost.cli.options import FOLDER, Folder
+from returpost.errors import ReturpostError
+
+POLL_SECONDS = 0.1
+
+
+def down(
+    directory: Folder = FOLDER,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until all has stopped.")] = 60.0,
+) -> None:
+    """Stop what `returpost up` or `returpost demo` has started: what is in hand is finished first.
+
+    Exit code 0 also when nothing runs.
+    """
+    from returpost.cli.installation import Home
+    from returpost.cli.terminal import say
+
+    home = Home(directory)
+    found = home.running()
+    if found is None:
+        say("nothing runs")
+        return
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while home.held():
+        if time.monotonic() > deadline:
+            raise ReturpostError(f"process {found.pid} has not stopped after {timeout:g} s; it may be killed")
+        time.sleep(POLL_SECONDS)
+    say("stopped")

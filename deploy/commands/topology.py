@@ -1,0 +1,89 @@
+"""`returpost topology`: exchanges, queues and users of the broker."""
+
+from typing import Annotated
+
+import typer
+
+from returpost.cli.env_config import setting
+from returpost.cli.installation import Home
+from returpost.cli.options import FOLDER, SENDERS, Folder, Json, RecreateStreams, Senders
+from returpost.errors import InvalidSettings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Declare or show exchanges, queues and users of the broker."
+)
+
+Crms = Annotated[str, typer.Option(help="Names of the CRMs, by commas; each gets a user.")]
+
+
+@app.command()
+def apply(
+    senders: Senders = SENDERS, crms: Crms = "", directory: Folder = FOLDER, recreate_streams: RecreateStreams = False
+) -> None:
+    """Declare the topology at RETURPOST_AMQP_URL, and its users through RETURPOST_AMQP_MANAGEMENT_URL; removes nothing.
+
+    Streams keep events for RETURPOST_STREAM_DAYS (30) days; a stream that is there with another number stays as it is
+    until --recreate-streams: what it keeps is lost to who has not read it, the database stays as it is.
+
+    Passwords are RETURPOST_<SERVICE>_AMQP_PASSWORD and RETURPOST_SENDER_<NAME>_AMQP_PASSWORD, else those of the
+    installation. Without a management URL no users are made, and all share the given one.
+
+    \b
+    returpost topology apply --senders newsletter,invoices --crms crm
+    """
+    from deploy import broker
+    from deploy.commands.up import senders_of
+    from deploy.local.local_stack import secrets_of, streams_of
+    from returpost.cli.options import names
+    from returpost.cli.terminal import say
+
+    home = Home(directory)
+    amqp_url, management_url = _broker(home)
+    who, readers = senders_of(senders), names(crms, "--crms")
+    made = broker.apply(
+        amqp_url, management_url, who, secrets_of(home, who, readers).broker, readers, streams_of(recreate_streams)
+    )
+    say(f"declared; {len(made)} users" if management_url else "declared; no management URL, so no users were made")
+
+
+@app.command()
+def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = FOLDER) -> None:
+    """Show the topology, and what of it is at the broker when there is one.
+
+    Exit code 1 when a queue is missing there.
+    """
+    from deploy import broker
+    from deploy.commands.up import senders_of
+    from returpost.cli.terminal import err, out, print_json, table
+    from shared.messaging import topology
+
+    who = senders_of(senders)
+    if as_json:
+        print_json(topology.definitions(who))
+    try:
+        url, _ = _broker(Home(directory))
+        states = {state.name: state for state in broker.states(url, who)}
+    except InvalidSettings:
+        states = {}
+    rows = []
+    for queue in topology.queues(who):
+        state = states.get(queue.name)
+        bound = "\n".join(f"{binding.exchange}  {binding.key}" for binding in queue.bindings)
+        there = "not asked" if state is None else "yes" if state.exists else "missing"
+        rows.append((queue.name, queue.arguments["x-queue-type"], bound, there))
+    if not as_json:
+        out.print(table(None, ("queue", "type", "bound to", "at the broker"), rows))
+    missing = [state.name for state in states.values() if not state.exists]
+    if missing:
+        err.print(f"{len(missing)} queues are missing at the broker; `returpost topology apply` declares them")
+        raise typer.Exit(1)
+
+
+def _broker(home: Home) -> tuple[str, str | None]:
+    """Return AMQP and management URL: the environment's, else of what runs here. Raises `InvalidSettings`."""
+    found = home.running()
+    if url := setting("AMQP_URL"):
+        return url, setting("AMQP_MANAGEMENT_URL")
+    if found is None:
+        raise InvalidSettings("RETURPOST_AMQP_URL is not set, and nothing runs here")
+    return found.amqp_url, found.management_url

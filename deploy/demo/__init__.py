@@ -1,0 +1,1 @@
+"""The demonstration: a simulated mailing, sample mails, and what must become of them."""

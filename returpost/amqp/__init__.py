@@ -1,0 +1,1 @@
+"""RabbitMQ for clients and services alike: connections with time limits, confirmed publishing, stream reading."""

@@ -1,0 +1,98 @@
+"""Whether a mail is the notice of a failed or delayed delivery, when nothing machine-readable in it says so."""
+
+import re
+from collections.abc import Mapping
+
+import re2
+
+from returpost.bounces.mail import formats, mime, original_message, text_reports
+from returpost.bounces.mail.report import address
+from returpost.contracts.enums import Kind
+
+FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
+_RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
+"""Headers that a returned message has, and one that a person quotes has not."""
+_NOBODY = re.compile(
+    r"(?i)\b(?:do[._-]?not[._-]?reply|no[._-]?reply|ne[._-]?pas[._-]?repondre|nicht[._-]?antworten|keine[._-]?antwort"
+    r"|(?:svar[._-]?ikke|ikke[._-]?svar)|no[._-]?(?:responder|responda)|nao[._-]?responda|non[._-]?rispondere)"
+)
+"""Under these addresses programs write, and no person."""
+_DIGEST = re2.compile(
+    r"(?i)(?:quarantined?|spam|junk|held|quarantäne|karantene|karantän|quarantaine|cuarentena|quarentena|quarantena"
+    r"|kwarantann\w*|карантин\w*|隔離|隔离)[ -]?(?:e?-?mails?|messages?|nachrichten|meldinger)?"
+    r"[ -]?(?:summary|digest|report|list|notification|overview|bericht|zusammenfassung|übersicht|rapport"
+    r"|sammendrag|oversikt|resum[eo]n?|informe|通知|報告|报告)"
+    r"|(?:summary|digest|report|list|overview|rapport|résumé|resumen|informe|resumo|riepilogo|отч[её]т)"
+    r" (?:of|for|de|de la|da|della|о)? ?(?:your |the )?(?:quarantine|spam|held|quarantaine|cuarentena|quarentena"
+    r"|quarantena|карантин)"
+)
+"""What a filter has kept back from its own user: his mails, not ours."""
+
+
+def is_notice(
+    root: mime.Part,
+    notice: str,
+    original: Mapping[str, str],
+    recognised: formats.Recognised,
+    automatic: Kind | None,
+) -> bool:
+    """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
+    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _DIGEST.search(root.header("subject")):
+        return False
+    if any(name in root.headers for name in FAILED_HEADERS):
+        return True
+    author, path = root.header("from").lower(), root.header("return-path").lower().strip()
+    empty_path = "<>" in (path, author.strip())
+    if any(part.message.content_type == "multipart/report" for part in original_message.messages_of(root)):
+        return empty_path
+    # Who mails to many has a return path that is named after bounces.
+    daemon = any(name in author for name in formats.DAEMONS) or any(name in path for name in formats.MTAS)
+    said = recognised.said
+    if automatic and not daemon:
+        return recognised.format is not None and said
+    shown = not _RETURNED.isdisjoint(original) or bool(text_reports.CODED.search(notice[:16384]))
+    if recognised.format and recognised.format.alone:
+        return True
+    listed = any(name in root.headers for name in formats.LISTS)
+    if empty_path or (daemon and not listed):
+        if said or (shown and (recognised.format is not None or (daemon and (empty_path or not path)))):
+            return True
+        program = any(name in f"{author} {path}" for name in formats.MTAS)
+        return (program or (daemon and (empty_path or shown))) and bool(_others(root, notice))
+    if not said or listed or "in-reply-to" in root.headers:
+        return False
+    return _is_notice_of_somebody(root, notice, recognised, shown)
+
+
+def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Recognised, shown: bool) -> bool:
+    """Judge what comes from an address that is no program's by name, with words of a failed delivery in it.
+
+    An address of the author's own domain on a line is a failed recipient's only if the notice speaks of recipients or
+    shows a reply: whoever writes of a parcel that was not delivered gives the address of a help desk.
+    """
+    if recognised.format is not None and shown:
+        return True
+    if not recognised.failure:
+        return False
+    failed = formats.recognise(root.header("subject")).failure
+    if _NOBODY.search(root.header("from")) and _is_told_in_a_sentence(root, notice, failed):
+        return True
+    if not failed:
+        return False
+    own = (address(root.header("from")) or "").rpartition("@")[2]
+    told = _others(root, notice)
+    foreign = any(block.recipient.rpartition("@")[2] != own for block in told)
+    return foreign or (bool(told) and (shown or text_reports.announces(notice)))
+
+
+def _is_told_in_a_sentence(root: mime.Part, notice: str, failed: bool) -> bool:
+    return any(
+        named != address(root.header("to")) and (failed or formats.recognise(sentence).failure)
+        for sentence, named in text_reports.destined(notice)
+    )
+
+
+def _others(root: mime.Part, notice: str) -> list[text_reports.Block]:
+    """Return what stands on lines of its own in the notice, but for the author."""
+    author = (address(root.header("from")) or "").lower()
+    return [block for block in text_reports.blocks(notice) if block.recipient.lower() != author]

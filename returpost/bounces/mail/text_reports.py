@@ -1,0 +1,288 @@
+"""Recipients and reasons out of the human-readable text of a notice, whoever wrote it.
+
+The notices differ in words but hardly in form: a sentence that says "the following", then each address on a line of
+its own (bare, in angle brackets, behind a label or with its reason behind it), the reason in the lines after it, and
+at last a copy of the message. So one reader serves all; `formats` only names them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import re2
+
+from returpost.bounces.mail.report import MAX_RECIPIENTS, address
+
+MAX_LINES = 1_500
+MAX_LINE = 1_000
+MAX_DETAIL = 1_500
+
+CODED = re.compile(r"(?<![\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])")
+"""The code of a reply in a line."""
+_COPY = re2.compile(
+    r"(?im)^[ \t>*-]*(?:"
+    r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message"
+    r"|message header"
+    r"|the message|message follows|headers? of|received header|forwarded message|undelivered message|begin)"
+    r"|original message headers?:|original message follows|a copy of (?:your|the) (?:original )?message"
+    r"|(?:the )?headers? of (?:the |your )?(?:original|returned) message|the original message (?:header|is|was:)"
+    r"|message header follows"
+    r"|the first \d+ bytes of|(?:here|below) is (?:a copy of )?(?:the|your) (?:original|returned|message)"
+    r"|исходное сообщение|ursprüngliche (?:nachrichten|nachricht)|opprinnelige meldingshoder"
+    r"|en-têtes? de message d'origine"
+    r").*$"
+    r"|^(?:return-path|received|dkim-signature|x-originating-ip|x-received|arc-seal): "
+)
+# Classes by range and repeats without bounds keep the automata small; the lines are bounded instead.
+_FORWARDED = re.compile(
+    r"(?i)[ \t>*-]*(?:original message|forwarded message|begin forwarded|ursprüngliche nachricht)\b"
+)
+"""What stands above a notice that a rule or a person has sent on, and above a message that an MTA returns."""
+_DOMAIN = r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
+_ADDRESS = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)""" + _DOMAIN
+_WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[\],;:"`@：；、。，（）「」]*""" + _DOMAIN
+"""Only within angle brackets: elsewhere a language may write `d'ann@example.com`."""
+_LABEL = (
+    r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
+    r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
+    r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail"
+    r"|e-?mail) to(?: the following \w+)?"
+    r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
+    r"|(?:failed|unable) to deliver to|(?:could not|cannot) be delivered to"
+    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先"
+    r"|送信先|収件人|收件人)"
+)
+_ON_ITS_LINE = re2.compile(
+    rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:{_LABEL}[ \t]*[:：]?[ \t]*(?:rfc822;[ \t]*)?)?"
+    rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
+    r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
+    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
+    r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
+)
+# What most of them write, found in a tenth of the time.
+_USUAL = re.compile(
+    r"[ \t]{0,60}<([a-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[a-z0-9.-]{1,255})>[ \t]{0,20}(?:\Z|:[ \t]{0,60}(.*)\Z)",
+    re.IGNORECASE,
+)
+_IN_COMMAND = re2.compile(rf"(?i)(?:^|[\s(])(?:>>> )?(?:rcpt to|to)[ ]?:[ ]?<({_ADDRESS})>")
+_AFTER_CODE = re2.compile(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
+_IN_SENTENCE = re2.compile(
+    rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to"
+    rf"|for|an|für|à|para|pour|til|till)"
+    rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
+)
+_DESTINED = re2.compile(
+    r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|vaš[ei]"
+    r"|va[šs]u|ваш[еу]?|ваше|el|az ön) (?:e-?mail|mail|message|nachricht|sendung|melding|meddelande|besked|bericht"
+    r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zprávu?|správu?|poruka|levelét|üzenetét|письмо"
+    r"|сообщение|лист)|viestiäsi|iletiniz)"
+    rf"(?:[ \t]+[^\s@.:]+){{0,6}}[ \t]+[<\"'(]?({_ADDRESS})[>\"')]?"
+)
+"""An address in one breath with *your* message, which was to go there."""
+_WHEN = re.compile(r"(?:on|am|den|le|el|il|em|op|dnia|dne) ", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s|\n\s*\n")
+_ANY = re2.compile(rf"({_ADDRESS})")
+_SEVERAL = re2.compile(rf"(?:^|[:：])[ \t]*(<?{_ADDRESS}>?(?:[ \t]*[,;][ \t]*<?{_ADDRESS}>?)+)[ \t]*[.]?$")
+_RECIPIENTS = re2.compile(
+    r"(?i)recipients?\b|addressee|following (?:e-?mail )?address|empfänger|mottaker|modtager|mottagare|vastaanottaj"
+    r"|destinat|ontvanger|geadresseerde|odbiorc|adresat|příjem|címzett|alıcı|получател|адресат|одержувач|παραλήπτ"
+    r"|宛先|受信者|收件人|收件者|받는 ?사람|수신자|מענים|المستلم"
+)
+_GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
+_BEGIN = re2.compile(
+    r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
+    r"|addresses)|not delivered to|delivery to"
+    r"|did not reach|failed recipient|following.{0,40}(?:failed|rejected)|delivery errors|delivery problems"
+    r"|fatal errors"
+    r"|folgende|følgende|följande|destinataires? suivants?|siguientes? destinatario|seguent[ei] destinatar"
+    r"|получател|下記|以下"
+    r"|failure reasons|could not be (?:delivered|sent)|couldn[’']t be delivered"
+)
+_REPLY = re.compile(r"[45]\d\d[ -]")
+"""What some write below the line that should have the message below it."""
+_BOILERPLATE = re.compile(
+    r"[ \t]*(?:hi[.!,]|hello|dear |please reply to|if you (?:feel|believe) "
+    r"|your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
+    r"|no action is|please do not reply"
+    r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting"
+    r"|received-from)-mta:"
+    r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own"
+    r"|message details|from: |cc: |size \(|number of|mail from:"
+    r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on"
+    r"|-{4,}[ \w]*-*$)",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"\s{0,20}(?:to|cc|bcc|from|reply-to)\s{0,9}:", re.IGNORECASE)
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_GENERIC_WORDS = """
+ error smtp mail message delivery failed failure permanent temporary rejected requested action not taken aborted the
+to of for is was your my this an service unavailable transaction undeliverable unknown general other undefined status
+remote server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data
+rcpt command in reply from mx by domain hop next local
+"""
+_GENERIC = frozenset(_GENERIC_WORDS.split())
+
+
+@dataclass(slots=True)
+class Block:
+    """A recipient with the lines that are about it; `generated_from` is the address that was mailed, if it tells."""
+
+    recipient: str
+    details: list[str] = field(default_factory=list)
+    generated_from: str | None = None
+
+    @property
+    def detail(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.details)[:MAX_DETAIL]
+
+
+def cut(text: str) -> tuple[str, str]:
+    """Return the notice, and the copy of the message that follows it; in what a rule has forwarded, the copy is one."""
+    data = text.encode()
+    found = _COPY.search(data)
+    if found and _FORWARDED.match(found[0].decode()) and not data[: found.start()].strip():
+        data = data[found.end() :].lstrip().partition(b"\n\n")[2]
+        text = data.decode()
+        found = _COPY.search(data)
+    if not found:
+        return text, ""
+    # A header's own line belongs to the copy; a separator does not.
+    header = found[0].endswith(b": ")
+    copy = data[found.start() if header else found.end() :].decode().lstrip("\n- \t")
+    return (text, "") if _REPLY.match(copy) else (data[: found.start()].decode(), copy)
+
+
+def telling(text: str) -> bool:
+    """Say whether the text gives a reason: not codes and addresses alone, nor words that only lead up to one (`:`)."""
+    for line in text[:MAX_DETAIL].lower().split("\n"):
+        if line.endswith((":", "：")):
+            continue
+        for piece in line.split():
+            if "@" not in piece and "://" not in piece and not _GENERIC.issuperset(_LETTERS.findall(piece)):
+                return True
+    return False
+
+
+def blocks(notice: str) -> list[Block]:
+    """Return the recipients that stand on lines of their own, each with what is said of it."""
+    lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LINES]]
+    data = "\n".join(lines).encode()
+    begin = _BEGIN.search(data)
+    found = _blocks(lines[data.count(b"\n", 0, begin.start()) :]) if begin else {}
+    if not found:
+        found = _blocks(lines)
+    for block in found.values():
+        if not telling(block.detail):
+            block.details += _mentions(lines, block)
+    return list(found.values())
+
+
+def mentioned(notice: str) -> Iterator[str]:
+    """Yield the addresses that a sentence names as a destination, the likely ones first."""
+    for pattern in (_IN_COMMAND, _IN_SENTENCE, _ANY):
+        for text in pattern.findall(notice)[:50]:
+            if found := address(text):
+                yield found
+
+
+def destined(notice: str) -> Iterator[tuple[str, str]]:
+    """Yield the sentences that state where a message of the reader's was to go, each with the address."""
+    for sentence in _SENTENCE.split(notice[:4096])[:40]:
+        stated = "@" in sentence and not sentence.endswith("?")
+        named = _DESTINED.search(" ".join(sentence.split())) if stated else None
+        if named and (found := address(named[1])):
+            yield sentence, found
+
+
+def remainder(notice: str) -> str:
+    """Return what the notice says when greetings, lines of addresses and rules are left out."""
+    kept = [
+        line.strip()
+        for line in notice.split("\n")[:MAX_LINES]
+        if line.strip() and not _BOILERPLATE.match(line[:MAX_LINE]) and not ("@" in line and not telling(line))
+    ]
+    text = "\n".join(kept)[:MAX_DETAIL]
+    return text if telling(text) else notice.strip()[:MAX_DETAIL]
+
+
+def announces(notice: str) -> bool:
+    """Say whether the notice speaks of recipients."""
+    return bool(_RECIPIENTS.search(notice))
+
+
+def _blocks(lines: list[str]) -> dict[str, Block]:
+    found: dict[str, Block] = {}
+    block: Block | None = None
+    paragraphs = 0
+    for line in lines:
+        named = _named(line) if "@" in line else None
+        if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
+            block = _add_all(found, several[1]) or block
+            paragraphs = 0
+            continue
+        if named and len(found) < MAX_RECIPIENTS:
+            recipient, rest = named
+            block = found.setdefault(recipient.lower(), Block(recipient))
+            paragraphs = 0
+            line = rest
+            if not rest:
+                continue
+        if block is None:
+            continue
+        if not line.strip():
+            if block.details:
+                paragraphs += 1
+                if paragraphs > 2 or telling(block.detail):
+                    block = None
+            continue
+        if "@" in line and (origin := _GENERATED.search(line)):
+            block.generated_from = address(origin[1])
+        elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
+            block.details.append(line.strip())
+    return found
+
+
+def _add_all(found: dict[str, Block], listed: str) -> Block | None:
+    """Add the recipients that stand on one line, with commas between; what is said after them is said of all."""
+    details: list[str] = []
+    block = None
+    for text in listed.replace(";", ",").split(",")[: MAX_RECIPIENTS - len(found)]:
+        if recipient := address(text):
+            block = found.setdefault(recipient.lower(), Block(recipient, details))
+    return block
+
+
+def _named(line: str) -> tuple[str, str] | None:
+    """Return the recipient that the line is about, and what it says behind it."""
+    usual = _USUAL.match(line)
+    if usual and (recipient := address(usual[1])):
+        return recipient, usual[2] or ""
+    on_line = _ON_ITS_LINE.search(line)
+    if on_line and (recipient := address(on_line[1].strip("[]'\""))):
+        mark, rest = on_line[3], on_line[4]
+        reason = on_line[2] or ""
+        rest = "" if _WHEN.match(mark) else rest
+        return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
+    after_code = _AFTER_CODE.search(line) if line[:1] in ("4", "5") else None
+    if after_code and (recipient := address(after_code[1])):
+        return recipient, line
+    command = _IN_COMMAND.search(line) if line.lstrip()[:4].lower().startswith((">>>", "rcpt")) else None
+    if command and (recipient := address(command[1])):
+        return recipient, ""
+    return None
+
+
+def _mentions(lines: list[str], block: Block) -> list[str]:
+    """Return the lines elsewhere that are about the recipient: those of a transcript, with the answers to it."""
+    wanted, found, answers = block.recipient.lower(), list[str](), False
+    for line in lines:
+        if wanted in line.lower():
+            answers = line.startswith(">>>")
+            if not answers and telling(line) and line.strip() not in block.details:
+                found.append(line.strip())
+        elif answers and line.startswith("<<<"):
+            found.append(line.strip())
+        else:
+            answers = False
+    return found[:20]

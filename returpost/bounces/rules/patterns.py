@@ -1,0 +1,33 @@
+"""How patterns are compiled: RE2, whose time is linear in the text."""
+
+from typing import Any
+
+import re2
+
+from returpost.bounces.rules.model import Placed
+from returpost.errors import InvalidSettings
+
+MEMORY_OTHER = 32 << 20
+"""What the automaton for texts that are not all ASCII may take, in bytes: they are fewer."""
+MEMORY = 96 << 20
+"""What an automaton may take, in bytes. It is built as texts are seen; when it is full, anew."""
+
+
+def options() -> Any:
+    """Return how patterns are compiled."""
+    chosen = re2.Options()
+    chosen.never_capture = True
+    chosen.max_mem = MEMORY
+    chosen.log_errors = False
+    return chosen
+
+
+def compiled(placed: Placed, pattern: str) -> Any:
+    """Return the pattern of a rule. Raises `InvalidSettings`: file, rule, pattern and fault."""
+    try:
+        return re2.compile(pattern, options())
+    except re2.error as error:
+        where = f"{placed.file}: rule {placed.rule.name}"
+        said = error.args[0] if error.args else ""
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        raise InvalidSettings(f"{where}: pattern {pattern!r}: {words}") from None

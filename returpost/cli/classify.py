@@ -1,0 +1,181 @@
+"""`returpost classify`: judge bounce mails or SMTP replies here and now. Needs no broker and no database."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from returpost.bounces.mail.mbox import messages
+from returpost.cli.input_files import MBOX_ENDINGS
+
+if TYPE_CHECKING:
+    from returpost.bounces.rules import Rules
+    from returpost.contracts import Evidence, Verdict
+
+MAX_MAIL = 32 * 1024 * 1024
+WRONG_USE = 2
+SHOWN_RUNNERS_UP = 3
+
+Told = tuple[str | None, str | None, "Evidence | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One recipient of one mail, or one line, with its verdict; nothing when nothing was recognised."""
+
+    file: str
+    recipient: str | None
+    original_recipient: str | None
+    evidence: "Evidence | None"
+    verdict: "Verdict | None"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        verdict, evidence = self.verdict, self.evidence
+        return {
+            "file": self.file,
+            "recipient": self.recipient,
+            "original_recipient": self.original_recipient,
+            "type": verdict.type if verdict else "none",
+            "reason": verdict.reason if verdict else "undetermined",
+            "fault": verdict.fault if verdict else "none",
+            "dead_address": verdict.dead_address if verdict else False,
+            "status": evidence.status if evidence else None,
+            "confidence": round(verdict.confidence, 3) if verdict else 0.0,
+            "rule": verdict.rule if verdict else None,
+        }
+
+
+def classify(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Mails, mboxes, folders of them, or - for standard input.")
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line of a file is an SMTP reply or a diagnostic.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
+    rules: Annotated[Path | None, typer.Option(help="Folder with rule files of your own.")] = None,
+) -> None:
+    """Judge bounce mails or SMTP replies: the verdict, and why.
+
+    \b
+    returpost classify bounce.eml
+    returpost classify --json bounces/*.eml
+    echo "550 5.1.1 User unknown" | returpost classify --lines -
+    """
+    from returpost.bounces.rules import load
+    from returpost.bounces.verdict import classify as judge
+
+    loaded = load(rules)
+    unread = 0
+    for name in paths(files or ["-"]):
+        try:
+            body = read(name)
+        except OSError as error:
+            sys.stderr.write(f"{name}: {error.strerror or error}\n")
+            unread += 1
+            continue
+        told = of_lines(body) if lines else of_file(name, body)
+        for number, (recipient, original, evidence) in enumerate(told, 1):
+            verdict = judge(evidence, loaded) if evidence else None
+            place = f"{name}:{number}" if lines else recipient or name
+            if lines and evidence and (fault := _fault_of_line(evidence.diagnostic)):
+                sys.stderr.write(f"{place}: {fault}\n")
+            _show(Judged(name, recipient, original, evidence, verdict), place, loaded, as_json=as_json)
+    if unread:
+        raise typer.Exit(WRONG_USE)
+
+
+def _fault_of_line(text: str) -> str | None:
+    """Return what is wrong with a line that is judged all the same."""
+    if not text.strip():
+        return "there is nothing on this line"
+    return "not all of this line is UTF-8" if "\ufffd" in text else None
+
+
+def paths(names: list[str]) -> Iterator[str]:
+    """Yield the files, of folders all that are in them."""
+    for name in names:
+        if name != "-" and Path(name).is_dir():
+            found = [str(path) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+            if not found:
+                sys.stderr.write(f"{name}: there are no files in this folder\n")
+            yield from found
+        else:
+            yield name
+
+
+def read(name: str) -> bytes:
+    """Return the bytes of a file, or of standard input. Raises `OSError`."""
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_MAIL)
+    with Path(name).open("rb") as file:
+        return file.read(MAX_MAIL)
+
+
+def of_file(name: str, body: bytes) -> Iterator[Told]:
+    """Yield what a mail tells, or of an mbox each of its mails."""
+    if name.lower().endswith(MBOX_ENDINGS):
+        for message in messages(body.splitlines(keepends=True), MAX_MAIL):
+            yield from of_mail(message.content)
+    else:
+        yield from of_mail(body)
+
+
+def of_mail(body: bytes) -> Iterator[Told]:
+    """Yield each recipient of a mail, its original recipient, and what is told of it."""
+    from returpost.bounces.mail import parse
+    from returpost.contracts import Evidence
+
+    parsed = parse(body)
+    for report in parsed.reports:
+        yield report.recipient, report.original_recipient, report.evidence
+    if not parsed.reports:
+        yield None, None, Evidence(kind=parsed.kind) if parsed.kind else None
+
+
+def of_lines(body: bytes) -> Iterator[Told]:
+    """Yield what each line says, as from a sender that reports it."""
+    from returpost.bounces.smtp_reply import parse_reply
+    from returpost.contracts import Evidence
+
+    for line in body.decode("utf-8", "replace").splitlines():
+        text = line.replace("\x00", " ")
+        reply = parse_reply(text)
+        yield None, None, Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+
+
+def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(judged.as_json(), ensure_ascii=False) + "\n")
+        return
+    from rich.text import Text
+
+    from returpost.cli.terminal import out
+
+    verdict = judged.verdict
+    if verdict is None:
+        out.print(
+            Text.assemble(
+                (head, "bold"), "  nothing recognised: no mail that tells of a bounce (for SMTP replies: --lines)"
+            )
+        )
+        return
+    colour = {"hard": "red", "soft": "yellow"}.get(verdict.type, "green")
+    dead = ", dead address" if verdict.dead_address else ""
+    out.print(
+        Text.assemble(
+            (head, "bold"), "  ", (verdict.type, colour), f"  {verdict.reason}  (fault: {verdict.fault}{dead})"
+        )
+    )
+    why = f"    {verdict.confidence:.0%} by {verdict.rule}" + (f": {verdict.text}" if verdict.text else "")
+    out.print(Text(why, style="dim"))
+    if judged.evidence is not None:
+        from returpost.bounces.explain import explained
+
+        for other in explained(judged.evidence, rules)["runners_up"][:SHOWN_RUNNERS_UP]:
+            out.print(Text(f"    before {other['rule']}: {other['reason']}: {other['text']}", style="dim"))

@@ -1,0 +1,82 @@
+"""`returpost user`: who may sign in to the web page."""
+
+import json
+import secrets
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from returpost.cli.installation import Home
+from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
+from returpost.errors import InvalidSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list and remove users of the web page.")
+
+DRAWN_BYTES = 12
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="As it is typed at sign-in; an e-mail address will do.")],
+    tenant: Tenant = TENANT,
+    role: Annotated[str, typer.Option(help="viewer, marketer, operator or administrator.")] = "marketer",
+    home: Annotated[str | None, typer.Option(help="With --tenant '*': the tenant that is shown first.")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw a password and print it.")] = False,
+    directory: Folder = FOLDER,
+) -> None:
+    """Add a user. The password is asked for, read from standard input when that is no terminal, or drawn.
+
+    \b
+    returpost user add --tenant demo --role administrator kari
+    returpost user add --tenant '*' --home demo --role operator --draw nina
+    """
+    password = drawn() if draw else _asked()
+    make(api(Home(directory)), name, password, tenant=tenant, role=role, home=home)
+    typer.echo(f"{name} can sign in" + (f" with the password {password}" if draw else ""))
+
+
+@app.command("list")
+def list_users(
+    tenant: Annotated[str | None, typer.Option(help="Of one tenant alone.")] = None,
+    directory: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """List users with their tenants and roles."""
+    from returpost.cli.terminal import out, print_json, table
+
+    found = api(Home(directory)).get("actions", "/v1/users", tenant=tenant)
+    if as_json:
+        print_json(found)
+        return
+    columns = ("name", "tenant", "role", "disabled", "created_at", "created_by")
+    out.print(table(None, columns, [[row.get(column) for column in columns] for row in found]))
+
+
+@app.command("remove")
+def remove(name: str, directory: Folder = FOLDER) -> None:
+    """Remove a user; open sessions end."""
+    from urllib.parse import quote
+
+    api(Home(directory)).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}")
+    typer.echo(f"{name} is removed")
+
+
+def drawn() -> str:
+    """Return a password that nobody guesses."""
+    return secrets.token_urlsafe(DRAWN_BYTES)
+
+
+def make(client: Any, name: str, password: str, *, tenant: str, role: str, home: str | None = None) -> None:
+    """Make a user. Raises as `Api.call` does."""
+    told = {"name": name, "role": role, "password": password, "home": home}
+    client.call("actions", "POST", "/v1/users", {"tenant": tenant}, json.dumps(told).encode())
+
+
+def _asked() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise InvalidSettings("no password: give it on standard input, or draw one with --draw")
+    return password

@@ -1,0 +1,88 @@
+"""The contracts: what every event and command says. The AsyncAPI documents are made from this package, a module a noun.
+
+Within a version fields are only added; unknown fields are ignored on reading; a new version is a new type. Times are
+UTC. An `address` is normalised as `returpost.contracts.addresses` says: as written, its domain a lower-case A-label.
+"""
+
+from returpost.contracts.enums import (
+    BlockCause as BlockCause,
+    Command as Command,
+    Fault as Fault,
+    Kind as Kind,
+    ListKind as ListKind,
+    Operation as Operation,
+    OperationState as OperationState,
+    RawOutcome as RawOutcome,
+    Reason as Reason,
+    Result as Result,
+    UnblockCause as UnblockCause,
+    Validity as Validity,
+    VerdictType as VerdictType,
+)
+from returpost.contracts.messages.address import (
+    AddressBlocked as AddressBlocked,
+    AddressCheck as AddressCheck,
+    AddressCorrect as AddressCorrect,
+    AddressCorrected as AddressCorrected,
+    AddressErase as AddressErase,
+    AddressErased as AddressErased,
+    AddressUnblocked as AddressUnblocked,
+    AddressValidate as AddressValidate,
+    AddressValidated as AddressValidated,
+    Correction as Correction,
+)
+from returpost.contracts.messages.block import (
+    BlockApplied as BlockApplied,
+    BlockClear as BlockClear,
+    BlockCleared as BlockCleared,
+    BlockSet as BlockSet,
+    BlockUndo as BlockUndo,
+    SettingsChanged as SettingsChanged,
+)
+from returpost.contracts.messages.bounce import (
+    BounceClassified as BounceClassified,
+    BounceReceived as BounceReceived,
+    Evidence as Evidence,
+    RetryRequested as RetryRequested,
+    Verdict as Verdict,
+)
+from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpserted as ContactUpserted
+from returpost.contracts.messages.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
+from returpost.contracts.messages.fields import (
+    MAX_DIAGNOSTIC as MAX_DIAGNOSTIC,
+    Address as Address,
+    Contract as Contract,
+    Diagnostic as Diagnostic,
+    EnhancedStatus as EnhancedStatus,
+    Id as Id,
+    Ip as Ip,
+    Label as Label,
+    Name as Name,
+    ReplyCode as ReplyCode,
+    Text as Text,
+    Time as Time,
+    construct_trusted as construct_trusted,
+)
+from returpost.contracts.messages.lists import (
+    ListChanged as ListChanged,
+    ListUpserted as ListUpserted,
+    ProjectChanged as ProjectChanged,
+    ProjectUpserted as ProjectUpserted,
+    SelectionChanged as SelectionChanged,
+    SelectionUpserted as SelectionUpserted,
+)
+from returpost.contracts.messages.mailing import MailingUpserted as MailingUpserted
+from returpost.contracts.messages.operation import (
+    Filter as Filter,
+    OperationFinished as OperationFinished,
+    OperationProgressed as OperationProgressed,
+    OperationRequested as OperationRequested,
+)
+from returpost.contracts.messages.raw_message import (
+    Mention as Mention,
+    ProviderTold as ProviderTold,
+    RawReportKeep as RawReportKeep,
+)
+from returpost.contracts.messages.storm import StormBegun as StormBegun, StormEnded as StormEnded
+from returpost.contracts.messages.token import TokenRevoked as TokenRevoked
+from returpost.contracts.messages.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested

@@ -1,0 +1,1 @@
+"""What every event and command says, a module a noun."""

@@ -1,0 +1,82 @@
+"""Commands about blocks, what came of them, and the settings that blocks follow from."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from returpost.contracts.messages.fields import Address, Contract, Id, Text, Time
+
+
+class BlockSet(Contract):
+    """Command: block these addresses."""
+
+    TYPE: ClassVar[str] = "returpost.block.set.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    time: Time
+    by: Text
+    note: Text = ""
+    operation: Id | None = None
+    until: Time | None = None
+    """When it ends by itself; without it, it stays until it is cleared."""
+
+
+class BlockClear(Contract):
+    """Command: lift the blocks of these addresses and zero their counts (clear bounce-flag)."""
+
+    TYPE: ClassVar[str] = "returpost.block.clear.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    time: Time
+    by: Text
+    note: Text = ""
+    operation: Id | None = None
+
+
+class BlockCleared(Contract):
+    """The clear of one command took effect for these addresses, blocked or not."""
+
+    TYPE: ClassVar[str] = "returpost.block.cleared.v1"
+
+    addresses: list[Address]
+    time: Time
+    by: Text
+    operation: Id | None = None
+
+
+class BlockUndo(Contract):
+    """Command: undo what the commands of one operation did to these addresses: a clear no longer counts, and a block by
+    hand is lifted, unless somebody has said something else of the address since."""
+
+    TYPE: ClassVar[str] = "returpost.block.undo.v1"
+
+    addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
+    operation: Id
+    of: Time
+    """The time of the commands that are undone."""
+    time: Time
+    """Of the undo."""
+    by: Text
+    note: Text = ""
+
+
+class BlockApplied(Contract):
+    """A command of an operation, to block or to undo, took effect; its id is derived from the command's."""
+
+    TYPE: ClassVar[str] = "returpost.block.applied.v1"
+
+    operation: Id
+    time: Time
+    by: Text
+
+
+class SettingsChanged(Contract):
+    """A tenant's setting has a new value."""
+
+    TYPE: ClassVar[str] = "returpost.settings.changed.v1"
+
+    name: Text
+    old: Text | None
+    new: Text
+    time: Time
+    by: Text

@@ -1,0 +1,1 @@
+"""Is this a usable address: syntax, DNS, suggestion."""

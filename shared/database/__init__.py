@@ -1,0 +1,1 @@
+"""PostgreSQL as the services use it: pool, named queries, migrations, searches."""

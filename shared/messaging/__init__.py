@@ -1,0 +1,1 @@
+"""RabbitMQ as the services use it: consumer, outbox, dead letters, topology."""

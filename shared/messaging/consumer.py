@@ -1,0 +1,300 @@
+"""The consumer: at least once in, exactly once in effect. One implementation for all services.
+
+Natural batching: while a batch is being processed, arrivals gather; when it is done, the next batch is all that
+gathered, up to a bound. Idle: a batch of one, at once, without a timer. Loaded: large batches, one transaction and one
+acknowledgement each.
+
+FastStream does the wiring, the life cycle and the AsyncAPI document. Its path for a message costs more than all that we
+do with one, so `BatchSubscriber` takes messages where aio-pika hands them over.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+from returpost.amqp.publisher import Message, Publishes
+from returpost.contracts import Contract
+from returpost.contracts.cloudevents import Event, Rejected, decode, split
+from returpost.errors import InvalidMessage, Unavailable
+from shared.messaging.dead_letters import dead_letter
+from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS_IN, HELD, LAG_SECONDS
+from shared.observability.tracing import span_of_batch
+from shared.transient_errors import is_infrastructure
+
+D = TypeVar("D", bound=Contract)
+
+
+class Handle(Protocol[D]):
+    """Applies a batch of events inside one transaction. Raises `InvalidMessage` for one that can never be applied."""
+
+    def __call__(self, events: Sequence[Event[D]], work: UnitOfWork, /) -> Awaitable[None]: ...
+
+
+Read = Callable[[AbstractIncomingMessage], Event[Any]]
+"""Makes one event of any message; raises nothing."""
+
+MAX_EVENTS = 2_000
+"""Events a batch: one transaction, so that locks are short; more no longer gains (measured in bench/)."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Bytes of messages a batch, and what the prefetch aims at."""
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""A larger message is refused unread: the default limit of RabbitMQ 4."""
+BACK_OFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between tries while the infrastructure is away; the last one repeats."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Generic[D]):
+    """One message and what was read from it."""
+
+    message: AbstractIncomingMessage
+    events: list[Event[D]]
+    rejected: list[Rejected]
+
+
+class Consumer(Generic[D]):
+    """Takes the messages of one queue in natural batches and has them handled."""
+
+    def __init__(
+        self,
+        queue: str,
+        contract: type[D],
+        handle: Handle[D],
+        *,
+        read: Read | None = None,
+        vital: bool = True,
+        most: int = MAX_EVENTS,
+    ) -> None:
+        """`read` makes events of a message where it is not the contract that does: of dead letters. A service is ready
+        while a consumer that is not `vital` is held. A batch ends with the message that brings it to `most` events.
+        """
+        self.queue = queue
+        self.vital = vital
+        self.contract = contract
+        self.held_since: float | None = None
+        self.last_done: float | None = None
+        self.lag = 0.0
+        self._handle = handle
+        self._own_read = read
+        self._most = most
+        self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._stopping = False
+        self._effects: UnitOfWorkFactory
+        self._publisher: Publishes
+        self._recover: Callable[[], Awaitable[Any]]
+
+    def wire(self, effects: UnitOfWorkFactory, publisher: Publishes, recover: Callable[[], Awaitable[Any]]) -> None:
+        """Give the consumer its real adapters; `recover` is called after a commit whose events were not confirmed."""
+        self._effects, self._publisher, self._recover = effects, publisher, recover
+
+    def arrive(self, message: AbstractIncomingMessage) -> None:
+        """Take a message; it waits with the others for the next batch."""
+        self._arrivals.put_nowait(message)
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then go; what is still waiting goes back to the queue with the channel."""
+        self._stopping = True
+        self._arrivals.put_nowait(None)
+
+    async def run(self, batch_done: Callable[[int, int], Awaitable[None]]) -> None:
+        """Process batches until stopped. `batch_done` gets the number and the bytes of the messages of each."""
+        while not self._stopping:
+            first = await self._arrivals.get()
+            if first is None:
+                continue
+            started = time.monotonic()
+            deliveries = self._gather(first)
+            if not deliveries:
+                continue
+            await self._process(deliveries)
+            await self._acknowledge(deliveries)
+            self._measure(deliveries, started)
+            await batch_done(len(deliveries), sum(len(delivery.message.body) for delivery in deliveries))
+
+    def _gather(self, first: AbstractIncomingMessage) -> list[Delivery[D]]:
+        deliveries: list[Delivery[D]] = []
+        events = size = 0
+        message: AbstractIncomingMessage | None = first
+        while message is not None:
+            if not message.channel.is_closed:  # else it has gone back to the queue, and comes again
+                delivery = self._read(message)
+                deliveries.append(delivery)
+                events += len(delivery.events)
+                size += len(message.body)
+            if events >= self._most or size >= MAX_BYTES or self._arrivals.empty():
+                break
+            message = self._arrivals.get_nowait()
+        return deliveries
+
+    def _read(self, message: AbstractIncomingMessage) -> Delivery[D]:
+        if self._own_read is not None:
+            return Delivery(message, [self._own_read(message)], [])
+        body = message.body
+        if len(body) > MAX_MESSAGE_BYTES:
+            error = f"message: {len(body)} bytes, {MAX_MESSAGE_BYTES} are allowed; send fewer events a message"
+            return Delivery(message, [], [Rejected(body, error)])
+        try:
+            events, rejected = decode(self.contract, body)
+        except InvalidMessage as broken:
+            return Delivery(message, [], [Rejected(body, str(broken))])
+        tenant, detail = _named_by(message.routing_key)
+        strange = [(event, error) for event in events if (error := self._strange(event, tenant, detail))]
+        if strange:
+            rejected = [
+                *rejected,
+                *(Rejected(_bytes_of(event, body, self.contract), error) for event, error in strange),
+            ]
+            events = [event for event in events if not self._strange(event, tenant, detail)]
+        return Delivery(message, events, rejected)
+
+    def _strange(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
+        """Say what of the event is not what its routing key says, which is what the broker holds senders to."""
+        if tenant is not None and event.tenant != tenant:
+            return f"tenant: the message came by the routing key of {tenant}"
+        field = self.contract.DETAIL
+        if field is not None and detail is not None and getattr(event.data, field) != detail:
+            return f"data.{field}: the message came by the routing key of {detail}"
+        return ""
+
+    async def _process(self, deliveries: list[Delivery[D]]) -> None:
+        letters = [self._letter(d.message, item.body, item.error) for d in deliveries for item in d.rejected]
+        EVENTS_IN.labels(self.queue, "rejected").inc(len(letters))
+        pairs = [(event, delivery) for delivery in deliveries for event in delivery.events]
+        if pairs:
+            with span_of_batch(self.queue, [event for event, _ in pairs]):
+                letters += await self._apply(pairs)
+        if letters:
+            await self._hold_until_done(lambda: self._bury(letters))
+
+    async def _apply(self, pairs: list[tuple[Event[D], Delivery[D]]]) -> list[Message]:
+        """Handle all; halve what fails until the event that fails stands alone, and return its dead letter."""
+        refused: list[tuple[Event[Any], str]] = []
+
+        async def once() -> None:
+            async with self._effects.begin() as work:
+                await self._handle([event for event, _ in pairs], work)
+                refused[:] = work.refused
+
+        try:
+            await self._hold_until_done(once)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the rest
+            if len(pairs) > 1:
+                half = len(pairs) // 2
+                return await self._apply(pairs[:half]) + await self._apply(pairs[half:])
+            event, delivery = pairs[0]
+            # Neither message nor local values: they may hold addresses. The dead letter has all of it.
+            log.warning(
+                "event failed", queue=self.queue, event_id=event.id, tenant=event.tenant, error=type(error).__name__
+            )
+            EVENTS_IN.labels(self.queue, "failed").inc()
+            body = _bytes_of(event, delivery.message.body, self.contract)
+            if isinstance(error, InvalidMessage):
+                return [self._letter(delivery.message, body, str(error))]
+            return [self._letter(delivery.message, body, f"{type(error).__name__}: {error}", error)]
+        EVENTS_IN.labels(self.queue, "processed").inc(len(pairs) - len(refused))
+        EVENTS_IN.labels(self.queue, "rejected").inc(len(refused))
+        return self._refusals(pairs, refused)
+
+    def _refusals(
+        self, pairs: list[tuple[Event[D], Delivery[D]]], refused: list[tuple[Event[Any], str]]
+    ) -> list[Message]:
+        origin = {id(event): delivery.message for event, delivery in pairs} if refused else {}
+        return [
+            self._letter(message, _bytes_of(event, message.body, self.contract), error)
+            for event, error in refused
+            for message in [origin[id(event)]]
+        ]
+
+    async def _bury(self, letters: list[Message]) -> None:
+        await self._publisher.publish(letters)
+
+    async def _hold_until_done(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Try until the infrastructure lets it be done; any other error is raised. Stops trying when asked to stop."""
+        for tries in range(1_000_000_000):
+            try:
+                await attempt()
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                self._held(error, tries)
+                if self._stopping:
+                    raise asyncio.CancelledError from error
+                await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+                if isinstance(error, Unavailable):
+                    with contextlib.suppress(Exception):
+                        await self._recover()
+            else:
+                self._released()
+                return
+
+    def _held(self, error: BaseException, tries: int) -> None:
+        if self.held_since is None:
+            self.held_since = time.monotonic()
+            HELD.labels(self.queue).set(1)
+        if tries in (0, 10) or tries % 100 == 0:
+            log.warning("held: the infrastructure is away", queue=self.queue, error=f"{type(error).__name__}: {error}")
+
+    def _released(self) -> None:
+        if self.held_since is not None:
+            log.info("released", queue=self.queue, held_seconds=round(time.monotonic() - self.held_since, 1))
+            self.held_since = None
+            HELD.labels(self.queue).set(0)
+
+    async def _acknowledge(self, deliveries: list[Delivery[D]]) -> None:
+        # After a reconnect a batch may hold messages of two channels; each acknowledges its own.
+        last = {id(delivery.message.channel): delivery.message for delivery in deliveries}
+        for message in last.values():
+            try:
+                await message.ack(multiple=True)
+            except (*CONNECTION_EXCEPTIONS, asyncio.InvalidStateError, RuntimeError):
+                log.info("the channel closed before the acknowledgement: the batch will come again", queue=self.queue)
+
+    def _measure(self, deliveries: list[Delivery[D]], started: float) -> None:
+        self.last_done = time.monotonic()
+        BATCH_SECONDS.labels(self.queue).observe(self.last_done - started)
+        times = [event.time for delivery in deliveries for event in delivery.events[:1] if event.time is not None]
+        BATCH_EVENTS.labels(self.queue).observe(sum(len(delivery.events) for delivery in deliveries))
+        if times:
+            self.lag = max(0.0, time.time() - min(times).timestamp())
+            LAG_SECONDS.labels(self.queue).set(self.lag)
+
+    def _letter(
+        self, message: AbstractIncomingMessage, body: bytes, error: str, exception: BaseException | None = None
+    ) -> Message:
+        return dead_letter(
+            body,
+            queue=self.queue,
+            exchange=message.exchange or "",
+            routing_key=message.routing_key or "",
+            content_type=message.content_type,
+            headers=message.headers,
+            error=error,
+            exception=exception,
+        )
+
+
+def _named_by(routing_key: str | None) -> tuple[str | None, str | None]:
+    """Return tenant and detail in `<noun>.<verb>.<tenant>[.<detail>]`; a replayed message has a queue's name: none."""
+    parts = (routing_key or "").split(".")
+    return parts[2] if len(parts) > 2 else None, parts[3] if len(parts) > 3 else None
+
+
+def _bytes_of(event: Event[D], body: bytes, contract: type[D]) -> bytes:
+    """Return the exact bytes of one event of a message."""
+    if body.lstrip()[:1] != b"[":
+        return body
+    for item in split(body):
+        events, _ = decode(contract, item)
+        if events == [event]:
+            return item
+    return body

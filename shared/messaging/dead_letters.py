@@ -1,0 +1,88 @@
+"""What a dead letter says: the original bytes; in its headers the error, its fingerprint, the origin, the attempt."""
+
+import hashlib
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from returpost.amqp.publisher import Message, Publishes
+from returpost.contracts.routing import DEAD
+from shared.observability.metrics import PUBLISHED
+
+PREFIX = "x-returpost-"
+ATTEMPT = f"{PREFIX}attempt"
+"""Header: how often the message has been processed and failed; a replay carries it on."""
+MAX_STACK = 8_000
+
+
+def dead_letter(
+    body: bytes,
+    *,
+    queue: str,
+    exchange: str,
+    routing_key: str,
+    content_type: str | None,
+    headers: Mapping[str, Any],
+    error: str,
+    exception: BaseException | None = None,
+) -> Message:
+    """Return the dead letter of one message or of one event of it; `error` says what was wrong and where."""
+    stack = "".join(traceback.format_exception(exception)) if exception else ""
+    return Message(
+        DEAD,
+        "",
+        body,
+        content_type or "application/octet-stream",
+        {
+            f"{PREFIX}error": error[:2_000],
+            f"{PREFIX}fingerprint": fingerprint(queue, error, exception),
+            f"{PREFIX}stack": stack[-MAX_STACK:],
+            f"{PREFIX}queue": queue,
+            f"{PREFIX}exchange": exchange,
+            f"{PREFIX}routing-key": routing_key,
+            f"{PREFIX}time": datetime.now(UTC).isoformat(),
+            ATTEMPT: attempt_of(headers) + 1,
+        },
+    )
+
+
+def attempt_of(headers: Mapping[str, Any]) -> int:
+    """Return how often the message has failed before."""
+    value = headers.get(ATTEMPT, 0)
+    return value if isinstance(value, int) else 0
+
+
+def fingerprint(queue: str, error: str, exception: BaseException | None) -> str:
+    """Return 16 hexadecimal digits that failures of one kind share: the same queue, and the same place in the code.
+
+    A failure without an exception (a broken contract) is of the kind of its message, numbers aside.
+    """
+    if exception is None:
+        place = "".join("#" if character.isdigit() else character for character in error)
+    else:
+        frames = traceback.extract_tb(exception.__traceback__)
+        place = "|".join([type(exception).__name__, *(f"{frame.name}@{frame.filename[-60:]}" for frame in frames)])
+    return hashlib.sha256(f"{queue}\x1f{place}".encode(errors="replace")).hexdigest()[:16]
+
+
+async def publish_or_dead_letter(publisher: Publishes, messages: Sequence[Message]) -> None:
+    """Publish; what no queue wants (a retry command for a sender without a queue) goes to the dead letters."""
+    if not messages:
+        return
+    returned = await publisher.publish(messages)
+    PUBLISHED.inc(len(messages) - len(returned))
+    if returned:
+        await publisher.publish([_unroutable(message) for message in returned if message.exchange != DEAD])
+
+
+def _unroutable(message: Message) -> Message:
+    return dead_letter(
+        message.body,
+        queue="",
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        content_type=message.content_type,
+        headers=message.headers,
+        error=f"no queue takes {message.routing_key} of {message.exchange}; is the sender declared?",
+    )

@@ -1,0 +1,281 @@
+"""The topology: exchanges, queues, bindings and broker users, in one place.
+
+What is declared at a broker (`returpost topology apply`), the RabbitMQ definitions in `deploy/` and the permissions all
+come from here. The running services declare nothing.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from returpost.contracts.routing import (
+    ANSWERS,
+    ARCHIVE,
+    BLOCKS,
+    CHANGES,
+    COMMANDS,
+    DEAD,
+    DEAD_LETTERS,
+    EVENTS,
+    REPLAY,
+    REVOCATIONS,
+    sender_queue,
+)
+
+DELIVERY_LIMIT = 50
+"""A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
+ARCHIVE_BYTES = 20_000_000_000
+STREAM_DAYS = 30
+"""How long streams keep events, addresses among them, where no setting says otherwise."""
+REVOCATION_DAYS = 7
+"""What is revoked is said again each day; whoever reads from the first event on has all of it."""
+REVOCATION_BYTES = 100_000_000
+BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
+SEGMENT_BYTES = 100_000_000
+BLOCKS_SEGMENT_BYTES = 10_000_000
+"""A stream lets go of whole files, and never of the one that it writes to: small ones let addresses go in time, after
+some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: Literal["topic", "fanout", "direct"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    bindings: tuple[Binding, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A broker user: regular expressions over names (https://www.rabbitmq.com/docs/access-control)."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    topics: tuple[tuple[str, str, str], ...] = ()
+    """(exchange, write pattern, read pattern) over routing keys."""
+
+
+EXCHANGES = (
+    Exchange(EVENTS, "topic"),
+    Exchange(COMMANDS, "topic"),
+    Exchange(DEAD, "fanout"),
+    Exchange(REPLAY, "direct"),
+)
+
+
+def _quorum(name: str, *bindings: Binding) -> Queue:
+    # At-least-once dead-lettering needs reject-publish: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    return Queue(name, (*bindings, Binding(REPLAY, name)), arguments)
+
+
+def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
+    return Queue(
+        name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": SEGMENT_BYTES, **arguments}
+    )
+
+
+def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DAYS) -> tuple[Queue, ...]:
+    """Every queue and stream, with one queue for the retry commands of each sender."""
+    age = f"{stream_days}D"
+    return (
+        _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
+        _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
+        _quorum("ingest.kumomta-log", Binding(COMMANDS, "kumomta.log.*.*")),
+        _quorum("ingest.provider-told", Binding(COMMANDS, "provider.told.*")),
+        _quorum("ingest.raw-report-keep", Binding(COMMANDS, "raw-report.keep.*")),
+        _quorum("ingest.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
+        _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
+        _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
+        _quorum("classifier.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
+        _quorum("classifier.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum(
+            "blocklist.delivery-recorded",
+            Binding(EVENTS, "delivery.recorded.*.delivered"),
+            Binding(EVENTS, "delivery.recorded.*.complained"),
+        ),
+        _quorum("blocklist.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
+        _quorum("blocklist.block-set", Binding(COMMANDS, "block.set.*")),
+        _quorum("blocklist.block-clear", Binding(COMMANDS, "block.clear.*")),
+        _quorum("blocklist.block-undo", Binding(COMMANDS, "block.undo.*")),
+        _quorum("blocklist.address-erase", Binding(COMMANDS, "address.erase.*")),
+        _quorum("blocklist.address-correct", Binding(COMMANDS, "address.correct.*")),
+        _quorum("blocklist.address-check", Binding(COMMANDS, "address.check.*")),
+        _quorum("actions.delivery-recorded", Binding(EVENTS, "delivery.recorded.#")),
+        _quorum("actions.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
+        _quorum("actions.address-blocked", Binding(EVENTS, "address.blocked.*")),
+        _quorum("actions.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
+        _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
+        _quorum("actions.block-applied", Binding(EVENTS, "block.applied.*")),
+        _quorum("actions.contact-upserted", Binding(COMMANDS, "contact.upserted.*")),
+        _quorum("actions.selection-upserted", Binding(COMMANDS, "selection.upserted.*")),
+        _quorum("actions.project-upserted", Binding(COMMANDS, "project.upserted.*")),
+        _quorum("actions.mailing-upserted", Binding(COMMANDS, "mailing.upserted.*")),
+        _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
+        Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
+        *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
+        _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": age}, Binding(EVENTS, "#")),
+        _stream(
+            BLOCKS,
+            {
+                "x-max-length-bytes": BLOCKS_BYTES,
+                "x-max-age": age,
+                "x-stream-max-segment-size-bytes": BLOCKS_SEGMENT_BYTES,
+            },
+            Binding(EVENTS, "address.blocked.*"),
+            Binding(EVENTS, "address.unblocked.*"),
+            Binding(EVENTS, "address.erased.*"),
+        ),
+        _stream(
+            CHANGES,
+            {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": age},
+            *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
+            *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
+            *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("begun", "ended")),
+            Binding(EVENTS, "operation.finished.*"),
+        ),
+        _stream(
+            REVOCATIONS,
+            {
+                "x-max-length-bytes": REVOCATION_BYTES,
+                "x-max-age": f"{REVOCATION_DAYS}D",
+                "x-stream-max-segment-size-bytes": REVOCATION_BYTES // 10,
+            },
+            Binding(EVENTS, "token.revoked.*"),
+        ),
+    )
+
+
+def service_users() -> tuple[User, ...]:
+    """A user a service: reads its queues and which tokens are revoked, writes where it publishes, declares nothing."""
+    return (
+        _service(
+            "ingest",
+            write=(EVENTS, COMMANDS),
+            topics=(
+                (EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),
+                (COMMANDS, r"^(raw-report\.keep|provider\.told)\."),
+            ),
+        ),
+        _service(
+            "classifier",
+            write=(EVENTS, COMMANDS),
+            topics=((EVENTS, r"^(bounce\.classified|settings\.changed)\."), (COMMANDS, r"^retry\.requested\.")),
+        ),
+        _service(
+            "blocklist",
+            read=(BLOCKS,),
+            write=(EVENTS, ANSWERS),
+            topics=(
+                (
+                    EVENTS,
+                    (
+                        r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
+                        r"|storm\.(begun|ended)|webhook\.disabled)\."
+                    ),
+                ),
+            ),
+        ),
+        _service(
+            "actions",
+            write=(EVENTS, COMMANDS),
+            topics=(
+                (
+                    EVENTS,
+                    r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked)\.",
+                ),
+                (COMMANDS, r"^(block\.(set|clear|undo)|address\.erase|retry\.requested)\."),
+            ),
+        ),
+        _service("replay", write=(REPLAY,), read=(ARCHIVE,)),
+    )
+
+
+def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
+    """A sender hands in results, in its own name and for its tenants (none named: for all), and reads its commands.
+
+    One for all tenants may also keep a mirror of the blocks; their stream has all tenants' events.
+    """
+    tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
+    name = f"sender-{sender}"
+    read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
+    told = r"contact\.upserted|mailing\.upserted|address\.validate|address\.check"
+    key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({told})\.{tenant})$"
+    return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
+
+
+def crm_user(name: str) -> User:
+    """A CRM reads blocks and changes, and tells of its contacts, selections, projects and mailings."""
+    told = r"(contact|selection|project|mailing)\.upserted"
+    asked = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
+    topics = ((COMMANDS, rf"^({told}|{asked})\.", "^$"),)
+    return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS, CHANGES), topics)
+
+
+def _service(
+    name: str, *, write: tuple[str, ...], topics: tuple[tuple[str, str], ...] = (), read: tuple[str, ...] = ()
+) -> User:
+    own = tuple(queue.name for queue in queues(()) if queue.name.startswith(f"{name}."))
+    return User(
+        f"returpost-{name}",
+        "^$",
+        _exact(*write, DEAD),
+        _exact(*own, *read, REVOCATIONS),
+        tuple((exchange, pattern, "^$") for exchange, pattern in topics),
+    )
+
+
+def _exact(*names: str) -> str:
+    return f"^({'|'.join(map(re.escape, names))})$"
+
+
+def definitions(senders: tuple[str, ...] = ("default",), vhost: str = "/") -> dict[str, Any]:
+    """RabbitMQ definitions of the entities, without users: passwords belong to no file that is committed.
+
+    https://www.rabbitmq.com/docs/definitions
+    """
+    all_queues = queues(senders)
+    return {
+        "vhosts": [{"name": vhost}],
+        "exchanges": [
+            {"name": e.name, "vhost": vhost, "type": e.type, "durable": True, "auto_delete": False, "arguments": {}}
+            for e in EXCHANGES
+        ],
+        "queues": [
+            {"name": q.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": q.arguments}
+            for q in all_queues
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": vhost,
+                "destination": queue.name,
+                "destination_type": "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for queue in all_queues
+            for binding in queue.bindings
+        ],
+    }

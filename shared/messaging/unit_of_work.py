@@ -1,0 +1,45 @@
+"""One batch in hand: the connection of its transaction, and what it wants to publish."""
+
+from typing import Any, Protocol
+
+from returpost.amqp.publisher import Outgoing
+from returpost.contracts.cloudevents import AnyEvent, Event
+from returpost.contracts.routing import COMMANDS, EVENTS, routing_key
+from returpost.errors import ReturpostError
+from shared.database.pool import Connection
+
+
+class UnitOfWork:
+    """One batch in hand: the connection of its transaction, and what it wants to publish."""
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self._connection = connection
+        self.outgoing: list[Outgoing] = []
+        self.refused: list[tuple[Event[Any], str]] = []
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, inside the transaction. Raises `ReturpostError` in a service without a database."""
+        if self._connection is None:
+            raise ReturpostError("this service was set up without a database")
+        return self._connection
+
+    def emit(self, event: AnyEvent, detail: str | None = None) -> None:
+        """Publish this event when the transaction has committed."""
+        self.outgoing.append(Outgoing(event, EVENTS, routing_key(event.type, event.tenant, detail)))
+
+    def refuse(self, event: Event[Any], error: str) -> None:
+        """Put this event among the dead letters when the transaction has committed; the others go on."""
+        self.refused.append((event, error))
+
+    def command(self, event: AnyEvent, receiver: str | None = None) -> None:
+        """Publish this command when the transaction has committed."""
+        self.outgoing.append(Outgoing(event, COMMANDS, routing_key(event.type, event.tenant, receiver)))
+
+
+class UnitOfWorkFactory(Protocol):
+    """How a batch takes effect."""
+
+    def begin(self) -> Any:
+        """Return an async context manager that gives a `UnitOfWork`; when it ends well, all effects are in place."""
+        ...

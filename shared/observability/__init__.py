@@ -1,0 +1,1 @@
+"""Logs, traces, metrics, health. No address is ever in them."""

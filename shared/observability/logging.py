@@ -1,0 +1,54 @@
+"""Logs as JSON. No address is ever written above debug."""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+MAX_FRAMES = 30
+"""Innermost frames of a stack that a log line has."""
+
+
+def configure_logging(service: str, level: str = "INFO", *, console: bool = False) -> None:
+    """Log JSON lines (or, for a person at a terminal, text) to standard error, other libraries' records included."""
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stack_without_values,
+    ]
+    structlog.configure(
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=processors,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for chatty in ("aio_pika", "aiormq", "uvicorn.access", "httpx", "faststream"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _stack_without_values(_: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say of an exception its kind and where it came from; what it says may hold an address."""
+    given = record.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else sys.exc_info()[1]
+    if given and error is not None:
+        frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+        record["error"] = type(error).__name__
+        record["stack"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return record

@@ -1,0 +1,25 @@
+"""Prometheus metrics, counted a batch at a time; no label holds an address, a tenant or an id."""
+
+from fastapi import Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+EVENTS_IN = Counter("returpost_events_in_total", "Events taken from a queue", ["queue", "outcome"])
+"""outcome: processed, rejected (broke its contract), failed (its handler raised)."""
+BATCH_EVENTS = Histogram(
+    "returpost_batch_events", "Events a batch", ["queue"], buckets=(1, 2, 5, 10, 50, 100, 250, 500, 1000, 2000, 5000)
+)
+BATCH_SECONDS = Histogram("returpost_batch_seconds", "Seconds a batch, from decoding to acknowledgement", ["queue"])
+LAG_SECONDS = Gauge("returpost_lag_seconds", "Age of the oldest event of the last batch when it was done", ["queue"])
+HELD = Gauge("returpost_held", "1 while the queue is held because the infrastructure is away", ["queue"])
+PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowledged", ["queue"])
+PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
+OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")
+STORMS = Counter("returpost_storms_total", "Storms of bounces that were noticed", ["kind"])
+WEBHOOK_POSTS = Counter("returpost_webhook_posts_total", "Messages posted to webhooks of CRMs", ["outcome"])
+"""outcome: delivered, again, disable."""
+STORMS_OPEN = Gauge("returpost_storms_open", "Storms of bounces that go on, of all tenants")
+
+
+def metrics_response() -> Response:
+    """Return all metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

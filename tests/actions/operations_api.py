@@ -1,0 +1,61 @@
+"""Operations as their callers see them: previewed, confirmed and watched over HTTP."""
+
+from typing import Any
+
+import httpx
+
+from tests.harness import Running, eventually
+
+ENDED = ("finished", "failed", "cancelled", "undone")
+
+
+async def previewed(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    """Return the preview of an operation."""
+    body = {"operation": operation, "chosen": chosen, "parameters": parameters}
+    answer = await actions.http.post("/v1/operations", json=body)
+    assert answer.status_code == 201, answer.text
+    seen: dict[str, Any] = answer.json()
+    return seen
+
+
+async def confirmed(actions: Running, preview: dict[str, Any]) -> str:
+    """Confirm a preview; return the operation's id."""
+    answer = await told(actions, preview["id"], "confirm", token=preview["token"])
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+async def begun(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> str:
+    """Have an operation previewed and confirmed; return its id."""
+    return await confirmed(actions, await previewed(actions, operation, chosen, **parameters))
+
+
+async def done(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    """Have an operation done to its end; return what it is then."""
+    return await until(actions, await begun(actions, operation, chosen, **parameters), state="finished")
+
+
+async def told(actions: Running, identity: str, what: str, **body: Any) -> httpx.Response:
+    """Confirm, cancel or undo."""
+    return await actions.http.post(f"/v1/operations/{identity}/{what}", json=body)
+
+
+async def until(actions: Running, identity: str, **wanted: Any) -> dict[str, Any]:
+    """Wait until the operation is as wanted; return it."""
+
+    async def look() -> dict[str, Any]:
+        answer = await actions.http.get(f"/v1/operations/{identity}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def accept(seen: dict[str, Any]) -> bool:
+        state = seen.get("state")
+        assert state == wanted.get("state") or state != "failed", seen
+        return all(seen.get(name) == value for name, value in wanted.items())
+
+    return await eventually(look, accept)
+
+
+def ticked(*addresses: str) -> dict[str, Any]:
+    """Return addresses as chosen."""
+    return {"addresses": list(addresses)}

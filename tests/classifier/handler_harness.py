@@ -1,0 +1,87 @@
+"""Hand batches to the handlers over a real database, as the consumer would, and collect what they tell."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from returpost.bounces.rules import RuleBook
+from returpost.contracts import AddressBlocked, AddressErased, AddressUnblocked, BounceReceived, DeliveryRecorded
+from returpost.contracts.cloudevents import Event
+from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
+from services.classifier.dispatch import dispatch, report_lost
+from shared.database.pool import Pool
+from shared.messaging.unit_of_work import UnitOfWork
+from tests.classifier.model import POLICY, Expected
+
+RULES = RuleBook()
+KEEP = timedelta(days=30)
+HANDLERS: dict[type, Any] = {
+    BounceReceived: partial(take_bounces, rules=RULES, policy=POLICY),
+    DeliveryRecorded: take_deliveries,
+    AddressBlocked: take_blocks,
+    AddressUnblocked: take_blocks,
+    AddressErased: take_erasures,
+}
+
+
+class Collected:
+    """Effects in the database alone: what would be published is kept."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.events: list[Event[Any]] = []
+        self._pool = pool
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            work = UnitOfWork(connection)
+            yield work
+        self.events += [outgoing.event for outgoing in work.outgoing]
+
+
+def batches(events: Sequence[Event[Any]], size: int) -> Iterator[list[Event[Any]]]:
+    """Cut events into batches of one type, in their order."""
+    for _, run in groupby(events, key=lambda event: type(event.data)):
+        rest = list(run)
+        while rest:
+            yield rest[:size]
+            rest = rest[size:]
+
+
+async def apply(pool: Pool, batch: Sequence[Event[Any]]) -> list[Event[Any]]:
+    """Handle one batch in one transaction; return what it published."""
+    collected = Collected(pool)
+    async with collected.begin() as work:
+        await HANDLERS[type(batch[0].data)](batch, work)
+    return collected.events
+
+
+async def dispatched(pool: Pool, at: datetime, keep: timedelta = KEEP) -> list[Event[Any]]:
+    """Issue what is due at this moment; return the commands."""
+    collected = Collected(pool)
+    await dispatch(collected, keep, POLICY, lambda: at)
+    return collected.events
+
+
+async def lost(pool: Pool, patience: timedelta, at: datetime) -> int:
+    """Report what was never answered; return how many."""
+    return await report_lost(Collected(pool), patience, lambda: at)
+
+
+async def table(pool: Pool) -> dict[tuple[str, str], Expected]:
+    """Return the table of retries by mailing and address as written."""
+    rows = await pool.fetch("SELECT mailing, written, state, attempt, due, reason, times FROM retries")
+    return {
+        (row["mailing"], row["written"]): Expected(
+            row["state"], row["attempt"], row["due"], row["reason"], tuple(row["times"])
+        )
+        for row in rows
+    }
+
+
+async def empty(pool: Pool) -> None:
+    """Forget all."""
+    await pool.execute("DELETE FROM retries; DELETE FROM settled; DELETE FROM blocks; DELETE FROM erased")
