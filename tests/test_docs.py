@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from returpost.cli.root import COMMANDS, load
+from returpost.cli.root import all_commands, load
 from returpost.contracts import DeliveryResult
 from shared.messaging.topology import queues
 
@@ -49,7 +49,7 @@ def returpost_calls(text: str) -> list[list[str]]:
 def test_what_is_to_be_typed_exists(block: str) -> None:
     for line in block.splitlines():
         for name, *arguments in returpost_calls(line):
-            assert name in COMMANDS, line
+            assert name in all_commands(), line
             command = load(name)
             if hasattr(command, "commands"):
                 command, arguments = command.commands[arguments[0]], arguments[1:]

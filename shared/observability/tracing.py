@@ -1,10 +1,9 @@
-"""Logs as JSON, traces when an exporter is configured. No address is ever written above debug."""
+"""Traces (OpenTelemetry), exported when an endpoint is configured."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import trace
@@ -15,14 +14,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
 from returpost.contracts.cloudevents import Event
+from returpost.contracts.trace_context import current
 
 MAX_FRAMES = 30
 """Innermost frames of a stack that a log line has."""
 MAX_LINKS = 32
 """Traces of one batch that its span is linked to."""
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-
-current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def configure_tracing(service: str, endpoint: str | None, sample: float) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from deploy.commands.simulate import receivers_of
 from deploy.commands.up import services_of, workers_of
 from returpost.cli.installation import PROGRAMS
-from returpost.cli.root import COMMANDS, app, load
+from returpost.cli.root import all_commands, app, load
 from returpost.cli.token import lifetime_of
 from returpost.errors import InvalidSettings
 from shared.http.auth import ALL_TENANTS, verify
@@ -45,12 +45,12 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_names_every_command() -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
-    for name, entry in COMMANDS.items():
+    for name, entry in all_commands().items():
         assert name in result.output
         assert entry.help.rstrip(".")[:30] in result.output
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(all_commands()))
 def test_every_command_can_be_loaded_and_explains_itself(name: str) -> None:
     assert load(name).name == name
     result = runner.invoke(app, [name, "--help"])
@@ -61,7 +61,7 @@ def test_every_command_can_be_loaded_and_explains_itself(name: str) -> None:
 def test_help_imports_nothing_that_takes_its_time() -> None:
     code = (
         "import sys\nsys.argv = ['returpost', '--help']\n"
-        "from returpost.cli import main\n"
+        "from returpost.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'pydantic', 'aio_pika', 'fastapi', 'asyncpg', 'psycopg', 'faststream', 're2', 'aiohttp'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))"
@@ -72,7 +72,7 @@ def test_help_imports_nothing_that_takes_its_time() -> None:
 
 def test_the_client_library_alone_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom returpost.cli import main\nmain()"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom returpost.cli.main import main\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'returpost[services]'" in done.stderr

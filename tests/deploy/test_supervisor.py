@@ -176,7 +176,7 @@ async def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) ->
     )
     outer = (
         "import asyncio, os, sys\n"
-        "from returpost.supervisor import Program, Supervisor\n"
+        "from deploy.local.supervisor import Program, Supervisor\n"
         f"program = Program('a', (sys.executable, '-c', {child!r}), os.environ)\n"
         "asyncio.run(Supervisor([program], lambda name, line: print(line, flush=True)).run())"
     )

@@ -55,7 +55,7 @@ def test_a_log_line_is_json_and_tells_no_value_of_an_exception(lines: io.StringI
     told = json.loads(line)
     assert told["event"] == "failed"
     assert told["error"] == "ValueError"
-    assert "test_telemetry.py" in told["stack"][0]
+    assert "test_observability.py" in told["stack"][0]
     assert told["service"] == "test"
     assert not ours or (told["tenant"], told["event_id"]) == ("acme", "e-1")
     assert "ann@" not in line
