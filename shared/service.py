@@ -81,14 +81,14 @@ class Service(Generic[S]):
             self.app.add_middleware(RateLimitMiddleware, rate=settings.http_rate, burst=settings.http_burst)
         self.app.add_middleware(TraceContextMiddleware)
         install_exception_handlers(self.app)
-        self.effects: UnitOfWorkFactory
+        self.uow_factory: UnitOfWorkFactory
         self.publisher: Publisher
         self._stateless = stateless
         self._pool: Pool | None = None
         self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self.background("revoked tokens", partial(self.revoked.follow, settings.amqp_url.get_secret_value()))
-        self.shows("tokens", self.revoked.look)
+        self.add_health_check("tokens", self.revoked.look)
         self._add_health()
         if not stateless:
             self.routes(residual_search.routes(self._its_pool))
@@ -100,14 +100,16 @@ class Service(Generic[S]):
         handle: Handle[D],
         *,
         exchange: str = EVENTS,
-        vital: bool = True,
-        most: int = MAX_EVENTS,
+        required_for_readiness: bool = True,
+        max_batch_events: int = MAX_EVENTS,
     ) -> None:
-        """Read a queue: `handle` gets its events in batches of about `most`, each in one transaction.
+        """Read a queue: `handle` gets its events in batches of about `max_batch_events`, each in one transaction.
 
-        The service is ready while a queue that is not `vital` is held: nobody waits for what it brings.
+        The service is ready while a queue that is not `required_for_readiness` is paused.
         """
-        consumer = Consumer(queue, contract, handle, vital=vital, most=most)
+        consumer = Consumer(
+            queue, contract, handle, required_for_readiness=required_for_readiness, max_batch_events=max_batch_events
+        )
         self.subscribers.append(subscribe(self.broker, consumer, exchange))
 
     def consume_raw(
@@ -135,11 +137,11 @@ class Service(Generic[S]):
         """Serve these routes."""
         self.app.include_router(router)
 
-    def streams(self, *paths: str) -> None:
+    def allow_streaming_bodies(self, *paths: str) -> None:
         """Let these routes read bodies of any length, as they come in, unless they are `application/json`."""
         self.app.state.streamed |= set(paths)
 
-    def opens(self, *paths: str) -> None:
+    def allow_anonymous(self, *paths: str) -> None:
         """Let whoever asks in without a token, at all paths that begin so: what they bring is another proof."""
         self.app.state.open += paths
 
@@ -166,12 +168,12 @@ class Service(Generic[S]):
 
     async def health(self) -> dict[str, Any]:
         """Say how consumers, database, outbox and lag are; `ok` sums it up."""
-        health = await report(self.subscribers, self._pool, self.effects)
+        health = await report(self.subscribers, self._pool, self.uow_factory)
         for name, look in self._parts:
             health[name] = await look()
         return health
 
-    def shows(self, name: str, look: Callable[[], Awaitable[Any]]) -> None:
+    def add_health_check(self, name: str, look: Callable[[], Awaitable[Any]]) -> None:
         """Show in the health what `look` returns; the service is ready whatever it says."""
         self._parts.append((name, look))
 
@@ -186,7 +188,7 @@ class Service(Generic[S]):
             for name, step in self._background:
                 task = asyncio.create_task(self._repeat(name, step), name=name)
                 stack.push_async_callback(cancel_and_wait, task)
-            _spare_the_collector()
+            tune_gc()
             log.info("ready")
             yield
             log.info("stopping")
@@ -204,14 +206,14 @@ class Service(Generic[S]):
         channel = await self.broker.config.channel_manager.get_channel(Channel(on_return_raises=True))
         self.publisher = Publisher(channel)
         if self._pool is None:
-            self.effects = DirectPublisher(self.publisher)
+            self.uow_factory = DirectPublisher(self.publisher)
             recover = _nothing
         else:
-            self.effects = outbox = Outbox(self._pool, self.publisher)
+            self.uow_factory = outbox = Outbox(self._pool, self.publisher)
             recover = outbox.drain_all
             self.background("outbox relay", outbox.relay)
         for subscriber in self.subscribers:
-            subscriber.consumer.wire(self.effects, self.publisher, recover)
+            subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
         await self.broker.start()
 
     async def _wait_for_topology(self) -> None:
@@ -232,7 +234,11 @@ class Service(Generic[S]):
                 await step()
             except Exception as error:
                 if is_infrastructure(error):
-                    log.warning("held: the infrastructure is away", task=name, error=f"{type(error).__name__}: {error}")
+                    log.warning(
+                        "background task paused: database or broker unavailable",
+                        task=name,
+                        error=f"{type(error).__name__}: {error}",
+                    )
                 else:
                     log.exception("background work failed, and is tried again", task=name)
                 await asyncio.sleep(BACKGROUND_BACK_OFF)
@@ -266,7 +272,7 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
     serve(service.app, settings)
 
 
-def _spare_the_collector() -> None:
+def tune_gc() -> None:
     # Events have no cycles, and a batch has thousands: looking for cycles that often takes a tenth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

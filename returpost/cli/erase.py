@@ -130,7 +130,7 @@ def _read(address: str) -> None:
 def _asked(home: Home, service: str, tenant: str, address: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = api(home).call(
-            service, "POST", "/v1/traces", {"tenant": tenant}, json.dumps({"address": address}).encode()
+            service, "POST", "/v1/residual-searches", {"tenant": tenant}, json.dumps({"address": address}).encode()
         )
     except Unavailable as error:
         return {"problem": str(error)}

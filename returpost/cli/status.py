@@ -106,7 +106,7 @@ def _show(found: Mapping[str, Any]) -> None:
     for queue in found["queues"]["queues"]:
         consumer = consumers.get(queue["name"], {})
         lag = consumer.get("lag")
-        state = "missing" if not queue["exists"] else "held" if consumer.get("held_seconds") is not None else "ok"
+        state = "missing" if not queue["exists"] else "held" if consumer.get("paused_seconds") is not None else "ok"
         rows.append((queue["name"], state, queue["waiting"], queue["consumers"], "" if lag is None else f"{lag:.2f} s"))
     if rows:
         out.print(table("Queues", ("queue", "state", "waiting", "consumers", "lag of last batch"), rows))

@@ -21,8 +21,8 @@ from returpost.contracts import (
     OperationFinished,
     ProjectChanged,
     SelectionChanged,
-    StormBegun,
     StormEnded,
+    StormStarted,
 )
 from returpost.contracts.cloudevents import Event, decode
 from returpost.contracts.routing import BLOCKS, CHANGES
@@ -36,7 +36,7 @@ ChangeEvent: TypeAlias = (
     | Event[ProjectChanged]
     | Event[AddressCorrected]
     | Event[AddressValidated]
-    | Event[StormBegun]
+    | Event[StormStarted]
     | Event[StormEnded]
     | Event[OperationFinished]
 )
@@ -137,7 +137,7 @@ class ChangeStream(_Stream[ChangeEvent]):
         "project.changed": ProjectChanged,
         "address.corrected": AddressCorrected,
         "address.validated": AddressValidated,
-        "storm.begun": StormBegun,
+        "storm.started": StormStarted,
         "storm.ended": StormEnded,
         "operation.finished": OperationFinished,
     }

@@ -46,7 +46,7 @@ from returpost.contracts.messages.bounce import (
     RetryRequested as RetryRequested,
     Verdict as Verdict,
 )
-from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpserted as ContactUpserted
+from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpsert as ContactUpsert
 from returpost.contracts.messages.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
 from returpost.contracts.messages.fields import (
     MAX_DIAGNOSTIC as MAX_DIAGNOSTIC,
@@ -65,13 +65,13 @@ from returpost.contracts.messages.fields import (
 )
 from returpost.contracts.messages.lists import (
     ListChanged as ListChanged,
-    ListUpserted as ListUpserted,
+    ListUpsert as ListUpsert,
     ProjectChanged as ProjectChanged,
-    ProjectUpserted as ProjectUpserted,
+    ProjectUpsert as ProjectUpsert,
     SelectionChanged as SelectionChanged,
-    SelectionUpserted as SelectionUpserted,
+    SelectionUpsert as SelectionUpsert,
 )
-from returpost.contracts.messages.mailing import MailingUpserted as MailingUpserted
+from returpost.contracts.messages.mailing import MailingUpsert as MailingUpsert
 from returpost.contracts.messages.operation import (
     Filter as Filter,
     OperationFinished as OperationFinished,
@@ -80,9 +80,9 @@ from returpost.contracts.messages.operation import (
 )
 from returpost.contracts.messages.raw_message import (
     Mention as Mention,
-    ProviderTold as ProviderTold,
-    RawReportKeep as RawReportKeep,
+    ProviderPayloadProcess as ProviderPayloadProcess,
+    RawMessageStore as RawMessageStore,
 )
-from returpost.contracts.messages.storm import StormBegun as StormBegun, StormEnded as StormEnded
+from returpost.contracts.messages.storm import StormEnded as StormEnded, StormStarted as StormStarted
 from returpost.contracts.messages.token import TokenRevoked as TokenRevoked
 from returpost.contracts.messages.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested

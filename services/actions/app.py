@@ -18,18 +18,18 @@ from returpost.contracts import (
     BlockUndo,
     BounceClassified,
     ContactChanged,
-    ContactUpserted,
+    ContactUpsert,
     DeliveryRecorded,
     ListKind,
-    MailingUpserted,
+    MailingUpsert,
     OperationFinished,
     OperationProgressed,
     OperationRequested,
     ProjectChanged,
-    ProjectUpserted,
+    ProjectUpsert,
     RetryRequested,
     SelectionChanged,
-    SelectionUpserted,
+    SelectionUpsert,
     TokenRevoked,
 )
 from returpost.contracts.routing import COMMANDS
@@ -68,15 +68,15 @@ def create(settings: Settings) -> Service[Settings]:
 
     service.consume("actions.delivery-recorded", DeliveryRecorded, take_results)
     service.consume("actions.bounce-classified", BounceClassified, take_verdicts)
-    service.consume("actions.address-blocked", AddressBlocked, take_blocks, most=BLOCKS_AT_ONCE)
-    service.consume("actions.address-unblocked", AddressUnblocked, take_blocks, most=BLOCKS_AT_ONCE)
+    service.consume("actions.address-blocked", AddressBlocked, take_blocks, max_batch_events=BLOCKS_AT_ONCE)
+    service.consume("actions.address-unblocked", AddressUnblocked, take_blocks, max_batch_events=BLOCKS_AT_ONCE)
     service.consume("actions.address-erased", AddressErased, take_erasures)
     service.consume("actions.block-cleared", BlockCleared, take_cleared)
     service.consume("actions.block-applied", BlockApplied, take_applied)
-    service.consume("actions.contact-upserted", ContactUpserted, take_contacts, exchange=COMMANDS)
-    service.consume("actions.selection-upserted", SelectionUpserted, take_lists, exchange=COMMANDS)
-    service.consume("actions.project-upserted", ProjectUpserted, take_lists, exchange=COMMANDS)
-    service.consume("actions.mailing-upserted", MailingUpserted, take_mailings, exchange=COMMANDS)
+    service.consume("actions.contact-upsert", ContactUpsert, take_contacts, exchange=COMMANDS)
+    service.consume("actions.selection-upsert", SelectionUpsert, take_lists, exchange=COMMANDS)
+    service.consume("actions.project-upsert", ProjectUpsert, take_lists, exchange=COMMANDS)
+    service.consume("actions.mailing-upsert", MailingUpsert, take_mailings, exchange=COMMANDS)
     service.consume("actions.operation-requested", OperationRequested, take_timely, exchange=COMMANDS)
     service.publishes(ContactChanged, "contact.changed.{tenant}")
     service.publishes(SelectionChanged, "selection.changed.{tenant}")
@@ -93,19 +93,19 @@ def create(settings: Settings) -> Service[Settings]:
     engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())
 
     async def turns() -> None:
-        await engine.round(service.pool, service.effects)
+        await engine.round(service.pool, service.uow_factory)
 
     async def removal() -> None:
         kept = (settings.previews_kept, settings.operations_kept, settings.exports_kept)
-        if not await remove_old(service.effects, datetime.now(UTC), *kept):
+        if not await remove_old(service.uow_factory, datetime.now(UTC), *kept):
             await asyncio.sleep(REMOVAL_SECONDS)
 
     async def exports() -> None:
-        if not await make_next(service.pool, service.effects, settings.database_url, settings.export_patience):
+        if not await make_next(service.pool, service.uow_factory, settings.database_url, settings.export_patience):
             await asyncio.sleep(settings.operations_idle.total_seconds())
 
     async def revocations() -> None:
-        await say_again(service.effects)
+        await say_again(service.uow_factory)
         await asyncio.sleep(SAY_AGAIN_SECONDS)
 
     async def counting() -> None:
@@ -125,7 +125,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(operations_api.router)
     service.routes(exports_api.router)
     service.routes(api.router)
-    service.opens("/v1/sign-in")
+    service.allow_anonymous("/v1/sign-in")
     service.routes(users_api.router)
     service.routes(oidc_api.router)
     service.routes(contacts_api.router)

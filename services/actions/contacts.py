@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from returpost.contracts import ContactChanged, ContactUpserted, ids
+from returpost.contracts import ContactChanged, ContactUpsert, ids
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.trace_context import traceparent
@@ -42,7 +42,7 @@ class Contact:
     """Rises with every change that is to be seen."""
 
 
-def merge(contact: Contact, told: ContactUpserted) -> Contact:
+def merge(contact: Contact, told: ContactUpsert) -> Contact:
     """Return the contact with what was told, where that is newer; what is left out stays.
 
     Of two values of the same time the greater one wins, so that the order of arrival does not matter.
@@ -71,7 +71,7 @@ def _newer(time: datetime, value: object, old_time: datetime | None, old_value: 
     return old_time is None or (time, value) > (old_time, old_value)
 
 
-async def take_contacts(events: Sequence[Event[ContactUpserted]], work: UnitOfWork) -> None:
+async def take_contacts(events: Sequence[Event[ContactUpsert]], work: UnitOfWork) -> None:
     """Merge what was told, and tell of each contact that is not what it was."""
     keys = sorted({(event.tenant, event.data.contact) for event in events})
     tenants, contacts = columns(keys, 2)
@@ -93,13 +93,13 @@ async def take_contacts(events: Sequence[Event[ContactUpserted]], work: UnitOfWo
     await _write(work, {place: after[place] for place in keys if after[place] != before[place]}, before)
 
 
-def _places(events: Iterable[Event[ContactUpserted]]) -> Iterable[store.Place]:
+def _places(events: Iterable[Event[ContactUpsert]]) -> Iterable[store.Place]:
     for told in events:
         for address in told.data.addresses or ():
             yield told.tenant, key(address)
 
 
-def _without(erased: Mapping[store.Place, datetime], told: Event[ContactUpserted]) -> ContactUpserted:
+def _without(erased: Mapping[store.Place, datetime], told: Event[ContactUpsert]) -> ContactUpsert:
     """Return what was told without the addresses that were erased after it was told."""
     data = told.data
     if not erased or data.addresses is None:

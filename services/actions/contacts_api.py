@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from returpost.contracts import Address, ContactUpserted, Id, Label, Text, ids
+from returpost.contracts import Address, ContactUpsert, Id, Label, Text, ids
 from returpost.contracts.cloudevents import Event, event
 from services.actions import csv_import, paging, text
 from services.actions.access import PAGE, Reader, Tenant, Typed, Writer, each, rows
@@ -120,8 +120,8 @@ async def put_contact(
 ) -> None:
     """Tell what is known of a contact."""
     owner = caller.tenant_for(tenant)
-    told = ContactUpserted(contact=contact, time=datetime.now(UTC), **body.model_dump())
-    async with request.app.state.service.effects.begin() as work:
+    told = ContactUpsert(contact=contact, time=datetime.now(UTC), **body.model_dump())
+    async with request.app.state.service.uow_factory.begin() as work:
         if if_match is not None:
             await work.connection.execute(Q["hold_contacts"], [owner], [contact])
             known = await work.connection.fetchrow(Q["contact"], owner, contact)
@@ -138,14 +138,14 @@ async def import_contacts(request: Request, caller: Writer, tenant: Tenant = Non
     # Reading 200 000 rows takes seconds, in which the consumers of this process go on.
     items = await asyncio.to_thread(lambda: list(csv_import.read(body, now)))
     bad = [item for item in items if isinstance(item, csv_import.BadRow)]
-    told = [_told(item, caller, owner) for item in items if isinstance(item, ContactUpserted)]
+    told = [_told(item, caller, owner) for item in items if isinstance(item, ContactUpsert)]
     for start in range(0, len(told), IMPORT_BATCH):
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             await take_contacts(told[start : start + IMPORT_BATCH], work)
     await rows(request, STORE["add_audit"], owner, now, caller.name, "contacts_imported", len(told), "", None)
     return csv_import.answer(len(told), bad)
 
 
-def _told(told: ContactUpserted, caller: Caller, tenant: str) -> Event[ContactUpserted]:
+def _told(told: ContactUpsert, caller: Caller, tenant: str) -> Event[ContactUpsert]:
     identity = ids.of_content(tenant, told.model_dump_json())
     return event(told, id=identity, source=f"/users/{caller.name}", tenant=tenant, subject=told.contact)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from returpost.contracts import Address, ContactUpserted, Id
+from returpost.contracts import Address, ContactUpsert, Id
 from returpost.errors import InvalidMessage, words
 
 MAX_LINES = 200_000
@@ -54,7 +54,7 @@ class BadRow:
     problem: str
 
 
-def read(body: bytes, now: datetime) -> Iterator[ContactUpserted | BadRow]:
+def read(body: bytes, now: datetime) -> Iterator[ContactUpsert | BadRow]:
     """Yield a refusal for each row after the header that is wrong, then the contacts of the others.
 
     UTF-8 (with or without BOM), UTF-16 with BOM, or Windows-1252; comma, semicolon or tab, or what a first line `sep=`
@@ -63,10 +63,10 @@ def read(body: bytes, now: datetime) -> Iterator[ContactUpserted | BadRow]:
     or when there are too many lines.
     """
     meaning, rows = _table(body, ("contact", "address"))
-    contacts: dict[str, ContactUpserted] = {}
+    contacts: dict[str, ContactUpsert] = {}
     for line, row in rows:
         told = row if isinstance(row, BadRow) else _contact(row, meaning, line, now)
-        if isinstance(told, ContactUpserted):
+        if isinstance(told, ContactUpsert):
             told = _united(contacts.get(told.contact), told, line)
         if isinstance(told, BadRow):
             yield told
@@ -146,7 +146,7 @@ def _rows(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[in
         at += max(1, reader.line_num)
 
 
-def _contact(row: list[str], meaning: list[str | None], line: int, now: datetime) -> ContactUpserted | BadRow:
+def _contact(row: list[str], meaning: list[str | None], line: int, now: datetime) -> ContactUpsert | BadRow:
     values: dict[str, str] = {}
     addresses: list[str] = []
     for name, field in zip(meaning, row, strict=False):
@@ -156,13 +156,13 @@ def _contact(row: list[str], meaning: list[str | None], line: int, now: datetime
         elif name and stripped:
             values[name] = stripped
     try:
-        return ContactUpserted.model_validate(values | {"addresses": addresses or None, "time": now})
+        return ContactUpsert.model_validate(values | {"addresses": addresses or None, "time": now})
     except ValidationError as error:
         fault = error.errors()[0]
         return BadRow(line, f"{'.'.join(str(part) for part in fault['loc'])}: {words(fault)}")
 
 
-def _united(known: ContactUpserted | None, told: ContactUpserted, line: int) -> ContactUpserted | BadRow:
+def _united(known: ContactUpsert | None, told: ContactUpsert, line: int) -> ContactUpsert | BadRow:
     """Return what two rows say of one contact."""
     if known is None:
         return told

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
-from returpost.contracts import ListChanged, ListUpserted, ProjectChanged, ProjectUpserted, SelectionChanged, ids
+from returpost.contracts import ListChanged, ListUpsert, ProjectChanged, ProjectUpsert, SelectionChanged, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.enums import ListKind
 from returpost.contracts.trace_context import traceparent
@@ -20,7 +20,7 @@ Q = queries(Path(__file__).with_name("sql") / "lists.sql")
 
 Place = tuple[str, str]
 """Tenant and list."""
-Told = Event[ListUpserted]
+Told = Event[ListUpsert]
 CHUNK = 5_000
 """Members that one event of a change names."""
 
@@ -46,7 +46,7 @@ class Moved:
     removed: list[str]
 
 
-def merge(known: List, told: ListUpserted) -> List:
+def merge(known: List, told: ListUpsert) -> List:
     """Return the list with what was told, where that is newer; of the same time the greater value."""
     merged = known
     if told.name is not None and _newer(told.time, told.name, known.name_at, known.name or ""):
@@ -62,14 +62,14 @@ def _newer(time: datetime, value: object, old_time: datetime | None, old_value: 
     return old_time is None or (time, value) > (old_time, old_value)
 
 
-def list_of(told: ListUpserted) -> str:
+def list_of(told: ListUpsert) -> str:
     """Return the id of the list that something is told of."""
     return str(getattr(told, kind_of(told).value))
 
 
-def kind_of(told: ListUpserted) -> ListKind:
+def kind_of(told: ListUpsert) -> ListKind:
     """Return what it is."""
-    return ListKind.PROJECT if isinstance(told, ProjectUpserted) else ListKind.SELECTION
+    return ListKind.PROJECT if isinstance(told, ProjectUpsert) else ListKind.SELECTION
 
 
 async def take_lists(events: Sequence[Told], work: UnitOfWork) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from returpost.contracts import Id, Label, ListUpserted, ProjectUpserted, SelectionUpserted, Text, ids
+from returpost.contracts import Id, Label, ListUpsert, ProjectUpsert, SelectionUpsert, Text, ids
 from returpost.contracts.cloudevents import event
 from returpost.contracts.enums import ListKind
 from services.actions import csv_import
@@ -48,14 +48,14 @@ class ListBody(BaseModel):
     remove: Members = Field(default_factory=list)
 
 
-def _told(kind: ListKind, identity: str, **values: Any) -> ListUpserted:
+def _told(kind: ListKind, identity: str, **values: Any) -> ListUpsert:
     values |= {"time": datetime.now(UTC)}
     if kind is ListKind.PROJECT:
-        return ProjectUpserted(project=identity, **values)
-    return SelectionUpserted(selection=identity, **values)
+        return ProjectUpsert(project=identity, **values)
+    return SelectionUpsert(selection=identity, **values)
 
 
-async def _take(work: UnitOfWork, told: ListUpserted, caller: str, tenant: str, identity: str) -> None:
+async def _take(work: UnitOfWork, told: ListUpsert, caller: str, tenant: str, identity: str) -> None:
     cause = ids.of_content(tenant, told.TYPE, told.model_dump_json())
     await take_lists([event(told, id=cause, source=f"/users/{caller}", tenant=tenant, subject=identity)], work)
 
@@ -128,7 +128,7 @@ def _writing(kind: ListKind, router: APIRouter) -> None:
         """Make a new one; it gets an id."""
         owner = caller.tenant_for(tenant)
         identity = identity_of(key, owner, kind.value, caller.name)
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             if not await work.connection.fetchrow(Q["list"], owner, kind.value, identity):
                 told = _told(kind, identity, name=body.name, add=body.members)
                 await _take(work, told, caller.name, owner, identity)
@@ -142,7 +142,7 @@ def _writing(kind: ListKind, router: APIRouter) -> None:
     ) -> None:  # fmt: skip
         """Tell what is known of it, and who comes and goes."""
         owner = caller.tenant_for(tenant)
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             await known(work, owner, identity, if_match)
             told = _told(kind, identity, **body.model_dump(), deleted=False)
             await _take(work, told, caller.name, owner, identity)
@@ -155,7 +155,7 @@ def _writing(kind: ListKind, router: APIRouter) -> None:
     ) -> None:
         """Delete it; its contacts stay."""
         owner = caller.tenant_for(tenant)
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             await known(work, owner, identity, if_match, needed=True)
             await _take(work, _told(kind, identity, deleted=True), caller.name, owner, identity)
 
@@ -166,7 +166,7 @@ def _writing(kind: ListKind, router: APIRouter) -> None:
         good, bad = await asyncio.to_thread(lambda: csv_import.column(body, "contact"))
         for start in range(0, len(good), MEMBERS_A_TIME):
             told = _told(kind, identity, add=good[start : start + MEMBERS_A_TIME])
-            async with request.app.state.service.effects.begin() as work:
+            async with request.app.state.service.uow_factory.begin() as work:
                 await _take(work, told, caller.name, owner, identity)
         what = f"{kind.value}_imported"
         await rows(request, STORE["add_audit"], owner, datetime.now(UTC), caller.name, what, len(good), "", None)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from returpost.contracts import MailingUpserted
+from returpost.contracts import MailingUpsert
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from services.actions import store
@@ -32,7 +32,7 @@ class Mailing:
     version: int = 0
 
 
-def merge(mailing: Mailing, told: MailingUpserted) -> Mailing:
+def merge(mailing: Mailing, told: MailingUpsert) -> Mailing:
     """Return the mailing with what was told, where that is newer; of the same time the greater value."""
     new: dict[str, Any] = {}
     for field, at in (("name", "name_at"), ("subject", "subject_at"), ("sent_at", "sent_told_at")):
@@ -47,7 +47,7 @@ def _shown(mailing: Mailing) -> tuple[object, ...]:
     return mailing.name, mailing.subject, mailing.sent_at
 
 
-async def take_mailings(events: Sequence[Event[MailingUpserted]], work: UnitOfWork) -> None:
+async def take_mailings(events: Sequence[Event[MailingUpsert]], work: UnitOfWork) -> None:
     """Merge what was told, and plan the recipients that were named."""
     named = sorted({(told.tenant, told.data.mailing, key(one)) for told in events for one in told.data.recipients})
     erased = await store.erased(work.connection, ((tenant, address) for tenant, _, address in named))
@@ -74,7 +74,7 @@ async def take_mailings(events: Sequence[Event[MailingUpserted]], work: UnitOfWo
         await work.connection.execute(Q["plan_recipients"], *columns([one for one in named if one not in gone], 3))
 
 
-def _gone(events: Sequence[Event[MailingUpserted]], erased: dict[store.Place, datetime]) -> set[tuple[str, str, str]]:
+def _gone(events: Sequence[Event[MailingUpsert]], erased: dict[store.Place, datetime]) -> set[tuple[str, str, str]]:
     """Return the recipients whose addresses were erased after the last time that they were named."""
     if not erased:
         return set()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from returpost.contracts import Address, Id, Label, MailingUpserted, Time, ids
+from returpost.contracts import Address, Id, Label, MailingUpsert, Time, ids
 from returpost.contracts.cloudevents import event
 from services.actions import csv_import
 from services.actions.access import Reader, Tenant, Writer, rows
@@ -55,10 +55,10 @@ async def put_mailing(
 ) -> None:  # fmt: skip
     """Tell what is known of a mailing."""
     owner = caller.tenant_for(tenant)
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         known = await work.connection.fetch(Q["read_mailings"], [owner], [mailing])
         check_version(if_match, known[0]["version"] if known else None)
-        told = MailingUpserted(mailing=mailing, time=datetime.now(UTC), **body.model_dump())
+        told = MailingUpsert(mailing=mailing, time=datetime.now(UTC), **body.model_dump())
         await _take(work, told, caller.name, owner)
         (now,) = await work.connection.fetch(Q["read_mailings"], [owner], [mailing])
         response.headers["ETag"] = etag(now["version"])
@@ -91,10 +91,10 @@ async def _plan(request: Request, addresses: list[str], caller: str, tenant: str
     now = datetime.now(UTC)
     for start in range(0, len(addresses), RECIPIENTS_A_TIME):
         part = addresses[start : start + RECIPIENTS_A_TIME]
-        async with request.app.state.service.effects.begin() as work:
-            await _take(work, MailingUpserted(mailing=mailing, recipients=part, time=now), caller, tenant)
+        async with request.app.state.service.uow_factory.begin() as work:
+            await _take(work, MailingUpsert(mailing=mailing, recipients=part, time=now), caller, tenant)
 
 
-async def _take(work: UnitOfWork, told: MailingUpserted, caller: str, tenant: str) -> None:
+async def _take(work: UnitOfWork, told: MailingUpsert, caller: str, tenant: str) -> None:
     cause = ids.of_content(tenant, told.TYPE, told.model_dump_json())
     await take_mailings([event(told, id=cause, source=f"/users/{caller}", tenant=tenant, subject=told.mailing)], work)

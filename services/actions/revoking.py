@@ -20,7 +20,7 @@ SAY_AGAIN_SECONDS = 24 * 3600.0
 
 async def revoke(service: Service[Any], query: str, *values: Any) -> bool:
     """End tokens by a query that returns those it ended; return whether there were any."""
-    async with service.effects.begin() as work:
+    async with service.uow_factory.begin() as work:
         rows = await work.connection.fetch(Q[query], *values)
         told = _tell(work, rows, datetime.now(UTC))
     for revoked in told:
@@ -28,9 +28,9 @@ async def revoke(service: Service[Any], query: str, *values: Any) -> bool:
     return bool(rows)
 
 
-async def say_again(effects: UnitOfWorkFactory) -> None:
+async def say_again(uow_factory: UnitOfWorkFactory) -> None:
     """Tell all that is revoked and not over: streams forget, and brokers are set up anew."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         now = datetime.now(UTC)
         _tell(work, await work.connection.fetch(Q["still_revoked"], now), now)
 

@@ -19,8 +19,8 @@ from returpost.contracts import (
     BounceClassified,
     DeliveryRecorded,
     SettingsChanged,
-    StormBegun,
     StormEnded,
+    StormStarted,
 )
 from returpost.contracts.routing import COMMANDS
 from services.blocklist import api, lists_and_checks
@@ -63,27 +63,27 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.publishes(BlockCleared, "block.cleared.{tenant}")
     service.publishes(BlockApplied, "block.applied.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
-    service.publishes(StormBegun, "storm.begun.{tenant}")
+    service.publishes(StormStarted, "storm.started.{tenant}")
     service.publishes(StormEnded, "storm.ended.{tenant}")
 
     work_requested = asyncio.Event()
 
     async def operations() -> None:
         work_requested.clear()
-        if not await work_on_next(service.effects, settings.reassess_chunk, clock()):
+        if not await work_on_next(service.uow_factory, settings.reassess_chunk, clock()):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(work_requested.wait(), settings.reassess_interval.total_seconds())
 
     async def reviews() -> None:
-        if not await review_due(service.effects, settings.reassess_chunk, clock()):
+        if not await review_due(service.uow_factory, settings.reassess_chunk, clock()):
             await asyncio.sleep(settings.review_interval.total_seconds())
 
     async def erasures() -> None:
-        if not await erase_due(service.effects, settings.reassess_chunk, clock, remember=settings.remember_erased):
+        if not await erase_due(service.uow_factory, settings.reassess_chunk, clock, remember=settings.remember_erased):
             await asyncio.sleep(settings.review_interval.total_seconds())
 
     async def storms() -> None:
-        await notice(service.effects, watch, clock())
+        await notice(service.uow_factory, watch, clock())
         await asyncio.sleep(settings.storm_interval.total_seconds())
 
     service.background("operations", operations)

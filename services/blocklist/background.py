@@ -19,9 +19,9 @@ from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 COUNTING_SECONDS = 600
 
 
-async def work_on_next(effects: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
+async def work_on_next(uow_factory: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
     """Do the next step of the oldest operation; return whether there was any."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         operation = await operations.take(work.connection)
         if operation is None:
             return False

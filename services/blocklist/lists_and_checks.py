@@ -23,7 +23,7 @@ def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:
 
     async def imports() -> None:
         list_received.clear()
-        if not await work_off_next(service.effects, clock()):
+        if not await work_off_next(service.uow_factory, clock()):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(list_received.wait(), service.settings.import_interval.total_seconds())
 
@@ -41,7 +41,7 @@ def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:
     corrections = partial(take_corrections, clock=clock)
     service.consume("blocklist.address-correct", AddressCorrect, corrections, exchange=COMMANDS)
     service.publishes(AddressCorrected, "address.corrected.{tenant}")
-    service.streams("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
+    service.allow_streaming_bodies("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
 
 
 async def _publish(service: Service[Settings], messages: Sequence[Message]) -> None:

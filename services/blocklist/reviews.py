@@ -9,9 +9,9 @@ from services.blocklist.reassess import Trigger, reassess
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 
 
-async def review_due(effects: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
+async def review_due(uow_factory: UnitOfWorkFactory, chunk: int, now: datetime) -> bool:
     """Look at addresses whose standing time has changed, the longest due first; return whether there were any."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         due = await store.due(work.connection, now, chunk)
         if not due:
             return False

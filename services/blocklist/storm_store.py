@@ -8,7 +8,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from returpost.contracts import StormBegun, StormEnded, ids
+from returpost.contracts import StormEnded, StormStarted, ids
 from returpost.contracts.cloudevents import event
 from returpost.contracts.enums import StormKind
 from services.blocklist import operations, policies
@@ -35,16 +35,16 @@ async def of_tenants(connection: Connection, tenants: Iterable[str]) -> dict[str
     return found
 
 
-async def notice(effects: UnitOfWorkFactory, watch: Watch, now: datetime) -> None:
+async def notice(uow_factory: UnitOfWorkFactory, watch: Watch, now: datetime) -> None:
     """Write down which storms begin, go on, and are over; tell of each, and have its addresses looked at again."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         ongoing: dict[str, set[Suspect]] = defaultdict(set)
         for row in await work.connection.fetch(Q["ongoing"]):
             ongoing[row["tenant"]].add(Suspect(StormKind(row["kind"]), row["value"]))
     for seen in watch.seen(ongoing):
-        async with effects.begin() as work:
+        async with uow_factory.begin() as work:
             await _begin(work, watch, seen, now)
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         for row in await work.connection.fetch(Q["over"], now - watch.limits.quiet, now):
             ended = StormEnded(kind=row["kind"], value=row["value"], begun=row["begun"], time=now, storm=str(row["id"]))
             id_ = ids.derived(str(row["id"]), StormEnded.TYPE)
@@ -82,7 +82,7 @@ async def _begin(work: UnitOfWork, watch: Watch, seen: Seen, now: datetime) -> N
     if await connection.fetchval(Q["begin"], *row) is None:
         return
     STORMS.labels(suspect.kind).inc()
-    begun = StormBegun(
+    begun = StormStarted(
         storm=id_,
         kind=suspect.kind,
         value=suspect.value,
@@ -91,7 +91,7 @@ async def _begin(work: UnitOfWork, watch: Watch, seen: Seen, now: datetime) -> N
         bounces=seen.count,
         of_bounces=seen.bounces,
     )
-    work.emit(event(begun, id=ids.derived(id_, StormBegun.TYPE), source=SOURCE, tenant=seen.tenant))
+    work.emit(event(begun, id=ids.derived(id_, StormStarted.TYPE), source=SOURCE, tenant=seen.tenant))
     # What came in between noticing and writing it down was counted.
     what = {"storm": id_, "state": State.HELD.value}
     operation = ids.derived(id_, "operation")

@@ -21,9 +21,11 @@ async def wait(work: UnitOfWork, keys: Iterable[Key], by: str, days: int, now: d
     return last
 
 
-async def erase_due(effects: UnitOfWorkFactory, chunk: int, clock: Callable[[], datetime], *, remember: bool) -> bool:
+async def erase_due(
+    uow_factory: UnitOfWorkFactory, chunk: int, clock: Callable[[], datetime], *, remember: bool
+) -> bool:
     """Erase the addresses whose time has come as if it were said now; return whether there were any."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         addresses: dict[tuple[str, str], list[str]] = defaultdict(list)
         for row in await work.connection.fetch(Q["take_due"], clock(), chunk):
             addresses[row["tenant"], row["by"]].append(row["address"])

@@ -47,11 +47,11 @@ def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[S
     service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
 
     async def dispatcher() -> None:
-        if await dispatch(service.effects, settings.keep, policy, clock) < BATCH:
+        if await dispatch(service.uow_factory, settings.keep, policy, clock) < BATCH:
             await asyncio.sleep(settings.dispatch_interval.total_seconds())
 
     async def housekeeper() -> None:
-        await report_lost(service.effects, settings.retry_answer, clock)
+        await report_lost(service.uow_factory, settings.retry_answer, clock)
         async with service.pool.acquire() as connection:
             await store.purge(connection, clock() - settings.keep)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)

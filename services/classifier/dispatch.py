@@ -28,7 +28,7 @@ def now() -> datetime:
 
 
 async def dispatch(
-    effects: UnitOfWorkFactory, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now
+    uow_factory: UnitOfWorkFactory, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now
 ) -> int:
     """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
 
@@ -36,7 +36,7 @@ async def dispatch(
     has everything that happened before been committed, whatever the order in which it came in. Of what happened longer
     ago than `keep` nobody knows any more how it ended: it is not asked for. `policy` is for tenants without their own.
     """
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         moment = clock()
         due = await store.take_due(work.connection, moment, moment - keep, BATCH)
         if not due:
@@ -80,9 +80,9 @@ def _state(row: store.Row) -> str:
     return "dropped" if row["blocked"] or row["forgotten"] else "requested"
 
 
-async def report_lost(effects: UnitOfWorkFactory, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
+async def report_lost(uow_factory: UnitOfWorkFactory, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
     """Report the commands that were given longer ago than `patience` and never answered; they are not repeated."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         lost = await store.report_lost(work.connection, clock() - patience)
     for tenant, mailing, sender in {(row["tenant"], row["mailing"], row["sender"]) for row in lost}:
         log.warning("retry commands were never answered", tenant=tenant, mailing=mailing, sender=sender)

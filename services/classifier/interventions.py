@@ -53,20 +53,20 @@ class Choice(BaseModel):
         return recipients, self.mailing, domain, self.reason, self.sender
 
 
-async def count(effects: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, now: datetime) -> int:
+async def count(uow_factory: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, now: datetime) -> int:
     """Return how many retries the action would change."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         found: int = await work.connection.fetchval(Q["count_chosen"], tenant, action, now, *choice.parameters())
         return found
 
 
 async def intervene(
-    effects: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, by: str, now: datetime
+    uow_factory: UnitOfWorkFactory, tenant: str, action: Action, choice: Choice, by: str, now: datetime
 ) -> int:
     """Do it, chunk by chunk, and return to how many; who did it is kept."""
     done = 0
     while True:
-        async with effects.begin() as work:
+        async with uow_factory.begin() as work:
             rows = await work.connection.fetch(Q["choose"], tenant, action, now, *choice.parameters(), CHUNK)
             chosen = [row["recipient"] for row in rows]
             more = (now,) if action is Action.HURRY else ()

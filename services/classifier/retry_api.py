@@ -62,11 +62,11 @@ async def retries(
 async def intervene(request: Request, caller: Operator, wanted: Intervention, tenant: Tenant = None) -> dict[str, Any]:
     """Drop pending retries, have them be due now, or undo a drop. Says how many it was, or would be."""
     owner, state = caller.tenant_for(tenant), request.app.state
-    effects, now = state.service.effects, state.clock()
+    uow_factory, now = state.service.uow_factory, state.clock()
     if wanted.dry_run:
-        number = await interventions.count(effects, owner, wanted.action, wanted.choice, now)
+        number = await interventions.count(uow_factory, owner, wanted.action, wanted.choice, now)
     else:
-        number = await interventions.intervene(effects, owner, wanted.action, wanted.choice, caller.name, now)
+        number = await interventions.intervene(uow_factory, owner, wanted.action, wanted.choice, caller.name, now)
     return {"action": wanted.action, "retries": number, "dry_run": wanted.dry_run}
 
 
@@ -105,7 +105,7 @@ async def write_settings(
 ) -> dict[str, Any]:
     """Change the tenant's schedule. It decides what bounces from now on; what waits keeps its time."""
     owner, state = caller.tenant_for(tenant), request.app.state
-    async with state.service.effects.begin() as work:
+    async with state.service.uow_factory.begin() as work:
         before, about = await tenant_schedules.read(work.connection, owner, state.retry_policy)
         given, now = if_match.strip().removeprefix("W/").strip('"'), state.clock()
         if given != str(about["version"]):

@@ -58,7 +58,7 @@ async def delivery_results(request: Request, caller: Sender, tenant: Annotated[N
             checked.append(event)
         except InvalidMessage as error:
             refused.append(Refused(index, str(error)))
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         for event in checked:
             emit_all(work, events_of(event))
     refused.sort(key=lambda row: row.index)

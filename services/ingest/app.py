@@ -12,8 +12,8 @@ from returpost.contracts import (
     BounceReceived,
     DeliveryRecorded,
     DeliveryResult,
-    ProviderTold,
-    RawReportKeep,
+    ProviderPayloadProcess,
+    RawMessageStore,
 )
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.routing import COMMANDS
@@ -70,20 +70,20 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
     service.consume_raw("ingest.kumomta-log", KumoLog, partial(take_logs, service=service), read_log, exchange=COMMANDS)
     service.consume(
-        "ingest.provider-told",
-        ProviderTold,
+        "ingest.provider-payload-process",
+        ProviderPayloadProcess,
         partial(take_later, service=service),
         exchange=COMMANDS,
-        most=PUT_OFF_TOGETHER,
+        max_batch_events=PUT_OFF_TOGETHER,
     )
     service.publishes(DeliveryRecorded, "delivery.recorded.{tenant}.{result}")
     service.publishes(BounceReceived, "bounce.received.{tenant}")
     service.publishes(AddressValidated, "address.validated.{tenant}")
-    service.commands(ProviderTold, "provider.told.{tenant}")
-    service.commands(RawReportKeep, "raw-report.keep.{tenant}")
+    service.commands(ProviderPayloadProcess, "provider-payload.process.{tenant}")
+    service.commands(RawMessageStore, "raw-message.store.{tenant}")
     install_ways(service, app.state.mailroom)
     app.add_middleware(webhook_api.Straight)
-    service.opens("/webhooks/")
+    service.allow_anonymous("/webhooks/")
     service.routes(webhook_api.router)
     service.routes(api.router)
     service.routes(raw_reports_api.router)
@@ -100,14 +100,21 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
     purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
     forget = partial(take_erasures, kept_in=store)
 
-    async def take(events: Sequence[Event[RawReportKeep]], work: UnitOfWork) -> None:
+    async def take(events: Sequence[Event[RawMessageStore]], work: UnitOfWork) -> None:
         await take_reports(events, work, kept_in=store)
         await give_way(service)
 
-    service.consume("ingest.raw-report-keep", RawReportKeep, take, exchange=COMMANDS, vital=False, most=KEPT_TOGETHER)
-    service.consume("ingest.address-erased", AddressErased, forget, vital=False)
+    service.consume(
+        "ingest.raw-message-store",
+        RawMessageStore,
+        take,
+        exchange=COMMANDS,
+        required_for_readiness=False,
+        max_batch_events=KEPT_TOGETHER,
+    )
+    service.consume("ingest.address-erased", AddressErased, forget, required_for_readiness=False)
     service.background("purge of raw reports", purging)
-    service.shows("raw_reports", store.state)
+    service.add_health_check("raw_reports", store.state)
     return store
 
 

@@ -54,7 +54,7 @@ class Mailroom:
             await publish_or_dead_letter(self._service.publisher, [letter_of(read, body, tenant)])
         outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
         arrived = Arrived(body, tenant, came_by, CONTENT_TYPE, outcome, read.problem or "")
-        async with self._service.effects.begin() as work:
+        async with self._service.uow_factory.begin() as work:
             emit_all(work, read.events)
             if self._keeps:
                 work.command(keeping(arrived, read.events, read.identity))

@@ -17,7 +17,7 @@ from returpost.amqp.publisher import Message
 from returpost.bounces.events.payloads import events_of_found
 from returpost.bounces.events.results import SOURCE, check_time
 from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
-from returpost.contracts import Contract, ProviderTold, RawOutcome, construct_trusted, ids
+from returpost.contracts import Contract, ProviderPayloadProcess, RawOutcome, construct_trusted, ids
 from returpost.contracts.cloudevents import EncodedEvent, Event, encode_event, event
 from services.ingest.mailroom import emit_all
 from services.ingest.pace import Pace
@@ -63,7 +63,7 @@ class KumoLog(Contract):
 
 def is_crowded(service: Service[Settings]) -> bool:
     """Tell whether so many wait for RabbitMQ that what they bring should be read later."""
-    return isinstance(service.effects, DirectPublisher) and service.effects.waiting > AT_ONCE
+    return isinstance(service.uow_factory, DirectPublisher) and service.uow_factory.waiting > AT_ONCE
 
 
 async def give_way(service: Service[Settings]) -> None:
@@ -77,11 +77,13 @@ async def give_way(service: Service[Settings]) -> None:
 def later(told: Told) -> EncodedEvent:
     """Return the command to read it later."""
     body = b64encode(told.body).decode()
-    data = construct_trusted(ProviderTold, provider=told.provider, sender=told.sender, body=body)
+    data = construct_trusted(ProviderPayloadProcess, provider=told.provider, sender=told.sender, body=body)
     return encode_event(data, id=ids.of_bytes(told.tenant, told.body), source=SOURCE, tenant=told.tenant)
 
 
-async def take_later(events: Sequence[Event[ProviderTold]], work: UnitOfWork, *, service: Service[Settings]) -> None:
+async def take_later(
+    events: Sequence[Event[ProviderPayloadProcess]], work: UnitOfWork, *, service: Service[Settings]
+) -> None:
     """Take what was put off. Whoever posts meanwhile is answered first; a crowd makes it slow, but never stops it."""
     for item in events:
         data = item.data

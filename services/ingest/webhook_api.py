@@ -176,7 +176,7 @@ async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: st
         return {"confirmed": True}
     told = Told(asked.provider, asked.tenant, sender, asked.body)
     crowded = is_crowded(service)
-    async with service.effects.begin() as work:
+    async with service.uow_factory.begin() as work:
         if crowded:
             work.command(later(told))
             return {"received": True}

@@ -27,7 +27,7 @@ MAX_FINGERPRINT = 64
 class DeadLetter(Contract):
     """A message that a service could not process."""
 
-    TYPE: ClassVar[str] = "returpost.letter.died.v1"
+    TYPE: ClassVar[str] = "returpost.dead-letter.received.v1"
 
     failed_at: Time
     queue: Text

@@ -25,7 +25,7 @@ from returpost.contracts.cloudevents import Event, Rejected, decode, split
 from returpost.errors import InvalidMessage, Unavailable
 from shared.messaging.dead_letters import dead_letter
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS_IN, HELD, LAG_SECONDS
+from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS_IN, LAG_SECONDS, PAUSED
 from shared.observability.tracing import span_of_batch
 from shared.transient_errors import is_infrastructure
 
@@ -72,30 +72,31 @@ class Consumer(Generic[D]):
         handle: Handle[D],
         *,
         read: Read | None = None,
-        vital: bool = True,
-        most: int = MAX_EVENTS,
+        required_for_readiness: bool = True,
+        max_batch_events: int = MAX_EVENTS,
     ) -> None:
-        """`read` makes events of a message where it is not the contract that does: of dead letters. A service is ready
-        while a consumer that is not `vital` is held. A batch ends with the message that brings it to `most` events.
+        """`read` makes events of a message where it is not the contract that does: of dead letters. The service is
+        ready while a consumer that is not `required_for_readiness` is paused. A batch ends with the message that brings it to
+        `max_batch_events` events.
         """
         self.queue = queue
-        self.vital = vital
+        self.required_for_readiness = required_for_readiness
         self.contract = contract
-        self.held_since: float | None = None
+        self.paused_since: float | None = None
         self.last_done: float | None = None
         self.lag = 0.0
         self._handle = handle
         self._own_read = read
-        self._most = most
+        self._max_batch_events = max_batch_events
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._stopping = False
-        self._effects: UnitOfWorkFactory
+        self._uow_factory: UnitOfWorkFactory
         self._publisher: Publishes
         self._recover: Callable[[], Awaitable[Any]]
 
-    def wire(self, effects: UnitOfWorkFactory, publisher: Publishes, recover: Callable[[], Awaitable[Any]]) -> None:
+    def wire(self, uow_factory: UnitOfWorkFactory, publisher: Publishes, recover: Callable[[], Awaitable[Any]]) -> None:
         """Give the consumer its real adapters; `recover` is called after a commit whose events were not confirmed."""
-        self._effects, self._publisher, self._recover = effects, publisher, recover
+        self._uow_factory, self._publisher, self._recover = uow_factory, publisher, recover
 
     def arrive(self, message: AbstractIncomingMessage) -> None:
         """Take a message; it waits with the others for the next batch."""
@@ -131,7 +132,7 @@ class Consumer(Generic[D]):
                 deliveries.append(delivery)
                 events += len(delivery.events)
                 size += len(message.body)
-            if events >= self._most or size >= MAX_BYTES or self._arrivals.empty():
+            if events >= self._max_batch_events or size >= MAX_BYTES or self._arrivals.empty():
                 break
             message = self._arrivals.get_nowait()
         return deliveries
@@ -148,16 +149,16 @@ class Consumer(Generic[D]):
         except InvalidMessage as broken:
             return Delivery(message, [], [Rejected(body, str(broken))])
         tenant, detail = _named_by(message.routing_key)
-        strange = [(event, error) for event in events if (error := self._strange(event, tenant, detail))]
+        strange = [(event, error) for event in events if (error := self._routing_key_mismatch(event, tenant, detail))]
         if strange:
             rejected = [
                 *rejected,
                 *(Rejected(_bytes_of(event, body, self.contract), error) for event, error in strange),
             ]
-            events = [event for event in events if not self._strange(event, tenant, detail)]
+            events = [event for event in events if not self._routing_key_mismatch(event, tenant, detail)]
         return Delivery(message, events, rejected)
 
-    def _strange(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
+    def _routing_key_mismatch(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
         """Say what of the event is not what its routing key says, which is what the broker holds senders to."""
         if tenant is not None and event.tenant != tenant:
             return f"tenant: the message came by the routing key of {tenant}"
@@ -174,19 +175,19 @@ class Consumer(Generic[D]):
             with span_of_batch(self.queue, [event for event, _ in pairs]):
                 letters += await self._apply(pairs)
         if letters:
-            await self._hold_until_done(lambda: self._bury(letters))
+            await self._retry_while_unavailable(lambda: self._publish_dead_letters(letters))
 
     async def _apply(self, pairs: list[tuple[Event[D], Delivery[D]]]) -> list[Message]:
         """Handle all; halve what fails until the event that fails stands alone, and return its dead letter."""
         refused: list[tuple[Event[Any], str]] = []
 
         async def once() -> None:
-            async with self._effects.begin() as work:
+            async with self._uow_factory.begin() as work:
                 await self._handle([event for event, _ in pairs], work)
                 refused[:] = work.refused
 
         try:
-            await self._hold_until_done(once)
+            await self._retry_while_unavailable(once)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the rest
             if len(pairs) > 1:
                 half = len(pairs) // 2
@@ -215,10 +216,10 @@ class Consumer(Generic[D]):
             for message in [origin[id(event)]]
         ]
 
-    async def _bury(self, letters: list[Message]) -> None:
+    async def _publish_dead_letters(self, letters: list[Message]) -> None:
         await self._publisher.publish(letters)
 
-    async def _hold_until_done(self, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _retry_while_unavailable(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until the infrastructure lets it be done; any other error is raised. Stops trying when asked to stop."""
         for tries in range(1_000_000_000):
             try:
@@ -226,7 +227,7 @@ class Consumer(Generic[D]):
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                self._held(error, tries)
+                self._paused(error, tries)
                 if self._stopping:
                     raise asyncio.CancelledError from error
                 await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
@@ -234,21 +235,27 @@ class Consumer(Generic[D]):
                     with contextlib.suppress(Exception):
                         await self._recover()
             else:
-                self._released()
+                self._resumed()
                 return
 
-    def _held(self, error: BaseException, tries: int) -> None:
-        if self.held_since is None:
-            self.held_since = time.monotonic()
-            HELD.labels(self.queue).set(1)
+    def _paused(self, error: BaseException, tries: int) -> None:
+        if self.paused_since is None:
+            self.paused_since = time.monotonic()
+            PAUSED.labels(self.queue).set(1)
         if tries in (0, 10) or tries % 100 == 0:
-            log.warning("held: the infrastructure is away", queue=self.queue, error=f"{type(error).__name__}: {error}")
+            log.warning(
+                "consumer paused: database or broker unavailable",
+                queue=self.queue,
+                error=f"{type(error).__name__}: {error}",
+            )
 
-    def _released(self) -> None:
-        if self.held_since is not None:
-            log.info("released", queue=self.queue, held_seconds=round(time.monotonic() - self.held_since, 1))
-            self.held_since = None
-            HELD.labels(self.queue).set(0)
+    def _resumed(self) -> None:
+        if self.paused_since is not None:
+            log.info(
+                "consumer resumed", queue=self.queue, paused_seconds=round(time.monotonic() - self.paused_since, 1)
+            )
+            self.paused_since = None
+            PAUSED.labels(self.queue).set(0)
 
     async def _acknowledge(self, deliveries: list[Delivery[D]]) -> None:
         # After a reconnect a batch may hold messages of two channels; each acknowledges its own.

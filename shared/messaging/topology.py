@@ -101,8 +101,8 @@ def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DA
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
         _quorum("ingest.kumomta-log", Binding(COMMANDS, "kumomta.log.*.*")),
-        _quorum("ingest.provider-told", Binding(COMMANDS, "provider.told.*")),
-        _quorum("ingest.raw-report-keep", Binding(COMMANDS, "raw-report.keep.*")),
+        _quorum("ingest.provider-payload-process", Binding(COMMANDS, "provider-payload.process.*")),
+        _quorum("ingest.raw-message-store", Binding(COMMANDS, "raw-message.store.*")),
         _quorum("ingest.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("classifier.bounce-received", Binding(EVENTS, "bounce.received.*")),
         _quorum("classifier.delivery-recorded", Binding(EVENTS, "delivery.recorded.*.delivered")),
@@ -128,10 +128,10 @@ def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DA
         _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
         _quorum("actions.block-applied", Binding(EVENTS, "block.applied.*")),
-        _quorum("actions.contact-upserted", Binding(COMMANDS, "contact.upserted.*")),
-        _quorum("actions.selection-upserted", Binding(COMMANDS, "selection.upserted.*")),
-        _quorum("actions.project-upserted", Binding(COMMANDS, "project.upserted.*")),
-        _quorum("actions.mailing-upserted", Binding(COMMANDS, "mailing.upserted.*")),
+        _quorum("actions.contact-upsert", Binding(COMMANDS, "contact.upsert.*")),
+        _quorum("actions.selection-upsert", Binding(COMMANDS, "selection.upsert.*")),
+        _quorum("actions.project-upsert", Binding(COMMANDS, "project.upsert.*")),
+        _quorum("actions.mailing-upsert", Binding(COMMANDS, "mailing.upsert.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
@@ -152,7 +152,7 @@ def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DA
             {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": age},
             *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
             *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
-            *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("begun", "ended")),
+            *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("started", "ended")),
             Binding(EVENTS, "operation.finished.*"),
         ),
         _stream(
@@ -175,7 +175,7 @@ def service_users() -> tuple[User, ...]:
             write=(EVENTS, COMMANDS),
             topics=(
                 (EVENTS, r"^(delivery\.recorded|bounce\.received|address\.validated)\."),
-                (COMMANDS, r"^(raw-report\.keep|provider\.told)\."),
+                (COMMANDS, r"^(raw-message\.store|provider-payload\.process)\."),
             ),
         ),
         _service(
@@ -192,7 +192,7 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
-                        r"|storm\.(begun|ended)|webhook\.disabled)\."
+                        r"|storm\.(started|ended)|webhook\.disabled)\."
                     ),
                 ),
             ),
@@ -220,14 +220,14 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
     name = f"sender-{sender}"
     read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
-    told = r"contact\.upserted|mailing\.upserted|address\.validate|address\.check"
+    told = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check"
     key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({told})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
 
 def crm_user(name: str) -> User:
     """A CRM reads blocks and changes, and tells of its contacts, selections, projects and mailings."""
-    told = r"(contact|selection|project|mailing)\.upserted"
+    told = r"(contact|selection|project|mailing)\.upsert"
     asked = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
     topics = ((COMMANDS, rf"^({told}|{asked})\.", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS, CHANGES), topics)

@@ -13,14 +13,14 @@ from returpost.contracts import (
     BlockApplied,
     BlockCleared,
     BounceClassified,
-    ContactUpserted,
+    ContactUpsert,
     Contract,
     DeliveryRecorded,
-    ListUpserted,
-    MailingUpserted,
+    ListUpsert,
+    MailingUpsert,
     OperationRequested,
-    ProjectUpserted,
-    SelectionUpserted,
+    ProjectUpsert,
+    SelectionUpsert,
     Verdict,
     ids,
 )
@@ -44,13 +44,13 @@ HANDLERS: dict[type[Contract], Any] = {
     AddressBlocked: take_blocks,
     AddressUnblocked: take_blocks,
     AddressErased: take_erasures,
-    ContactUpserted: take_contacts,
+    ContactUpsert: take_contacts,
     OperationRequested: partial(take_requests, tolerance=timedelta(minutes=15), grace=timedelta(0)),
     BlockApplied: take_applied,
     BlockCleared: take_cleared,
-    SelectionUpserted: take_lists,
-    ProjectUpserted: take_lists,
-    MailingUpserted: take_mailings,
+    SelectionUpsert: take_lists,
+    ProjectUpsert: take_lists,
+    MailingUpsert: take_mailings,
 }
 
 
@@ -118,15 +118,15 @@ def erased(n: int, minute: int, *, tenant: str = TENANT) -> Event[Any]:
 
 
 def told(contact: str, minute: int, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
-    return wrap(ContactUpserted(contact=contact, time=moment(minute), **values), tenant=tenant)
+    return wrap(ContactUpsert(contact=contact, time=moment(minute), **values), tenant=tenant)
 
 
 def selection(identity: str, minute: int, /, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
-    return wrap(SelectionUpserted(selection=identity, time=moment(minute), **values), tenant=tenant)
+    return wrap(SelectionUpsert(selection=identity, time=moment(minute), **values), tenant=tenant)
 
 
 def mailing(identity: str, minute: int, /, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
-    return wrap(MailingUpserted(mailing=identity, time=moment(minute), **values), tenant=tenant)
+    return wrap(MailingUpsert(mailing=identity, time=moment(minute), **values), tenant=tenant)
 
 
 def request(identity: str, addresses: Sequence[str] = (), *, tenant: str = TENANT, **values: Any) -> Event[Any]:
@@ -148,7 +148,7 @@ def cleared(command: dict[str, Any], *, tenant: str = TENANT) -> Event[Any]:
 async def say(world: World, *events: Event[Any]) -> None:
     """Publish each as the services and people before would."""
     for one in events:
-        if isinstance(one.data, ContactUpserted | OperationRequested | ListUpserted | MailingUpserted):
+        if isinstance(one.data, ContactUpsert | OperationRequested | ListUpsert | MailingUpsert):
             await world.command(one)
         elif isinstance(one.data, DeliveryRecorded):
             await world.send(one, detail=one.data.result)

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from returpost.contracts import ContactUpserted
+from returpost.contracts import ContactUpsert
 from services.actions.contacts import Contact, merge
 from tests.actions.builders import moment
 
 
-def tell(minute: int, **values: Any) -> ContactUpserted:
-    return ContactUpserted(contact="c1", time=moment(minute), **values)
+def tell(minute: int, **values: Any) -> ContactUpsert:
+    return ContactUpsert(contact="c1", time=moment(minute), **values)
 
 
-def known(*all_told: ContactUpserted) -> Contact:
+def known(*all_told: ContactUpsert) -> Contact:
     contact = Contact()
     for one in all_told:
         contact = merge(contact, one)
@@ -56,6 +56,6 @@ TOLD = st.builds(tell, st.integers(0, 3), name=NAMES, company=NAMES, addresses=A
 
 
 @given(st.data(), st.lists(TOLD, max_size=6))
-def test_order_and_repeats_do_not_matter(data: st.DataObject, all_told: Sequence[ContactUpserted]) -> None:
+def test_order_and_repeats_do_not_matter(data: st.DataObject, all_told: Sequence[ContactUpsert]) -> None:
     again = data.draw(st.permutations([*all_told, *all_told[:3]]))
     assert known(*again) == known(*all_told)

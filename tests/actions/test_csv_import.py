@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from returpost.contracts import ContactUpserted
+from returpost.contracts import ContactUpsert
 from returpost.errors import InvalidMessage
 from services.actions.csv_import import MAX_LINES, BadRow, read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def split(body: bytes) -> tuple[list[ContactUpserted], list[BadRow]]:
+def split(body: bytes) -> tuple[list[ContactUpsert], list[BadRow]]:
     items = list(read(body, NOW))
-    good = [item for item in items if isinstance(item, ContactUpserted)]
+    good = [item for item in items if isinstance(item, ContactUpsert)]
     return good, [item for item in items if isinstance(item, BadRow)]
 
 

@@ -170,7 +170,7 @@ async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Run
     assert (gone.status_code, "deleted" in gone.json()["title"]) == (410, True)
     assert await pool.fetchval("SELECT count(DISTINCT operation) FROM operation_files") == 1
     later = datetime.now(UTC) + timedelta(days=8)
-    await remove_old(actions.service.effects, later, timedelta(hours=1), timedelta(days=90), timedelta(days=7))
+    await remove_old(actions.service.uow_factory, later, timedelta(hours=1), timedelta(days=90), timedelta(days=7))
     assert (await actions.http.get(f"/v1/operations/{second['id']}/file")).status_code == 410
     assert await pool.fetchval("SELECT count(*) FROM operation_files") == 0
     assert (await actions.http.get("/v1/operations/no-such/file")).status_code == 404

@@ -245,5 +245,5 @@ def test_the_document_names_all_that_goes_in_and_out() -> None:
     for key in ("contact.changed", "operation.progressed", "operation.finished", "block.clear", "block.undo"):
         assert f"{key}.{{tenant}}" in document
     for queue in ("delivery-recorded", "bounce-classified", "address-blocked", "address-unblocked", "address-erased",
-                  "block-cleared", "contact-upserted", "operation-requested"):  # fmt: skip
+                  "block-cleared", "contact-upsert", "operation-requested"):  # fmt: skip
         assert f"actions.{queue}" in document

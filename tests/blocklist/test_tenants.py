@@ -37,7 +37,7 @@ BODY: dict[str, Any] = {
 }
 """What a request says, by the name of the field."""
 LIST = f"{KNOWN}\nbob@example.com\n"
-UNSAID = ("POST /v1/settings/undo", "POST /v1/traces")
+UNSAID = ("POST /v1/settings/undo", "POST /v1/residual-searches")
 """Routes that may refuse what they are asked for another reason: no version that could be returned to, no operator."""
 OPEN = {"/health/live", "/health/ready", "/metrics"}
 

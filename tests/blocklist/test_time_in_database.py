@@ -47,27 +47,27 @@ async def standing(pool: Pool, tenant: str) -> tuple[int, str | None, list[str]]
 async def live(pool: Pool, seen: list[Happening], policy: Policy, *, settings_last: bool, size: int) -> None:
     """Take all that happened, and let time go on."""
     tenant = f"t{next(TENANTS)}"
-    effects = Transactions(pool)
+    uow_factory = Transactions(pool)
 
     async def set_policy() -> None:
-        async with effects.begin() as work:
+        async with uow_factory.begin() as work:
             await tenant_settings.save(work, tenant, change_to(policy), "ann", at(LAST))
-        while await background.work_on_next(effects, 100, at(LAST)):
+        while await background.work_on_next(uow_factory, 100, at(LAST)):
             pass
 
     if not settings_last:
         await set_policy()
     for batch in batches([message(one, tenant, ADDRESS) for one in seen], size):
-        effects.published += await apply(pool, batch, lambda: at(LAST))
+        uow_factory.published += await apply(pool, batch, lambda: at(LAST))
     if settings_last:
         await set_policy()
     for tick in range(LAST, LAST + 9 * TICKS):
-        while await review_due(effects, 100, at(tick)):
+        while await review_due(uow_factory, 100, at(tick)):
             pass
         wanted = expected(seen, policy, tick)
         assert await standing(pool, tenant) == wanted
-        assert believed(effects.published) == wanted[1:]
-    moves = [one.id for one in effects.published if isinstance(one.data, AddressBlocked | AddressUnblocked)]
+        assert believed(uow_factory.published) == wanted[1:]
+    moves = [one.id for one in uow_factory.published if isinstance(one.data, AddressBlocked | AddressUnblocked)]
     assert len(set(moves)) == len(moves)
 
 

@@ -59,16 +59,16 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
     ("user", "exchange", "key"),
     [
         ("sender-default", routing.COMMANDS, "delivery.result.acme.default"),
-        ("sender-default", routing.COMMANDS, "contact.upserted.acme"),
+        ("sender-default", routing.COMMANDS, "contact.upsert.acme"),
         ("returpost-ingest", routing.EVENTS, "delivery.recorded.acme.delivered"),
         ("returpost-ingest", routing.DEAD, ""),
         ("returpost-classifier", routing.COMMANDS, "retry.requested.acme.default"),
         ("returpost-blocklist", routing.EVENTS, "address.blocked.acme"),
         ("returpost-actions", routing.COMMANDS, "block.clear.acme"),
         ("returpost-replay", routing.REPLAY, "ingest.delivery-result"),
-        ("crm-crm", routing.COMMANDS, "contact.upserted.acme"),
-        ("crm-crm", routing.COMMANDS, "selection.upserted.acme"),
-        ("sender-default", routing.COMMANDS, "mailing.upserted.acme"),
+        ("crm-crm", routing.COMMANDS, "contact.upsert.acme"),
+        ("crm-crm", routing.COMMANDS, "selection.upsert.acme"),
+        ("sender-default", routing.COMMANDS, "mailing.upsert.acme"),
     ],
 )
 async def test_users_may_publish_what_is_theirs(urls: dict[str, str], user: str, exchange: str, key: str) -> None:

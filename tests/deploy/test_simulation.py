@@ -22,7 +22,7 @@ from deploy.demo.simulation import (
     results,
     simulate,
 )
-from returpost.contracts import ContactUpserted, DeliveryResult, RetryRequested
+from returpost.contracts import ContactUpsert, DeliveryResult, RetryRequested
 from returpost.contracts.cloudevents import decode
 from returpost.contracts.enums import Reason, Result, VerdictType
 from returpost.errors import InvalidSettings
@@ -177,7 +177,7 @@ def _command(mailing: Mailing, address: str, attempt: int) -> RetryRequested:
 def test_most_recipients_are_persons_of_a_crm() -> None:
     mailing = Mailing(1_000)
     read = list(csv_import.read(contacts_csv(mailing), mailing.start))
-    persons = [one for one in read if isinstance(one, ContactUpserted)]
+    persons = [one for one in read if isinstance(one, ContactUpsert)]
     assert len(persons) == len(read)
     assert 850 < len(persons) < 950
     addresses = {one.address for one in recipients(mailing)}

@@ -67,7 +67,7 @@ async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[st
     bearer = issue(TOKEN_KEY, name="test", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(hours=1))
     for name, running in services.items():
         answer = await running.http.post(
-            "/v1/traces", json={"address": address}, params={"tenant": TENANT},
+            "/v1/residual-searches", json={"address": address}, params={"tenant": TENANT},
             headers={"Authorization": f"Bearer {bearer}"},
         )  # fmt: skip
         assert answer.status_code == 200, answer.text

@@ -202,7 +202,7 @@ async def test_the_database_away_holds_the_queue_and_loses_nothing(world: World,
         await world.fetch("classifier", "ALTER TABLE probe RENAME TO away")
         await world.send(*[recorded(n) for n in range(10)], detail="delivered")
         held = await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 503)
-        assert held.json()["consumers"][QUEUE]["held_seconds"] is not None
+        assert held.json()["consumers"][QUEUE]["paused_seconds"] is not None
         await world.fetch("classifier", "ALTER TABLE away RENAME TO probe")
         await eventually(lambda: counted(world), lambda count: count == 10)
         await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 200)

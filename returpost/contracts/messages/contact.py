@@ -7,10 +7,10 @@ from pydantic import Field
 from returpost.contracts.messages.fields import Address, Contract, Id, Label, Text, Time
 
 
-class ContactUpserted(Contract):
+class ContactUpsert(Contract):
     """A CRM tells what it knows of a contact; what it leaves out stays."""
 
-    TYPE: ClassVar[str] = "returpost.contact.upserted.v1"
+    TYPE: ClassVar[str] = "returpost.contact.upsert.v1"
 
     contact: Id
     name: Label | None = None

@@ -12,7 +12,7 @@ MAX_MEMBERS = 100_000
 Members = Annotated[list[Id], Field(max_length=MAX_MEMBERS)]
 
 
-class ListUpserted(Contract):
+class ListUpsert(Contract):
     """What is told of a list; what is left out stays. Of each contact the newest that was told holds."""
 
     name: Label | None = None
@@ -24,18 +24,18 @@ class ListUpserted(Contract):
     time: Time
 
 
-class SelectionUpserted(ListUpserted):
+class SelectionUpsert(ListUpsert):
     """A CRM tells what it knows of a static selection; what it leaves out stays."""
 
-    TYPE: ClassVar[str] = "returpost.selection.upserted.v1"
+    TYPE: ClassVar[str] = "returpost.selection.upsert.v1"
 
     selection: Id
 
 
-class ProjectUpserted(ListUpserted):
+class ProjectUpsert(ListUpsert):
     """A CRM tells what it knows of a project; what it leaves out stays."""
 
-    TYPE: ClassVar[str] = "returpost.project.upserted.v1"
+    TYPE: ClassVar[str] = "returpost.project.upsert.v1"
 
     project: Id
 

@@ -10,10 +10,10 @@ MAX_RECIPIENTS = 100_000
 """Recipients that one event names; more are told in several."""
 
 
-class MailingUpserted(Contract):
+class MailingUpsert(Contract):
     """Whoever sends tells what it knows of a mailing; what it leaves out stays."""
 
-    TYPE: ClassVar[str] = "returpost.mailing.upserted.v1"
+    TYPE: ClassVar[str] = "returpost.mailing.upsert.v1"
 
     mailing: Id
     name: Label | None = None

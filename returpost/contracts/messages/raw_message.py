@@ -19,10 +19,10 @@ class Mention(BaseModel):
     mailing: Id
 
 
-class ProviderTold(Contract):
+class ProviderPayloadProcess(Contract):
     """Command of ingest to itself: read what a provider has posted and was believed, when there is time for it."""
 
-    TYPE: ClassVar[str] = "returpost.provider.told.v1"
+    TYPE: ClassVar[str] = "returpost.provider-payload.process.v1"
 
     provider: Name
     sender: Name | None = None
@@ -31,10 +31,10 @@ class ProviderTold(Contract):
     """Base64 of the body of the request."""
 
 
-class RawReportKeep(Contract):
+class RawMessageStore(Contract):
     """Command of ingest to itself: keep this as it arrived. The event's id is the report's."""
 
-    TYPE: ClassVar[str] = "returpost.raw-report.keep.v1"
+    TYPE: ClassVar[str] = "returpost.raw-message.store.v1"
 
     came_by: Name
     """A way in for mails, or the name of a provider."""

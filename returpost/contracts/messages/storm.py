@@ -8,10 +8,10 @@ from returpost.contracts.enums import StormKind
 from returpost.contracts.messages.fields import Contract, Id, Text, Time
 
 
-class StormBegun(Contract):
+class StormStarted(Contract):
     """From `time` on bounces by this no longer count; what it blocked since `begun` can be lifted in one go."""
 
-    TYPE: ClassVar[str] = "returpost.storm.begun.v1"
+    TYPE: ClassVar[str] = "returpost.storm.started.v1"
 
     storm: Id
     kind: StormKind

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 async def make_next(
-    pool: Pool, effects: UnitOfWorkFactory, database_url: SecretStr | None, patience: timedelta
+    pool: Pool, uow_factory: UnitOfWorkFactory, database_url: SecretStr | None, patience: timedelta
 ) -> bool:
     """Make the file of one export; tells whether there was one to make."""
     run = uuid4()
@@ -47,7 +47,7 @@ async def make_next(
     if made is None:
         await pool.execute(Q["drop"], no, run)
         return True
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         kept = await work.connection.fetchval(Q["beat"], no, str(run), made["rows"])
         if kept is not None:
             await work.connection.execute(Q["drop_others"], no, run)

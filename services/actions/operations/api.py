@@ -93,7 +93,7 @@ async def preview_operation(
         time=datetime.now(UTC),
     )
     try:
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             return await preview.look(work, await preview.freeze(work, asked)) | validation
     except Refused as refused:
         raise refusal(refused, 422) from None
@@ -211,7 +211,7 @@ async def events(request: Request, caller: Reader, operation_id: Id, tenant: Ten
 async def _change(request: Request, tenant: str, identity: str, change: Any) -> dict[str, Any]:
     """Change an operation that is in hand; answer with its id and state."""
     try:
-        async with request.app.state.service.effects.begin() as work:
+        async with request.app.state.service.uow_factory.begin() as work:
             row = _known(await store.hold(work.connection, tenant, identity), identity)
             changed: Running = await change(work, store.running(row))
     except Refused as refused:

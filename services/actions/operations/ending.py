@@ -27,13 +27,13 @@ async def forget(work: UnitOfWork, places: Iterable[actions_store.Place], cause:
 
 
 async def remove_old(
-    effects: UnitOfWorkFactory, now: datetime, previews: timedelta, rows: timedelta, files: timedelta
+    uow_factory: UnitOfWorkFactory, now: datetime, previews: timedelta, rows: timedelta, files: timedelta
 ) -> bool:
     """Remove previews that nobody confirmed, files whose time is over, and the rows of what ended long ago.
 
     What an operation was stays, and the audit with it. Tells whether there may be more to remove.
     """
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         connection = work.connection
         await connection.execute(Q["expire_files"], now - files)
         found = [row["no"] for row in await connection.fetch(Q["old"], now - previews, now - rows)]

@@ -36,29 +36,29 @@ class Engine:
     """Seconds until it looks again when there was nothing to do, and nobody woke it."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def round(self, pool: Pool, effects: UnitOfWorkFactory) -> None:
+    async def round(self, pool: Pool, uow_factory: UnitOfWorkFactory) -> None:
         """Give each operation a turn; wait when none of them had anything to do."""
         self.wake.clear()
         began = datetime.now(UTC)
         worked = False
         while (turn := await store.take_turn(pool, began)) is not None:
-            worked |= await self.serve(effects, *turn)
+            worked |= await self.serve(uow_factory, *turn)
         if not worked:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), self.idle)
 
-    async def serve(self, effects: UnitOfWorkFactory, no: int, state: OperationState) -> bool:
+    async def serve(self, uow_factory: UnitOfWorkFactory, no: int, state: OperationState) -> bool:
         """Do the next thing of an operation; tells whether there was any."""
         if state is OperationState.QUEUED:
-            return await _begin(effects, no)
-        if await self._part(effects, no) or await self._again(effects, no):
+            return await _begin(uow_factory, no)
+        if await self._part(uow_factory, no) or await self._again(uow_factory, no):
             return True
-        return await _conclude(effects, no)
+        return await _conclude(uow_factory, no)
 
-    async def _part(self, effects: UnitOfWorkFactory, no: int) -> bool:
+    async def _part(self, uow_factory: UnitOfWorkFactory, no: int) -> bool:
         part: Part | None = None
         try:
-            async with effects.begin() as work:
+            async with uow_factory.begin() as work:
                 operation = await store.share(work.connection, no)
                 wanted = _wanted(operation, KINDS[operation.operation])
                 if wanted is None:
@@ -70,12 +70,12 @@ class Engine:
         except Exception as error:
             if part is None or is_infrastructure(error):
                 raise
-            await _fail(effects, no, part, error)
+            await _fail(uow_factory, no, part, error)
         return True
 
-    async def _again(self, effects: UnitOfWorkFactory, no: int) -> bool:
+    async def _again(self, uow_factory: UnitOfWorkFactory, no: int) -> bool:
         """Give a command again that was not answered."""
-        async with effects.begin() as work:
+        async with uow_factory.begin() as work:
             operation = await store.share(work.connection, no)
             if not KINDS[operation.operation].again:
                 return False
@@ -97,8 +97,8 @@ def _wanted(operation: Running, kind: Kind) -> str | None:
     return "done" if takes_back and kind.undo else None
 
 
-async def _begin(effects: UnitOfWorkFactory, no: int) -> bool:
-    async with effects.begin() as work:
+async def _begin(uow_factory: UnitOfWorkFactory, no: int) -> bool:
+    async with uow_factory.begin() as work:
         row = await work.connection.fetchrow(store.Q["hold_free"], no)
         if row is None or row["state"] != OperationState.QUEUED:
             return False
@@ -126,20 +126,20 @@ async def _do(work: UnitOfWork, operation: Running, part: Part, forward: bool) -
     await tell_progress(work, operation, f"{operation.tenant} {operation.id} {part.part} {forward}")
 
 
-async def _fail(effects: UnitOfWorkFactory, no: int, part: Part, error: Exception) -> None:
+async def _fail(uow_factory: UnitOfWorkFactory, no: int, part: Part, error: Exception) -> None:
     """Note that a part can never be done; the others go on. The error's text may hold addresses: it is not logged."""
     log.warning("part of an operation failed", operation=no, part=part.part, error=type(error).__name__)
     why = str(error) if isinstance(error, Refused) else type(error).__name__
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         operation = await store.share(work.connection, no)
         await work.connection.execute(store.Q["fail_rows"], *part.rows, why)
         await store.leave_part(work.connection, part, "failed")
         await tell_progress(work, operation, f"{operation.tenant} {operation.id} {part.part} failed")
 
 
-async def _conclude(effects: UnitOfWorkFactory, no: int) -> bool:
+async def _conclude(uow_factory: UnitOfWorkFactory, no: int) -> bool:
     """End an operation of which nothing is left to do."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         row = await work.connection.fetchrow(store.Q["hold_free"], no)
         if row is None:
             return False

@@ -39,7 +39,7 @@ async def block(request: Request, caller: Writer, said: SaidUntil, tenant: Tenan
     data = BlockSet(addresses=said.addresses, time=now, by=caller.name, note=said.note, until=said.until)
     command = event(data, id=_identity(owner, data), source=f"/callers/{caller.name}", tenant=owner)
     service = request.app.state.service
-    async with service.effects.begin() as work:
+    async with service.uow_factory.begin() as work:
         await take_sets([command], work, request.app.state.clock, service.settings.clock_tolerance)
     return {"addresses": len(data.addresses)}
 
@@ -51,7 +51,7 @@ async def clear(request: Request, caller: Writer, said: Said, tenant: Tenant = N
     data = BlockClear(addresses=said.addresses, time=now, by=caller.name, note=said.note)
     command = event(data, id=_identity(owner, data), source=f"/callers/{caller.name}", tenant=owner)
     service = request.app.state.service
-    async with service.effects.begin() as work:
+    async with service.uow_factory.begin() as work:
         await take_clears([command], work, request.app.state.clock, service.settings.clock_tolerance)
     return {"addresses": len(data.addresses)}
 
@@ -68,7 +68,7 @@ async def undo(request: Request, caller: Writer, said: Said, tenant: Tenant = No
     trigger = Trigger(
         ids.of_content("undo", owner, caller.name, now, *said.addresses), now, caller.name, None, said.note
     )
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         return dict(await undo_last(work, keys, trigger, now))
 
 

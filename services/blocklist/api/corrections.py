@@ -28,6 +28,6 @@ async def correct(request: Request, caller: Writer, said: Corrections, tenant: T
     pairs = [f"{one.old} {one.new}" for one in data.corrections]
     identity = ids.of_content(data.TYPE, owner, data.by, data.time, *pairs)
     command = event(data, id=identity, source=f"/callers/{caller.name}", tenant=owner)
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         await take_corrections([command], work, clock)
     return {"corrections": len(data.corrections)}

@@ -40,7 +40,7 @@ async def erase(request: Request, caller: Administrator, said: Erase, tenant: Te
     With the setting `erase_after_days` it waits so long (`due`), and nothing changes until then: `GET /v1/erasures`
     lists what waits, `POST /v1/erasures/undo` undoes it. What is erased cannot be undone: nothing is left to put back.
     Blocks go with the rest; whoever must not be mailed again is blocked anew, or skipped by the setting `skip_erased`.
-    `POST /v1/traces` of each service tells what is left.
+    `POST /v1/residual-searches` of each service tells what is left.
     """
     owner, clock = caller.tenant_for(tenant), request.app.state.clock
     service = request.app.state.service
@@ -48,7 +48,7 @@ async def erase(request: Request, caller: Administrator, said: Erase, tenant: Te
     identity = ids.of_content(data.TYPE, owner, data.by, data.time, *data.addresses)
     command = event(data, id=identity, source=f"/callers/{caller.name}", tenant=owner)
     due: datetime | None = None
-    async with service.effects.begin() as work:
+    async with service.uow_factory.begin() as work:
         days = 0 if said.now else (await policies.of_tenant(work.connection, owner)).erase_after_days
         if days:
             keys = [(owner, key(address)) for address in data.addresses]
@@ -77,7 +77,7 @@ async def erasures(
 async def undo(request: Request, caller: Administrator, said: Whose, tenant: Tenant = None) -> dict[str, int]:
     """Undo erasures that wait; `nothing` counts the addresses of which none does: never asked for, or done by now."""
     keys = {(caller.tenant_for(tenant), key(address)) for address in said.addresses}
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         undone = await leave(work.connection, keys)
     log.info("erasures undone", tenant=caller.tenant_for(tenant), by=caller.name, addresses=undone)
     return {"undone": undone, "nothing": len(keys) - undone}

@@ -132,7 +132,7 @@ async def undo_import(request: Request, caller: Writer, identity: UUID, tenant: 
     operation = ids.of_content("undo of import", str(identity))
     what = {"import": str(identity), "received_at": done["received_at"]}
     note = f"undo of import {identity}"
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         await operations.request(
             work.connection, operation, owner, operations.Kind.IMPORT_UNDO, what, caller.name, note, now
         )

@@ -60,7 +60,7 @@ async def judge(
     """Lift what a storm blocked, or take that back; answers with the operation that does it."""
     owner, state = caller.tenant_for(tenant), request.app.state
     said = (caller.name, judgement.note)
-    async with state.service.effects.begin() as work:
+    async with state.service.uow_factory.begin() as work:
         operation = await storm_store.judge(work, owner, id, judgement.state, said, state.clock())
     if operation is None:
         raise HTTPException(404, "storm: there is none with this id")

@@ -98,7 +98,7 @@ async def change(
     owner, now = caller.tenant_for(tenant), request.app.state.clock()
     if changed.url is not None:
         await _check(request, changed.url)
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         row = await _found(work.connection, "lock", owner, name)
         check_version(if_match, row["version"])
         enabled = row["enabled"] if changed.enabled is None else changed.enabled
@@ -125,7 +125,7 @@ async def rotate(
     """Give it another secret, which the answer has; for a while both sign."""
     owner, now = caller.tenant_for(tenant), request.app.state.clock()
     secret, until = signing.new_secret(), now + timedelta(hours=rotation.overlap_hours)
-    async with request.app.state.service.effects.begin() as work:
+    async with request.app.state.service.uow_factory.begin() as work:
         row = await _found(work.connection, "lock", owner, name)
         new = await work.connection.fetchrow(Q["rotate"], row["id"], secret, until, now, caller.name)
     return webhooks.shown(new, now) | {"secret": secret}

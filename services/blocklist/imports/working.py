@@ -27,9 +27,9 @@ class _TakeBack(Exception):
     """Ends a dry run."""
 
 
-async def work_off_next(effects: UnitOfWorkFactory, now: datetime) -> bool:
+async def work_off_next(uow_factory: UnitOfWorkFactory, now: datetime) -> bool:
     """Work off the next part of a list; return whether there was one."""
-    async with effects.begin() as work:
+    async with uow_factory.begin() as work:
         connection = work.connection
         row = await connection.fetchrow(Q["take"])
         if row is None:

@@ -39,7 +39,7 @@ class Posting:
     """What all followers of a process share."""
 
     pool: Pool
-    effects: UnitOfWorkFactory
+    uow_factory: UnitOfWorkFactory
     poster: Poster
     holder: UUID
     clock: Callable[[], datetime]
@@ -107,7 +107,7 @@ async def _deliver(webhook: Webhook, posting: Posting, delivery: Delivery, body:
         chance = random.random()  # noqa: S311 - no secret
         decision = decide(attempts, answer, posting.clock(), chance, skipped=skipped)
         WEBHOOK_POSTS.labels(type(decision).__name__.lower()).inc()
-        async with posting.effects.begin() as work:
+        async with posting.uow_factory.begin() as work:
             await webhooks.tried(work.connection, webhook.id, delivery, answer, decision, posting.clock())
             if isinstance(decision, Disable) and await webhooks.disable(
                 work.connection, webhook.id, decision.why, posting.clock()

@@ -21,7 +21,7 @@ def wire(service: Service[Settings], clock: Callable[[], datetime]) -> None:
 
     async def post() -> None:
         poster = Poster(rules, settings.webhook_timeout)
-        posting = Posting(service.pool, service.effects, poster, uuid4(), clock)
+        posting = Posting(service.pool, service.uow_factory, poster, uuid4(), clock)
         keep = timedelta(days=settings.webhook_log_days)
         url = settings.amqp_url.get_secret_value()
         try:

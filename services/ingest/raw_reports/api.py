@@ -36,7 +36,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await store.close()
 
 
-router = APIRouter(prefix="/v1/raw-reports", tags=["raw reports"], lifespan=_lifespan)
+router = APIRouter(prefix="/v1/raw-messages", tags=["raw reports"], lifespan=_lifespan)
 Reader = Annotated[Caller, Depends(requires("read"))]
 Tenant = Annotated[Name | None, Query()]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from returpost.contracts import AddressErased, RawReportKeep, ids
+from returpost.contracts import AddressErased, RawMessageStore, ids
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.errors import InvalidMessage
@@ -22,7 +22,7 @@ STORED = Gauge("returpost_raw_reports_bytes", "Bytes of raw reports that are kep
 KEPT = Gauge("returpost_raw_reports", "Raw reports that are kept")
 
 
-async def take_reports(events: Sequence[Event[RawReportKeep]], work: UnitOfWork, *, kept_in: Store) -> None:
+async def take_reports(events: Sequence[Event[RawMessageStore]], work: UnitOfWork, *, kept_in: Store) -> None:
     """Keep reports, unless they came in before one of their addresses was erased."""
     bodies: dict[str, bytes] = {}
     for event in events:
@@ -62,12 +62,12 @@ async def purge(kept_in: Store, *, keep: timedelta, most: int) -> None:
     await asyncio.sleep(PURGE_SECONDS)
 
 
-def _is_gone(event: Event[RawReportKeep], gone: dict[Place, datetime]) -> bool:
+def _is_gone(event: Event[RawMessageStore], gone: dict[Place, datetime]) -> bool:
     times = (gone.get((event.tenant, key(mention.address))) for mention in event.data.mentions)
     return any(time is not None and event.data.time <= time for time in times)
 
 
-def _row(event: Event[RawReportKeep], body: bytes) -> tuple[Any, ...]:
+def _row(event: Event[RawMessageStore], body: bytes) -> tuple[Any, ...]:
     data = event.data
     return (
         _uuid(event.id), event.tenant, data.time, data.came_by, data.outcome.value, data.problem, data.content_type,
@@ -75,7 +75,7 @@ def _row(event: Event[RawReportKeep], body: bytes) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _mentions(event: Event[RawReportKeep]) -> list[tuple[Any, ...]]:
+def _mentions(event: Event[RawMessageStore]) -> list[tuple[Any, ...]]:
     return [
         (_uuid(id_), _uuid(event.id), event.tenant, key(mention.address), mention.mailing)
         for mention in event.data.mentions

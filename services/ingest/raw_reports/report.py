@@ -13,8 +13,8 @@ from returpost.contracts import (
     BounceReceived,
     DeliveryRecorded,
     Mention,
+    RawMessageStore,
     RawOutcome,
-    RawReportKeep,
     Result,
     construct_trusted,
     ids,
@@ -47,7 +47,7 @@ class Arrived:
 def keeping(arrived: Arrived, followers: Iterable[AnyEvent] = (), identity: str = "") -> EncodedEvent:
     """Return the command to keep it. `followers` are the events that were made of it; `identity` is its own id."""
     data = construct_trusted(
-        RawReportKeep,
+        RawMessageStore,
         came_by=arrived.came_by,
         outcome=arrived.outcome,
         problem=arrived.problem[:1000],
@@ -70,7 +70,7 @@ def telling(followers: Sequence[AnyEvent]) -> bool:
     )
 
 
-def packed(data: RawReportKeep) -> bytes:
+def packed(data: RawMessageStore) -> bytes:
     """Return the deflated bytes of a report. Raises `InvalidMessage` when they are none."""
     try:
         body = b64decode(data.body, validate=True)

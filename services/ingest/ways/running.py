@@ -46,4 +46,4 @@ def install(service: Service[Settings], mailroom: Mailroom) -> None:
     if ways.listeners:
         service.routes(APIRouter(lifespan=listening))
     if ways.listeners or states:
-        service.shows("mail", look)
+        service.add_health_check("mail", look)

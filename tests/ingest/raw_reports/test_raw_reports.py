@@ -12,7 +12,7 @@ import pytest
 
 from deploy.demo.samples import paths
 from returpost.amqp.publisher import Message, Publishes
-from returpost.contracts import AddressErased, BounceClassified, RawOutcome, RawReportKeep, ids
+from returpost.contracts import AddressErased, BounceClassified, RawMessageStore, RawOutcome, ids
 from returpost.contracts.cloudevents import event
 from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import InvalidSettings
@@ -69,20 +69,20 @@ async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(worl
     verdicts = [ids.derived(bounce["id"], BounceClassified.TYPE) for bounce in bounces]
     await eventually(lambda: reports(world))
     for id_ in (said["id"], *verdicts, *(one["id"] for one in (*bounces, *results))):
-        shown = (await ingest.http.get(f"/v1/raw-reports/{id_}")).json()
+        shown = (await ingest.http.get(f"/v1/raw-messages/{id_}")).json()
         assert (shown["id"], shown["came_by"], shown["outcome"]) == (said["id"], "http", "read")
         assert {one["address"] for one in shown["about"]} == {one["data"]["address"].lower() for one in bounces}
         assert shown["size"] == len(THREE)
         assert shown["text"].startswith(THREE[:100].decode())
-        exact = await ingest.http.get(f"/v1/raw-reports/{id_}/body")
+        exact = await ingest.http.get(f"/v1/raw-messages/{id_}/body")
         assert exact.content == THREE
         assert exact.headers["content-type"] == "message/rfc822"
         assert exact.headers["content-disposition"] == "attachment"
     address = bounces[0]["data"]["address"].upper()
     query = {"address": address, "mailing": bounces[0]["data"]["mailing"]}
-    found = (await ingest.http.get("/v1/raw-reports", params=query)).json()["reports"]
+    found = (await ingest.http.get("/v1/raw-messages", params=query)).json()["reports"]
     assert [one["id"] for one in found] == [said["id"]]
-    other = await ingest.http.get("/v1/raw-reports", params=query | {"mailing": "another"})
+    other = await ingest.http.get("/v1/raw-messages", params=query | {"mailing": "another"})
     assert other.json() == {"reports": []}
 
 
@@ -94,13 +94,13 @@ async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_f
     assert await post(ingest, *events) == {"accepted": 2, "ignored": 0, "kept": 1}
     (received,) = await heard(world, BOUNCED, 1)
     await eventually(lambda: reports(world), lambda number: number == 2)
-    exact = (await ingest.http.get(f"/v1/raw-reports/{received['id']}/body")).content
+    exact = (await ingest.http.get(f"/v1/raw-messages/{received['id']}/body")).content
     assert json.loads(exact) == bounce
     assert exact in json.dumps(events, indent=1).encode()
-    (kept,) = (await ingest.http.get("/v1/raw-reports", params={"outcome": "unknown"})).json()["reports"]
+    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unknown"})).json()["reports"]
     assert kept["came_by"] == "mailgun"
     assert "teleported" in kept["problem"]
-    assert json.loads((await ingest.http.get(f"/v1/raw-reports/{kept['id']}/body")).content) == unknown
+    assert json.loads((await ingest.http.get(f"/v1/raw-messages/{kept['id']}/body")).content) == unknown
 
 
 class Gate:
@@ -128,9 +128,9 @@ class Counted(Pace):
 async def test_originals_make_way_for_a_crowd_and_none_is_lost(
     world: World, ingest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pace, effects = Counted(), ingest.service.effects
-    assert isinstance(effects, DirectPublisher)
-    gate = effects._publisher = Gate(effects._publisher)
+    pace, uow_factory = Counted(), ingest.service.uow_factory
+    assert isinstance(uow_factory, DirectPublisher)
+    gate = uow_factory._publisher = Gate(uow_factory._publisher)
     monkeypatch.setattr(provider_events, "PACE", pace)
     crowd = [
         asyncio.create_task(post(ingest, *(mailgun("failed", f"u{n}-{m}@example.com") for m in range(3))))
@@ -138,10 +138,10 @@ async def test_originals_make_way_for_a_crowd_and_none_is_lost(
     ]
 
     async def waiting() -> int:
-        return effects.waiting
+        return uow_factory.waiting
 
     await eventually(waiting, lambda number: number == 20)
-    old = RawReportKeep(
+    old = RawMessageStore(
         came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=datetime.now(UTC),
         body=b64encode(zlib.compress(b"x")).decode(),
     )  # fmt: skip
@@ -162,9 +162,9 @@ async def test_an_unreadable_mail_is_kept_as_unreadable(world: World, ingest: Ru
     body = b"\x00\xff\xfe no mail at all"
     said = (await ingest.http.post("/v1/bounce-mails", content=body)).json()
     await eventually(lambda: reports(world))
-    (kept,) = (await ingest.http.get("/v1/raw-reports", params={"outcome": "unreadable"})).json()["reports"]
+    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unreadable"})).json()["reports"]
     assert kept["id"] == said["id"]
-    assert (await ingest.http.get(f"/v1/raw-reports/{said['id']}/body")).content == body
+    assert (await ingest.http.get(f"/v1/raw-messages/{said['id']}/body")).content == body
     ingest.http.headers.pop("Authorization")
     assert 'returpost_mails_total{outcome="unreadable"}' in (await ingest.http.get("/metrics")).text
 
@@ -180,7 +180,7 @@ async def test_none_are_kept_and_no_database_is_needed_when_the_time_is_zero(wor
     async with world.running(create, Settings, "ingest", **nothing) as running:
         said = (await running.http.post("/v1/bounce-mails", content=BOUNCE)).json()
         await heard(world, BOUNCED, 1)
-        answer = await running.http.get(f"/v1/raw-reports/{said['id']}")
+        answer = await running.http.get(f"/v1/raw-messages/{said['id']}")
         assert answer.status_code == 404
         assert "RAW_REPORTS_KEEP" in answer.text
         assert "raw_reports" not in (await running.http.get("/health/ready")).json()
@@ -199,13 +199,13 @@ async def test_mails_are_taken_while_the_database_is_away_and_kept_when_it_is_ba
         await heard(world, BOUNCED, 1)
 
         async def held() -> Any:
-            return (await running.http.get("/health/ready")).json()["consumers"]["ingest.raw-report-keep"]
+            return (await running.http.get("/health/ready")).json()["consumers"]["ingest.raw-message-store"]
 
-        await eventually(held, lambda consumer: consumer["held_seconds"] is not None)
+        await eventually(held, lambda consumer: consumer["paused_seconds"] is not None)
         health = await running.http.get("/health/ready")
         assert health.status_code == 200
         assert health.json()["raw_reports"].startswith("away")
-        assert (await running.http.get("/v1/raw-reports")).status_code == 503
+        assert (await running.http.get("/v1/raw-messages")).status_code == 503
     async with world.running(create, Settings, "ingest") as running:
         await eventually(lambda: reports(world), lambda number: number == 1)
         assert (await running.http.get("/health/ready")).json()["raw_reports"] == "ok"
@@ -229,7 +229,7 @@ async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back
     left = await world.fetch("ingest", "SELECT count(*) FROM raw_report_mentions WHERE address = $1", address.lower())
     assert left[0][0] == 0
 
-    before = RawReportKeep(
+    before = RawMessageStore(
         came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=late[0]["received_at"],
         body=b64encode(zlib.compress(b"x")).decode(), mentions=[{"events": ["e"], "address": address, "mailing": "m"}],
     )  # fmt: skip
@@ -241,7 +241,7 @@ async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back
 
 
 async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(world: World, ingest: Running) -> None:
-    good = RawReportKeep(
+    good = RawMessageStore(
         came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=datetime.now(UTC),
         body=b64encode(zlib.compress(b"x")).decode(),
     )  # fmt: skip
@@ -275,7 +275,7 @@ async def test_pages_are_cut_where_the_last_one_ended(world: World, ingest: Runn
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     for expected in (2, 2, 1):
-        page = (await ingest.http.get("/v1/raw-reports", params=query)).json()
+        page = (await ingest.http.get("/v1/raw-messages", params=query)).json()
         seen += [one["id"] for one in page["reports"]]
         assert len(page["reports"]) == expected
         query["after"] = page.get("next")
@@ -296,7 +296,7 @@ async def test_pages_are_cut_where_the_last_one_ended(world: World, ingest: Runn
     ],
 )
 async def test_what_is_not_there_or_not_asked_well(ingest: Running, path: str, status: int) -> None:
-    answer = await ingest.http.get(f"/v1/raw-reports{path}")
+    answer = await ingest.http.get(f"/v1/raw-messages{path}")
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -310,6 +310,6 @@ async def test_only_who_may_read_sees_it_and_only_the_own_tenants(world: World, 
         (world.token(scopes=("read",)), 200),
     ):
         answer = await ingest.http.get(
-            f"/v1/raw-reports/{said['id']}/body", headers={"Authorization": f"Bearer {token}"}
+            f"/v1/raw-messages/{said['id']}/body", headers={"Authorization": f"Bearer {token}"}
         )
         assert answer.status_code == status

@@ -79,10 +79,10 @@ async def test_a_mail_that_was_answered_with_250_is_in(world: World, tmp_path: P
         assert state["taken"] == 2
 
         async def kept() -> list[dict[str, Any]]:
-            return list((await running.http.get("/v1/raw-reports", params={"came_by": "smtp"})).json()["reports"])
+            return list((await running.http.get("/v1/raw-messages", params={"came_by": "smtp"})).json()["reports"])
 
         (report,) = await eventually(kept)
-        exact = (await running.http.get(f"/v1/raw-reports/{report['id']}/body")).content
+        exact = (await running.http.get(f"/v1/raw-messages/{report['id']}/body")).content
         assert exact == b"Return-Path: <>\r\n" + BOUNCE
 
 

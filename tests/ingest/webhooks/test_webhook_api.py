@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from returpost.amqp.publisher import Message
-from returpost.contracts import ProviderTold
+from returpost.contracts import ProviderPayloadProcess
 from returpost.contracts.cloudevents import event
 from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import InvalidSettings, Unavailable
@@ -138,11 +138,11 @@ class Silent:
 
 
 async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(ingest: Running) -> None:
-    body, publisher = of_mailgun("three"), ingest.service.effects._publisher  # type: ignore[attr-defined]
-    ingest.service.effects._publisher = Silent()  # type: ignore[attr-defined]
+    body, publisher = of_mailgun("three"), ingest.service.uow_factory._publisher  # type: ignore[attr-defined]
+    ingest.service.uow_factory._publisher = Silent()  # type: ignore[attr-defined]
     answer = await post(ingest, "mailgun", body)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    ingest.service.effects._publisher = publisher  # type: ignore[attr-defined]
+    ingest.service.uow_factory._publisher = publisher  # type: ignore[attr-defined]
     assert (await post(ingest, "mailgun", body)).status_code == 200
 
 
@@ -174,10 +174,10 @@ async def arrived(world: World, queue: str, number: int) -> list[Any]:
 async def test_what_was_put_off_by_nobody_is_a_dead_letter(
     world: World, ingest: Running, changes: dict[str, Any]
 ) -> None:
-    data = ProviderTold(**({"provider": "sendgrid", "body": "W10="} | changes))
+    data = ProviderPayloadProcess(**({"provider": "sendgrid", "body": "W10="} | changes))
     await world.command(event(data, id="1", source="/x", tenant="acme"))
     (letter,) = await arrived(world, DEAD_LETTERS, 1)
-    assert letter.headers["x-returpost-queue"] == "ingest.provider-told"
+    assert letter.headers["x-returpost-queue"] == "ingest.provider-payload-process"
 
 
 async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None:
