@@ -76,8 +76,8 @@ class Consumer(Generic[D]):
         max_batch_events: int = MAX_EVENTS,
     ) -> None:
         """`read` makes events of a message where it is not the contract that does: of dead letters. The service is
-        ready while a consumer that is not `required_for_readiness` is paused. A batch ends with the message that brings it to
-        `max_batch_events` events.
+        ready while a consumer that is not `required_for_readiness` is paused. A batch ends with the message that brings
+        it to `max_batch_events` events.
         """
         self.queue = queue
         self.required_for_readiness = required_for_readiness
