@@ -20,20 +20,11 @@ from typing import Any
 
 from flufl.bounce import all_failures
 
-from bench.classify import CORPUS
-from deploy.demo.samples import expectations, paths
+from bench.corpus import CORPUS, Label, labels
 from returpost.bounces.mail import parse
 
 MAILS, AT_LEAST_MAILS, ROUNDS = 5_000, 400, 5
 TARGETS = {"mails_per_second": 3_000, "recipients_stated": 0.98, "recipients_all": 0.95}
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A recipient that a mail is about; None where nobody can tell. `stated`: it stands in a field of the report."""
-
-    recipient: str | None
-    stated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +40,11 @@ class Findings:
     flufl_recipients_all: float
 
 
-def corpus(folder: Path) -> dict[bytes, list[Expected]]:
+def corpus(folder: Path) -> dict[bytes, list[Label]]:
     """Return each mail with whom it is about."""
-    found: dict[bytes, list[Expected]] = defaultdict(list)
-    if not folder.is_dir():
-        bodies = {path.name: path.read_bytes() for path in paths()}
-        for item in expectations():
-            found[bodies[item.file]].append(Expected(item.recipient, True))
-        return found
-    for row in map(json.loads, (folder / "expectations.jsonl").read_text(encoding="utf-8").splitlines()):
-        expected = Expected(row["recipient"], row["recipient_stated_in_report"])
-        found[(folder / row["mail"]).read_bytes()].append(expected)
+    found: dict[bytes, list[Label]] = defaultdict(list)
+    for label in labels(folder):
+        found[label.mail.read_bytes()].append(label)
     return found
 
 
@@ -75,7 +60,7 @@ def flufls(body: bytes) -> set[str]:
     return {name.decode("utf-8", "replace").lower() for name in (*temporary, *permanent)}
 
 
-def shares(mails: dict[bytes, list[Expected]], find: Callable[[bytes], set[str]]) -> tuple[float, float]:
+def shares(mails: dict[bytes, list[Label]], find: Callable[[bytes], set[str]]) -> tuple[float, float]:
     """Return the shares of the recipients that are found: of those that are stated, and of all."""
     stated: list[bool] = []
     every: list[bool] = []
@@ -102,7 +87,7 @@ def fastest(bodies: list[bytes], rounds: int, *readers: Callable[[bytes], Any]) 
     return best
 
 
-def measure(mails: dict[bytes, list[Expected]], count: int) -> Findings:
+def measure(mails: dict[bytes, list[Label]], count: int) -> Findings:
     """Measure all."""
     bodies = (list(mails) * (count // len(mails) + 1))[:count]
     speed, flufl_speed = fastest(bodies, ROUNDS, parse, flufls)
