@@ -1,0 +1,209 @@
+"""The reply of the remote server, taken out of what the reporting server wrapped round it. Linear in the text."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import re2
+
+from returpost.bounces.frames import transcript
+from returpost.bounces.smtp_reply import codes_of
+from returpost.contracts.enums import Command
+
+FRAMES = Path(__file__).with_name("frames.toml")
+MAX_TEXT = 16_384
+MAX_DEPTH = 6
+"""Frames within frames: a relay quotes a relay that quotes the server that refused."""
+
+_COMMANDS = (
+    ("rcpt", Command.RCPT),
+    ("does", Command.RCPT),
+    ("mail", Command.MAIL),
+    ("but sender", Command.MAIL),
+    ("but greeting", Command.CONNECT),
+    ("but my name", Command.HELO),
+    ("failed", Command.DATA),
+    ("data", Command.DATA),
+    ("text", Command.DATA),
+    ("body", Command.DATA),
+    ("final", Command.DATA),
+    ("end", Command.DATA),
+    ("bdat", Command.DATA),
+    ("message", Command.DATA),
+    ("dot", Command.DATA),
+    (".", Command.DATA),
+    ("ehlo", Command.HELO),
+    ("helo", Command.HELO),
+    ("lhlo", Command.HELO),
+    ("hello", Command.HELO),
+    ("initial", Command.CONNECT),
+    ("connect", Command.CONNECT),
+    ("banner", Command.CONNECT),
+)
+_LEADING_CODE = re.compile(r"[45]\d\d[ -]")
+
+
+class RemoteReply(NamedTuple):
+    """What the server that refused said: `text` begins with the codes where they are known.
+
+    `frames` are the names of the forms that it was taken out of, the outermost first; none when the text is itself the
+    reply. `host` and `command` are None when no frame tells them.
+    """
+
+    text: str
+    host: str | None = None
+    command: Command | None = None
+    frames: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> int | None:
+        """The reply code."""
+        return codes_of(self.text)[0]
+
+    @property
+    def status(self) -> str | None:
+        """The enhanced status."""
+        return codes_of(self.text)[1]
+
+
+class _Form(NamedTuple):
+    name: str
+    marks: tuple[str, ...]
+    pattern: Any
+    leading: bool
+    after_code: bool
+    command: Command | None
+    groups: frozenset[str]
+
+
+class _Forms(NamedTuple):
+    """All forms in their order, frames first; which may be in a text, its marks tell in one pass."""
+
+    forms: tuple[_Form, ...]
+    frames: int
+    marks: Any
+    form_of_mark: tuple[int, ...]
+
+    def in_text(self, text: str) -> list[int]:
+        """Return the numbers of the forms that may be in the text."""
+        found = self.marks.Match(text.lower())
+        return sorted({self.form_of_mark[mark] for mark in found}) if found else []
+
+
+def unwrap(text: str, recipient: str = "") -> RemoteReply:
+    """Return the reply in the text; a text in no known frame is itself the reply.
+
+    `recipient` chooses among several in a transcript. Never raises; the time is linear in the text.
+    """
+    text = text[:MAX_TEXT]
+    forms = _forms()
+    may_be_in = forms.in_text(text)
+    return _unwrapped(text, recipient, forms, may_be_in) if may_be_in else RemoteReply(text)
+
+
+def command_of(words: str) -> Command | None:
+    """Return the command that these words of a frame name."""
+    lowered = " ".join(words.replace("_", " ").lower().split()).removeprefix("pipelined ")
+    return next((command for start, command in _COMMANDS if lowered.startswith(start)), None)
+
+
+def _unwrapped(text: str, recipient: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply:
+    host: str | None = None
+    command: Command | None = None
+    names: list[str] = []
+    inner: RemoteReply | None = None
+    text = text.strip()
+    for depth in range(MAX_DEPTH):
+        if depth:
+            may_be_in = forms.in_text(text)
+        inner = _of_transcript(text, recipient) or _of_frame(text, forms, may_be_in)
+        if inner is None:
+            break
+        # What the innermost frame tells stands; the outer ones tell what it leaves out.
+        text = inner.text
+        host, command = inner.host or host, inner.command or command
+        names += inner.frames
+    text, told, trailers = _without_trailers(text, forms, may_be_in)
+    return RemoteReply(text, host, command or told, (*names, *trailers))
+
+
+def _of_transcript(text: str, recipient: str) -> RemoteReply | None:
+    if ("<<<" not in text and "<-" not in text) or (turn := transcript.refusal(text, recipient)) is None:
+        return None
+    return RemoteReply(turn.reply, transcript.host_of(text), turn.command, ("transcript",))
+
+
+def _of_frame(text: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply | None:
+    for number in may_be_in:
+        if number >= forms.frames:
+            return None
+        form = forms.forms[number]
+        found = form.pattern.match(text) if form.leading else form.pattern.search(text)
+        if found is None or not (reply := found["reply"].strip()):
+            continue
+        if text[0] == "4" and reply[0] == "5" and _LEADING_CODE.match(text):
+            # A relay that may be asked again, whatever it was told itself.
+            return None
+        groups = form.groups
+        if "_" in reply and " " not in reply:
+            reply = reply.replace("_", " ").replace("/", " ").strip()
+        if "status" in groups and (status := found["status"]) and status not in reply[:40]:
+            coded = _LEADING_CODE.match(reply)
+            reply = f"{reply[:4]}{status} {reply[4:]}" if coded else f"{status} {reply}"
+        if "code" in groups and (code := found["code"]) and not reply.startswith(code):
+            reply = f"{code} {reply}"
+        host = found["host"] if "host" in groups else None
+        words = found["command"] if "command" in groups else None
+        return RemoteReply(
+            reply,
+            host.strip("[]").rstrip(".").lower() if host else None,
+            (command_of(words) if words else None) or form.command,
+            (form.name,),
+        )
+    return None
+
+
+def _without_trailers(text: str, forms: _Forms, may_be_in: list[int]) -> tuple[str, Command | None, tuple[str, ...]]:
+    command: Command | None = None
+    names: tuple[str, ...] = ()
+    for number in may_be_in:
+        form = forms.forms[number]
+        if number < forms.frames or (form.after_code and not _LEADING_CODE.match(text)):
+            continue
+        found = form.pattern.search(text)
+        if found is None or not text[: found.start()].strip():
+            continue
+        words = found["command"] if "command" in form.groups else None
+        command = command or (command_of(words) if words else None) or form.command
+        text = text[: found.start()].rstrip()
+        names = (*names, form.name)
+    return text, command, names
+
+
+@cache
+def _forms() -> _Forms:
+    data = tomllib.loads(FRAMES.read_text(encoding="utf-8"))
+    forms = (*map(_form, data["frame"]), *map(_form, data["trailer"]))
+    marks = re2.Set.SearchSet()
+    form_of_mark = []
+    for number, form in enumerate(forms):
+        for mark in form.marks:
+            marks.Add(re2.escape(mark))
+            form_of_mark.append(number)
+    marks.Compile()
+    return _Forms(forms, len(data["frame"]), marks, tuple(form_of_mark))
+
+
+def _form(entry: dict[str, Any]) -> _Form:
+    pattern = re2.compile(f"(?is){entry['pattern']}")
+    return _Form(
+        entry["name"],
+        tuple(entry["marks"]),
+        pattern,
+        entry.get("leading", False),
+        entry.get("after_code", False),
+        Command(entry["command"]) if "command" in entry else None,
+        frozenset(pattern.groupindex),
+    )
