@@ -22,7 +22,7 @@ from deploy import broker as deploy_broker, database as deploy_database
 from returpost.amqp.connections import CONNECT_TIMEOUT, close
 from shared.observability.logging import configure_logging
 from tests.backing_services import run_lock, session_backing
-from tests.harness import World
+from tests.harness import Harness
 from tests.loops import BoundedLoop, new_loop
 
 configure_logging("test", "WARNING", console=True)
@@ -146,14 +146,14 @@ def made_database(backing: Any, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def world(backing: Any, vhost: str, database: str) -> AsyncIterator[World]:
+async def harness(backing: Any, vhost: str, database: str) -> AsyncIterator[Harness]:
     """A vhost with the topology and a migrated database."""
     amqp_url = _vhost(backing.amqp_url, vhost)
     await asyncio.to_thread(deploy_broker.apply, amqp_url, None, ("default", "news"))
     connection = await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
     channel = await connection.channel(on_return_raises=True)
     urls = {service: _user(database, f"returpost_{service}", PASSWORDS[service]) for service in PASSWORDS}
-    yield World(amqp_url, backing.management_url, vhost, urls, database, connection, channel)
+    yield Harness(amqp_url, backing.management_url, vhost, urls, database, connection, channel)
     await close(connection)
 
 

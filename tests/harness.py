@@ -1,4 +1,4 @@
-"""A world for one test: its own vhost with the topology, its own migrated database, and the services it asks for."""
+"""What one test runs in: its own vhost with the topology, its own migrated database, and the services it asks for."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ async def left_behind(pool: Pool) -> list[str]:
 
 
 @dataclass
-class World:
+class Harness:
     """Where one test lives."""
 
     amqp_url: str
@@ -80,7 +80,7 @@ class World:
     @asynccontextmanager
     async def running(
         self, create: Callable[..., Service[S]], kind: type[S], name: str, *args: Any, **settings: Any
-    ) -> AsyncIterator["Running"]:
+    ) -> AsyncIterator["RunningService"]:
         """Run a service in this process until the block ends, with its own database role."""
         given: dict[str, Any] = {"amqp_url": self.amqp_url, "token_keys": TOKEN_KEY, "http_port": 0} | settings
         if name in self.database_urls:
@@ -93,7 +93,7 @@ class World:
                 base_url=f"http://{name}",
                 headers={"Authorization": f"Bearer {self.token(tenant=ALL_TENANTS if name == 'replay' else TENANT)}"},
             )
-            yield Running(service, await stack.enter_async_context(http))
+            yield RunningService(service, await stack.enter_async_context(http))
             if service._pool is not None:
                 left = await left_behind(service._pool)
                 assert not left, f"connections of {name} were given back with {left}"
@@ -157,7 +157,7 @@ class World:
 
 
 @dataclass
-class Running:
+class RunningService:
     """A service that runs in this process."""
 
     service: Service[Any]

@@ -19,7 +19,7 @@ from schemathesis.core.result import Ok
 from returpost.contracts.routing import SERVICES
 from shared.http.auth import ALL_TENANTS
 from shared.http.problems import PROBLEM
-from tests.harness import TENANT, World
+from tests.harness import TENANT, Harness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -68,12 +68,12 @@ async def answer_to(case: Case[Any], http: httpx.AsyncClient, token: str) -> htt
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_answer_is_one_that_is_documented(world: World, service: str) -> None:
+async def test_every_answer_is_one_that_is_documented(harness: Harness, service: str) -> None:
     app, kind = import_module(f"services.{service}.app"), import_module(f"services.{service}.settings").Settings
-    token = world.token(tenant=ALL_TENANTS if service == "replay" else TENANT)
+    token = harness.token(tenant=ALL_TENANTS if service == "replay" else TENANT)
     problems: dict[str, str] = {}
     seen = 0
-    async with world.running(app.create, kind, service) as running:
+    async with harness.running(app.create, kind, service) as running:
         for case in requests_of(running.service.app.openapi()):
             answer = await answer_to(case, running.http, token)
             seen += 1

@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from returpost.contracts.enums import Role
 from returpost.contracts.routing import SERVICES
 from shared.http.auth import SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
-from tests.harness import TENANT, TOKEN_KEY, World
+from tests.harness import TENANT, TOKEN_KEY, Harness
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
 OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish"}
@@ -84,10 +84,10 @@ def test_what_changes_something_demands_more_than_reading(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_route_refuses_whoever_may_not(world: World, service: str) -> None:
+async def test_every_route_refuses_whoever_may_not(harness: Harness, service: str) -> None:
     """Each role, nobody, and a caller of another tenant, at each route; the refusals are problems (RFC 9457)."""
     module, kind = import_module(f"services.{service}.app"), import_module(f"services.{service}.settings").Settings
-    async with world.running(module.create, kind, service) as running:
+    async with harness.running(module.create, kind, service) as running:
 
         async def ask(
             method: str, path: str, bearer: str, tenant: str | None = None, body: bytes = b"{}"

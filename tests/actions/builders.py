@@ -34,7 +34,7 @@ from services.actions.operations.answers import take_applied, take_cleared
 from services.actions.operations.requests import take_requests
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.harness import TENANT, World, eventually
+from tests.harness import TENANT, Harness, eventually
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -117,7 +117,7 @@ def erased(n: int, minute: int, *, tenant: str = TENANT) -> Event[Any]:
     return wrap(AddressErased(address=address(n), time=moment(minute), by="ann"), tenant=tenant)
 
 
-def told(contact: str, minute: int, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
+def contact_upsert(contact: str, minute: int, *, tenant: str = TENANT, **values: Any) -> Event[Any]:
     return wrap(ContactUpsert(contact=contact, time=moment(minute), **values), tenant=tenant)
 
 
@@ -145,15 +145,15 @@ def cleared(command: dict[str, Any], *, tenant: str = TENANT) -> Event[Any]:
     return wrap(answer, tenant=tenant, id=ids.derived(command["id"], BlockCleared.TYPE))
 
 
-async def say(world: World, *events: Event[Any]) -> None:
+async def publish_events(harness: Harness, *events: Event[Any]) -> None:
     """Publish each as the services and people before would."""
     for one in events:
         if isinstance(one.data, ContactUpsert | OperationRequested | ListUpsert | MailingUpsert):
-            await world.command(one)
+            await harness.command(one)
         elif isinstance(one.data, DeliveryRecorded):
-            await world.send(one, detail=one.data.result)
+            await harness.send(one, detail=one.data.result)
         else:
-            await world.send(one)
+            await harness.send(one)
 
 
 async def apply(pool: Pool, *batch: Event[Any]) -> list[Event[Any]]:
@@ -165,12 +165,12 @@ async def apply(pool: Pool, *batch: Event[Any]) -> list[Event[Any]]:
         return [outgoing.event for outgoing in work.outgoing]
 
 
-async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
+async def receive_events(harness: Harness, queue: str, number: int) -> list[dict[str, Any]]:
     """Take events from a queue until there are so many; no more may come with them."""
     found: list[dict[str, Any]] = []
 
     async def look() -> int:
-        found.extend(await world.take_events(queue))
+        found.extend(await harness.take_events(queue))
         return len(found)
 
     await eventually(look, lambda seen: seen >= number)
@@ -178,15 +178,15 @@ async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
     return found
 
 
-async def spied(world: World, *patterns: str) -> str:
+async def spy_queue(harness: Harness, *patterns: str) -> str:
     """Return the name of a new queue that gets a copy of the events whose routing keys match."""
-    queue = await world.channel.declare_queue(exclusive=True)
+    queue = await harness.channel.declare_queue(exclusive=True)
     for pattern in patterns:
         await queue.bind("returpost.events", pattern)
     return queue.name
 
 
-async def waiting(pool: Pool, number: int = 1) -> None:
+async def wait_for_lock(pool: Pool, number: int = 1) -> None:
     """Wait until so many transactions wait for another's lock."""
     await eventually(
         lambda: pool.fetchval(
@@ -196,7 +196,7 @@ async def waiting(pool: Pool, number: int = 1) -> None:
     )
 
 
-def later(pool: Pool, *batch: Event[Any]) -> "asyncio.Task[list[Event[Any]]]":
+def apply_in_background(pool: Pool, *batch: Event[Any]) -> "asyncio.Task[list[Event[Any]]]":
     """Begin to handle a batch at the same time as others."""
     return asyncio.create_task(apply(pool, *batch))
 
@@ -208,6 +208,8 @@ async def rows_to_view(pool: Pool) -> None:
     await apply(pool, *(verdict("hard" if n % 2 else "soft", n, 10 + n % 2, reply_code=550) for n in range(4)))
     await apply(pool, verdict("hard", 1, 20, "m2"))
     await apply(pool, mailing("m1", 0, recipients=["ready@example.com", "skipped@other.example"]))
-    await apply(pool, *(told(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6)))
+    await apply(
+        pool, *(contact_upsert(f"c{n}", 1, name=f"N{n % 4}", company="X AS", addresses=[address(n)]) for n in range(6))
+    )
     skipped = blocked(0, 1).data.model_copy(update={"address": "skipped@other.example"})
     await apply(pool, blocked(1, 1), blocked(3, 2), blocked(0, 1).model_copy(update={"data": skipped}))

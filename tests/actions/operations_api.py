@@ -4,12 +4,14 @@ from typing import Any
 
 import httpx
 
-from tests.harness import Running, eventually
+from tests.harness import RunningService, eventually
 
 ENDED = ("finished", "failed", "cancelled", "undone")
 
 
-async def previewed(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+async def request_preview(
+    actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any
+) -> dict[str, Any]:
     """Return the preview of an operation."""
     body = {"operation": operation, "chosen": chosen, "parameters": parameters}
     answer = await actions.http.post("/v1/operations", json=body)
@@ -18,29 +20,33 @@ async def previewed(actions: Running, operation: str, chosen: dict[str, Any], **
     return seen
 
 
-async def confirmed(actions: Running, preview: dict[str, Any]) -> str:
+async def confirm(actions: RunningService, preview: dict[str, Any]) -> str:
     """Confirm a preview; return the operation's id."""
-    answer = await told(actions, preview["id"], "confirm", token=preview["token"])
+    answer = await post_action(actions, preview["id"], "confirm", token=preview["token"])
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
 
-async def begun(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> str:
+async def start_operation(actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any) -> str:
     """Have an operation previewed and confirmed; return its id."""
-    return await confirmed(actions, await previewed(actions, operation, chosen, **parameters))
+    return await confirm(actions, await request_preview(actions, operation, chosen, **parameters))
 
 
-async def done(actions: Running, operation: str, chosen: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+async def run_operation(
+    actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any
+) -> dict[str, Any]:
     """Have an operation done to its end; return what it is then."""
-    return await until(actions, await begun(actions, operation, chosen, **parameters), state="finished")
+    return await wait_for_operation(
+        actions, await start_operation(actions, operation, chosen, **parameters), state="finished"
+    )
 
 
-async def told(actions: Running, identity: str, what: str, **body: Any) -> httpx.Response:
+async def post_action(actions: RunningService, identity: str, what: str, **body: Any) -> httpx.Response:
     """Confirm, cancel or undo."""
     return await actions.http.post(f"/v1/operations/{identity}/{what}", json=body)
 
 
-async def until(actions: Running, identity: str, **wanted: Any) -> dict[str, Any]:
+async def wait_for_operation(actions: RunningService, identity: str, **wanted: Any) -> dict[str, Any]:
     """Wait until the operation is as wanted; return it."""
 
     async def look() -> dict[str, Any]:
@@ -56,6 +62,6 @@ async def until(actions: Running, identity: str, **wanted: Any) -> dict[str, Any
     return await eventually(look, accept)
 
 
-def ticked(*addresses: str) -> dict[str, Any]:
+def selected(*addresses: str) -> dict[str, Any]:
     """Return addresses as chosen."""
     return {"addresses": list(addresses)}

@@ -8,7 +8,7 @@ import pytest
 
 from services.actions.app import create
 from services.actions.settings import Settings
-from tests.harness import TENANT, Running, World
+from tests.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -32,21 +32,21 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
-async def written(world: World) -> int:
-    rows = await world.fetch(
+async def written(harness: Harness) -> int:
+    rows = await harness.fetch(
         "actions",
         "SELECT (SELECT count(*) FROM recipients) + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM audit)"
         " + (SELECT count(*) FROM operations) AS count",
     )
-    return int(rows[0]["count"]) + await world.depth("blocklist.block-clear")
+    return int(rows[0]["count"]) + await harness.depth("blocklist.block-clear")
 
 
-async def test_every_route_wants_a_token_its_scope_and_its_tenant(world: World, actions: Running) -> None:
+async def test_every_route_wants_a_token_its_scope_and_its_tenant(harness: Harness, actions: RunningService) -> None:
     for method, path, body in ROUTES:
 
         async def ask(token: str | None, tenant: str | None = None) -> httpx.Response:
@@ -57,13 +57,13 @@ async def test_every_route_wants_a_token_its_scope_and_its_tenant(world: World, 
         wrong = ("read",) if method != "GET" else ("write", "operate", "check", "send")
         assert (await ask(None)).status_code == 401, path
         assert (await ask("x.y.z")).status_code == 401, path
-        assert (await ask(world.token(scopes=wrong))).status_code == 403, path
-        assert (await ask(world.token(), "other")).status_code == 403, path
-        assert (await ask(world.token(tenant="*"))).status_code == 400, path
-        assert (await ask(world.token(tenant="*"), "Not a name")).status_code == 422, path
-    assert await written(world) == 0
+        assert (await ask(harness.token(scopes=wrong))).status_code == 403, path
+        assert (await ask(harness.token(), "other")).status_code == 403, path
+        assert (await ask(harness.token(tenant="*"))).status_code == 400, path
+        assert (await ask(harness.token(tenant="*"), "Not a name")).status_code == 422, path
+    assert await written(harness) == 0
     for method, path, body in ROUTES:
-        token = world.token(tenant="*", scopes=("read" if method == "GET" else "write",))
+        token = harness.token(tenant="*", scopes=("read" if method == "GET" else "write",))
         answer = await actions.http.request(
             method, path, headers={"Authorization": f"Bearer {token}"}, params={"tenant": TENANT}, **body
         )
@@ -135,17 +135,17 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_field_is_named(world: World, actions: Running) -> None:
+async def test_a_wrong_field_is_named(harness: Harness, actions: RunningService) -> None:
     for method, path, what, field in BAD:
         answer = await actions.http.request(method, path, **what)
         assert answer.status_code == 422, (path, what, answer.text)
         assert answer.json()["errors"][0]["field"].startswith(field), (path, what, answer.text)
         assert "nobody" not in answer.text
         assert "Value error" not in answer.text
-    assert await written(world) == 0
+    assert await written(harness) == 0
 
 
-async def test_health_and_metrics_need_no_token(actions: Running) -> None:
+async def test_health_and_metrics_need_no_token(actions: RunningService) -> None:
     actions.http.headers.pop("Authorization")
     for path in ("/health/live", "/health/ready", "/metrics", "/openapi.json"):
         assert (await actions.http.get(path)).status_code == 200, path

@@ -9,8 +9,8 @@ from services.actions import contact_list, paging, plans
 from services.actions.app import create
 from services.actions.contact_list import Sort
 from services.actions.settings import Settings
-from tests.actions.builders import apply, told
-from tests.harness import Running, World
+from tests.actions.builders import apply, contact_upsert
+from tests.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -29,13 +29,13 @@ BY_COMPANY, FREE = ["c2", "c1", "c3", "c4"], ["c5", "c6", "c7"]
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
-        await apply(running.service.pool, *(told(contact, 1, **values) for contact, values in PEOPLE.items()))
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
+        await apply(running.service.pool, *(contact_upsert(contact, 1, **values) for contact, values in PEOPLE.items()))
         yield running
 
 
-async def pages(actions: Running, limit: int = 2, **query: Any) -> list[str]:
+async def pages(actions: RunningService, limit: int = 2, **query: Any) -> list[str]:
     found: list[str] = []
     while True:
         answer = await actions.http.get("/v1/contacts", params={"limit": limit, **query})
@@ -47,7 +47,7 @@ async def pages(actions: Running, limit: int = 2, **query: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("descending", [False, True])
-async def test_each_sort_both_ways_page_by_page(actions: Running, descending: bool) -> None:
+async def test_each_sort_both_ways_page_by_page(actions: RunningService, descending: bool) -> None:
     """Those without a name come last either way."""
 
     def turned(these: list[str]) -> list[str]:
@@ -76,7 +76,7 @@ FOUND: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize("few", [plans.FEW, 0], ids=["looked up", "met on the way"])
 async def test_what_is_searched_is_found_and_counted(
-    actions: Running, monkeypatch: pytest.MonkeyPatch, few: int
+    actions: RunningService, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     for limit in ("FEW", "MANY"):
         monkeypatch.setattr(contact_list, limit, few)
@@ -91,12 +91,12 @@ async def test_what_is_searched_is_found_and_counted(
         assert counted == {"count": len(those), "exact": True}, query
 
 
-async def test_more_than_are_counted_is_said(actions: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_are_counted_is_said(actions: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "COUNTED", 3)
     assert (await actions.http.get("/v1/count/contacts")).json() == {"count": 3, "exact": False}
 
 
-async def test_a_mark_of_something_else_is_refused(actions: Running) -> None:
+async def test_a_mark_of_something_else_is_refused(actions: RunningService) -> None:
     of_names = (await actions.http.get("/v1/contacts", params={"limit": 1, "sort": "name"})).json()["next"]
     for query in ({"after": of_names}, {"after": "x"}, {"after": "W10="}, {"sort": "version"}):
         answer = await actions.http.get("/v1/contacts", params=query)

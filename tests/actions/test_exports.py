@@ -18,16 +18,23 @@ from services.actions.exports.formats import STREAMED, Format, Look, harmless
 from services.actions.operations.ending import remove_old
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
-from tests.actions.builders import address, apply, blocked, erased, result, told as told_of, verdict
-from tests.actions.operations_api import begun, done, previewed, ticked, told, until
-from tests.harness import Running, World
+from tests.actions.builders import address, apply, blocked, contact_upsert, erased, result, verdict
+from tests.actions.operations_api import (
+    post_action,
+    request_preview,
+    run_operation,
+    selected,
+    start_operation,
+    wait_for_operation,
+)
+from tests.harness import Harness, RunningService
 
 OSLO = Look(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
@@ -40,7 +47,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 async def returned(pool: Pool) -> None:
     """Write three recipients of m1: two were returned, one of them is somebody's and blocked."""
-    await apply(pool, told_of("c1", 1, name="=HYPERLINK(1)", company="Bø & Søn AS", addresses=[address(1)]))
+    await apply(pool, contact_upsert("c1", 1, name="=HYPERLINK(1)", company="Bø & Søn AS", addresses=[address(1)]))
     await apply(pool, *[result("sent", n, 1) for n in (1, 2, 3)])
     await apply(pool, verdict("hard", 1, 2, status="5.1.1", diagnostic="gone"), verdict("soft", 2, 3))
     await apply(pool, blocked(1, 1, 2))
@@ -114,7 +121,7 @@ def test_what_does_not_fit_a_sheet_goes_on_in_the_next() -> None:
     assert sheets([], ["n"]) == [[("n",)]]
 
 
-async def download(actions: Running, operation: dict[str, Any]) -> tuple[bytes, str]:
+async def download(actions: RunningService, operation: dict[str, Any]) -> tuple[bytes, str]:
     answer = await actions.http.get(f"/v1/operations/{operation['id']}/file")
     assert answer.status_code == 200, answer.text
     assert int(answer.headers["content-length"]) == len(answer.content)
@@ -123,10 +130,10 @@ async def download(actions: Running, operation: dict[str, Any]) -> tuple[bytes, 
 
 @pytest.mark.anyio
 @pytest.mark.services
-async def test_each_format_is_made_downloaded_and_opened(actions: Running, pool: Pool) -> None:
+async def test_each_format_is_made_downloaded_and_opened(actions: RunningService, pool: Pool) -> None:
     await returned(pool)
     chosen = {"returned_in": "m1"}
-    made = await done(actions, "export", chosen, format="csv", language="nb", bom=True, name="Returer uke 4")
+    made = await run_operation(actions, "export", chosen, format="csv", language="nb", bom=True, name="Returer uke 4")
     data, disposition = await download(actions, made)
     assert "Returer%20uke%204.csv" in disposition
     assert disposition.startswith("attachment;")
@@ -138,7 +145,7 @@ async def test_each_format_is_made_downloaded_and_opened(actions: Running, pool:
     assert len(rows) == 3
     assert (made["done"], made["result"]["file"]["rows"]) == (2, 2)
 
-    data, _ = await download(actions, await done(actions, "export", chosen, format="xlsx"))
+    data, _ = await download(actions, await run_operation(actions, "export", chosen, format="xlsx"))
     sheet = openpyxl.load_workbook(io.BytesIO(data)).active
     cells = list(sheet.iter_rows(values_only=True))
     assert cells[0] == tuple(TITLES[Language.ENGLISH][column] for column in DEFAULT)
@@ -147,24 +154,24 @@ async def test_each_format_is_made_downloaded_and_opened(actions: Running, pool:
     assert len(cells) == 3
 
     columns = ["address", "message", "mailing", "domain"]
-    data, _ = await download(actions, await done(actions, "export", chosen, format="jsonl", columns=columns))
+    data, _ = await download(actions, await run_operation(actions, "export", chosen, format="jsonl", columns=columns))
     assert [json.loads(line) for line in data.splitlines()] == [
         {"address": "U1@example.com", "message": "gone", "mailing": "m1", "domain": "example.com"},
         {"address": "U2@example.com", "message": "", "mailing": "m1", "domain": "example.com"},
     ]
-    html, _ = await download(actions, await done(actions, "export", chosen, format="html", language="nb"))
+    html, _ = await download(actions, await run_operation(actions, "export", chosen, format="html", language="nb"))
     assert "<td>Bø &amp; Søn AS</td>" in html.decode()
-    text, _ = await download(actions, await done(actions, "export", ticked(address(1)), format="txt"))
+    text, _ = await download(actions, await run_operation(actions, "export", selected(address(1)), format="txt"))
     assert text.decode().splitlines()[1].split("\t")[2:6] == ["U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
 
 
 @pytest.mark.anyio
 @pytest.mark.services
-async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Running, pool: Pool) -> None:
+async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: RunningService, pool: Pool) -> None:
     await returned(pool)
-    first = await done(actions, "export", ticked(address(1)))
-    second = await done(actions, "export", ticked(address(2)))
-    assert (await told(actions, first["id"], "undo")).status_code == 409
+    first = await run_operation(actions, "export", selected(address(1)))
+    second = await run_operation(actions, "export", selected(address(2)))
+    assert (await post_action(actions, first["id"], "undo")).status_code == 409
     await apply(pool, erased(1, 9))
     gone = await actions.http.get(f"/v1/operations/{first['id']}/file")
     assert (gone.status_code, "deleted" in gone.json()["title"]) == (410, True)
@@ -178,23 +185,25 @@ async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Run
 
 @pytest.mark.anyio
 @pytest.mark.services
-async def test_a_file_whose_maker_died_is_made_by_another_and_a_cancelled_one_is_not(world: World, pool: Pool) -> None:
+async def test_a_file_whose_maker_died_is_made_by_another_and_a_cancelled_one_is_not(
+    harness: Harness, pool: Pool
+) -> None:
     quick = {"export_patience": timedelta(seconds=3)}
-    async with world.running(create, Settings, "actions", **quick) as actions:
-        preview = await previewed(actions, "export", ticked(address(1), address(2)))
+    async with harness.running(create, Settings, "actions", **quick) as actions:
+        preview = await request_preview(actions, "export", selected(address(1), address(2)))
         no = await pool.fetchval("SELECT no FROM operations")
         # What somebody who died after the first piece has left.
         dead = "0b9f3a52-0000-4000-8000-000000000000"
         await pool.execute("UPDATE operation_parts SET state = 'given', answer = $1, moved_at = now()", dead)
         await pool.execute("INSERT INTO operation_files VALUES ($1, $2, 0, 'x')", no, dead)
-        await told(actions, preview["id"], "confirm", token=preview["token"])
-        made = await until(actions, preview["id"], state="finished")
+        await post_action(actions, preview["id"], "confirm", token=preview["token"])
+        made = await wait_for_operation(actions, preview["id"], state="finished")
         data, _ = await download(actions, made)
         assert len(data.splitlines()) == 3
         assert await pool.fetchval("SELECT count(*) FROM operation_files WHERE run = $1", dead) == 0
 
-        other = await begun(actions, "export", ticked(address(1)))
-        await told(actions, other, "cancel")
+        other = await start_operation(actions, "export", selected(address(1)))
+        await post_action(actions, other, "cancel")
         assert (await actions.http.get(f"/v1/operations/{other}/file")).status_code == 409
-        await until(actions, other, state="cancelled")
+        await wait_for_operation(actions, other, state="cancelled")
         assert (await actions.http.get(f"/v1/operations/{other}/file")).status_code == 409

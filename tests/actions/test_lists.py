@@ -9,21 +9,31 @@ import pytest
 from services.actions.app import create
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
-from tests.actions.builders import apply, erased, heard, mailing, moment, say, selection, spied, told
-from tests.harness import TENANT, Running, World, eventually
+from tests.actions.builders import (
+    apply,
+    contact_upsert,
+    erased,
+    mailing,
+    moment,
+    publish_events,
+    receive_events,
+    selection,
+    spy_queue,
+)
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
 @pytest.fixture
-async def pool(world: World) -> AsyncIterator[Pool]:
-    pool = await connect(world.database_urls["actions"], "actions", size=4)
+async def pool(harness: Harness) -> AsyncIterator[Pool]:
+    pool = await connect(harness.database_urls["actions"], "actions", size=4)
     yield pool
     await pool.close()
 
@@ -76,8 +86,8 @@ async def test_a_change_tells_what_is_different_and_a_repeat_nothing(pool: Pool)
     assert (await state(pool))[0][3] == 12_002
 
 
-async def test_lists_over_http(world: World, actions: Running) -> None:
-    spy = await spied(world, "project.changed.*")
+async def test_lists_over_http(harness: Harness, actions: RunningService) -> None:
+    spy = await spy_queue(harness, "project.changed.*")
     http = actions.http
     body, key = {"name": "Høstens prosjekt", "members": ["c1", "c2"]}, {"Idempotency-Key": "k1"}
     made = await http.post("/v1/projects", json=body, headers=key)
@@ -104,14 +114,14 @@ async def test_lists_over_http(world: World, actions: Running) -> None:
     assert [m["contact"] for m in (await http.get(f"{place}/members")).json()["members"]] == ["c2"]
     shown = (await http.get(f"{place}/members", params={"former_employees": True})).json()["members"]
     assert [(m["contact"], m["name"]) for m in shown] == [("c1", "Ann"), ("c2", None)]
-    changes = await heard(world, spy, 6)
+    changes = await receive_events(harness, spy, 6)
     assert changes[0]["data"] | {"time": ""} == {
         "what": "upserted", "name": "Høstens prosjekt", "added": ["c1", "c2"], "removed": [], "deleted": False,
         "by": "/users/test", "time": "", "project": place.rpartition("/")[2],
     }  # fmt: skip
 
 
-async def test_an_edit_of_what_has_changed_since_is_refused(actions: Running) -> None:
+async def test_an_edit_of_what_has_changed_since_is_refused(actions: RunningService) -> None:
     http = actions.http
     await http.put("/v1/selections/s1", json={"name": "A"})
     seen = (await http.get("/v1/selections/s1")).headers["etag"]
@@ -136,7 +146,7 @@ async def test_an_edit_of_what_has_changed_since_is_refused(actions: Running) ->
         assert (await http.get(f"{path}-not-there")).status_code == 404
 
 
-async def test_members_and_recipients_from_csv(world: World, actions: Running) -> None:
+async def test_members_and_recipients_from_csv(harness: Harness, actions: RunningService) -> None:
     http = actions.http
     answer = await http.post("/v1/selections/s1/members/import", content=b"id;note\nc1;x\nc2;\n;empty\n" + b"x" * 300)
     assert answer.json()["imported"] == 2
@@ -145,21 +155,21 @@ async def test_members_and_recipients_from_csv(world: World, actions: Running) -
     content = b"e-post\nann@example.com\nnobody\nBob@Example.com\n"
     planned = await http.post("/v1/mailings/m1/recipients/import", content=content)
     assert (planned.json()["imported"], planned.json()["refused"]) == (2, 1)
-    rows = await world.fetch("actions", "SELECT address FROM recipients ORDER BY 1")
+    rows = await harness.fetch("actions", "SELECT address FROM recipients ORDER BY 1")
     assert [row["address"] for row in rows] == ["ann@example.com", "bob@example.com"]
     assert (await http.post("/v1/mailings/m1/recipients/import", content=b"name\nAnn\n")).status_code == 422
 
 
-async def test_mailings_by_events_in_any_order(world: World, actions: Running) -> None:
+async def test_mailings_by_events_in_any_order(harness: Harness, actions: RunningService) -> None:
     newest = mailing("m1", 3, name="News", recipients=["Ann@example.com"], sent_at=moment(9))
-    await say(world, newest, mailing("m1", 1, name="Old", subject="Hello"), newest)
+    await publish_events(harness, newest, mailing("m1", 1, name="Old", subject="Hello"), newest)
 
     async def named() -> list[tuple[Any, ...]]:
-        rows = await world.fetch("actions", "SELECT name, subject, sent_at, first_seen, last_seen FROM mailings")
+        rows = await harness.fetch("actions", "SELECT name, subject, sent_at, first_seen, last_seen FROM mailings")
         return [tuple(row) for row in rows]
 
     await eventually(named, lambda seen: seen == [("News", "Hello", moment(9), moment(1), moment(3))])
-    rows = await world.fetch("actions", "SELECT address, status FROM recipients")
+    rows = await harness.fetch("actions", "SELECT address, status FROM recipients")
     assert [tuple(row) for row in rows] == [("ann@example.com", "ready")]
 
 
@@ -178,15 +188,15 @@ async def test_the_owner_of_an_address_follows_whatever_changes(pool: Pool) -> N
         )
         return tuple(row) if row else None
 
-    await apply(pool, told("c1", 1, name="Ann", addresses=["b@x.no", "a@x.no"]))
+    await apply(pool, contact_upsert("c1", 1, name="Ann", addresses=["b@x.no", "a@x.no"]))
     assert await owner() == ("c1", "Ann", None)
-    await apply(pool, told("c2", 1, name="Bob", addresses=["a@x.no"]))
+    await apply(pool, contact_upsert("c2", 1, name="Bob", addresses=["a@x.no"]))
     assert await owner() == ("c2", "Bob", None), "whose main address it is"
-    await apply(pool, told("c2", 2, company="X", former_employee=True))
+    await apply(pool, contact_upsert("c2", 2, company="X", former_employee=True))
     assert await owner() == ("c1", "Ann", None), "who has left owns it last"
-    await apply(pool, told("c1", 2, name="Anne", company="Y"))
+    await apply(pool, contact_upsert("c1", 2, name="Anne", company="Y"))
     assert await owner() == ("c1", "Anne", "Y")
-    await apply(pool, told("c1", 3, addresses=["b@x.no"]))
+    await apply(pool, contact_upsert("c1", 3, addresses=["b@x.no"]))
     assert await owner() == ("c2", "Bob", "X")
-    await apply(pool, told("c2", 3, addresses=[]))
+    await apply(pool, contact_upsert("c2", 3, addresses=[]))
     assert await owner() is None

@@ -12,9 +12,19 @@ from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
 from shared.database.pool import Pool, connect
-from tests.actions.builders import address, apply, heard, moment, result, say, spied, told as told_of, verdict
-from tests.actions.operations_api import done, previewed, ticked, told, until
-from tests.harness import TENANT, Running, World, eventually
+from tests.actions.builders import (
+    address,
+    apply,
+    contact_upsert,
+    moment,
+    publish_events,
+    receive_events,
+    result,
+    spy_queue,
+    verdict,
+)
+from tests.actions.operations_api import post_action, request_preview, run_operation, selected, wait_for_operation
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -27,10 +37,10 @@ TABLES = "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = 'r' 
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(world.running(create_blocklist, BlocklistSettings, "blocklist"))
-        yield await stack.enter_async_context(world.running(create, Settings, "actions"))
+        await stack.enter_async_context(harness.running(create_blocklist, BlocklistSettings, "blocklist"))
+        yield await stack.enter_async_context(harness.running(create, Settings, "actions"))
 
 
 @pytest.fixture
@@ -40,9 +50,9 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     await opened.close()
 
 
-async def dead(world: World, pool: Pool, *numbers: int) -> None:
+async def dead(harness: Harness, pool: Pool, *numbers: int) -> None:
     """Have addresses returned for ever, and blocked for it."""
-    await say(world, *[verdict("hard", n, 1) for n in numbers])
+    await publish_events(harness, *[verdict("hard", n, 1) for n in numbers])
     await blocked(pool, {f"u{n}@example.com" for n in numbers})
 
 
@@ -55,90 +65,92 @@ async def blocked(pool: Pool, wanted: set[str]) -> None:
     await eventually(look, lambda seen: seen == wanted)
 
 
-async def standings(world: World, like: str = "%") -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await world.fetch("blocklist", STANDINGS, like)]
+async def standings(harness: Harness, like: str = "%") -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await harness.fetch("blocklist", STANDINGS, like)]
 
 
-async def undone(actions: Running, operation: dict[str, Any]) -> None:
-    assert (await told(actions, operation["id"], "undo")).status_code == 202
-    await until(actions, operation["id"], state="undone")
+async def undone(actions: RunningService, operation: dict[str, Any]) -> None:
+    assert (await post_action(actions, operation["id"], "undo")).status_code == 202
+    await wait_for_operation(actions, operation["id"], state="undone")
 
 
 async def test_a_clear_lifts_blocks_and_its_undo_blocks_again_as_before(
-    world: World, actions: Running, pool: Pool
+    harness: Harness, actions: RunningService, pool: Pool
 ) -> None:
-    await dead(world, pool, 1, 2)
-    before = await standings(world)
+    await dead(harness, pool, 1, 2)
+    before = await standings(harness)
     assert {row[1] for row in before} == {"dead_address"}
-    operation = await done(actions, "clear_bounce_flag", {"returned_in": "m1"})
+    operation = await run_operation(actions, "clear_bounce_flag", {"returned_in": "m1"})
     await blocked(pool, set())
     assert operation["done"] == 2
     await undone(actions, operation)
     await blocked(pool, {"u1@example.com", "u2@example.com"})
-    assert await standings(world) == before
+    assert await standings(harness) == before
 
 
-async def test_a_block_by_hand_has_its_reason_and_is_undone(world: World, actions: Running, pool: Pool) -> None:
-    await dead(world, pool, 1)
-    before = await standings(world, "u1@%")
-    body = {"operation": "block", "chosen": ticked(address(1), address(7)), "note": "asked us on the phone"}
+async def test_a_block_by_hand_has_its_reason_and_is_undone(
+    harness: Harness, actions: RunningService, pool: Pool
+) -> None:
+    await dead(harness, pool, 1)
+    before = await standings(harness, "u1@%")
+    body = {"operation": "block", "chosen": selected(address(1), address(7)), "note": "asked us on the phone"}
     preview = (await actions.http.post("/v1/operations", json=body)).json()
-    await told(actions, preview["id"], "confirm", token=preview["token"])
-    operation = await until(actions, preview["id"], state="finished")
+    await post_action(actions, preview["id"], "confirm", token=preview["token"])
+    operation = await wait_for_operation(actions, preview["id"], state="finished")
     await blocked(pool, {"u1@example.com", "u7@example.com"})
-    (row,) = await world.fetch("blocklist", "SELECT cause, manual_note FROM addresses WHERE address LIKE 'u7@%'")
+    (row,) = await harness.fetch("blocklist", "SELECT cause, manual_note FROM addresses WHERE address LIKE 'u7@%'")
     assert tuple(row) == ("manual", "asked us on the phone")
     await undone(actions, operation)
     await blocked(pool, {"u1@example.com"})
-    assert await standings(world, "u1@%") == before
+    assert await standings(harness, "u1@%") == before
 
 
 async def test_deleted_addresses_leave_no_trace_and_their_contact_stays(
-    world: World, actions: Running, pool: Pool
+    harness: Harness, actions: RunningService, pool: Pool
 ) -> None:
     numbers = range(1, 2_001)
-    await apply(pool, told_of("c1", 1, name="Ann", addresses=[address(1), "kept@example.com"]))
+    await apply(pool, contact_upsert("c1", 1, name="Ann", addresses=[address(1), "kept@example.com"]))
     await apply(pool, *[verdict("hard", n, 1) for n in numbers])
     everybody = [address(n) for n in numbers]
-    await done(actions, "export", ticked(address(1)))
-    await done(actions, "correct_address", ticked("kept@example.com"), new=address(1))
-    await done(actions, "clear_bounce_flag", ticked(address(1), address(2)))
-    operation = await done(actions, "delete_addresses", {"addresses": everybody})
+    await run_operation(actions, "export", selected(address(1)))
+    await run_operation(actions, "correct_address", selected("kept@example.com"), new=address(1))
+    await run_operation(actions, "clear_bounce_flag", selected(address(1), address(2)))
+    operation = await run_operation(actions, "delete_addresses", {"addresses": everybody})
     assert (operation["done"], operation["can_be_undone"]) == (2_000, False)
-    assert (await told(actions, operation["id"], "undo")).status_code == 409
+    assert (await post_action(actions, operation["id"], "undo")).status_code == 409
     assert await pool.fetchval("SELECT name FROM contacts WHERE contact = 'c1'") == "Ann"
-    await eventually(lambda: world.unacknowledged("actions", "blocklist"), lambda left: left == 0)
+    await eventually(lambda: harness.unacknowledged("actions", "blocklist"), lambda left: left == 0)
 
     async def traces() -> list[tuple[str, str]]:
         return [
             (table, trace)
             for service in ("actions", "blocklist")
-            for (table,) in await world.fetch(service, TABLES, service)
+            for (table,) in await harness.fetch(service, TABLES, service)
             for trace in ("u1@example.com", "u1999@example.com")
-            if (await world.fetch(service, TRACES.format(table=table), trace))[0]["count"]
+            if (await harness.fetch(service, TRACES.format(table=table), trace))[0]["count"]
         ]
 
     await eventually(traces, lambda left: left == [])
     assert await pool.fetchval("SELECT count(*) FROM operation_files") == 0
 
 
-async def test_a_deletion_in_its_grace_can_be_cancelled(world: World, pool: Pool) -> None:
-    async with world.running(create, Settings, "actions", delete_grace="PT1H") as actions:
+async def test_a_deletion_in_its_grace_can_be_cancelled(harness: Harness, pool: Pool) -> None:
+    async with harness.running(create, Settings, "actions", delete_grace="PT1H") as actions:
         await apply(pool, verdict("hard", 1, 1))
-        preview = await previewed(actions, "delete_addresses", ticked(address(1)))
-        answer = await told(actions, preview["id"], "confirm", token=preview["token"])
+        preview = await request_preview(actions, "delete_addresses", selected(address(1)))
+        answer = await post_action(actions, preview["id"], "confirm", token=preview["token"])
         assert answer.json()["state"] == "queued"
-        assert (await told(actions, preview["id"], "cancel")).status_code == 202
-        await until(actions, preview["id"], state="cancelled")
-        assert await world.depth("blocklist.address-erase") == 0
+        assert (await post_action(actions, preview["id"], "cancel")).status_code == 202
+        await wait_for_operation(actions, preview["id"], state="cancelled")
+        assert await harness.depth("blocklist.address-erase") == 0
         assert await pool.fetchval("SELECT count(*) FROM recipients") == 1
 
 
 async def test_who_has_left_is_kept_leaves_mailings_and_can_be_set_back(
-    world: World, actions: Running, pool: Pool
+    harness: Harness, actions: RunningService, pool: Pool
 ) -> None:
-    await apply(pool, told_of("c1", 1, name="Ann", addresses=[address(1), address(2)]))
-    await apply(pool, told_of("c2", 1, name="Bob", addresses=[address(2)]))
+    await apply(pool, contact_upsert("c1", 1, name="Ann", addresses=[address(1), address(2)]))
+    await apply(pool, contact_upsert("c2", 1, name="Bob", addresses=[address(2)]))
     planned = [address(1), address(2), address(3)]
     await actions.http.put("/v1/mailings/m9/recipients", json=planned)
     everything = (
@@ -151,97 +163,101 @@ async def test_who_has_left_is_kept_leaves_mailings_and_can_be_set_back(
         return [[tuple(row) for row in await pool.fetch(statement)] for statement in everything]
 
     before = await state()
-    spy = await spied(world, "contact.changed.*")
-    operation = await done(actions, "set_former_employee", ticked(address(1), address(3)))
+    spy = await spy_queue(harness, "contact.changed.*")
+    operation = await run_operation(actions, "set_former_employee", selected(address(1), address(3)))
     assert operation["outcomes"] == [{"outcome": "skipped", "why": "no_contact", "rows": 1}]
     await blocked(pool, {"u1@example.com"})  # the other address is also Bob's, who is still there
     assert [row["address"] for row in await pool.fetch("SELECT address FROM recipients ORDER BY 1")] == [
         "u2@example.com", "u3@example.com",
     ]  # fmt: skip
-    skipped = await previewed(actions, "copy_to_selection", ticked(address(1), address(2)), name="S")
+    skipped = await request_preview(actions, "copy_to_selection", selected(address(1), address(2)), name="S")
     assert skipped["skipped"] == [{"why": "former_employee", "rows": 1}]
     await undone(actions, operation)
     await blocked(pool, set())
     assert await state() == before
-    events = await heard(world, spy, 2)
+    events = await receive_events(harness, spy, 2)
     assert [(e["data"]["contact"], e["data"]["former_employee"]) for e in events] == [("c1", True), ("c1", False)]
     assert events[0]["data"]["version"] < events[1]["data"]["version"]
 
 
 async def test_who_had_left_is_set_back_and_only_what_blocked_them_is_lifted(
-    world: World, actions: Running, pool: Pool
+    harness: Harness, actions: RunningService, pool: Pool
 ) -> None:
     for n in (1, 2, 3, 4):
-        await apply(pool, told_of(f"c{n}", 1, name=f"N{n}", addresses=[address(n)]))
-    await apply(pool, told_of("c4", 2, former_employee=True))  # the CRM said so
-    await dead(world, pool, 2)
-    monday = await done(actions, "set_former_employee", ticked(address(1), address(2)))
-    tuesday = await done(actions, "set_former_employee", ticked(address(3)))
+        await apply(pool, contact_upsert(f"c{n}", 1, name=f"N{n}", addresses=[address(n)]))
+    await apply(pool, contact_upsert("c4", 2, former_employee=True))  # the CRM said so
+    await dead(harness, pool, 2)
+    monday = await run_operation(actions, "set_former_employee", selected(address(1), address(2)))
+    tuesday = await run_operation(actions, "set_former_employee", selected(address(3)))
     assert (monday["done"], tuesday["done"]) == (2, 1)
     everybody = {f"u{n}@example.com" for n in (1, 2, 3)}
     await blocked(pool, everybody)
     people = "SELECT contact, former_employee, former_employee_at, left_by FROM contacts ORDER BY 1"
-    before = ([tuple(row) for row in await pool.fetch(people)], await standings(world))
-    operation = await done(actions, "set_back_former_employee", ticked(*map(address, (1, 2, 3, 4, 5))))
+    before = ([tuple(row) for row in await pool.fetch(people)], await standings(harness))
+    operation = await run_operation(actions, "set_back_former_employee", selected(*map(address, (1, 2, 3, 4, 5))))
     assert (operation["done"], operation["outcomes"]) == (
         4, [{"outcome": "skipped", "why": "no_contact", "rows": 1}],
     )  # fmt: skip
     await blocked(pool, {"u2@example.com"})
-    again = await previewed(actions, "set_back_former_employee", ticked(address(1)))
+    again = await request_preview(actions, "set_back_former_employee", selected(address(1)))
     assert again["skipped"] == [{"why": "not_former_employee", "rows": 1}]
     assert await pool.fetchval("SELECT count(*) FROM contacts WHERE former_employee") == 0
     await undone(actions, operation)
     await blocked(pool, everybody)
-    assert ([tuple(row) for row in await pool.fetch(people)], await standings(world)) == before
+    assert ([tuple(row) for row in await pool.fetch(people)], await standings(harness)) == before
     await undone(actions, monday)
     await blocked(pool, {"u2@example.com", "u3@example.com"})
 
 
 async def test_one_address_is_corrected_starts_clean_and_is_put_back(
-    world: World, actions: Running, pool: Pool
+    harness: Harness, actions: RunningService, pool: Pool
 ) -> None:
-    await dead(world, pool, 1)
-    await apply(pool, told_of("c1", 1, name="Ann", addresses=[address(1), "kept@example.com"]))
-    spy = await spied(world, "contact.changed.*")
+    await dead(harness, pool, 1)
+    await apply(pool, contact_upsert("c1", 1, name="Ann", addresses=[address(1), "kept@example.com"]))
+    spy = await spy_queue(harness, "contact.changed.*")
     addresses = "SELECT contact, address, written, rank FROM contact_addresses ORDER BY rank"
     before = [tuple(row) for row in await pool.fetch(addresses)]
-    operation = await done(actions, "correct_address", ticked(address(1)), new="Ann.New@example.com")
+    operation = await run_operation(actions, "correct_address", selected(address(1)), new="Ann.New@example.com")
     after = [tuple(row) for row in await pool.fetch(addresses)]
     assert after == [("c1", "ann.new@example.com", "Ann.New@example.com", 0), before[1]]
-    assert await standings(world, "ann.new@%") == []
-    (changed,) = await heard(world, spy, 1)
+    assert await standings(harness, "ann.new@%") == []
+    (changed,) = await receive_events(harness, spy, 1)
     assert changed["data"]["addresses"] == ["Ann.New@example.com", "kept@example.com"]
     await blocked(pool, {"u1@example.com"})
     await undone(actions, operation)
     assert [tuple(row) for row in await pool.fetch(addresses)] == before
-    body = {"operation": "correct_address", "chosen": ticked(address(1), address(2)), "parameters": {"new": "a@x.no"}}
+    body = {"operation": "correct_address", "chosen": selected(address(1), address(2)), "parameters": {"new": "a@x.no"}}
     refused = await actions.http.post("/v1/operations", json=body)
     assert (refused.status_code, refused.json()["title"].split(":")[0]) == (422, "chosen")
     assert await pool.fetchval("SELECT count(*) FROM operations WHERE operation = 'correct_address'") == 1
 
 
-async def test_an_old_address_that_was_corrected_may_be_erased(world: World, actions: Running, pool: Pool) -> None:
-    await dead(world, pool, 1)
-    await apply(pool, told_of("c1", 1, addresses=[address(1)]))
-    await done(actions, "correct_address", ticked(address(1)), new="right@example.com", erase_old=True)
+async def test_an_old_address_that_was_corrected_may_be_erased(
+    harness: Harness, actions: RunningService, pool: Pool
+) -> None:
+    await dead(harness, pool, 1)
+    await apply(pool, contact_upsert("c1", 1, addresses=[address(1)]))
+    await run_operation(actions, "correct_address", selected(address(1)), new="right@example.com", erase_old=True)
     await blocked(pool, set())
-    assert await standings(world) == []
+    assert await standings(harness) == []
     assert [row["address"] for row in await pool.fetch("SELECT address FROM contact_addresses")] == [
         "right@example.com"
     ]
 
 
-async def test_sent_again_to_who_did_not_get_it_and_may_get_it(world: World, actions: Running, pool: Pool) -> None:
-    await dead(world, pool, 1)
+async def test_sent_again_to_who_did_not_get_it_and_may_get_it(
+    harness: Harness, actions: RunningService, pool: Pool
+) -> None:
+    await dead(harness, pool, 1)
     await apply(pool, *[result("sent", n, 0) for n in (2, 3, 4, 5)])
     await apply(pool, verdict("soft", 2, 1), verdict("exhausted", 3, 1), verdict("soft", 4, 1))
     await apply(pool, result("delivered", 4, 2), result("complained", 5, 2))
     rows = [{"mailing": "m1", "address": address(n)} for n in (1, 2, 3, 4, 5, 6)]
-    operation = await done(actions, "send_again", {"rows": rows})
+    operation = await run_operation(actions, "send_again", {"rows": rows})
     assert {(one["why"], one["rows"]) for one in operation["outcomes"]} == {
         ("blocked", 1), ("delivered", 1), ("unwanted", 1), ("no_recipient", 1),
     }  # fmt: skip
-    commands = await heard(world, sender_queue("default"), 2)
+    commands = await receive_events(harness, sender_queue("default"), 2)
     assert {(c["data"]["address"], c["data"]["mailing"], c["data"]["reason"]) for c in commands} == {
         ("U2@example.com", "m1", "mailbox_full"), ("U3@example.com", "m1", "greylisted"),
     }  # fmt: skip

@@ -9,9 +9,17 @@ from services.actions.app import create
 from services.actions.operations.model import PART
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
-from tests.actions.builders import address, heard, spied
-from tests.actions.operations_api import begun, confirmed, done, previewed, ticked, told, until
-from tests.harness import TENANT, Running, World
+from tests.actions.builders import address, receive_events, spy_queue
+from tests.actions.operations_api import (
+    confirm,
+    post_action,
+    request_preview,
+    run_operation,
+    selected,
+    start_operation,
+    wait_for_operation,
+)
+from tests.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -31,8 +39,8 @@ ADDRESSES = """
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
@@ -59,12 +67,12 @@ async def members(pool: Pool) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["selection", "project"])
 async def test_copied_to_a_new_list_added_to_it_and_undone(
-    world: World, actions: Running, pool: Pool, kind: str
+    harness: Harness, actions: RunningService, pool: Pool, kind: str
 ) -> None:
     await people(pool, 5)
-    spy = await spied(world, f"{kind}.changed.*")
-    chosen = ticked(address(1), address(2), address(3), "nobody@example.com")
-    preview = await previewed(actions, f"copy_to_{kind}", chosen, name="Clean these")
+    spy = await spy_queue(harness, f"{kind}.changed.*")
+    chosen = selected(address(1), address(2), address(3), "nobody@example.com")
+    preview = await request_preview(actions, f"copy_to_{kind}", chosen, name="Clean these")
     assert (preview["rows"], preview["to_do"], preview["can_be_undone"]) == (4, 2, True)
     skipped = {row["why"]: row["rows"] for row in preview["skipped"]}
     assert skipped == {"former_employee": 1, "no_contact": 1}
@@ -73,7 +81,7 @@ async def test_copied_to_a_new_list_added_to_it_and_undone(
     assert shown["nobody@example.com"] == (None, "no_contact")
     empty = await everything(pool)
 
-    first = await until(actions, await confirmed(actions, preview), state="finished")
+    first = await wait_for_operation(actions, await confirm(actions, preview), state="finished")
     assert (first["done"], first["settled"], first["rows"]) == (2, 4, 4)
     rows = (await actions.http.get(f"/v1/operations/{first['id']}/rows")).json()["rows"]
     assert {(row["address"], row["outcome"], row["why"]) for row in rows} == {
@@ -85,15 +93,15 @@ async def test_copied_to_a_new_list_added_to_it_and_undone(
     assert await pool.fetchval("SELECT size FROM lists WHERE list = $1", made) == 2
 
     before = await everything(pool)
-    second = await done(actions, f"add_to_{kind}", ticked(address(2), address(4)), list=made)
+    second = await run_operation(actions, f"add_to_{kind}", selected(address(2), address(4)), list=made)
     assert await members(pool) == ["c1", "c2", "c4"]
-    await told(actions, second["id"], "undo")
-    await until(actions, second["id"], state="undone")
+    await post_action(actions, second["id"], "undo")
+    await wait_for_operation(actions, second["id"], state="undone")
     assert await everything(pool) == before
-    await told(actions, first["id"], "undo")
-    await until(actions, first["id"], state="undone")
+    await post_action(actions, first["id"], "undo")
+    await wait_for_operation(actions, first["id"], state="undone")
     assert await everything(pool) == empty
-    events = await heard(world, spy, 6)
+    events = await receive_events(harness, spy, 6)
     assert [(e["data"]["added"], e["data"]["removed"], e["data"]["deleted"]) for e in events] == [
         ([], [], False),
         (["c1", "c2"], [], False),
@@ -105,7 +113,7 @@ async def test_copied_to_a_new_list_added_to_it_and_undone(
     assert {e["data"][kind] for e in events} == {made}
 
 
-async def test_who_was_told_to_be_no_member_is_that_again_after_an_undo(actions: Running, pool: Pool) -> None:
+async def test_who_was_told_to_be_no_member_is_that_again_after_an_undo(actions: RunningService, pool: Pool) -> None:
     await people(pool, 2)
     await pool.execute("INSERT INTO lists (tenant, kind, list, name) VALUES ($1, 'selection', 's', 'S')", TENANT)
     await pool.execute(
@@ -114,69 +122,71 @@ async def test_who_was_told_to_be_no_member_is_that_again_after_an_undo(actions:
         TENANT,
     )
     before = await everything(pool)
-    operation = await done(actions, "add_to_selection", ticked(address(1), address(2)), list="s")
+    operation = await run_operation(actions, "add_to_selection", selected(address(1), address(2)), list="s")
     assert await members(pool) == ["c1", "c2"]
-    await told(actions, operation["id"], "undo")
-    await until(actions, operation["id"], state="undone")
+    await post_action(actions, operation["id"], "undo")
+    await wait_for_operation(actions, operation["id"], state="undone")
     assert await everything(pool) == before
 
 
-async def test_cancelled_in_the_middle_it_leaves_nothing_or_keeps_what_it_did(actions: Running, pool: Pool) -> None:
+async def test_cancelled_in_the_middle_it_leaves_nothing_or_keeps_what_it_did(
+    actions: RunningService, pool: Pool
+) -> None:
     await people(pool, 3 * PART)
-    chosen = ticked(*(address(n) for n in range(1, 3 * PART + 1)))
+    chosen = selected(*(address(n) for n in range(1, 3 * PART + 1)))
     before = await everything(pool)
     for keep in (False, True):
         async with pool.acquire() as connection, connection.transaction():
-            identity = await begun(actions, "copy_to_selection", chosen, name="Many")
-            await until(actions, identity, state="running")
+            identity = await start_operation(actions, "copy_to_selection", chosen, name="Many")
+            await wait_for_operation(actions, identity, state="running")
             # The last part is in another's hand: it cannot be over before it is cancelled.
             await connection.fetch(
                 "SELECT FROM operation_parts JOIN operations AS o ON o.no = operation_parts.operation"
                 " WHERE part = 2 AND o.operation_id = $1 FOR UPDATE OF operation_parts",
                 identity,
             )
-            await until(actions, identity, settled=2 * PART)
-            assert (await told(actions, identity, "cancel", keep=keep)).json()["state"] == "cancelling"
-            cancelled = await until(actions, identity, state="cancelled")
+            await wait_for_operation(actions, identity, settled=2 * PART)
+            assert (await post_action(actions, identity, "cancel", keep=keep)).json()["state"] == "cancelling"
+            cancelled = await wait_for_operation(actions, identity, state="cancelled")
         if not keep:
             assert await everything(pool) == before
     assert (cancelled["done"], cancelled["rows"]) == (2 * PART - 1, 3 * PART)
     assert len(await members(pool)) == 2 * PART - 1
-    await told(actions, identity, "undo")
-    await until(actions, identity, state="undone")
+    await post_action(actions, identity, "undo")
+    await wait_for_operation(actions, identity, state="undone")
     assert await everything(pool) == before
 
 
-async def test_a_list_that_is_not_there_is_refused_and_one_that_goes_fails(actions: Running, pool: Pool) -> None:
+async def test_a_list_that_is_not_there_is_refused_and_one_that_goes_fails(actions: RunningService, pool: Pool) -> None:
     await people(pool, 1)
-    body = {"operation": "add_to_project", "chosen": ticked(address(1)), "parameters": {"list": "no-such"}}
+    body = {"operation": "add_to_project", "chosen": selected(address(1)), "parameters": {"list": "no-such"}}
     answer = await actions.http.post("/v1/operations", json=body)
     assert (answer.status_code, answer.json()["title"]) == (422, "parameters.list: there is no such project")
     await pool.execute("INSERT INTO lists (tenant, kind, list, name) VALUES ($1, 'project', 'p', 'P')", TENANT)
-    preview = await previewed(actions, "add_to_project", ticked(address(1)), list="p")
+    preview = await request_preview(actions, "add_to_project", selected(address(1)), list="p")
     await pool.execute("UPDATE lists SET deleted = true")
-    failed = await until(actions, await confirmed(actions, preview), state="failed")
+    failed = await wait_for_operation(actions, await confirm(actions, preview), state="failed")
     assert failed["outcomes"] == [{"outcome": "failed", "why": "the project is no longer there", "rows": 1}]
 
 
-async def test_two_operations_over_the_same_rows_both_come_to_their_end(actions: Running, pool: Pool) -> None:
+async def test_two_operations_over_the_same_rows_both_come_to_their_end(actions: RunningService, pool: Pool) -> None:
     await people(pool, PART + 10)
-    chosen = ticked(*(address(n) for n in range(1, PART + 11)))
+    chosen = selected(*(address(n) for n in range(1, PART + 11)))
     await pool.execute("INSERT INTO lists (tenant, kind, list, name) VALUES ($1, 'selection', 's', 'S')", TENANT)
-    both = [await begun(actions, "add_to_selection", chosen, list="s") for _ in range(2)]
+    both = [await start_operation(actions, "add_to_selection", chosen, list="s") for _ in range(2)]
     for identity in both:
-        await until(actions, identity, state="finished")
+        await wait_for_operation(actions, identity, state="finished")
     assert await pool.fetchval("SELECT size FROM lists") == PART + 9 == len(await members(pool))
     for identity in reversed(both):
-        await told(actions, identity, "undo")
-        await until(actions, identity, state="undone")
+        await post_action(actions, identity, "undo")
+        await wait_for_operation(actions, identity, state="undone")
     assert await members(pool) == []
     assert await pool.fetchval("SELECT size FROM lists") == 0
 
 
-async def test_progress_is_told_as_server_sent_events(actions: Running, pool: Pool) -> None:
+async def test_progress_is_told_as_server_sent_events(actions: RunningService, pool: Pool) -> None:
     await people(pool, 3)
-    identity = await begun(actions, "copy_to_selection", ticked(address(1), address(2)), name="Watched")
+    identity = await start_operation(actions, "copy_to_selection", selected(address(1), address(2)), name="Watched")
     async with actions.http.stream("GET", f"/v1/operations/{identity}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = [line async for line in stream.aiter_lines()]

@@ -8,21 +8,28 @@ import pytest
 from returpost.contracts.enums import Show, View
 from services.actions.app import create
 from services.actions.settings import Settings
-from tests.actions.builders import apply, blocked, erased, heard, request, rows_to_view, say
-from tests.actions.operations_api import begun, confirmed, done, previewed, told as tell, until
-from tests.harness import Running, World
+from tests.actions.builders import apply, blocked, erased, publish_events, receive_events, request, rows_to_view
+from tests.actions.operations_api import (
+    confirm,
+    post_action as tell,
+    request_preview,
+    run_operation,
+    start_operation,
+    wait_for_operation,
+)
+from tests.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         await rows_to_view(running.service.pool)
         yield running
 
 
-async def frozen(actions: Running, identity: str) -> list[tuple[str, str | None]]:
+async def frozen(actions: RunningService, identity: str) -> list[tuple[str, str | None]]:
     rows = await actions.service.pool.fetch(
         "SELECT r.address, r.mailing FROM operation_rows AS r JOIN operations AS o ON o.no = r.operation "
         "WHERE o.operation_id = $1 ORDER BY r.seq",
@@ -31,7 +38,7 @@ async def frozen(actions: Running, identity: str) -> list[tuple[str, str | None]
     return [(row["address"], row["mailing"]) for row in rows]
 
 
-async def shown(actions: Running, asked: dict[str, Any]) -> list[dict[str, Any]]:
+async def shown(actions: RunningService, asked: dict[str, Any]) -> list[dict[str, Any]]:
     query = {name: value for name, value in asked.items() if name != "view"}
     answer = await actions.http.get(f"/v1/views/{asked['view']}", params=query)
     assert answer.status_code == 200, answer.text
@@ -52,27 +59,27 @@ FILTERS: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-async def test_a_program_asks_for_it_by_a_command_with_a_filter(world: World, actions: Running) -> None:
+async def test_a_program_asks_for_it_by_a_command_with_a_filter(harness: Harness, actions: RunningService) -> None:
     asked = {"view": "returned", "mailing": "m1", "company": "x as", "contact": True}
     addresses = sorted(row["key"] for row in await shown(actions, asked))
     assert len(addresses) == 4
     command = request("op-1", filter=asked, operation="block")
-    await say(world, command, command)
-    operation = await until(actions, "op-1", rows=4)
+    await publish_events(harness, command, command)
+    operation = await wait_for_operation(actions, "op-1", rows=4)
     assert operation["chosen"] == {"filter": asked}
-    (sent,) = await heard(world, "blocklist.block-set", 1)
+    (sent,) = await receive_events(harness, "blocklist.block-set", 1)
     assert sent["data"]["addresses"] == addresses
     (entry,) = (await actions.http.get("/v1/audit")).json()
     assert (entry["what"], entry["how_many"], entry["chosen"]) == ("block", 4, {"filter": asked})
 
 
 @pytest.mark.parametrize("operation", ["clear_bounce_flag", "send_again"])
-async def test_it_is_over_what_the_view_shows(actions: Running, operation: str) -> None:
+async def test_it_is_over_what_the_view_shows(actions: RunningService, operation: str) -> None:
     """Each row of a mailing for what is done to recipients, else each address once."""
     for asked, number in FILTERS:
         rows = await shown(actions, asked)
         assert number in (-1, len(rows)), asked
-        preview = await previewed(actions, operation, {"filter": asked})
+        preview = await request_preview(actions, operation, {"filter": asked})
         if operation == "send_again":
             places = sorted({(row["key"], row["mailing"] or "") for row in rows})
             assert [(address, mailing or "") for address, mailing in await frozen(actions, preview["id"])] == places
@@ -81,17 +88,17 @@ async def test_it_is_over_what_the_view_shows(actions: Running, operation: str) 
             assert [address for address, _ in await frozen(actions, preview["id"])] == keys, asked
 
 
-async def test_preview_operation_and_audit_tell_the_filter(world: World, actions: Running) -> None:
+async def test_preview_operation_and_audit_tell_the_filter(harness: Harness, actions: RunningService) -> None:
     asked: dict[str, Any] = {"view": "blocked", "reason": "user_unknown", "domain": "example.com", "show": ["returned"]}
-    preview = await previewed(actions, "clear_bounce_flag", {"filter": asked | {"q": ""}})
+    preview = await request_preview(actions, "clear_bounce_flag", {"filter": asked | {"q": ""}})
     assert (preview["chosen"], preview["rows"]) == ({"filter": asked}, 0)
     del asked["show"]
-    preview = await previewed(actions, "clear_bounce_flag", {"filter": asked})
+    preview = await request_preview(actions, "clear_bounce_flag", {"filter": asked})
     assert preview["rows"] == 2
-    identity = await confirmed(actions, preview)
-    (command,) = await heard(world, "blocklist.block-clear", 1)
+    identity = await confirm(actions, preview)
+    (command,) = await receive_events(harness, "blocklist.block-clear", 1)
     assert command["data"]["addresses"] == ["u1@example.com", "u3@example.com"]
-    assert (await until(actions, identity, rows=2))["chosen"] == {"filter": asked}
+    assert (await wait_for_operation(actions, identity, rows=2))["chosen"] == {"filter": asked}
     assert (await tell(actions, identity, "cancel", keep=True)).status_code == 202
     audit = (await actions.http.get("/v1/audit")).json()
     assert [(row["what"], row["chosen"]) for row in audit] == [
@@ -100,20 +107,22 @@ async def test_preview_operation_and_audit_tell_the_filter(world: World, actions
     ]
 
 
-async def test_the_set_is_frozen_and_the_token_is_of_the_filter(actions: Running) -> None:
+async def test_the_set_is_frozen_and_the_token_is_of_the_filter(actions: RunningService) -> None:
     pool = actions.service.pool
     narrow = {"filter": {"view": "returned", "mailing": "m1", "blocked": True}}
-    preview = await previewed(actions, "export", narrow, format="csv")
+    preview = await request_preview(actions, "export", narrow, format="csv")
     await apply(pool, blocked(2, 1))
     assert len(await shown(actions, narrow["filter"])) == 3
-    other = await previewed(actions, "export", {"filter": narrow["filter"] | {"reason": "user_unknown"}}, format="csv")
+    other = await request_preview(
+        actions, "export", {"filter": narrow["filter"] | {"reason": "user_unknown"}}, format="csv"
+    )
     assert other["rows"] == 2
     assert other["token"] != preview["token"]
     assert (await tell(actions, preview["id"], "confirm", token=other["token"])).status_code == 409
-    assert (await until(actions, await confirmed(actions, preview), state="finished"))["done"] == 2
+    assert (await wait_for_operation(actions, await confirm(actions, preview), state="finished"))["done"] == 2
 
 
-async def test_asked_twice_with_one_key_another_filter_is_refused(actions: Running) -> None:
+async def test_asked_twice_with_one_key_another_filter_is_refused(actions: RunningService) -> None:
     body: dict[str, Any] = {"operation": "clear_bounce_flag", "chosen": {"filter": {"view": "blocked"}}}
     key = {"Idempotency-Key": "monday-7"}
     first = await actions.http.post("/v1/operations", json=body, headers=key)
@@ -122,13 +131,15 @@ async def test_asked_twice_with_one_key_another_filter_is_refused(actions: Runni
     assert (await actions.http.post("/v1/operations", json=body, headers=key)).status_code == 422
 
 
-async def test_a_search_for_an_erased_address_is_not_kept(actions: Running) -> None:
+async def test_a_search_for_an_erased_address_is_not_kept(actions: RunningService) -> None:
     pool = actions.service.pool
-    whole = await begun(actions, "export", {"filter": {"view": "blocked", "q": " U1@example.com"}}, format="csv")
-    part = await done(actions, "export", {"filter": {"view": "blocked", "q": "u"}}, format="csv")
-    await until(actions, whole, state="finished")
+    whole = await start_operation(
+        actions, "export", {"filter": {"view": "blocked", "q": " U1@example.com"}}, format="csv"
+    )
+    part = await run_operation(actions, "export", {"filter": {"view": "blocked", "q": "u"}}, format="csv")
+    await wait_for_operation(actions, whole, state="finished")
     await apply(pool, erased(1, 60))
-    told = [(await until(actions, identity))["chosen"]["filter"]["q"] for identity in (whole, part["id"])]
+    told = [(await wait_for_operation(actions, identity))["chosen"]["filter"]["q"] for identity in (whole, part["id"])]
     assert told == ["(erased)", "u"]
     audit = (await actions.http.get("/v1/audit")).json()
     assert sorted(row["chosen"]["filter"]["q"] for row in audit) == ["(erased)", "u"]
@@ -146,7 +157,7 @@ async def test_a_search_for_an_erased_address_is_not_kept(actions: Running) -> N
         {"filter": {"view": "blocked", "show": "sent'; DROP TABLE recipients"}},
     ],
 )
-async def test_what_cannot_be_is_refused(actions: Running, chosen: dict[str, Any]) -> None:
+async def test_what_cannot_be_is_refused(actions: RunningService, chosen: dict[str, Any]) -> None:
     answer = await actions.http.post("/v1/operations", json={"operation": "export", "chosen": chosen})
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -23,8 +23,8 @@ from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
 from shared.database.pool import Pool, connect
-from tests.actions.operations_api import done, previewed, told, until
-from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
+from tests.actions.operations_api import post_action, request_preview, run_operation, wait_for_operation
+from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -104,11 +104,11 @@ async def state(pool: Pool) -> dict[str, set[tuple[Any, ...]]]:
 class Mortal:
     """The service in a process of its own, which is killed and started again; its socket outlives it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, harness: Harness) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._environment = os.environ | {
-            "RETURPOST_AMQP_URL": world.amqp_url,
-            "RETURPOST_DATABASE_URL": world.database_urls["actions"],
+            "RETURPOST_AMQP_URL": harness.amqp_url,
+            "RETURPOST_DATABASE_URL": harness.database_urls["actions"],
             "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
             "RETURPOST_HTTP_FD": str(self._socket.fileno()),
             "RETURPOST_EXPORT_PATIENCE": "PT3S",
@@ -135,14 +135,14 @@ class Mortal:
 
 
 @asynccontextmanager
-async def mortal(world: World) -> AsyncIterator[tuple[Mortal, Running]]:
-    async with world.running(create_blocklist, BlocklistSettings, "blocklist") as blocklist:
-        service = Mortal(world)
+async def mortal(harness: Harness) -> AsyncIterator[tuple[Mortal, RunningService]]:
+    async with harness.running(create_blocklist, BlocklistSettings, "blocklist") as blocklist:
+        service = Mortal(harness)
         await service.start()
-        headers = {"Authorization": f"Bearer {world.token()}"}
+        headers = {"Authorization": f"Bearer {harness.token()}"}
         async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as http:
             try:
-                yield service, Running(blocklist.service, http)
+                yield service, RunningService(blocklist.service, http)
             finally:
                 await service.end()
 
@@ -166,38 +166,40 @@ async def killed_in_the_middle(pool: Pool, service: Mortal, wanted: str) -> int:
     return len(middle)
 
 
-async def test_each_is_killed_in_the_middle_ends_and_is_undone(world: World, pool: Pool) -> None:
-    async with mortal(world) as (service, actions):
+async def test_each_is_killed_in_the_middle_ends_and_is_undone(harness: Harness, pool: Pool) -> None:
+    async with mortal(harness) as (service, actions):
         for operation in Operation:
             clear = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
             await seeded(pool, operation.value, SIZES.get(operation, ROWS), *clear)
         await pool.execute(LISTS, TENANT)
         before = await state(pool)
         previews = {
-            operation: await previewed(
+            operation: await request_preview(
                 actions, operation, {"returned_in": operation.value}, **PARAMETERS.get(operation, {})
             )
             for operation in Operation
         }
         for preview in previews.values():
-            await told(actions, preview["id"], "confirm", token=preview["token"])
+            await post_action(actions, preview["id"], "confirm", token=preview["token"])
         assert await killed_in_the_middle(pool, service, "done") >= len(Operation) // 2
         for operation, preview in previews.items():
             number = SIZES.get(operation, ROWS)
-            ended = await until(actions, preview["id"], state="finished")
+            ended = await wait_for_operation(actions, preview["id"], state="finished")
             assert (ended["rows"], ended["done"], ended["outcomes"]) == (number, number, []), operation
-        await as_wanted(world, pool, actions, previews)
+        await as_wanted(harness, pool, actions, previews)
 
         backwards = [operation for operation in Operation if KINDS[operation].undo is not None]
         for operation in backwards:
-            assert (await told(actions, previews[operation]["id"], "undo")).status_code == 202
+            assert (await post_action(actions, previews[operation]["id"], "undo")).status_code == 202
         assert await killed_in_the_middle(pool, service, "undone") > 0
         for operation in backwards:
-            await until(actions, previews[operation]["id"], state="undone")
+            await wait_for_operation(actions, previews[operation]["id"], state="undone")
         await eventually(lambda: difference(pool, before), lambda found: not found)
 
 
-async def as_wanted(world: World, pool: Pool, actions: Running, previews: dict[Operation, dict[str, Any]]) -> None:
+async def as_wanted(
+    harness: Harness, pool: Pool, actions: RunningService, previews: dict[Operation, dict[str, Any]]
+) -> None:
     """Tell that each has done all of what it is to do, once."""
     file = await actions.http.get(f"/v1/operations/{previews[Operation.EXPORT]['id']}/file")
     assert len(file.text.splitlines()) == ROWS + 1
@@ -220,17 +222,17 @@ async def as_wanted(world: World, pool: Pool, actions: Running, previews: dict[O
     commands: list[dict[str, Any]] = []
 
     async def sent() -> tuple[int, int]:
-        commands.extend(await world.take_events(sender_queue("default")))  # published after what says that it is done
+        commands.extend(await harness.take_events(sender_queue("default")))  # published after what says that it is done
         return len({one["id"] for one in commands}), len({one["data"]["address"] for one in commands})
 
     await eventually(sent, partial(operator.eq, (ROWS, ROWS)))
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
     async with (
-        world.running(create_blocklist, BlocklistSettings, "blocklist"),
-        world.running(create, Settings, "actions") as running,
+        harness.running(create_blocklist, BlocklistSettings, "blocklist"),
+        harness.running(create, Settings, "actions") as running,
     ):
         yield running
 
@@ -241,56 +243,60 @@ SIDE_BY_SIDE = (
 )  # fmt: skip
 
 
-async def test_over_the_same_rows_side_by_side(actions: Running, pool: Pool) -> None:
+async def test_over_the_same_rows_side_by_side(actions: RunningService, pool: Pool) -> None:
     await seeded(pool, "x", ROWS, *BLOCKED)
     await pool.execute(LISTS, TENANT)
     before = await state(pool)
     previews = [
-        await previewed(actions, operation, {"returned_in": "x"}, **PARAMETERS.get(operation, {}))
+        await request_preview(actions, operation, {"returned_in": "x"}, **PARAMETERS.get(operation, {}))
         for operation in SIDE_BY_SIDE
     ]
-    await asyncio.gather(*(told(actions, one["id"], "confirm", token=one["token"]) for one in previews))
+    await asyncio.gather(*(post_action(actions, one["id"], "confirm", token=one["token"]) for one in previews))
     for one in previews:
-        assert (await until(actions, one["id"], state="finished"))["done"] == ROWS
+        assert (await wait_for_operation(actions, one["id"], state="finished"))["done"] == ROWS
     rows = await pool.fetch("SELECT kind, list, size FROM lists")
     assert {row["size"] for row in rows} == {ROWS}
     assert len(rows) == 3
     assert await pool.fetchval("SELECT count(*) FROM list_members WHERE member") == 3 * ROWS
-    await asyncio.gather(*(told(actions, one["id"], "undo") for one in previews))
+    await asyncio.gather(*(post_action(actions, one["id"], "undo") for one in previews))
     for one in previews:
-        await until(actions, one["id"], state="undone")
+        await wait_for_operation(actions, one["id"], state="undone")
     await eventually(lambda: difference(pool, before), lambda found: not found)
 
 
 @pytest.mark.parametrize("operation", [one for one in Operation if KINDS[one].undo])
-async def test_cancelled_in_the_middle_it_is_as_before(actions: Running, pool: Pool, operation: Operation) -> None:
+async def test_cancelled_in_the_middle_it_is_as_before(
+    actions: RunningService, pool: Pool, operation: Operation
+) -> None:
     blocked = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
     await seeded(pool, operation.value, SIZES.get(operation, ROWS), *blocked)
     await pool.execute(LISTS, TENANT)
     before = await state(pool)
-    preview = await previewed(actions, operation, {"returned_in": operation.value}, **PARAMETERS.get(operation, {}))
-    await told(actions, preview["id"], "confirm", token=preview["token"])
-    await until(actions, preview["id"], state="running")
-    assert (await told(actions, preview["id"], "cancel")).status_code in (202, 409)
-    ended = await until(actions, preview["id"], finished_at=await ended_at(actions, preview["id"]))
+    preview = await request_preview(
+        actions, operation, {"returned_in": operation.value}, **PARAMETERS.get(operation, {})
+    )
+    await post_action(actions, preview["id"], "confirm", token=preview["token"])
+    await wait_for_operation(actions, preview["id"], state="running")
+    assert (await post_action(actions, preview["id"], "cancel")).status_code in (202, 409)
+    ended = await wait_for_operation(actions, preview["id"], finished_at=await ended_at(actions, preview["id"]))
     if ended["state"] == "finished":  # it was quicker
-        await told(actions, preview["id"], "undo")
+        await post_action(actions, preview["id"], "undo")
     await eventually(lambda: difference(pool, before), lambda found: not found)
 
 
 @pytest.mark.parametrize("operation", [Operation.DELETE_ADDRESSES, Operation.SEND_AGAIN])
 async def test_what_cannot_be_undone_stops_where_it_is(
-    world: World, actions: Running, pool: Pool, operation: Operation
+    harness: Harness, actions: RunningService, pool: Pool, operation: Operation
 ) -> None:
     await seeded(pool, operation.value, ROWS)
-    preview = await previewed(actions, operation, {"returned_in": operation.value})
+    preview = await request_preview(actions, operation, {"returned_in": operation.value})
     async with pool.acquire() as connection, connection.transaction():
         # The last part is in another's hand: it cannot be over before it is cancelled.
         await connection.execute("SELECT FROM operation_parts WHERE part = 1 FOR UPDATE")
-        await told(actions, preview["id"], "confirm", token=preview["token"])
-        await until(actions, preview["id"], settled=COMMAND_PART)
-        assert (await told(actions, preview["id"], "cancel")).status_code == 202
-        ended = await until(actions, preview["id"], state="cancelled")
+        await post_action(actions, preview["id"], "confirm", token=preview["token"])
+        await wait_for_operation(actions, preview["id"], settled=COMMAND_PART)
+        assert (await post_action(actions, preview["id"], "cancel")).status_code == 202
+        ended = await wait_for_operation(actions, preview["id"], state="cancelled")
     assert (ended["done"], ended["rows"], ended["can_be_undone"]) == (COMMAND_PART, ROWS, False)
     deleted = COMMAND_PART if operation is Operation.DELETE_ADDRESSES else 0
     for table in ("recipients WHERE mailing = $1", "contact_addresses WHERE address ^@ $1"):
@@ -298,13 +304,13 @@ async def test_what_cannot_be_undone_stops_where_it_is(
     sent: list[dict[str, Any]] = []
 
     async def commands() -> int:
-        sent.extend(await world.take_events(sender_queue("default")))
+        sent.extend(await harness.take_events(sender_queue("default")))
         return len({one["id"] for one in sent})
 
     await eventually(commands, partial(operator.eq, COMMAND_PART - deleted))
 
 
-async def ended_at(actions: Running, identity: str) -> Any:
+async def ended_at(actions: RunningService, identity: str) -> Any:
     async def look() -> Any:
         return (await actions.http.get(f"/v1/operations/{identity}")).json()["finished_at"]
 
@@ -317,13 +323,13 @@ async def difference(pool: Pool, before: dict[str, set[tuple[Any, ...]]]) -> dic
     return {name: len(after[name] ^ rows) for name, rows in before.items() if after[name] != rows}
 
 
-async def test_done_again_after_an_undo(actions: Running, pool: Pool) -> None:
+async def test_done_again_after_an_undo(actions: RunningService, pool: Pool) -> None:
     await seeded(pool, "x", COMMAND_PART, *BLOCKED)
     before = await state(pool)
     for _ in range(2):
-        ended = await done(actions, Operation.CLEAR_BOUNCE_FLAG, {"returned_in": "x"})
+        ended = await run_operation(actions, Operation.CLEAR_BOUNCE_FLAG, {"returned_in": "x"})
         blocked = partial(pool.fetchval, "SELECT count(*) FROM address_states WHERE blocked")
         await eventually(blocked, partial(operator.eq, 0))
-        await told(actions, ended["id"], "undo")
-        await until(actions, ended["id"], state="undone")
+        await post_action(actions, ended["id"], "undo")
+        await wait_for_operation(actions, ended["id"], state="undone")
         await eventually(lambda: difference(pool, before), lambda found: not found)

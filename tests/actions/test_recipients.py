@@ -16,16 +16,16 @@ from shared.database.pool import Pool, connect
 from tests.actions.builders import (
     address,
     apply,
+    apply_in_background,
     blocked,
+    contact_upsert,
     erased,
-    later,
     moment,
     request,
     result,
-    told,
     unblocked,
     verdict,
-    waiting,
+    wait_for_lock,
 )
 from tests.harness import TENANT
 
@@ -211,7 +211,7 @@ def everything(n: int, minute: int) -> list[Event[Any]]:
         verdict("hard", n, minute),
         blocked(n, 10 + minute, minute),
         unblocked(n, 20 + minute, minute, UnblockCause.ERASED),
-        told("c1", minute, addresses=[address(n), "kept@example.com"]),
+        contact_upsert("c1", minute, addresses=[address(n), "kept@example.com"]),
         request(f"op-{n}-{minute}", [address(n), "kept@example.com"], time=moment(minute)),
     ]
 
@@ -222,7 +222,7 @@ async def test_erased_is_removed_everywhere_and_does_not_come_back(pool: Pool) -
         await apply(pool, one)
     assert {row["place"] for row in await pool.fetch(EVERYWHERE)} == {"recipients", "states", "contacts", "operations"}
     await apply(pool, erased(1, 5), erased(2, 5))
-    late = [*before, *everything(1, 4), *everything(2, 5), told("c2", 5, addresses=[address(1)])]
+    late = [*before, *everything(1, 4), *everything(2, 5), contact_upsert("c2", 5, addresses=[address(1)])]
     for one in late:
         await apply(pool, one)
     rows = await pool.fetch(EVERYWHERE)
@@ -245,17 +245,17 @@ async def test_after_an_erasure_an_address_begins_anew(pool: Pool) -> None:
 async def test_an_erasure_waits_for_who_is_writing_the_address(pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE recipients IN EXCLUSIVE MODE")
-        writing = later(pool, result("sent", 1, 1))
-        await waiting(pool)
-        erasing = later(pool, erased(1, 5))
-        await waiting(pool, 2)
+        writing = apply_in_background(pool, result("sent", 1, 1))
+        await wait_for_lock(pool)
+        erasing = apply_in_background(pool, erased(1, 5))
+        await wait_for_lock(pool, 2)
     await asyncio.gather(writing, erasing)
     assert await pool.fetch("SELECT FROM recipients") == []
 
 
 async def test_a_contact_is_told_of_once_for_each_change(pool: Pool) -> None:
-    first, second = told("c1", 1, name="Ann"), told("c1", 2, name="Anne", addresses=["a@x.no"])
-    nothing_new = [told("c1", 0, name="Old"), first, told("c1", 3, name="Anne")]
+    first, second = contact_upsert("c1", 1, name="Ann"), contact_upsert("c1", 2, name="Anne", addresses=["a@x.no"])
+    nothing_new = [contact_upsert("c1", 0, name="Old"), first, contact_upsert("c1", 3, name="Anne")]
     changes = await apply(pool, first, second, *nothing_new)
     assert all(isinstance(one.data, ContactChanged) for one in changes)
     assert [(one.data.contact, one.data.by, one.data.time) for one in changes] == [
@@ -267,11 +267,11 @@ async def test_a_contact_is_told_of_once_for_each_change(pool: Pool) -> None:
 
 
 async def test_two_who_tell_of_a_contact_at_once_do_not_undo_each_other(pool: Pool) -> None:
-    await apply(pool, told("c1", 1, addresses=["a@x.no"]))
+    await apply(pool, contact_upsert("c1", 1, addresses=["a@x.no"]))
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM contacts FOR UPDATE")
-        telling = later(pool, told("c1", 3, addresses=["a@x.no"]))
-        await waiting(pool)
+        telling = apply_in_background(pool, contact_upsert("c1", 3, addresses=["a@x.no"]))
+        await wait_for_lock(pool)
         await connection.execute("UPDATE contacts SET addresses_at = $1", moment(2))
         await connection.execute("UPDATE contact_addresses SET address = 'b@x.no', written = 'b@x.no'")
     await telling
@@ -279,7 +279,9 @@ async def test_two_who_tell_of_a_contact_at_once_do_not_undo_each_other(pool: Po
 
 
 async def test_an_address_may_have_several_owners(pool: Pool) -> None:
-    await apply(pool, told("c1", 1, addresses=["a@x.no", "b@x.no"]), told("c2", 1, addresses=["A@x.no"]))
-    await apply(pool, told("c1", 2, addresses=["b@x.no"]))
+    await apply(
+        pool, contact_upsert("c1", 1, addresses=["a@x.no", "b@x.no"]), contact_upsert("c2", 1, addresses=["A@x.no"])
+    )
+    await apply(pool, contact_upsert("c1", 2, addresses=["b@x.no"]))
     rows = await pool.fetch("SELECT contact, rank, written FROM contact_addresses ORDER BY contact, rank")
     assert [tuple(row) for row in rows] == [("c1", 0, "b@x.no"), ("c2", 0, "A@x.no")]

@@ -9,32 +9,44 @@ from returpost.contracts.enums import UnblockCause
 from services.actions.app import create
 from services.actions.settings import Settings
 from shared.http.max_body import MAX_BODY
-from tests.actions.builders import address, blocked, erased, heard, moment, result, say, spied, told, unblocked, verdict
-from tests.actions.operations_api import begun, ticked
-from tests.harness import TENANT, Running, World, eventually
+from tests.actions.builders import (
+    address,
+    blocked,
+    contact_upsert,
+    erased,
+    moment,
+    publish_events,
+    receive_events,
+    result,
+    spy_queue,
+    unblocked,
+    verdict,
+)
+from tests.actions.operations_api import selected, start_operation
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
-async def get(actions: Running, path: str, **query: Any) -> Any:
+async def get(actions: RunningService, path: str, **query: Any) -> Any:
     answer = await actions.http.get(path, params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def statuses(actions: Running, mailing: str = "m1", **query: Any) -> dict[str, str]:
+async def statuses(actions: RunningService, mailing: str = "m1", **query: Any) -> dict[str, str]:
     found = await get(actions, f"/v1/mailings/{mailing}/recipients", **query)
     return {row["address"]: row["status"] for row in found["recipients"]}
 
 
-async def test_recipients_and_mailings_from_plan_to_outcome(world: World, actions: Running) -> None:
-    await say(world, blocked(2, 1))
+async def test_recipients_and_mailings_from_plan_to_outcome(harness: Harness, actions: RunningService) -> None:
+    await publish_events(harness, blocked(2, 1))
     planned = [address(n) for n in range(5)] + ["U0@EXAMPLE.com"]
     answer = await actions.http.put("/v1/mailings/m1/recipients", json=planned)
     assert answer.status_code == 204, answer.text
@@ -42,8 +54,10 @@ async def test_recipients_and_mailings_from_plan_to_outcome(world: World, action
     await eventually(lambda: statuses(actions), lambda seen: seen == wanted)
     (mailing,) = await get(actions, "/v1/mailings")
     assert (mailing["mailing"], mailing["counts"]) == ("m1", {"ready": 4, "blocked": 1})
-    await say(world, *(result("sent", n, 1) for n in (0, 1, 3)), result("bounced", 1, 2), verdict("hard", 1, 2))
-    await say(world, result("delivered", 3, 2), result("opened", 3, 3), result("sent", 9, 0, "m0"))
+    await publish_events(
+        harness, *(result("sent", n, 1) for n in (0, 1, 3)), result("bounced", 1, 2), verdict("hard", 1, 2)
+    )
+    await publish_events(harness, result("delivered", 3, 2), result("opened", 3, 3), result("sent", 9, 0, "m0"))
     wanted |= {"u0@example.com": "sent", "u1@example.com": "hard_bounced", "u3@example.com": "opened"}
     await eventually(lambda: statuses(actions), lambda seen: seen == wanted)
     assert await statuses(actions, status="blocked") == {"u2@example.com": "blocked"}
@@ -59,10 +73,10 @@ async def test_recipients_and_mailings_from_plan_to_outcome(world: World, action
     assert await statuses(actions) == wanted
 
 
-async def test_returns_say_why_whose_and_whether_blocked(world: World, actions: Running) -> None:
-    await say(
-        world,
-        told("c1", 0, name="Ann", company="X AS", addresses=[address(1)]),
+async def test_returns_say_why_whose_and_whether_blocked(harness: Harness, actions: RunningService) -> None:
+    await publish_events(
+        harness,
+        contact_upsert("c1", 0, name="Ann", company="X AS", addresses=[address(1)]),
         verdict("hard", 1, 1, reply_code=550, status="5.1.1", diagnostic="550 no such user"),
         verdict("soft", 2, 2),
         verdict("exhausted", 3, 3, "m2"),
@@ -88,8 +102,8 @@ async def test_returns_say_why_whose_and_whether_blocked(world: World, actions: 
     }  # fmt: skip
 
 
-async def test_returns_are_paged_also_within_one_moment(world: World, actions: Running) -> None:
-    await say(world, *(verdict("hard", n, n // 4, f"m{n % 3}") for n in range(11)))
+async def test_returns_are_paged_also_within_one_moment(harness: Harness, actions: RunningService) -> None:
+    await publish_events(harness, *(verdict("hard", n, n // 4, f"m{n % 3}") for n in range(11)))
 
     async def pages() -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -105,12 +119,12 @@ async def test_returns_are_paged_also_within_one_moment(world: World, actions: R
     assert [time for time, _ in seen] == sorted((time for time, _ in seen), reverse=True)
 
 
-async def test_recipients_contacts_operations_and_audit_are_paged(world: World, actions: Running) -> None:
+async def test_recipients_contacts_operations_and_audit_are_paged(harness: Harness, actions: RunningService) -> None:
     await actions.http.put("/v1/mailings/m1/recipients", json=[address(n) for n in range(7)])
     for n in range(7):
         assert (await actions.http.put(f"/v1/contacts/c{n}", json={"name": f"N{n}"})).status_code == 204
-        await begun(actions, "clear_bounce_flag", ticked(address(n)))
-        await say(world, result("sent", 1, n, f"p{n}"))
+        await start_operation(actions, "clear_bounce_flag", selected(address(n)))
+        await publish_events(harness, result("sent", 1, n, f"p{n}"))
     await eventually(lambda: get(actions, "/v1/audit"), lambda rows: len(rows) == 7)
     await eventually(lambda: get(actions, "/v1/mailings"), lambda rows: len(rows) == 8)
     for path, name, id_ in (
@@ -138,16 +152,22 @@ async def test_recipients_contacts_operations_and_audit_are_paged(world: World, 
     assert len(older) == 4
 
 
-async def contact(actions: Running, name: str) -> dict[str, Any] | None:
+async def contact(actions: RunningService, name: str) -> dict[str, Any] | None:
     rows = (await get(actions, "/v1/contacts", contact=name))["contacts"]
     return rows[0] if rows else None
 
 
-async def test_contacts_by_events_in_any_order(world: World, actions: Running) -> None:
-    spy = await spied(world, "contact.changed.*")
-    newest = told("c1", 9, name="Anne", addresses=["New@x.no", address(1)])
-    await say(world, blocked(1, 1), newest, told("c1", 1, name="Ann", company="X AS", addresses=["old@x.no"]), newest)
-    await say(world, told("c1", 2, company="Y AS"), told("c1", 0, name="A"))
+async def test_contacts_by_events_in_any_order(harness: Harness, actions: RunningService) -> None:
+    spy = await spy_queue(harness, "contact.changed.*")
+    newest = contact_upsert("c1", 9, name="Anne", addresses=["New@x.no", address(1)])
+    await publish_events(
+        harness,
+        blocked(1, 1),
+        newest,
+        contact_upsert("c1", 1, name="Ann", company="X AS", addresses=["old@x.no"]),
+        newest,
+    )
+    await publish_events(harness, contact_upsert("c1", 2, company="Y AS"), contact_upsert("c1", 0, name="A"))
     wanted = {
         "contact": "c1", "name": "Anne", "company": "Y AS", "external_id": None, "former_employee": False,
         "addresses": [
@@ -156,16 +176,16 @@ async def test_contacts_by_events_in_any_order(world: World, actions: Running) -
         ],
     }  # fmt: skip
     await eventually(lambda: contact(actions, "c1"), lambda seen: seen is not None and wanted.items() <= seen.items())
-    await say(world, unblocked(1, 2), erased(1, 3))
+    await publish_events(harness, unblocked(1, 2), erased(1, 3))
     await eventually(lambda: contact(actions, "c1"), lambda seen: bool(seen and len(seen["addresses"]) == 1))
-    changes = await heard(world, spy, 3)
+    changes = await receive_events(harness, spy, 3)
     assert {(one["data"]["contact"], one["data"]["what"], one["data"]["by"]) for one in changes} == {
         ("c1", "upserted", "/test")
     }
 
 
-async def test_contacts_by_http(actions: Running, world: World) -> None:
-    spy = await spied(world, "contact.changed.*")
+async def test_contacts_by_http(actions: RunningService, harness: Harness) -> None:
+    spy = await spy_queue(harness, "contact.changed.*")
     assert (await actions.http.put("/v1/contacts/c1", json={"name": "Ann", "addresses": ["a@X.no"]})).status_code == 204
     assert (await actions.http.put("/v1/contacts/c1", json={"company": "X AS"})).status_code == 204
     seen = await contact(actions, "c1")
@@ -173,10 +193,10 @@ async def test_contacts_by_http(actions: Running, world: World) -> None:
     assert (seen["name"], seen["company"], seen["addresses"][0]["address"]) == ("Ann", "X AS", "a@x.no")
     await actions.http.put("/v1/contacts/c1", json={"addresses": []})
     assert (await contact(actions, "c1") or {})["addresses"] == []
-    assert {one["data"]["by"] for one in await heard(world, spy, 3)} == {"/users/test"}
+    assert {one["data"]["by"] for one in await receive_events(harness, spy, 3)} == {"/users/test"}
 
 
-async def test_contacts_from_csv(actions: Running) -> None:
+async def test_contacts_from_csv(actions: RunningService) -> None:
     body = "\ufeffid;navn;e-post\r\n" + "".join(f"c{n};N{n};u{n}@x.no\r\n" for n in range(1_500))
     bad = "c9999;Nobody;nobody\r\n;No one;a@x.no\r\n" + "".join(f"d{n};;x\r\n" for n in range(150))
     answer = await actions.http.post("/v1/contacts/import", content=(body + bad + "z;Last;z@x.no").encode())
@@ -194,7 +214,7 @@ async def test_contacts_from_csv(actions: Running) -> None:
     assert len(await get(actions, "/v1/audit")) == 1
 
 
-async def test_a_body_that_is_too_large_is_refused(actions: Running) -> None:
+async def test_a_body_that_is_too_large_is_refused(actions: RunningService) -> None:
     answer = await actions.http.post("/v1/contacts/import", content=b"x" * (MAX_BODY + 1))
     assert answer.status_code == 413
 
@@ -206,37 +226,42 @@ async def test_a_body_that_is_too_large_is_refused(actions: Running) -> None:
     assert answer.status_code == 413
 
 
-async def test_a_block_and_its_lift_reach_the_recipients(world: World, actions: Running) -> None:
+async def test_a_block_and_its_lift_reach_the_recipients(harness: Harness, actions: RunningService) -> None:
     await actions.http.put("/v1/mailings/m1/recipients", json=[address(1)])
-    await say(world, unblocked(1, 20, cause=UnblockCause.SETTINGS), blocked(1, 10), blocked(1, 10))
-    await say(world, blocked(2, 1))
+    await publish_events(harness, unblocked(1, 20, cause=UnblockCause.SETTINGS), blocked(1, 10), blocked(1, 10))
+    await publish_events(harness, blocked(2, 1))
 
     async def versions() -> list[int]:
-        rows = await world.fetch("actions", "SELECT version FROM address_states ORDER BY address")
+        rows = await harness.fetch("actions", "SELECT version FROM address_states ORDER BY address")
         return [row["version"] for row in rows]
 
     await eventually(versions, lambda seen: seen == [20, 1])
-    await eventually(lambda: world.depth("actions.address-blocked"), lambda depth: depth == 0)
+    await eventually(lambda: harness.depth("actions.address-blocked"), lambda depth: depth == 0)
     assert await statuses(actions) == {"u1@example.com": "ready"}
     await actions.http.put("/v1/contacts/c1", json={"addresses": [address(1)]})
     (held,) = (await actions.http.get("/v1/contacts/c1")).json()["addresses"]
     assert (held["blocked"], held["cause"], held["blocked_since"]) == (False, None, None)
-    await say(world, blocked(1, 30, 5))
+    await publish_events(harness, blocked(1, 30, 5))
     await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "blocked"})
 
 
-async def test_what_one_tenant_has_no_other_sees(world: World, actions: Running) -> None:
-    await say(world, result("sent", 1, 1), verdict("hard", 1, 1), told("c1", 1, name="Ann", addresses=[address(1)]))
-    await say(world, blocked(1, 1, tenant="other"))
+async def test_what_one_tenant_has_no_other_sees(harness: Harness, actions: RunningService) -> None:
+    await publish_events(
+        harness,
+        result("sent", 1, 1),
+        verdict("hard", 1, 1),
+        contact_upsert("c1", 1, name="Ann", addresses=[address(1)]),
+    )
+    await publish_events(harness, blocked(1, 1, tenant="other"))
     await eventually(lambda: contact(actions, "c1"))
     await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "hard_bounced"})
     assert (await get(actions, "/v1/returns"))["returns"][0]["blocked"] is False
-    actions.http.headers["Authorization"] = f"Bearer {world.token(tenant='other')}"
+    actions.http.headers["Authorization"] = f"Bearer {harness.token(tenant='other')}"
     for path in ("/v1/mailings", "/v1/mailings/m1/recipients", "/v1/returns", "/v1/contacts", "/v1/audit"):
         found = await get(actions, path)
         assert found in ([], {"recipients": [], "next": None}, {"returns": [], "next": None},
                          {"contacts": [], "next": None}), path  # fmt: skip
-    actions.http.headers["Authorization"] = f"Bearer {world.token(tenant='*')}"
+    actions.http.headers["Authorization"] = f"Bearer {harness.token(tenant='*')}"
     assert (await get(actions, "/v1/mailings", tenant=TENANT))[0]["last_seen"] == moment(1).isoformat()[:-6] + "Z"
 
 

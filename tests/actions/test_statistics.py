@@ -13,7 +13,7 @@ from services.actions.statistics.rates import change, rates
 from services.actions.statistics.store import COUNTS
 from shared.database.pool import Pool, connect
 from tests.actions.builders import apply, blocked, erased, moment, result, unblocked, verdict
-from tests.harness import Running, World, eventually
+from tests.harness import Harness, RunningService, eventually
 
 DAY = 24 * 60
 ZERO = dict.fromkeys(COUNTS, 0)
@@ -42,12 +42,12 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions", statistics_pause=timedelta(milliseconds=50)) as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions", statistics_pause=timedelta(milliseconds=50)) as running:
         yield running
 
 
-async def counted(actions: Running, **query: Any) -> dict[str, Any]:
+async def counted(actions: RunningService, **query: Any) -> dict[str, Any]:
     """Return the statistics when all changes are counted."""
 
     async def look() -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def story(pool: Pool) -> None:
     await apply(pool, blocked(0, 1, 5), blocked(1, 1, DAY), blocked(2, 1, DAY), unblocked(2, 2, DAY))
 
 
-async def test_by_day_reason_and_domain(actions: Running) -> None:
+async def test_by_day_reason_and_domain(actions: RunningService) -> None:
     await story(actions.service.pool)
     found = await counted(actions, mailing="m1")
     expected = ZERO | {
@@ -94,7 +94,7 @@ async def test_by_day_reason_and_domain(actions: Running) -> None:
     assert found["blocks"] == []
 
 
-async def test_over_all_mailings_and_only_the_days_asked_for(actions: Running) -> None:
+async def test_over_all_mailings_and_only_the_days_asked_for(actions: RunningService) -> None:
     await story(actions.service.pool)
     found = await counted(actions)
     assert (found["totals"]["sent"], found["totals"]["hard"]) == (13, 3)
@@ -113,7 +113,7 @@ async def test_over_all_mailings_and_only_the_days_asked_for(actions: Running) -
     assert (await actions.http.get("/v1/statistics", params={"last": "0001-01-01"})).status_code == 200
 
 
-async def test_from_one_mailing_to_the_next(actions: Running) -> None:
+async def test_from_one_mailing_to_the_next(actions: RunningService) -> None:
     await story(actions.service.pool)
     await counted(actions)
     found: list[dict[str, Any]] = []
@@ -128,7 +128,7 @@ async def test_from_one_mailing_to_the_next(actions: Running) -> None:
     ]
 
 
-async def test_only_the_largest_domains_and_those_that_return_most_have_a_row(actions: Running) -> None:
+async def test_only_the_largest_domains_and_those_that_return_most_have_a_row(actions: RunningService) -> None:
     pool = actions.service.pool
     await pool.execute(
         "INSERT INTO recipients (tenant, mailing, address, sent_at) SELECT 'acme', 'm1', "
@@ -143,7 +143,7 @@ async def test_only_the_largest_domains_and_those_that_return_most_have_a_row(ac
     assert found["domains"][0]["domain"] == "d299.example"
 
 
-async def test_what_changes_is_counted_again_and_what_was_erased_no_longer(actions: Running) -> None:
+async def test_what_changes_is_counted_again_and_what_was_erased_no_longer(actions: RunningService) -> None:
     pool = actions.service.pool
     await story(pool)
     assert (await counted(actions))["totals"]["opened"] == 2
@@ -173,10 +173,10 @@ async def test_a_change_that_is_not_committed_yet_is_waited_for(pool: Pool) -> N
     assert await count_next(pool, 0) == 0
 
 
-async def test_tenants_are_apart(actions: Running, world: World) -> None:
+async def test_tenants_are_apart(actions: RunningService, harness: Harness) -> None:
     await story(actions.service.pool)
     await counted(actions)
-    other = {"Authorization": f"Bearer {world.token(tenant='other')}"}
+    other = {"Authorization": f"Bearer {harness.token(tenant='other')}"}
     found = (
         await actions.http.get("/v1/statistics", params={"first": "2026-01-01", "last": "2026-02-01"}, headers=other)
     ).json()

@@ -15,7 +15,7 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from services.blocklist import app as blocklist, settings as blocklist_settings
 from shared.http.auth import verify
-from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
+from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
@@ -23,16 +23,16 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         yield running
 
 
-async def add(actions: Running, name: str, role: str = "marketer", **more: Any) -> httpx.Response:
+async def add(actions: RunningService, name: str, role: str = "marketer", **more: Any) -> httpx.Response:
     return await actions.http.post("/v1/users", json={"name": name, "role": role, "password": PASSWORD} | more)
 
 
-async def sign_in(actions: Running, name: str, password: str = PASSWORD) -> httpx.Response:
+async def sign_in(actions: RunningService, name: str, password: str = PASSWORD) -> httpx.Response:
     return await actions.http.post("/v1/sign-in", json={"name": name, "password": password})
 
 
@@ -41,7 +41,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.services
-async def test_a_user_signs_in_with_the_rights_of_the_role(actions: Running) -> None:
+async def test_a_user_signs_in_with_the_rights_of_the_role(actions: RunningService) -> None:
     assert (await add(actions, "Kari@Example.com")).status_code == 201
     answer = await sign_in(actions, " kari@example.com ")
     assert answer.status_code == 200
@@ -55,14 +55,14 @@ async def test_a_user_signs_in_with_the_rights_of_the_role(actions: Running) -> 
 
 
 @pytest.mark.services
-async def test_a_wrong_password_and_an_unknown_name_look_the_same(actions: Running) -> None:
+async def test_a_wrong_password_and_an_unknown_name_look_the_same(actions: RunningService) -> None:
     await add(actions, "kari")
     wrong, unknown = await sign_in(actions, "kari", "another"), await sign_in(actions, "nobody")
     assert (wrong.status_code, wrong.text) == (unknown.status_code, unknown.text) == (401, wrong.text)
 
 
 @pytest.mark.services
-async def test_a_guesser_has_to_wait_and_the_right_password_as_well(actions: Running) -> None:
+async def test_a_guesser_has_to_wait_and_the_right_password_as_well(actions: RunningService) -> None:
     await add(actions, "kari")
     answers = [(await sign_in(actions, "kari", "guess")).status_code for _ in range(accounts.FREE_TRIES)]
     assert answers == [401] * accounts.FREE_TRIES
@@ -72,7 +72,7 @@ async def test_a_guesser_has_to_wait_and_the_right_password_as_well(actions: Run
 
 
 @pytest.mark.services
-async def test_a_session_is_renewed_until_it_is_ended(actions: Running) -> None:
+async def test_a_session_is_renewed_until_it_is_ended(actions: RunningService) -> None:
     await add(actions, "kari", "viewer")
     token = (await sign_in(actions, "kari")).json()["token"]
     await actions.http.patch("/v1/users/kari", json={"role": "viewer"})  # ends what is open
@@ -85,7 +85,7 @@ async def test_a_session_is_renewed_until_it_is_ended(actions: Running) -> None:
 
 
 @pytest.mark.services
-async def test_who_is_shut_out_does_not_come_in(actions: Running) -> None:
+async def test_who_is_shut_out_does_not_come_in(actions: RunningService) -> None:
     await add(actions, "kari")
     assert (await actions.http.patch("/v1/users/kari", json={"disabled": True})).status_code == 204
     assert (await sign_in(actions, "kari")).status_code == 401
@@ -96,20 +96,20 @@ async def test_who_is_shut_out_does_not_come_in(actions: Running) -> None:
 
 
 @pytest.mark.services
-async def test_administrators_see_the_users_of_their_tenant_alone(world: World, actions: Running) -> None:
+async def test_administrators_see_the_users_of_their_tenant_alone(harness: Harness, actions: RunningService) -> None:
     await add(actions, "kari")
     assert (await add(actions, "kari")).status_code == 409
-    other = bearer(world.token(tenant="other"))
+    other = bearer(harness.token(tenant="other"))
     assert (await actions.http.get("/v1/users", headers=other)).json() == []
     for method, body in (("PATCH", {"disabled": True}), ("DELETE", None)):
         assert (await actions.http.request(method, "/v1/users/kari", json=body, headers=other)).status_code == 404
     assert (await sign_in(actions, "kari")).status_code == 200
-    everybody = bearer(world.token(tenant="*"))
+    everybody = bearer(harness.token(tenant="*"))
     assert [user["name"] for user in (await actions.http.get("/v1/users", headers=everybody)).json()] == ["kari"]
 
 
 @pytest.mark.services
-async def test_own_language_and_password_are_changed_with_the_old_password(actions: Running) -> None:
+async def test_own_language_and_password_are_changed_with_the_old_password(actions: RunningService) -> None:
     await add(actions, "kari", language="nb")
     told = (await sign_in(actions, "kari")).json()
     assert told["language"] == "nb"
@@ -122,7 +122,7 @@ async def test_own_language_and_password_are_changed_with_the_old_password(actio
 
 
 @pytest.mark.services
-async def test_tokens_are_issued_listed_and_revoked(world: World, actions: Running) -> None:
+async def test_tokens_are_issued_listed_and_revoked(harness: Harness, actions: RunningService) -> None:
     body = {"name": "newsletter", "scopes": ["send"], "days": 30}
     issued = (await actions.http.post("/v1/tokens", json=body)).json()
     caller = verify(issued["token"], [TOKEN_KEY])
@@ -132,17 +132,17 @@ async def test_tokens_are_issued_listed_and_revoked(world: World, actions: Runni
     listed = (await actions.http.get("/v1/tokens")).json()
     assert [(row["id"], row["kind"], row["scopes"]) for row in listed] == [(issued["id"], "token", ["send"])]
     assert issued["token"] not in str(listed)
-    other = bearer(world.token(tenant="other"))
+    other = bearer(harness.token(tenant="other"))
     assert (await actions.http.delete(f"/v1/tokens/{issued['id']}", headers=other)).status_code == 404
     assert (await actions.http.delete(f"/v1/tokens/{issued['id']}")).status_code == 204
     assert (await actions.http.get("/v1/tokens")).json() == []
-    few = bearer(world.token(scopes=("read", "administer")))
+    few = bearer(harness.token(scopes=("read", "administer")))
     assert (await actions.http.post("/v1/tokens", json=body, headers=few)).status_code == 403
 
 
 @pytest.mark.services
 async def test_what_is_revoked_is_refused_by_every_service_and_by_one_that_starts_later(
-    world: World, actions: Running
+    harness: Harness, actions: RunningService
 ) -> None:
     body = {"name": "newsletter", "scopes": ["read", "check"], "days": 30}
     issued = [(await actions.http.post("/v1/tokens", json=body)).json() for _ in range(2)]
@@ -150,14 +150,14 @@ async def test_what_is_revoked_is_refused_by_every_service_and_by_one_that_start
     await add(actions, "kari")
     session = bearer((await sign_in(actions, "kari")).json()["token"])
 
-    async def statuses(running: Running) -> list[int]:
+    async def statuses(running: RunningService) -> list[int]:
         asked = {"addresses": ["a@example.com"]}
         return [
             (await running.http.post("/v1/check", json=asked, headers=headers)).status_code
             for headers in (revoked, session, good)
         ]
 
-    async with world.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
+    async with harness.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
         assert await statuses(running) == [200, 200, 200]
         assert (await actions.http.delete(f"/v1/tokens/{issued[0]['id']}")).status_code == 204
         assert (await actions.http.get("/v1/contacts", headers=revoked)).status_code == 401
@@ -165,18 +165,20 @@ async def test_what_is_revoked_is_refused_by_every_service_and_by_one_that_start
         await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
         health = (await running.http.get("/health/ready")).json()
         assert health["tokens"] == {"revoked": 2, "following": True}
-    async with world.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
+    async with harness.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
         await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
 
 
 @pytest.mark.services
-async def test_what_is_revoked_is_told_again_to_a_broker_that_was_set_up_anew(world: World, actions: Running) -> None:
+async def test_what_is_revoked_is_told_again_to_a_broker_that_was_set_up_anew(
+    harness: Harness, actions: RunningService
+) -> None:
     issued = (await actions.http.post("/v1/tokens", json={"name": "news", "scopes": ["read"]})).json()
     assert (await actions.http.delete(f"/v1/tokens/{issued['id']}")).status_code == 204
-    queue = await world.channel.declare_queue(exclusive=True)
+    queue = await harness.channel.declare_queue(exclusive=True)
     await queue.bind(EVENTS, "token.revoked.*")
-    async with world.running(create, Settings, "actions"):
-        told = await eventually(lambda: world.take_events(queue.name))
+    async with harness.running(create, Settings, "actions"):
+        told = await eventually(lambda: harness.take_events(queue.name))
     assert [(event["data"]["token"], event["tenant"]) for event in told] == [(issued["id"], TENANT)]
 
 

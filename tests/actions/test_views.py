@@ -10,19 +10,19 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from services.actions.views import Group, Sort
 from tests.actions.builders import rows_to_view
-from tests.harness import Running, World
+from tests.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "actions") as running:
+async def actions(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "actions") as running:
         await rows_to_view(running.service.pool)
         yield running
 
 
-async def pages(actions: Running, view: str, limit: int = 2, **query: Any) -> list[dict[str, Any]]:
+async def pages(actions: RunningService, view: str, limit: int = 2, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
         answer = await actions.http.get(f"/v1/views/{view}", params={"limit": limit, **query})
@@ -44,7 +44,7 @@ VIEWS: list[tuple[str, dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("view", "query", "number"), VIEWS)
 async def test_each_sort_both_ways_page_by_page(
-    actions: Running, view: str, query: dict[str, Any], number: int
+    actions: RunningService, view: str, query: dict[str, Any], number: int
 ) -> None:
     for sort in Sort:
         for descending in (False, True):
@@ -61,7 +61,7 @@ async def test_each_sort_both_ways_page_by_page(
     assert counted == {"count": number, "exact": True}
 
 
-async def test_mailings_are_shown_by_their_names(actions: Running) -> None:
+async def test_mailings_are_shown_by_their_names(actions: RunningService) -> None:
     assert (await actions.http.put("/v1/mailings/m1", json={"name": "Newsletter"})).status_code == 204
     rows = await pages(actions, "returned")
     assert {(row["mailing"], row["mailing_name"]) for row in rows} == {("m1", "Newsletter"), ("m2", None)}
@@ -70,7 +70,7 @@ async def test_mailings_are_shown_by_their_names(actions: Running) -> None:
 
 
 @pytest.mark.parametrize("few", [0, plans.FEW])
-async def test_filters_are_combined(actions: Running, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+async def test_filters_are_combined(actions: RunningService, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     for limit in ("FEW", "FOUND", "MANY"):  # what is left is looked up first, or met on the way
         monkeypatch.setattr(plans, limit, few)
 
@@ -103,7 +103,7 @@ async def test_filters_are_combined(actions: Running, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("group", list(Group))
-async def test_a_group_is_opened_by_its_value(actions: Running, group: Group) -> None:
+async def test_a_group_is_opened_by_its_value(actions: RunningService, group: Group) -> None:
     answer = (await actions.http.get("/v1/views/returned/groups", params={"by": group.value})).json()
     assert answer["exact"] is True
     assert sum(one["count"] for one in answer["groups"]) == 5
@@ -114,7 +114,7 @@ async def test_a_group_is_opened_by_its_value(actions: Running, group: Group) ->
 
 
 async def test_groups_of_a_search_that_finds_many_say_that_they_are_not_exact(
-    actions: Running, monkeypatch: pytest.MonkeyPatch
+    actions: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def groups(q: str) -> tuple[int, bool]:
         answer = (await actions.http.get("/v1/views/returned/groups", params={"by": "domain", "q": q})).json()
@@ -127,7 +127,7 @@ async def test_groups_of_a_search_that_finds_many_say_that_they_are_not_exact(
     assert await groups("u") == (3, False)
 
 
-async def test_what_cannot_be_is_refused(actions: Running) -> None:
+async def test_what_cannot_be_is_refused(actions: RunningService) -> None:
     for path, query in (
         ("recipients", {}),
         ("nothing", {}),

@@ -6,17 +6,17 @@ import signal
 import sys
 
 from deploy.local.processes import free_port
-from tests.harness import TOKEN_KEY, World
+from tests.harness import TOKEN_KEY, Harness
 
 
 class killed:  # noqa: N801 - reads as a context
     """The blocklist as a process of its own, killed at the end; gives the URL that it will answer at."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, harness: Harness) -> None:
         self._port = str(free_port())
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
-            "RETURPOST_AMQP_URL": world.amqp_url,
-            "RETURPOST_DATABASE_URL": world.database_urls["blocklist"],
+            "RETURPOST_AMQP_URL": harness.amqp_url,
+            "RETURPOST_DATABASE_URL": harness.database_urls["blocklist"],
             "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
             "RETURPOST_HTTP_PORT": "0",
             "RETURPOST_BLOCKLIST_HTTP_PORT": self._port,

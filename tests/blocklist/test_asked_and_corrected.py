@@ -16,40 +16,40 @@ from returpost.contracts.cloudevents import encode, event
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.harness import PATIENCE, TENANT, Running, World, eventually
+from tests.harness import PATIENCE, TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist") as running:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
         yield running
 
 
-async def block(running: Running, *addresses: str) -> None:
+async def block(running: RunningService, *addresses: str) -> None:
     (await running.http.post("/v1/blocks", json={"addresses": addresses})).raise_for_status()
 
 
-async def is_blocked(running: Running, address: str) -> bool:
+async def is_blocked(running: RunningService, address: str) -> bool:
     return bool((await running.http.post("/v1/check", json={"addresses": [address]})).json()["skip"])
 
 
-async def test_questions_are_answered_as_over_http(world: World, blocklist: Running) -> None:
+async def test_questions_are_answered_as_over_http(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "ann@example.com", "bob@blåbær.example")
     asked = ["Ann <ANN@example.com>", "bob@BLÅBÆR.example", "no address", "cid@example.com"]
-    async with Checks(world.amqp_url, TENANT) as checks:
+    async with Checks(harness.amqp_url, TENANT) as checks:
         answer = await checks.check(asked)
         assert answer == (await blocklist.http.post("/v1/check", json={"addresses": asked})).json()
         assert {one["address"] for one in answer["skip"]} == set(asked[:2])
         assert (await checks.check([f"u{n}@example.com" for n in range(10_000)])) == {"skip": [], "invalid": []}
-    async with Checks(world.amqp_url, "other") as checks:
+    async with Checks(harness.amqp_url, "other") as checks:
         assert (await checks.check(asked))["skip"] == []
 
 
-async def answer_to(world: World, key: str, body: bytes) -> dict[str, Any]:
+async def answer_to(harness: Harness, key: str, body: bytes) -> dict[str, Any]:
     """Ask as anybody could, and return the answer."""
-    async with await aio_pika.connect(world.amqp_url) as connection:
+    async with await aio_pika.connect(harness.amqp_url) as connection:
         channel = await connection.channel()
         replies = await channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
         heard: asyncio.Queue[bytes] = asyncio.Queue()
@@ -64,21 +64,21 @@ async def answer_to(world: World, key: str, body: bytes) -> dict[str, Any]:
         return found
 
 
-async def test_a_wrong_question_is_answered_with_what_is_wrong(world: World, blocklist: Running) -> None:
+async def test_a_wrong_question_is_answered_with_what_is_wrong(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "ann@example.com")
     asked = event(AddressCheck(addresses=["ann@example.com"]), id="one", source="/test", tenant=TENANT)
     body, _ = encode([asked])
     own, other = f"address.check.{TENANT}", "address.check.other"
-    assert (await answer_to(world, own, body))["skip"]
-    assert "tenant" in (await answer_to(world, other, body))["problem"]
-    assert "addresses" in (await answer_to(world, own, body.replace(b"addresses", b"x")))["problem"]
-    assert "problem" in await answer_to(world, own, b"nonsense")
-    await world.command(asked)
-    (letter,) = await eventually(lambda: world.take(DEAD_LETTERS))
+    assert (await answer_to(harness, own, body))["skip"]
+    assert "tenant" in (await answer_to(harness, other, body))["problem"]
+    assert "addresses" in (await answer_to(harness, own, body.replace(b"addresses", b"x")))["problem"]
+    assert "problem" in await answer_to(harness, own, b"nonsense")
+    await harness.command(asked)
+    (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
     assert "reply_to" in str(letter.headers)
 
 
-async def test_the_new_address_starts_clean_and_the_old_one_stays(world: World, blocklist: Running) -> None:
+async def test_the_new_address_starts_clean_and_the_old_one_stays(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "an@example.com", "ann@example.com", "bo@example.com")
     body = {"corrections": [{"old": "an@example.com", "new": "Ann@Example.com"}], "note": "a letter was missing"}
     assert (await blocklist.http.post("/v1/addresses/correct", json=body)).status_code == 202
@@ -87,12 +87,12 @@ async def test_the_new_address_starts_clean_and_the_old_one_stays(world: World, 
     data = AddressCorrect(
         corrections=[Correction(old="bo@example.com", new="BO@example.com")], time=datetime.now(UTC), by="ann"
     )
-    await world.command(event(data, id="bo", source="/test", tenant=TENANT))
-    await eventually(lambda: world.depth("blocklist.address-correct"), lambda depth: depth == 0)
+    await harness.command(event(data, id="bo", source="/test", tenant=TENANT))
+    await eventually(lambda: harness.depth("blocklist.address-correct"), lambda depth: depth == 0)
     assert await is_blocked(blocklist, "bo@example.com"), "the same address, written otherwise"
 
 
-async def test_what_either_side_lacks(blocklist: Running) -> None:
+async def test_what_either_side_lacks(blocklist: RunningService) -> None:
     await block(blocklist, "both@example.com", "ours@example.com", "lifted@example.com")
     cleared = await blocklist.http.post("/v1/blocks/clear", json={"addresses": ["lifted@example.com"]})
     cleared.raise_for_status()

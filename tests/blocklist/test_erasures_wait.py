@@ -16,7 +16,7 @@ from services.blocklist.waiting import erase_due
 from shared.database.pool import connect
 from shared.http.auth import ALL_TENANTS
 from tests.blocklist.handler_harness import Transactions
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -42,42 +42,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def blocklist(world: World, clock: Clock) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist", clock, review_interval=0.02) as running:
+async def blocklist(harness: Harness, clock: Clock) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist", clock, review_interval=0.02) as running:
         (await running.http.put("/v1/settings", json={"erase_after_days": 7})).raise_for_status()
         yield running
 
 
-async def post(running: Running, path: str, *addresses: str, **more: Any) -> Any:
+async def post(running: RunningService, path: str, *addresses: str, **more: Any) -> Any:
     return (await running.http.post(path, json={"addresses": addresses} | more)).raise_for_status().json()
 
 
-async def erase(running: Running, *addresses: str, **more: Any) -> datetime | None:
+async def erase(running: RunningService, *addresses: str, **more: Any) -> datetime | None:
     due = (await post(running, "/v1/addresses/erase", *addresses, **more))["due"]
     return datetime.fromisoformat(due) if due else None
 
 
-async def waiting(running: Running, **query: Any) -> list[str]:
+async def waiting(running: RunningService, **query: Any) -> list[str]:
     page = (await running.http.get("/v1/erasures", params=query)).raise_for_status().json()
     return [one["address"] for one in page["erasures"]]
 
 
-async def blocked(running: Running) -> set[str]:
+async def blocked(running: RunningService) -> set[str]:
     return {one["address"] for one in (await post(running, "/v1/check", ANN, BOB, CID))["skip"]}
 
 
-async def told(world: World, count: int) -> list[str]:
+async def told(harness: Harness, count: int) -> list[str]:
     """Return the addresses whose erasure other services have heard of, when there are so many."""
     heard: list[str] = []
 
     async def hear() -> list[str]:
-        heard.extend(one["data"]["address"] for one in await world.take_events("actions.address-erased"))
+        heard.extend(one["data"]["address"] for one in await harness.take_events("actions.address-erased"))
         return heard
 
     return sorted(await eventually(hear, lambda _: len(heard) >= count))
 
 
-async def test_it_waits_and_is_done_when_it_is_due(world: World, blocklist: Running, clock: Clock) -> None:
+async def test_it_waits_and_is_done_when_it_is_due(harness: Harness, blocklist: RunningService, clock: Clock) -> None:
     await post(blocklist, "/v1/blocks", ANN, BOB)
     assert await erase(blocklist, "Ann <ANN@example.com>") == clock.days(7)
     clock.now = clock.days(6.9)
@@ -87,31 +87,31 @@ async def test_it_waits_and_is_done_when_it_is_due(world: World, blocklist: Runn
     assert datetime.fromisoformat(page["erasures"][0]["due"]) == clock.days(7), "as was said first"
     assert await blocked(blocklist) == {ANN, BOB}
     clock.now = clock.days(7)
-    assert await told(world, 1) == [ANN]
+    assert await told(harness, 1) == [ANN]
     assert (await blocked(blocklist), await waiting(blocklist)) == ({BOB}, [BOB])
     assert not (await blocklist.http.get(f"/v1/addresses/{ANN}")).json()["known"]
-    (hashed,) = await world.fetch("blocklist", "SELECT time FROM erased")
+    (hashed,) = await harness.fetch("blocklist", "SELECT time FROM erased")
     assert hashed["time"] == clock.now, "what happens until then comes too late"
 
 
-async def test_it_can_be_undone_until_then(world: World, blocklist: Running, clock: Clock) -> None:
+async def test_it_can_be_undone_until_then(harness: Harness, blocklist: RunningService, clock: Clock) -> None:
     await post(blocklist, "/v1/blocks", ANN, BOB)
     await erase(blocklist, ANN, BOB)
     assert await post(blocklist, "/v1/erasures/undo", "ANN@example.com", CID) == {"undone": 1, "nothing": 1}
     clock.now = clock.days(8)
-    assert await told(world, 1) == [BOB]
+    assert await told(harness, 1) == [BOB]
     assert await blocked(blocklist) == {ANN}
     assert await post(blocklist, "/v1/erasures/undo", BOB) == {"undone": 0, "nothing": 1}
 
 
-async def test_it_can_be_hurried_and_a_command_does_not_wait(world: World, blocklist: Running) -> None:
+async def test_it_can_be_hurried_and_a_command_does_not_wait(harness: Harness, blocklist: RunningService) -> None:
     await post(blocklist, "/v1/blocks", ANN, BOB)
     await erase(blocklist, ANN, BOB)
     assert await erase(blocklist, ANN, now=True) is None
     assert (await blocked(blocklist), await waiting(blocklist)) == ({BOB}, [BOB])
     command = AddressErase(addresses=[BOB], time=NOON, by="delete")
-    await world.command(event(command, id="delete", source="/test", tenant=TENANT))
-    assert await told(world, 2) == [ANN, BOB]
+    await harness.command(event(command, id="delete", source="/test", tenant=TENANT))
+    assert await told(harness, 2) == [ANN, BOB]
     assert (await blocked(blocklist), await waiting(blocklist)) == (set(), [])
     (await blocklist.http.put("/v1/settings", json={"erase_after_days": 0})).raise_for_status()
     assert await erase(blocklist, CID) is None
@@ -119,9 +119,9 @@ async def test_it_can_be_hurried_and_a_command_does_not_wait(world: World, block
 
 
 async def test_what_waits_is_listed_in_pages_and_found_by_traces(
-    world: World, blocklist: Running, clock: Clock
+    harness: Harness, blocklist: RunningService, clock: Clock
 ) -> None:
-    token = {"Authorization": f"Bearer {world.token(tenant=ALL_TENANTS)}"}
+    token = {"Authorization": f"Bearer {harness.token(tenant=ALL_TENANTS)}"}
     operator: dict[str, Any] = {"params": {"tenant": TENANT}, "headers": token}
     many = [f"u{n}@example.com" for n in range(5)]
     for address in many:
@@ -148,8 +148,8 @@ async def test_what_waits_is_listed_in_pages_and_found_by_traces(
     assert await found() == []
 
 
-async def test_each_tenant_has_its_own(world: World, blocklist: Running, clock: Clock) -> None:
-    token = {"Authorization": f"Bearer {world.token(tenant=ALL_TENANTS)}"}
+async def test_each_tenant_has_its_own(harness: Harness, blocklist: RunningService, clock: Clock) -> None:
+    token = {"Authorization": f"Bearer {harness.token(tenant=ALL_TENANTS)}"}
     other: dict[str, Any] = {"params": {"tenant": "other"}, "headers": token}
     (await blocklist.http.put("/v1/settings", json={"erase_after_days": 3}, **other)).raise_for_status()
     await erase(blocklist, ANN)
@@ -160,7 +160,7 @@ async def test_each_tenant_has_its_own(world: World, blocklist: Running, clock: 
     assert [one["address"] for one in page["erasures"]] == [BOB]
     assert (await blocklist.http.get("/v1/erasures", params={"tenant": "other"})).status_code == 403
     clock.now = clock.days(3)
-    assert await told(world, 1) == [BOB]
+    assert await told(harness, 1) == [BOB]
     assert await waiting(blocklist) == [ANN]
 
 

@@ -12,7 +12,7 @@ from returpost.contracts.routing import DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.model import Input, address, message, moment
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -20,28 +20,28 @@ BLOCKED, UNBLOCKED, ERASED = (f"actions.address-{verb}" for verb in ("blocked", 
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist") as running:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
         yield running
 
 
-async def say(world: World, *given: Input, tenant: str = TENANT) -> None:
+async def say(harness: Harness, *given: Input, tenant: str = TENANT) -> None:
     """Publish as the services before would."""
     for one in given:
         said = message(one, tenant)
         if one.what in ("delivered", "complaint"):
-            await world.send(said, detail=said.data.result)
+            await harness.send(said, detail=said.data.result)
         elif one.what in ("manual", "clear"):
-            await world.command(said)
+            await harness.command(said)
         else:
-            await world.send(said)
+            await harness.send(said)
 
 
-async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
+async def heard(harness: Harness, queue: str, number: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     async def look() -> int:
-        found.extend(await world.take_events(queue))
+        found.extend(await harness.take_events(queue))
         return len(found)
 
     await eventually(look, lambda seen: seen >= number)
@@ -49,25 +49,25 @@ async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
     return found
 
 
-async def state(running: Running, n: int, **query: str) -> dict[str, Any]:
+async def state(running: RunningService, n: int, **query: str) -> dict[str, Any]:
     answer = await running.http.get(f"/v1/addresses/{address(n)}", params=query)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-async def until(running: Running, n: int, **wanted: Any) -> dict[str, Any]:
+async def until(running: RunningService, n: int, **wanted: Any) -> dict[str, Any]:
     return await eventually(
         lambda: state(running, n), lambda seen: all(seen[name] == value for name, value in wanted.items())
     )
 
 
-async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(world: World, blocklist: Running) -> None:
-    await say(world, *(Input("full", 1, n, f"m{n}") for n in range(5)))
+async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, *(Input("full", 1, n, f"m{n}") for n in range(5)))
     seen = await until(blocklist, 1, return_count=5)
     assert not seen["blocked"]
-    await say(world, Input("full", 1, 6, "m6"))
-    (told,) = await heard(world, BLOCKED, 1)
+    await say(harness, Input("full", 1, 6, "m6"))
+    (told,) = await heard(harness, BLOCKED, 1)
     assert told["subject"] == "m6"
     assert told["data"] == {
         "address": "u1@example.com",
@@ -81,17 +81,17 @@ async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(world: World, blockl
         "note": "",
         "spares": [],
     }
-    await say(world, Input("delivered", 1, 7, "m7"))
-    (lifted,) = await heard(world, UNBLOCKED, 1)
+    await say(harness, Input("delivered", 1, 7, "m7"))
+    (lifted,) = await heard(harness, UNBLOCKED, 1)
     assert lifted["data"]["cause"] == "delivered"
     assert lifted["data"]["version"] > told["data"]["version"]
     assert [line["settled_by"] for line in (await state(blocklist, 1))["history"]] == ["delivery"] * 6
 
 
-async def test_repeats_and_lateness_count_once(world: World, blocklist: Running) -> None:
+async def test_repeats_and_lateness_count_once(harness: Harness, blocklist: RunningService) -> None:
     for _ in range(46):
-        await say(world, Input("full", 1, 5, "m1"))
-    await say(world, Input("clear", 1, 9), Input("full", 1, 8, "late"), Input("full", 1, 10, "m2"))
+        await say(harness, Input("full", 1, 5, "m1"))
+    await say(harness, Input("clear", 1, 9), Input("full", 1, 8, "late"), Input("full", 1, 10, "m2"))
     # The clear comes by another queue than the bounces: whichever is first, this is where it ends.
     seen = await eventually(
         lambda: state(blocklist, 1), lambda seen: (len(seen["history"]), seen["return_count"]) == (3, 1)
@@ -103,56 +103,56 @@ async def test_repeats_and_lateness_count_once(world: World, blocklist: Running)
     }
 
 
-async def test_dead_complained_and_manual_stay_until_cleared(world: World, blocklist: Running) -> None:
-    await say(world, Input("dead", 1, 1, "m1"), Input("complaint", 2, 1, "m1"), Input("manual", 3, 1))
-    causes = {one["data"]["address"]: one["data"]["cause"] for one in await heard(world, BLOCKED, 3)}
+async def test_dead_complained_and_manual_stay_until_cleared(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, Input("dead", 1, 1, "m1"), Input("complaint", 2, 1, "m1"), Input("manual", 3, 1))
+    causes = {one["data"]["address"]: one["data"]["cause"] for one in await heard(harness, BLOCKED, 3)}
     assert causes == {"u1@example.com": "dead_address", "u2@example.com": "complaint", "u3@example.com": "manual"}
-    await say(world, *(Input("delivered", n, 2, "m2") for n in (1, 2, 3)))
-    await eventually(lambda: world.depth("blocklist.delivery-recorded"), lambda depth: depth == 0)
+    await say(harness, *(Input("delivered", n, 2, "m2") for n in (1, 2, 3)))
+    await eventually(lambda: harness.depth("blocklist.delivery-recorded"), lambda depth: depth == 0)
     data = BlockClear(
         addresses=[address(n) for n in (1, 2, 3, 4)], time=moment(3), by="ann", note="list cleaned", operation="op-1"
     )
-    await world.command(event(data, id=ids.of_content("clear"), source="/test", tenant=TENANT))
-    lifted = await heard(world, UNBLOCKED, 3)
+    await harness.command(event(data, id=ids.of_content("clear"), source="/test", tenant=TENANT))
+    lifted = await heard(harness, UNBLOCKED, 3)
     assert {(one["data"]["cause"], one["data"]["by"], one["data"]["note"], one["subject"]) for one in lifted} == {
         ("cleared", "ann", "list cleaned", "op-1")
     }
-    (cleared,) = await heard(world, "actions.block-cleared", 1)
+    (cleared,) = await heard(harness, "actions.block-cleared", 1)
     assert cleared["data"]["addresses"] == [address(n) for n in (1, 2, 3, 4)]
     assert cleared["data"]["operation"] == "op-1"
 
 
-async def test_erase(world: World, blocklist: Running) -> None:
-    await say(world, Input("dead", 1, 1, "m1"))
-    await heard(world, BLOCKED, 1)
+async def test_erase(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, Input("dead", 1, 1, "m1"))
+    await heard(harness, BLOCKED, 1)
     data = AddressErase(addresses=[address(1), address(2)], time=moment(3), by="ann")
-    await world.command(event(data, id=ids.of_content("erase"), source="/test", tenant=TENANT))
-    assert {one["data"]["address"] for one in await heard(world, ERASED, 2)} == {"u1@example.com", "u2@example.com"}
-    (lifted,) = await heard(world, UNBLOCKED, 1)
+    await harness.command(event(data, id=ids.of_content("erase"), source="/test", tenant=TENANT))
+    assert {one["data"]["address"] for one in await heard(harness, ERASED, 2)} == {"u1@example.com", "u2@example.com"}
+    (lifted,) = await heard(harness, UNBLOCKED, 1)
     assert lifted["data"]["cause"] == "erased"
     assert not (await state(blocklist, 1))["known"]
 
 
-async def test_a_command_from_the_future_is_refused(world: World, blocklist: Running) -> None:
+async def test_a_command_from_the_future_is_refused(harness: Harness, blocklist: RunningService) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     data = BlockSet(addresses=[address(1)], time=soon, by="ann")
-    await world.command(event(data, id=ids.of_content("future"), source="/test", tenant=TENANT))
-    (letter,) = await eventually(lambda: world.take(DEAD_LETTERS))
+    await harness.command(event(data, id=ids.of_content("future"), source="/test", tenant=TENANT))
+    (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
     assert "data.time" in str(letter.headers)
     assert not (await state(blocklist, 1))["known"]
 
 
-async def test_a_changed_setting_reaches_all_addresses(world: World, blocklist: Running) -> None:
-    await say(world, *(Input("full", n, m, f"m{m}") for n in (1, 2) for m in range(n + 1)))
+async def test_a_changed_setting_reaches_all_addresses(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, *(Input("full", n, m, f"m{m}") for n in (1, 2) for m in range(n + 1)))
     await until(blocklist, 2, return_count=3)
     await until(blocklist, 1, return_count=2)
     answer = await blocklist.http.put("/v1/settings", json={"accepted_bounces": 2})
     assert answer.status_code == 200, answer.text
-    (told,) = await heard(world, BLOCKED, 1)
+    (told,) = await heard(harness, BLOCKED, 1)
     assert told["data"]["address"] == "u2@example.com"
     assert told["data"]["mailing"] == "m2"
     await blocklist.http.put("/v1/settings", json={"reasons": {"mailbox_full": "ignore"}})
-    (lifted,) = await heard(world, UNBLOCKED, 1)
+    (lifted,) = await heard(harness, UNBLOCKED, 1)
     assert (lifted["data"]["cause"], lifted["data"]["by"]) == ("settings", "test")
 
     async def applied() -> Any:
@@ -163,19 +163,19 @@ async def test_a_changed_setting_reaches_all_addresses(world: World, blocklist: 
     assert now["operation"]["done"] == 2
 
 
-async def test_setting_the_same_again_changes_nothing(blocklist: Running) -> None:
+async def test_setting_the_same_again_changes_nothing(blocklist: RunningService) -> None:
     answers = [await blocklist.http.put("/v1/settings", json={"accepted_bounces": n}) for n in (5, 3, 3)]
     assert [answer.json()["version"] for answer in answers] == [0, 1, 1]
 
 
-async def test_a_bounce_under_retry_does_nothing(world: World, blocklist: Running) -> None:
-    await say(world, Input("soft", 1, 1, "m1"), Input("exhausted", 2, 1, "m1"))
+async def test_a_bounce_under_retry_does_nothing(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, Input("soft", 1, 1, "m1"), Input("exhausted", 2, 1, "m1"))
     await until(blocklist, 2, return_count=1)
     assert not (await state(blocklist, 1))["known"]
 
 
-def of_tenant(world: World, tenant: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {world.token(tenant=tenant)}"}
+def of_tenant(harness: Harness, tenant: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {harness.token(tenant=tenant)}"}
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def of_tenant(world: World, tenant: str) -> dict[str, str]:
     ],
 )
 async def test_tenants_do_not_see_each_other(
-    world: World, blocklist: Running, method: str, path: str, body: dict[str, Any] | None
+    harness: Harness, blocklist: RunningService, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    await say(world, Input("dead", 1, 1, "m1"))
-    await heard(world, BLOCKED, 1)
-    other = of_tenant(world, "other")
+    await say(harness, Input("dead", 1, 1, "m1"))
+    await heard(harness, BLOCKED, 1)
+    other = of_tenant(harness, "other")
     refused = await blocklist.http.request(method, path, json=body, headers=other, params={"tenant": TENANT})
     assert refused.status_code == 403
     own = await blocklist.http.request(method, path, json=body, headers=other)
@@ -207,15 +207,15 @@ async def test_tenants_do_not_see_each_other(
     assert settings["accepted_bounces"] == 5
 
 
-async def test_scopes(world: World, blocklist: Running) -> None:
-    headers = {"Authorization": f"Bearer {world.token(scopes=('check',))}"}
+async def test_scopes(harness: Harness, blocklist: RunningService) -> None:
+    headers = {"Authorization": f"Bearer {harness.token(scopes=('check',))}"}
     body = {"addresses": ["u1@example.com"]}
     assert (await blocklist.http.post("/v1/check", json=body, headers=headers)).status_code == 200
     for method, path in (("GET", "/v1/blocks"), ("POST", "/v1/blocks"), ("PUT", "/v1/settings")):
         assert (await blocklist.http.request(method, path, json=body, headers=headers)).status_code == 403
 
 
-async def test_check_knows_an_address_in_every_form(blocklist: Running) -> None:
+async def test_check_knows_an_address_in_every_form(blocklist: RunningService) -> None:
     blocked = ["Ann@Example.com", "x@bücher.example", '"a@b"@example.com']
     answer = await blocklist.http.post("/v1/blocks", json={"addresses": blocked, "note": "on request"})
     assert answer.status_code == 202, answer.text
@@ -247,22 +247,22 @@ async def test_check_knows_an_address_in_every_form(blocklist: Running) -> None:
         ({}, "addresses"),
     ],
 )
-async def test_check_says_what_is_wrong(blocklist: Running, body: dict[str, Any], field: str) -> None:
+async def test_check_says_what_is_wrong(blocklist: RunningService, body: dict[str, Any], field: str) -> None:
     answer = await blocklist.http.post("/v1/check", json=body)
     assert answer.status_code == 422
     assert field in answer.json()["errors"][0]["field"]
 
 
-async def test_an_address_that_is_none_cannot_be_blocked(blocklist: Running) -> None:
+async def test_an_address_that_is_none_cannot_be_blocked(blocklist: RunningService) -> None:
     answer = await blocklist.http.post("/v1/blocks", json={"addresses": ["u1@example.com", "nobody"]})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "addresses.1"
     assert (await blocklist.http.get("/v1/blocks")).json()["blocks"] == []
 
 
-async def test_the_list_is_paged_newest_first_and_filtered(world: World, blocklist: Running) -> None:
-    await say(world, *(Input("dead", n, n // 2, "m1") for n in range(7)), Input("complaint", 9, 9, "m1"))
-    await heard(world, BLOCKED, 8)
+async def test_the_list_is_paged_newest_first_and_filtered(harness: Harness, blocklist: RunningService) -> None:
+    await say(harness, *(Input("dead", n, n // 2, "m1") for n in range(7)), Input("complaint", 9, 9, "m1"))
+    await heard(harness, BLOCKED, 8)
 
     async def pages(**query: Any) -> list[str]:
         found, after = [], None
@@ -289,7 +289,7 @@ async def test_the_list_is_paged_newest_first_and_filtered(world: World, blockli
         assert (await blocklist.http.get("/v1/blocks", params=wrong)).status_code == 422, wrong
 
 
-async def test_settings_that_cannot_be(blocklist: Running) -> None:
+async def test_settings_that_cannot_be(blocklist: RunningService) -> None:
     for wrong in (
         {"accepted_bounces": -1},
         {"reasons": {"ip_blocked": "block"}},

@@ -15,7 +15,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.standing import FOREVER, Bounce
 from services.blocklist.storms import Limits, State, Storm, Suspect, Window, dominating, merged, sudden
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 LIMITS = Limits()
 SPF = Suspect(StormKind.REASON, "auth_failed")
@@ -140,8 +140,8 @@ class Clock:
 class Sky:
     """The service with a clock of its own."""
 
-    world: World
-    running: Running
+    harness: Harness
+    running: RunningService
     clock: Clock
 
     async def bounces(self, numbers: range, reason: Reason, mailing: str, domain: str | None = None) -> None:
@@ -151,7 +151,7 @@ class Sky:
         verdict = Verdict(
             type=VerdictType.HARD, reason=reason, fault=fault, confidence=0.9, dead_address=dead, rule="test.rule"
         )
-        await self.world.send(
+        await self.harness.send(
             *(
                 self._event(
                     BounceClassified(
@@ -179,10 +179,10 @@ class Sky:
             )
             for n in numbers
         ]
-        await self.world.send(*map(self._event, data), detail="delivered")
+        await self.harness.send(*map(self._event, data), detail="delivered")
         known = "SELECT count(*) AS n FROM addresses WHERE last_delivered = $1"
         await eventually(
-            lambda: self.world.fetch("blocklist", known, self.clock.now), lambda rows: rows[0]["n"] == len(numbers)
+            lambda: self.harness.fetch("blocklist", known, self.clock.now), lambda rows: rows[0]["n"] == len(numbers)
         )
 
     def _event(self, data: Any) -> Event[Any]:
@@ -200,7 +200,7 @@ class Sky:
         """Wait until so many bounces are known."""
 
         async def look() -> int:
-            rows = await self.world.fetch("blocklist", "SELECT count(*) FROM history")
+            rows = await self.harness.fetch("blocklist", "SELECT count(*) FROM history")
             return int(rows[0][0])
 
         await eventually(look, lambda seen: seen >= number)
@@ -227,11 +227,11 @@ class Sky:
 
 
 @pytest.fixture
-async def sky(world: World) -> AsyncIterator[Sky]:
+async def sky(harness: Harness) -> AsyncIterator[Sky]:
     clock = Clock()
     interval = timedelta(milliseconds=50)
-    async with world.running(create, Settings, "blocklist", clock, storm_interval=interval) as running:
-        yield Sky(world, running, clock)
+    async with harness.running(create, Settings, "blocklist", clock, storm_interval=interval) as running:
+        yield Sky(harness, running, clock)
 
 
 @pytest.mark.anyio

@@ -12,24 +12,26 @@ from services.blocklist import checking, prefilter, streamed_check
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.streamed_check import batch_of
-from tests.harness import Running, World, eventually
+from tests.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist") as running:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
         yield running
 
 
-async def ask(running: Running, content: bytes, media_type: str = "text/plain", **query: str) -> list[dict[str, Any]]:
+async def ask(
+    running: RunningService, content: bytes, media_type: str = "text/plain", **query: str
+) -> list[dict[str, Any]]:
     answer = await running.http.post("/v1/check", content=content, params=query, headers={"Content-Type": media_type})
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-async def block(running: Running, *addresses: str) -> None:
+async def block(running: RunningService, *addresses: str) -> None:
     (await running.http.post("/v1/blocks", json={"addresses": addresses})).raise_for_status()
 
 
@@ -38,7 +40,7 @@ WRITTEN = ["ann@example.com", "dan@example.com", " Ann Berg <ANN@example.com> ",
            "Cid@Example.com.", "no address", "x@example.com", "cid@example.com"]  # fmt: skip
 
 
-async def test_the_same_as_for_a_few(blocklist: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_same_as_for_a_few(blocklist: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
     await block(blocklist, "Ann@example.com", "bob@blåbær.example", "cid@example.com")
     few = (await blocklist.http.post("/v1/check", json={"addresses": WRITTEN})).json()
     skip, invalid = {one["address"].strip() for one in few["skip"]}, [one["address"] for one in few["invalid"]]
@@ -63,7 +65,7 @@ async def test_the_same_as_for_a_few(blocklist: Running, monkeypatch: pytest.Mon
 
 
 async def test_what_is_blocked_since_the_filter_was_made_is_found(
-    blocklist: Running, monkeypatch: pytest.MonkeyPatch
+    blocklist: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamed_check, "FEW_LINES", 0)
     monkeypatch.setattr(prefilter, "FRESH", 0.0)
@@ -80,7 +82,7 @@ async def test_what_is_blocked_since_the_filter_was_made_is_found(
     assert (last["skip"], skip[0]["address"]) == (8_999, "U1@example.com")
 
 
-async def test_a_file_may_be_longer_than_a_request_with_json(blocklist: Running) -> None:
+async def test_a_file_may_be_longer_than_a_request_with_json(blocklist: RunningService) -> None:
     await block(blocklist, "u7@example.com")
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -115,7 +117,7 @@ def test_the_quick_way_reads_a_line_as_the_slow_one_does(line: str) -> None:
 
 
 async def test_many_at_once_are_told_what_was_blocked_a_moment_ago(
-    blocklist: Running, monkeypatch: pytest.MonkeyPatch
+    blocklist: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checking, "MANY", 2)
     prefilters = blocklist.service.app.state.prefilters

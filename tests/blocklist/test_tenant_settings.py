@@ -8,34 +8,34 @@ import pytest
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.model import Input, message
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist") as running:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
         for n in range(4):
             given = [Input("full", n, m, f"m{m}") for m in range(2 * n)]
             if given:
-                await world.send(*(message(one, TENANT) for one in given))
-        await world.send(message(Input("dead", 9, 1, "m1"), TENANT))
+                await harness.send(*(message(one, TENANT) for one in given))
+        await harness.send(message(Input("dead", 9, 1, "m1"), TENANT))
         await eventually(lambda: counts(running), lambda seen: seen["done"] == 4)
         yield running
 
 
-async def counts(running: Running) -> dict[str, Any]:
+async def counts(running: RunningService) -> dict[str, Any]:
     return await what_if(running, {})
 
 
-async def what_if(running: Running, change: dict[str, Any]) -> dict[str, Any]:
+async def what_if(running: RunningService, change: dict[str, Any]) -> dict[str, Any]:
     answer = await running.http.post("/v1/settings/what-if", json=change)
     assert answer.status_code == 202, answer.text
     return await operation(running, answer.json()["id"])
 
 
-async def operation(running: Running, id_: str) -> dict[str, Any]:
+async def operation(running: RunningService, id_: str) -> dict[str, Any]:
     async def look() -> Any:
         return (await running.http.get(f"/v1/operations/{id_}")).json()
 
@@ -43,12 +43,12 @@ async def operation(running: Running, id_: str) -> dict[str, Any]:
     return found
 
 
-async def blocked(running: Running) -> set[str]:
+async def blocked(running: RunningService) -> set[str]:
     page = (await running.http.get("/v1/blocks")).json()
     return {row["address"] for row in page["blocks"]}
 
 
-async def put(running: Running, change: dict[str, Any], **headers: str) -> dict[str, Any]:
+async def put(running: RunningService, change: dict[str, Any], **headers: str) -> dict[str, Any]:
     answer = await running.http.put("/v1/settings", json=change, headers=headers)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -56,7 +56,7 @@ async def put(running: Running, change: dict[str, Any], **headers: str) -> dict[
     return found
 
 
-async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist: Running) -> None:
+async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist: RunningService) -> None:
     before = await blocked(blocklist)
     assert before == {"u3@example.com", "u9@example.com"}
     change = {"accepted_bounces": 3, "reasons": {"user_unknown": "count"}}
@@ -90,7 +90,7 @@ async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist
     assert await blocked(blocklist) == before
 
 
-async def test_the_history_says_who_changed_what_when_and_why(blocklist: Running) -> None:
+async def test_the_history_says_who_changed_what_when_and_why(blocklist: RunningService) -> None:
     await put(blocklist, {"decay_days": 90, "expiry_days": [1, 2, 4], "note": "gentler"})
     await put(blocklist, {"streams": {"service": ["complaint"]}, "counting": "all"})
     await put(blocklist, {"decay_days": None, "once_a_day": True, "streams": {"service": []}})
@@ -107,7 +107,7 @@ async def test_the_history_says_who_changed_what_when_and_why(blocklist: Running
     assert {one["name"]: one["new"] for one in first["changes"]} == {"decay_days": "90", "expiry_days": "1,2,4"}
 
 
-async def test_nobody_overwrites_what_he_has_not_seen(blocklist: Running) -> None:
+async def test_nobody_overwrites_what_he_has_not_seen(blocklist: RunningService) -> None:
     seen = (await blocklist.http.get("/v1/settings")).headers["ETag"]
     await put(blocklist, {"accepted_bounces": 4}, **{"If-Match": seen})
     answer = await blocklist.http.put("/v1/settings", json={"accepted_bounces": 9}, headers={"If-Match": seen})
@@ -116,9 +116,9 @@ async def test_nobody_overwrites_what_he_has_not_seen(blocklist: Running) -> Non
     assert (now.json()["accepted_bounces"], now.headers["ETag"]) == (4, '"1"')
 
 
-async def test_a_spared_stream_is_mailed_all_the_same(world: World, blocklist: Running) -> None:
+async def test_a_spared_stream_is_mailed_all_the_same(harness: Harness, blocklist: RunningService) -> None:
     await put(blocklist, {"streams": {"service": ["complaint"]}})
-    await world.send(message(Input("complaint", 5, 1, "m1"), TENANT), detail="complained")
+    await harness.send(message(Input("complaint", 5, 1, "m1"), TENANT), detail="complained")
 
     async def skipped(stream: str | None) -> list[str]:
         asked = {"addresses": ["u5@example.com", "u9@example.com"], "stream": stream}
@@ -143,7 +143,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-async def test_what_cannot_be_set_cannot_be_tried_either(blocklist: Running) -> None:
+async def test_what_cannot_be_set_cannot_be_tried_either(blocklist: RunningService) -> None:
     for wrong in WRONG:
         for method, path in (("PUT", "/v1/settings"), ("POST", "/v1/settings/what-if")):
             answer = await blocklist.http.request(method, path, json=wrong)
@@ -151,6 +151,6 @@ async def test_what_cannot_be_set_cannot_be_tried_either(blocklist: Running) -> 
     assert (await blocklist.http.get("/v1/settings")).json()["version"] == 0
 
 
-async def test_there_is_nothing_before_the_first_version(blocklist: Running) -> None:
+async def test_there_is_nothing_before_the_first_version(blocklist: RunningService) -> None:
     for wanted in ({}, {"version": 7}):
         assert (await blocklist.http.post("/v1/settings/undo", json=wanted)).status_code == 422

@@ -14,7 +14,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound.receiver import Receiver, receiving
 from tests.blocklist.test_imports import hand_in
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -49,13 +49,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
     settings: dict[str, Any] = {"import_interval": 0.05, "webhook_interval": 0.05, "webhook_plain_http": True}
-    async with world.running(create, Settings, "blocklist", webhook_networks=["127.0.0.0/8"], **settings) as running:
+    async with harness.running(create, Settings, "blocklist", webhook_networks=["127.0.0.0/8"], **settings) as running:
         yield running
 
 
-async def places(world: World, blocklist: Running, receiver: Receiver) -> dict[str, str]:
+async def places(harness: Harness, blocklist: RunningService, receiver: Receiver) -> dict[str, str]:
     """Make one of everything that a path can name; return it by the name of the part of the path."""
     http, webhooks = blocklist.http, "/v1/webhooks"
     made = await http.post(webhooks, json={"name": "crm", "url": f"{receiver.url}/hook"})
@@ -64,7 +64,7 @@ async def places(world: World, blocklist: Running, receiver: Receiver) -> dict[s
     change = {"accepted_bounces": 3, "note": "a-private-note"}
     saved = (await http.put("/v1/settings", json=change)).raise_for_status().json()
     await eventually(lambda: asyncio.sleep(0, len(receiver.addresses) == 2))
-    await world.fetch(
+    await harness.fetch(
         "blocklist",
         "INSERT INTO storms (id, tenant, kind, value, begun, suspended_from, seen_at, bounces, of_bounces, note) VALUES"
         " ('00000000-0000-0000-0000-000000000001', 'acme', 'domain', 'example.com', now(), now(), now(), 9, 9, $1)",
@@ -80,10 +80,12 @@ async def places(world: World, blocklist: Running, receiver: Receiver) -> dict[s
     }
 
 
-async def test_no_route_shows_or_changes_what_is_anothers(world: World, blocklist: Running, receiver: Receiver) -> None:
-    named = await places(world, blocklist, receiver)
-    other = {"Authorization": f"Bearer {world.token(tenant='other')}"}
-    before, posted = await everything(world), len(receiver.posted)
+async def test_no_route_shows_or_changes_what_is_anothers(
+    harness: Harness, blocklist: RunningService, receiver: Receiver
+) -> None:
+    named = await places(harness, blocklist, receiver)
+    other = {"Authorization": f"Bearer {harness.token(tenant='other')}"}
+    before, posted = await everything(harness), len(receiver.posted)
     checked = await blocklist.http.post("/v1/check", headers=other, json={"addresses": [KNOWN]})
     assert checked.raise_for_status().json()["skip"] == []
     asked = 0
@@ -106,7 +108,7 @@ async def test_no_route_shows_or_changes_what_is_anothers(world: World, blocklis
         assert refused.status_code == 403, f"{method} {declared}: {refused.status_code}"
         asked += 1
     assert asked > 30
-    assert await everything(world) == before
+    assert await everything(harness) == before
     assert len(receiver.posted) == posted
 
 
@@ -142,16 +144,16 @@ TABLES = """
 """
 
 
-async def everything(world: World) -> list[Any]:
+async def everything(harness: Harness) -> list[Any]:
     """Return all that the tenant has, but for what time alone changes."""
     found: list[Any] = []
-    tables = [row["table_name"] for row in await world.fetch("blocklist", TABLES)]
+    tables = [row["table_name"] for row in await harness.fetch("blocklist", TABLES)]
     assert len(tables) > 6
     for table in tables:
-        rows = await world.fetch("blocklist", f"SELECT * FROM {table} WHERE tenant = 'acme'")  # noqa: S608 - names of the catalogue
+        rows = await harness.fetch("blocklist", f"SELECT * FROM {table} WHERE tenant = 'acme'")  # noqa: S608 - names of the catalogue
         found.append(sorted(map(repr, rows)))
     kept = (
         "SELECT name, url, version, enabled, secret, old_secret, start, place, run FROM webhooks WHERE tenant = 'acme'"
     )
-    found.append([repr(row) for row in await world.fetch("blocklist", kept)])
+    found.append([repr(row) for row in await harness.fetch("blocklist", kept)])
     return found

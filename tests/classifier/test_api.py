@@ -8,35 +8,35 @@ import pytest
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import Input, address, message, moment
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def classifier(world: World) -> AsyncIterator[Running]:
+async def classifier(harness: Harness) -> AsyncIterator[RunningService]:
     """The service, its clock standing still at the start, so that nothing becomes due."""
-    async with world.running(create, Settings, "classifier", lambda: moment(0)) as running:
+    async with harness.running(create, Settings, "classifier", lambda: moment(0)) as running:
         yield running
 
 
-async def tell(world: World, *given: Input, tenant: str = TENANT) -> None:
+async def tell(harness: Harness, *given: Input, tenant: str = TENANT) -> None:
     """Send bounces, and wait until they have been judged."""
-    before = len(await world.fetch("classifier", "SELECT FROM verdicts"))
-    await world.send(*[message(one, tenant) for one in given])
+    before = len(await harness.fetch("classifier", "SELECT FROM verdicts"))
+    await harness.send(*[message(one, tenant) for one in given])
     wanted = before + len(given)
-    await eventually(lambda: world.fetch("classifier", "SELECT FROM verdicts"), lambda rows: len(rows) == wanted)
+    await eventually(lambda: harness.fetch("classifier", "SELECT FROM verdicts"), lambda rows: len(rows) == wanted)
 
 
-async def get(running: Running, path: str, **query: Any) -> Any:
+async def get(running: RunningService, path: str, **query: Any) -> Any:
     answer = await running.http.get(path, params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def test_verdicts_are_counted_by_type_and_reason(world: World, classifier: Running) -> None:
-    await tell(world, *(Input("dead", n, 0) for n in range(3)), Input("full", 1, 0, "m2"), Input("dead", 1, 0, "m2"))
-    await tell(world, Input("grey", 1, 0), tenant="rival")
+async def test_verdicts_are_counted_by_type_and_reason(harness: Harness, classifier: RunningService) -> None:
+    await tell(harness, *(Input("dead", n, 0) for n in range(3)), Input("full", 1, 0, "m2"), Input("dead", 1, 0, "m2"))
+    await tell(harness, Input("grey", 1, 0), tenant="rival")
     assert await get(classifier, "/v1/verdicts/counts") == [
         {"type": "hard", "reason": "user_unknown", "count": 4},
         {"type": "soft", "reason": "mailbox_full", "count": 1},
@@ -48,9 +48,9 @@ async def test_verdicts_are_counted_by_type_and_reason(world: World, classifier:
     assert await get(classifier, "/v1/verdicts/counts", mailing="m3") == []
 
 
-async def test_retries_are_counted_by_state(world: World, classifier: Running) -> None:
+async def test_retries_are_counted_by_state(harness: Harness, classifier: RunningService) -> None:
     soft = [Input("full", n, minute) for n in range(3) for minute in range(n + 1)]
-    await tell(world, *soft, Input("dead", 2, 9), Input("full", 1, 0, "m2"))
+    await tell(harness, *soft, Input("dead", 2, 9), Input("full", 1, 0, "m2"))
     assert await get(classifier, "/v1/retries/counts", mailing="m1") == [
         {"state": "failed", "count": 1, "soft_bounces": 3},
         {"state": "waiting", "count": 2, "soft_bounces": 3},
@@ -61,7 +61,7 @@ async def test_retries_are_counted_by_state(world: World, classifier: Running) -
     ]
 
 
-async def pages(running: Running, **query: Any) -> list[list[dict[str, Any]]]:
+async def pages(running: RunningService, **query: Any) -> list[list[dict[str, Any]]]:
     found: list[list[dict[str, Any]]] = []
     after = None
     while True:
@@ -73,9 +73,9 @@ async def pages(running: Running, **query: Any) -> list[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(3, [3, 3, 1]), (7, [7]), (1, [1] * 7), (1000, [7])])
-async def test_retries_are_paged(world: World, classifier: Running, limit: int, sizes: list[int]) -> None:
-    await tell(world, *(Input("full", n, 0) for n in range(7)), Input("dead", 8, 0))
-    await tell(world, Input("full", 9, 0), tenant="rival")
+async def test_retries_are_paged(harness: Harness, classifier: RunningService, limit: int, sizes: list[int]) -> None:
+    await tell(harness, *(Input("full", n, 0) for n in range(7)), Input("dead", 8, 0))
+    await tell(harness, Input("full", 9, 0), tenant="rival")
     found = await pages(classifier, state="waiting", limit=limit)
     assert [len(page) for page in found] == sizes
     rows = [row for page in found for row in page]
@@ -98,7 +98,7 @@ async def test_retries_are_paged(world: World, classifier: Running, limit: int, 
         {"state": "waiting", "tenant": "No Name"},
     ],
 )
-async def test_wrong_questions_are_named(classifier: Running, query: dict[str, Any]) -> None:
+async def test_wrong_questions_are_named(classifier: RunningService, query: dict[str, Any]) -> None:
     answer = await classifier.http.get("/v1/retries", params=query)
     assert answer.status_code == 422
     field = list(query)[-1] if query else "state"
@@ -109,10 +109,10 @@ PATHS = ["/v1/verdicts/counts", "/v1/retries/counts", "/v1/retries?state=waiting
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_tenants_do_not_see_each_other(world: World, classifier: Running, path: str) -> None:
-    await tell(world, Input("full", 1, 0))
-    rival = {"Authorization": f"Bearer {world.token(tenant='rival')}"}
-    everybody = {"Authorization": f"Bearer {world.token(tenant='*')}"}
+async def test_tenants_do_not_see_each_other(harness: Harness, classifier: RunningService, path: str) -> None:
+    await tell(harness, Input("full", 1, 0))
+    rival = {"Authorization": f"Bearer {harness.token(tenant='rival')}"}
+    everybody = {"Authorization": f"Bearer {harness.token(tenant='*')}"}
     join = "&" if "?" in path else "?"
     own = await classifier.http.get(path, headers=rival)
     assert own.json() in ([], {"retries": [], "next": None})
@@ -125,15 +125,15 @@ async def test_tenants_do_not_see_each_other(world: World, classifier: Running, 
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_rights(world: World, classifier: Running, path: str) -> None:
-    sender = {"Authorization": f"Bearer {world.token(scopes=('send', 'check'))}"}
+async def test_rights(harness: Harness, classifier: RunningService, path: str) -> None:
+    sender = {"Authorization": f"Bearer {harness.token(scopes=('send', 'check'))}"}
     assert (await classifier.http.get(path, headers=sender)).status_code == 403
     for wrong in ("", "Bearer x.y.z"):
         assert (await classifier.http.get(path, headers={"Authorization": wrong})).status_code == 401
 
 
-async def test_health_and_metrics(world: World, classifier: Running) -> None:
-    await tell(world, Input("full", 1, 0))
+async def test_health_and_metrics(harness: Harness, classifier: RunningService) -> None:
+    await tell(harness, Input("full", 1, 0))
     health = await get(classifier, "/health/ready")
     assert (health["ok"], health["database"], len(health["consumers"])) == (True, "ok", 5)
     counted = 'returpost_events_in_total{outcome="processed",queue="classifier.bounce-received"}'
@@ -141,7 +141,7 @@ async def test_health_and_metrics(world: World, classifier: Running) -> None:
     assert address(1) not in metrics.text
 
 
-async def test_evidence_is_judged_and_explained(world: World, classifier: Running) -> None:
+async def test_evidence_is_judged_and_explained(harness: Harness, classifier: RunningService) -> None:
     evidence = [
         {"diagnostic": "550 5.1.1 user unknown", "reply_code": 550, "status": "5.1.1"},
         {"diagnostic": "550 user unknown; relaying denied", "reply_code": 550},
@@ -155,11 +155,11 @@ async def test_evidence_is_judged_and_explained(world: World, classifier: Runnin
     assert relayed["reason"] == "relay_denied"
     assert relayed["runners_up"]
     assert (delayed["type"], delayed["runners_up"]) == ("none", [])
-    assert await world.fetch("classifier", "SELECT FROM verdicts") == []
+    assert await harness.fetch("classifier", "SELECT FROM verdicts") == []
     assert (await classifier.http.post("/v1/classify", json={"evidence": []})).status_code == 422
 
 
-async def test_the_rules_in_force_are_told(classifier: Running) -> None:
+async def test_the_rules_in_force_are_told(classifier: RunningService) -> None:
     told = await get(classifier, "/v1/rules")
     assert told["fault"] is None
     assert len(told["list"]) > 100

@@ -12,7 +12,7 @@ from returpost.contracts.routing import sender_queue
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import Input, message, moment
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -36,38 +36,38 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def classifier(world: World, clock: Clock) -> AsyncIterator[Running]:
+async def classifier(harness: Harness, clock: Clock) -> AsyncIterator[RunningService]:
     settings = {"retry_jitter": 0, "dispatch_interval": timedelta(milliseconds=20), "retry_domain_limit": 10}
-    async with world.running(create, Settings, "classifier", clock, **settings) as running:
-        running.http.headers["Authorization"] = f"Bearer {world.token(tenant='*')}"
+    async with harness.running(create, Settings, "classifier", clock, **settings) as running:
+        running.http.headers["Authorization"] = f"Bearer {harness.token(tenant='*')}"
         running.http.params = running.http.params.set("tenant", TENANT)
         yield running
 
 
-async def tell(world: World, *given: Input, **changes: Any) -> None:
+async def tell(harness: Harness, *given: Input, **changes: Any) -> None:
     """Send bounces, and wait until they have been judged."""
-    wanted = len(await world.fetch("classifier", "SELECT FROM verdicts")) + len(given)
-    await world.send(*[message(one, **changes) for one in given])
-    await eventually(lambda: world.fetch("classifier", "SELECT FROM verdicts"), lambda rows: len(rows) == wanted)
+    wanted = len(await harness.fetch("classifier", "SELECT FROM verdicts")) + len(given)
+    await harness.send(*[message(one, **changes) for one in given])
+    await eventually(lambda: harness.fetch("classifier", "SELECT FROM verdicts"), lambda rows: len(rows) == wanted)
 
 
-async def states(world: World) -> dict[str, int]:
-    rows = await world.fetch("classifier", "SELECT state, count(*) AS count FROM retries GROUP BY state")
+async def states(harness: Harness) -> dict[str, int]:
+    rows = await harness.fetch("classifier", "SELECT state, count(*) AS count FROM retries GROUP BY state")
     return {row["state"]: row["count"] for row in rows}
 
 
-async def do(running: Running, action: str, *, dry_run: bool = False, **choice: Any) -> int:
+async def do(running: RunningService, action: str, *, dry_run: bool = False, **choice: Any) -> int:
     body = {"action": action, "choice": choice, "dry_run": dry_run}
     answer = await running.http.post("/v1/retries/interventions", json=body)
     assert answer.status_code == 200, answer.text
     return int(answer.json()["retries"])
 
 
-async def commands(world: World, number: int) -> list[dict[str, Any]]:
+async def commands(harness: Harness, number: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     async def look() -> int:
-        found.extend(await world.take_events(sender_queue("news")))
+        found.extend(await harness.take_events(sender_queue("news")))
         return len(found)
 
     await eventually(look, lambda seen: seen >= number)
@@ -76,19 +76,19 @@ async def commands(world: World, number: int) -> list[dict[str, Any]]:
 
 
 async def test_what_is_dropped_is_not_asked_for_until_it_is_resumed(
-    world: World, classifier: Running, clock: Clock
+    harness: Harness, classifier: RunningService, clock: Clock
 ) -> None:
-    await tell(world, Input("full", 1, 0), Input("full", 2, 0), Input("full", 3, 0, "m2"), contact="c-17")
+    await tell(harness, Input("full", 1, 0), Input("full", 2, 0), Input("full", 3, 0, "m2"), contact="c-17")
     assert await do(classifier, "drop", mailing="m1", dry_run=True) == 2
-    assert await states(world) == {"waiting": 3}
+    assert await states(harness) == {"waiting": 3}
     assert await do(classifier, "drop", mailing="m1", reason="mailbox_full", domain="EXAMPLE.com") == 2
     assert await do(classifier, "drop", mailing="m1") == 0
     clock.now = moment(MORNING)
-    (other,) = await commands(world, 1)
+    (other,) = await commands(harness, 1)
     assert (other["mailing"], other["contact"], other["attempt"], other["reason"]) == ("m2", "c-17", 2, "mailbox_full")
-    assert await states(world) == {"dropped": 2, "requested": 1}
+    assert await states(harness) == {"dropped": 2, "requested": 1}
     assert await do(classifier, "resume", all=True) == 2
-    assert {command["mailing"] for command in await commands(world, 2)} == {"m1"}
+    assert {command["mailing"] for command in await commands(harness, 2)} == {"m1"}
     audit = (await classifier.http.get("/v1/retries/interventions")).json()
     assert [(line["what"], line["how_many"], line["who"]) for line in audit] == [
         ("resume", 2, "test"), ("drop", 0, "test"), ("drop", 2, "test"),
@@ -96,30 +96,32 @@ async def test_what_is_dropped_is_not_asked_for_until_it_is_resumed(
     assert audit[2]["selection"] == {"mailing": "m1", "reason": "mailbox_full", "domain": "EXAMPLE.com"}
 
 
-async def test_a_delivery_after_the_drop_is_not_resumed(world: World, classifier: Running, clock: Clock) -> None:
-    await tell(world, Input("full", 1, 0))
+async def test_a_delivery_after_the_drop_is_not_resumed(
+    harness: Harness, classifier: RunningService, clock: Clock
+) -> None:
+    await tell(harness, Input("full", 1, 0))
     assert await do(classifier, "drop", all=True) == 1
-    await world.send(message(Input("delivered", 1, 9)), detail="delivered")
-    await eventually(lambda: states(world), lambda seen: seen == {"healed": 1})
+    await harness.send(message(Input("delivered", 1, 9)), detail="delivered")
+    await eventually(lambda: states(harness), lambda seen: seen == {"healed": 1})
     assert await do(classifier, "resume", all=True) == 1
-    assert await states(world) == {"healed": 1}
+    assert await states(harness) == {"healed": 1}
 
 
 async def test_what_is_hurried_is_due_now_but_no_faster_than_its_domain_bears(
-    world: World, classifier: Running, clock: Clock
+    harness: Harness, classifier: RunningService, clock: Clock
 ) -> None:
-    await tell(world, *(Input("full", n, 0) for n in range(25)))
+    await tell(harness, *(Input("full", n, 0) for n in range(25)))
     clock.now = moment(1)
     assert await do(classifier, "hurry", all=True) == 25
-    await commands(world, 10)
+    await commands(harness, 10)
     for minute in (2, 3):
-        assert (await states(world))["waiting"] == 25 - 10 * (minute - 1)
+        assert (await states(harness))["waiting"] == 25 - 10 * (minute - 1)
         clock.now = moment(minute) + timedelta(seconds=55)  # the last second of the minute that each was put off to
-        await commands(world, 10 if minute == 2 else 5)
-    assert await states(world) == {"requested": 25}
+        await commands(harness, 10 if minute == 2 else 5)
+    assert await states(harness) == {"requested": 25}
 
 
-async def test_a_choice_has_to_say_what(classifier: Running) -> None:
+async def test_a_choice_has_to_say_what(classifier: RunningService) -> None:
     choices: tuple[dict[str, object], ...] = (
         {},
         {"all": True, "mailing": "m1"},
@@ -132,15 +134,15 @@ async def test_a_choice_has_to_say_what(classifier: Running) -> None:
         assert answer.status_code == 422, choice
 
 
-async def test_only_operators_take_retries_in_hand(world: World, classifier: Running) -> None:
+async def test_only_operators_take_retries_in_hand(harness: Harness, classifier: RunningService) -> None:
     body = {"action": "drop", "choice": {"all": True}}
-    for token in (world.token(tenant="*", scopes=("read", "write")), world.token(scopes=("operate",))):
+    for token in (harness.token(tenant="*", scopes=("read", "write")), harness.token(scopes=("operate",))):
         headers = {"Authorization": f"Bearer {token}"}
         answer = await classifier.http.post("/v1/retries/interventions", json=body, headers=headers)
         assert answer.status_code == 403
 
 
-async def test_each_tenant_has_its_own_schedule(world: World, classifier: Running, clock: Clock) -> None:
+async def test_each_tenant_has_its_own_schedule(harness: Harness, classifier: RunningService, clock: Clock) -> None:
     read = await classifier.http.get("/v1/retry-settings")
     assert read.json()["delays"] == ["5m", "30m", "2h", "8h", "1d"]
     wanted = {"delays": ["1h", "2h"], "by_reason": {"greylisted": ["90s"]}, "domain_limit": 0}
@@ -149,10 +151,10 @@ async def test_each_tenant_has_its_own_schedule(world: World, classifier: Runnin
     again = (await classifier.http.get("/v1/retry-settings")).json()
     assert {name: again[name] for name in wanted} == wanted
     assert (again["version"], again["changed_by"]) == (1, "test")
-    await tell(world, Input("full", 1, 0), Input("grey", 2, 0))
-    await world.send(message(Input("full", 3, 0), "rival"))
-    await eventually(lambda: world.fetch("classifier", "SELECT FROM retries"), lambda rows: len(rows) == 3)
-    rows = await world.fetch("classifier", "SELECT written, due FROM retries")
+    await tell(harness, Input("full", 1, 0), Input("grey", 2, 0))
+    await harness.send(message(Input("full", 3, 0), "rival"))
+    await eventually(lambda: harness.fetch("classifier", "SELECT FROM retries"), lambda rows: len(rows) == 3)
+    rows = await harness.fetch("classifier", "SELECT written, due FROM retries")
     due = {row["written"]: row["due"] - moment(0) for row in rows}
     assert due == {
         "U1@example.com": timedelta(hours=1),
@@ -161,7 +163,7 @@ async def test_each_tenant_has_its_own_schedule(world: World, classifier: Runnin
     }
 
 
-async def test_a_change_over_an_older_version_is_refused(classifier: Running) -> None:
+async def test_a_change_over_an_older_version_is_refused(classifier: RunningService) -> None:
     wanted = {"delays": ["1h"], "domain_limit": 0}
 
     async def put(version: str | None) -> int:
@@ -183,7 +185,7 @@ async def test_a_change_over_an_older_version_is_refused(classifier: Running) ->
         {"delays": ["1h"], "domain_limit": 0, "by_reason": {"weather": ["1h"]}},
     ],
 )
-async def test_a_wrong_schedule_is_refused(classifier: Running, wrong: dict[str, Any]) -> None:
+async def test_a_wrong_schedule_is_refused(classifier: RunningService, wrong: dict[str, Any]) -> None:
     answer = await classifier.http.put("/v1/retry-settings", json=wanted_with(wrong), headers={"If-Match": "0"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"].startswith("body.")
@@ -193,31 +195,31 @@ def wanted_with(wrong: dict[str, Any]) -> dict[str, Any]:
     return {"by_reason": {}} | wrong
 
 
-async def test_what_no_rule_knows_is_grouped(world: World, classifier: Running) -> None:
+async def test_what_no_rule_knows_is_grouped(harness: Harness, classifier: RunningService) -> None:
     texts = [f"550 the flux of u{n}@example.com is out of joint at mx{n}.example.net" for n in range(3)]
     for n, text in enumerate([*texts, "554 wibble", "550 5.1.1 user unknown"]):
-        await tell(world, Input("dead", n, 0), evidence=Evidence(diagnostic=text, reply_code=int(text[:3])))
+        await tell(harness, Input("dead", n, 0), evidence=Evidence(diagnostic=text, reply_code=int(text[:3])))
     found = (await classifier.http.get("/v1/unknown", params={"since": "2026-01-01T00:00:00Z"})).json()
     assert [(group["text"], group["bounces"]) for group in found] == [
         ("550 the flux of <address> is out of joint at <host>", 3),
         ("554 wibble", 1),
     ]
-    await tell(world, Input("dead", 0, 0), evidence=Evidence(diagnostic=texts[0], reply_code=550), time=moment(1))
+    await tell(harness, Input("dead", 0, 0), evidence=Evidence(diagnostic=texts[0], reply_code=550), time=moment(1))
     later = (await classifier.http.get("/v1/unknown", params={"since": "2026-01-03T00:00:00Z"})).json()
     assert later == []
 
 
 async def test_a_block_that_crossed_the_bounce_is_told_as_what_will_be_decided(
-    world: World, classifier: Running
+    harness: Harness, classifier: RunningService
 ) -> None:
     """Both were taken at the same time: neither saw the other, and the retry stands as one that waits."""
-    await tell(world, Input("full", 1, 0), Input("full", 2, 0))
-    await eventually(lambda: states(world), lambda found: found == {"waiting": 2})
-    await world.fetch("classifier", "INSERT INTO blocks SELECT tenant, address, 1, true FROM retries LIMIT 1")
+    await tell(harness, Input("full", 1, 0), Input("full", 2, 0))
+    await eventually(lambda: states(harness), lambda found: found == {"waiting": 2})
+    await harness.fetch("classifier", "INSERT INTO blocks SELECT tenant, address, 1, true FROM retries LIMIT 1")
     counts = (await classifier.http.get("/v1/retries/counts")).json()
     assert {row["state"]: row["count"] for row in counts} == {"dropped": 1, "waiting": 1}
     waiting = (await classifier.http.get("/v1/retries", params={"state": "waiting"})).json()["retries"]
     assert len(waiting) == 1
     assert await do(classifier, "drop", dry_run=True, all=True) == 1
     assert await do(classifier, "hurry", all=True) == 1
-    assert len(await commands(world, 1)) == 1
+    assert len(await commands(harness, 1)) == 1

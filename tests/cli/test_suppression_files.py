@@ -13,22 +13,22 @@ from returpost.cli import terminal
 from returpost.cli.root import app
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.harness import TENANT, World, eventually
+from tests.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def served(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None]:
+async def served(harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(terminal.out, "width", 200)  # made when it was first imported
-    async with world.running(create, Settings, "blocklist", import_interval=0.05) as running:
+    async with harness.running(create, Settings, "blocklist", import_interval=0.05) as running:
         server = uvicorn.Server(uvicorn.Config(running.service.app, port=0, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
         await eventually(lambda: asyncio.sleep(0, server.started))
         port = server.servers[0].sockets[0].getsockname()[1]
         monkeypatch.setenv("RETURPOST_BLOCKLIST_URL", f"http://127.0.0.1:{port}")
-        monkeypatch.setenv("RETURPOST_TOKEN", world.token())
+        monkeypatch.setenv("RETURPOST_TOKEN", harness.token())
         monkeypatch.setenv("RETURPOST_TENANT", TENANT)
         yield
         server.should_exit = True
@@ -144,10 +144,10 @@ async def test_settings_are_tried_changed_undone_and_remembered(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("served")
-async def test_what_a_storm_blocked_is_lifted_and_blocked_again(world: World, tmp_path: Path) -> None:
+async def test_what_a_storm_blocked_is_lifted_and_blocked_again(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\nbob@other.example,user_unknown\n")
     storm = "00000000-0000-0000-0000-000000000001"
-    await world.fetch(
+    await harness.fetch(
         "blocklist",
         "INSERT INTO storms (id, tenant, kind, value, begun, suspended_from, seen_at, bounces, of_bounces)"
         " VALUES ($1, $2, 'domain', 'example.com', now(), now() + interval '1 hour', now(), 60, 61)",

@@ -11,7 +11,7 @@ from returpost.amqp.streams import Since
 from returpost.client import ChangeStream
 from returpost.contracts import ContactChanged
 from returpost.contracts.cloudevents import Event, event
-from tests.harness import PATIENCE, TENANT, World
+from tests.harness import PATIENCE, TENANT, Harness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -22,10 +22,10 @@ def changed(tenant: str, contact: str, version: int) -> Event[ContactChanged]:
     return event(data, id=f"{tenant}-{contact}-{version}", source="/test", tenant=tenant)
 
 
-async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world: World) -> None:
+async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(harness: Harness) -> None:
     async def read(since: Since, parts: int) -> list[tuple[int, str]]:
         told: list[tuple[int, str]] = []
-        async with aclosing(ChangeStream(world.amqp_url, TENANT).read(since)) as arriving:
+        async with aclosing(ChangeStream(harness.amqp_url, TENANT).read(since)) as arriving:
             async for part in arriving:
                 told += [(part.offset, item.id) for item in part.events]
                 if len(told) == parts:
@@ -38,7 +38,7 @@ async def test_a_crm_follows_what_became_of_contacts_from_where_it_stopped(world
         changed(TENANT, "c2", 1),
         changed(TENANT, "c1", 2),
     ):
-        await world.send(item)
+        await harness.send(item)
     assert await read("first", 3) == [(0, "acme-c1-1"), (2, "acme-c2-1"), (3, "acme-c1-2")]
     assert await read(1, 2) == [(2, "acme-c2-1"), (3, "acme-c1-2")]
 
@@ -66,10 +66,10 @@ for pause in range(20):
 """Has readers that connect, that read and that leave, and ends with all of them as they are, twenty times."""
 
 
-async def test_a_program_that_ends_while_it_reads_does_end(world: World) -> None:
-    await world.send(changed(TENANT, "c1", 1))
+async def test_a_program_that_ends_while_it_reads_does_end(harness: Harness) -> None:
+    await harness.send(changed(TENANT, "c1", 1))
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, world.amqp_url, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-c", PROGRAM, harness.amqp_url, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(2 * PATIENCE):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from returpost.client import Publisher, SyncPublisher
-from tests.harness import World, eventually
+from tests.harness import Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILI
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=["async", "sync", "spool"])
 async def test_an_example_hands_in_what_it_is_given(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     results = [
@@ -28,8 +28,12 @@ async def test_an_example_hands_in_what_it_is_given(
         for n in range(120)
     ]
     names: dict[str, Any] = {
-        "url": world.amqp_url, "results": results, "Path": Path, "Publisher": Publisher, "SyncPublisher": SyncPublisher,
-    }  # fmt: skip
+        "url": harness.amqp_url,
+        "results": results,
+        "Path": Path,
+        "Publisher": Publisher,
+        "SyncPublisher": SyncPublisher,
+    }
     code = compile(example, str(DOCUMENT), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
     async def run() -> None:
@@ -39,6 +43,6 @@ async def test_an_example_hands_in_what_it_is_given(
             await asyncio.to_thread(exec, code, names)
 
     await run()
-    await eventually(lambda: world.depth("ingest.delivery-result"), lambda depth: depth == 3)
-    found = {one["data"]["address"] for one in await world.take_events("ingest.delivery-result")}
+    await eventually(lambda: harness.depth("ingest.delivery-result"), lambda depth: depth == 3)
+    found = {one["data"]["address"] for one in await harness.take_events("ingest.delivery-result")}
     assert len(found) == 120

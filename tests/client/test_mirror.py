@@ -19,7 +19,7 @@ from returpost.errors import InvalidSettings, Unavailable
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -32,13 +32,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist") as running:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
         yield running
 
 
 @asynccontextmanager
-async def served(running: Running) -> AsyncIterator[str]:
+async def served(running: RunningService) -> AsyncIterator[str]:
     """Serve the API of a running service on a port, without its life cycle."""
     server = uvicorn.Server(uvicorn.Config(running.service.app, port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
@@ -50,11 +50,11 @@ async def served(running: Running) -> AsyncIterator[str]:
         await serving
 
 
-async def block(running: Running, *addresses: str) -> None:
+async def block(running: RunningService, *addresses: str) -> None:
     (await running.http.post("/v1/blocks", json={"addresses": addresses})).raise_for_status()
 
 
-async def clear(running: Running, *addresses: str) -> None:
+async def clear(running: RunningService, *addresses: str) -> None:
     (await running.http.post("/v1/blocks/clear", json={"addresses": addresses})).raise_for_status()
 
 
@@ -64,10 +64,13 @@ async def has(mirror: Mirror, *addresses: str) -> None:
                      lambda seen: seen == (len(addresses), []))  # fmt: skip
 
 
-async def test_snapshot_then_stream(world: World, blocklist: Running) -> None:
+async def test_snapshot_then_stream(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "Ann@example.com", "bob@blåbær.example")
     await clear(blocklist, "bob@blåbær.example")
-    async with served(blocklist) as url, Mirror(url, world.token(scopes=("check",)), world.amqp_url, TENANT) as mirror:
+    async with (
+        served(blocklist) as url,
+        Mirror(url, harness.token(scopes=("check",)), harness.amqp_url, TENANT) as mirror,
+    ):
         await mirror.ready(30)
         assert len(mirror) == 1
         assert mirror.look_up("ann@EXAMPLE.com.") == Blocked(BlockCause.MANUAL, None)
@@ -82,9 +85,9 @@ async def test_snapshot_then_stream(world: World, blocklist: Running) -> None:
         assert mirror.age < 30
 
 
-async def test_other_tenants_stay_outside(world: World, blocklist: Running) -> None:
-    other = {"Authorization": f"Bearer {world.token(tenant='other')}"}
-    async with served(blocklist) as url, Mirror(url, world.token(), world.amqp_url, TENANT) as mirror:
+async def test_other_tenants_stay_outside(harness: Harness, blocklist: RunningService) -> None:
+    other = {"Authorization": f"Bearer {harness.token(tenant='other')}"}
+    async with served(blocklist) as url, Mirror(url, harness.token(), harness.amqp_url, TENANT) as mirror:
         await mirror.ready(30)
         for _ in range(2):  # as snapshot and as event
             answer = await blocklist.http.post("/v1/blocks", json={"addresses": ["z@example.com"]}, headers=other)
@@ -94,10 +97,10 @@ async def test_other_tenants_stay_outside(world: World, blocklist: Running) -> N
     assert "z@example.com" not in mirror
 
 
-async def test_an_outage_is_made_up_for(world: World, blocklist: Running) -> None:
-    async with served(blocklist) as url, proxy(world.amqp_url) as way:
+async def test_an_outage_is_made_up_for(harness: Harness, blocklist: RunningService) -> None:
+    async with served(blocklist) as url, proxy(harness.amqp_url) as way:
         await block(blocklist, "ann@example.com", "bob@example.com")
-        async with Mirror(url, world.token(), way.url, TENANT) as mirror:
+        async with Mirror(url, harness.token(), way.url, TENANT) as mirror:
             await mirror.ready(30)
             await way.cut()
             await block(blocklist, "cid@example.com")
@@ -107,83 +110,89 @@ async def test_an_outage_is_made_up_for(world: World, blocklist: Running) -> Non
             await has(mirror, "bob@example.com", "cid@example.com")
 
 
-async def test_a_process_goes_on_where_the_last_one_stopped(world: World, blocklist: Running, tmp_path: Path) -> None:
+async def test_a_process_goes_on_where_the_last_one_stopped(
+    harness: Harness, blocklist: RunningService, tmp_path: Path
+) -> None:
     await block(blocklist, *(f"u{n}@example.com" for n in range(50)))
     async with served(blocklist) as url:
-        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+        async with Mirror(url, harness.token(), harness.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await block(blocklist, "late@example.com")
             await eventually(lambda: asyncio.sleep(0, "late@example.com" in mirror))
         await clear(blocklist, "u1@example.com")
     # The blocklist's API is away: all comes from the folder and the stream.
-    async with Mirror("http://127.0.0.1:1", "", world.amqp_url, TENANT, folder=tmp_path) as again:
+    async with Mirror("http://127.0.0.1:1", "", harness.amqp_url, TENANT, folder=tmp_path) as again:
         assert "late@example.com" in again
         await again.ready(30)
         await has(again, "late@example.com", *(f"u{n}@example.com" for n in range(50) if n != 1))
     with (tmp_path / f"blocks-{TENANT}.jsonl").open("ab") as journal:
         journal.write(b'["half a li')
-    async with Mirror("http://127.0.0.1:1", "", world.amqp_url, TENANT, folder=tmp_path) as torn:
+    async with Mirror("http://127.0.0.1:1", "", harness.amqp_url, TENANT, folder=tmp_path) as torn:
         await torn.ready(30)
         assert len(torn) == 50
 
 
-async def test_another_stream_means_another_snapshot(world: World, blocklist: Running, tmp_path: Path) -> None:
+async def test_another_stream_means_another_snapshot(
+    harness: Harness, blocklist: RunningService, tmp_path: Path
+) -> None:
     await block(blocklist, "ann@example.com")
     async with served(blocklist) as url:
-        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+        async with Mirror(url, harness.token(), harness.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await block(blocklist, "bob@example.com")
             await has(mirror, "ann@example.com", "bob@example.com")
-        stream = await world.channel.get_queue(BLOCKS)
-        await world.channel.queue_delete(BLOCKS)
+        stream = await harness.channel.get_queue(BLOCKS)
+        await harness.channel.queue_delete(BLOCKS)
         await clear(blocklist, "ann@example.com")  # nobody hears of it
-        await world.channel.declare_queue(BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
+        await harness.channel.declare_queue(BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
         for kind in ("blocked", "unblocked"):
             await stream.bind("returpost.events", f"address.{kind}.*")
         await block(blocklist, "cid@example.com", "dan@example.com")
         await clear(blocklist, "dan@example.com")
-        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+        async with Mirror(url, harness.token(), harness.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await has(mirror, "bob@example.com", "cid@example.com")
 
 
-async def test_what_a_stream_has_let_go_of_is_noticed(world: World, blocklist: Running, tmp_path: Path) -> None:
-    await world.channel.queue_delete(BLOCKS)
+async def test_what_a_stream_has_let_go_of_is_noticed(
+    harness: Harness, blocklist: RunningService, tmp_path: Path
+) -> None:
+    await harness.channel.queue_delete(BLOCKS)
     small: dict[str, Any] = {
         "x-queue-type": "stream", "x-max-length-bytes": 20_000, "x-stream-max-segment-size-bytes": 10_000,
     }  # fmt: skip
-    stream = await world.channel.declare_queue(BLOCKS, durable=True, arguments=small)
+    stream = await harness.channel.declare_queue(BLOCKS, durable=True, arguments=small)
     for kind in ("blocked", "unblocked"):
         await stream.bind("returpost.events", f"address.{kind}.*")
     async with served(blocklist) as url:
         await block(blocklist, "ann@example.com")
-        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+        async with Mirror(url, harness.token(), harness.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await block(blocklist, "bob@example.com")
             await has(mirror, "ann@example.com", "bob@example.com")
         await clear(blocklist, "ann@example.com")
         for n in range(100):
             await block(blocklist, f"u{n}@example.com")
-        left = await eventually(lambda: first(world, "first"), lambda part: part.offset > 5)
-        async with Mirror(url, world.token(), world.amqp_url, TENANT, folder=tmp_path) as mirror:
+        left = await eventually(lambda: first(harness, "first"), lambda part: part.offset > 5)
+        async with Mirror(url, harness.token(), harness.amqp_url, TENANT, folder=tmp_path) as mirror:
             await mirror.ready(30)
             await has(mirror, "bob@example.com", *(f"u{n}@example.com" for n in range(100)))
-    assert (await first(world, 2)).missed
-    assert not (await first(world, left.offset + 1)).missed
+    assert (await first(harness, 2)).missed
+    assert not (await first(harness, left.offset + 1)).missed
     assert not left.missed
 
 
-async def first(world: World, since: Since) -> Part[BlockEvent]:
+async def first(harness: Harness, since: Since) -> Part[BlockEvent]:
     async with asyncio.timeout(30):
-        return await anext(BlockStream(world.amqp_url, TENANT).read(since))
+        return await anext(BlockStream(harness.amqp_url, TENANT).read(since))
 
 
-async def test_what_is_refused_is_told(world: World, blocklist: Running) -> None:
+async def test_what_is_refused_is_told(harness: Harness, blocklist: RunningService) -> None:
     async with served(blocklist) as url:
         for token, amqp_url in (
-            ("nonsense", world.amqp_url),
-            (world.token(scopes=("send",)), world.amqp_url),
-            (world.token(), world.amqp_url.replace("returpost-admin", "nobody")),
+            ("nonsense", harness.amqp_url),
+            (harness.token(scopes=("send",)), harness.amqp_url),
+            (harness.token(), harness.amqp_url.replace("returpost-admin", "nobody")),
         ):
             async with Mirror(url, token, amqp_url, TENANT) as mirror:
                 with pytest.raises(InvalidSettings, match="refuses"):
@@ -192,11 +201,11 @@ async def test_what_is_refused_is_told(world: World, blocklist: Running) -> None
                     mirror.look_up("ann@example.com")
 
 
-async def test_without_asyncio(world: World, blocklist: Running) -> None:
+async def test_without_asyncio(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "ann@example.com")
 
     def use(url: str) -> tuple[bool, list[str], int]:
-        with SyncMirror(url, world.token(), world.amqp_url, TENANT) as mirror:
+        with SyncMirror(url, harness.token(), harness.amqp_url, TENANT) as mirror:
             mirror.ready(30)
             return "ANN@example.com" in mirror, mirror.skip(["ann@example.com", "bob@example.com"]), len(mirror)
 
@@ -204,14 +213,14 @@ async def test_without_asyncio(world: World, blocklist: Running) -> None:
         assert await asyncio.to_thread(use, url) == (True, ["ann@example.com"], 1)
 
 
-async def test_the_stream_from_where_one_likes(world: World, blocklist: Running) -> None:
+async def test_the_stream_from_where_one_likes(harness: Harness, blocklist: RunningService) -> None:
     await block(blocklist, "ann@example.com")
     await block(blocklist, "bob@example.com")
     await clear(blocklist, "ann@example.com")
 
     async def read(since: Since, parts: int) -> list[tuple[int, str, str]]:
         told: list[tuple[int, str, str]] = []
-        async for part in BlockStream(world.amqp_url, TENANT).read(since):
+        async for part in BlockStream(harness.amqp_url, TENANT).read(since):
             told += [(part.offset, item.type.split(".")[2], item.data.address) for item in part.events]
             if len(told) == parts:
                 break

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from returpost.contracts.routing import EVENTS
-from tests.harness import TENANT, World, eventually
+from tests.harness import TENANT, Harness, eventually
 
 RECORDED, BOUNCED = "actions.delivery-recorded", "classifier.bounce-received"
 TIME = "2026-01-02T03:04:05Z"
@@ -35,12 +35,12 @@ def cloud(n: int, attributes: dict[str, Any] | None = None, **changes: Any) -> d
     } | (attributes or {})
 
 
-async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
+async def receive_events(harness: Harness, queue: str, number: int) -> list[dict[str, Any]]:
     """Return the events that came to a queue, when there are as many; no more may come with them."""
     found: list[dict[str, Any]] = []
 
     async def look() -> int:
-        found.extend(await world.take_events(queue))
+        found.extend(await harness.take_events(queue))
         return len(found)
 
     await eventually(look, lambda seen: seen >= number)
@@ -48,10 +48,10 @@ async def heard(world: World, queue: str, number: int) -> list[dict[str, Any]]:
     return found
 
 
-async def keys(world: World, *patterns: str) -> "asyncio.Queue[tuple[str, Any]]":
+async def record_routing_keys(harness: Harness, *patterns: str) -> "asyncio.Queue[tuple[str, Any]]":
     """Listen to routing keys from now on; each message is put into the queue with its key."""
     heard_keys: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-    queue = await world.channel.declare_queue("", exclusive=True)
+    queue = await harness.channel.declare_queue("", exclusive=True)
     for pattern in patterns:
         await queue.bind(EVENTS, pattern)
 

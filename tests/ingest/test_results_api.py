@@ -14,8 +14,8 @@ from services.ingest import api
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from shared.http.max_body import MAX_BODY
-from tests.harness import TENANT, Running, World
-from tests.ingest.probes import BOUNCED, RECORDED, cloud, heard, row
+from tests.harness import TENANT, Harness, RunningService
+from tests.ingest.probes import BOUNCED, RECORDED, cloud, receive_events, row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -23,12 +23,12 @@ PATH = "/v1/delivery-results"
 
 
 @pytest.fixture
-async def ingest(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "ingest") as running:
+async def ingest(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "ingest") as running:
         yield running
 
 
-async def post(running: Running, value: Any, type_: str = "application/json", **headers: str) -> httpx.Response:
+async def post(running: RunningService, value: Any, type_: str = "application/json", **headers: str) -> httpx.Response:
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
     return await running.http.post(PATH, content=content, headers={"Content-Type": type_, **headers})
 
@@ -51,21 +51,23 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("body", "type_", "number"), FORMS)
-async def test_results_come_in_many_forms(world: World, ingest: Running, body: bytes, type_: str, number: int) -> None:
+async def test_results_come_in_many_forms(
+    harness: Harness, ingest: RunningService, body: bytes, type_: str, number: int
+) -> None:
     answer = await post(ingest, body, type_)
     assert (answer.status_code, answer.json()) == (202, {"accepted": number, "refused": 0, "errors": []})
     for queue in (RECORDED, BOUNCED):
-        told = await heard(world, queue, number)
+        told = await receive_events(harness, queue, number)
         assert {one["data"]["address"] for one in told} == {f"u{n}@example.com" for n in range(number)}
         assert {one["tenant"] for one in told} == {TENANT}
 
 
-async def test_repeats_and_ways_in_have_the_same_ids(world: World, ingest: Running) -> None:
+async def test_repeats_and_ways_in_have_the_same_ids(harness: Harness, ingest: RunningService) -> None:
     for value in (row(1), [row(1)], row(2, id="n-2"), row(2, id="n-2", diagnostic="other words")):
         assert (await post(ingest, value)).status_code == 202
-    assert len({one["id"] for one in await heard(world, RECORDED, 4)}) == 2
+    assert len({one["id"] for one in await receive_events(harness, RECORDED, 4)}) == 2
     await post(ingest, cloud(3))
-    (told,) = await heard(world, RECORDED, 1)
+    (told,) = await receive_events(harness, RECORDED, 1)
     assert told["id"] == ids.derived(ids.of_input(TENANT, "/senders/news", "r-3"), told["type"])
 
 
@@ -97,7 +99,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "names"), WRONG)
-async def test_a_wrong_row_is_named_and_stops_no_other(world: World, ingest: Running, wrong: Any, names: str) -> None:
+async def test_a_wrong_row_is_named_and_stops_no_other(
+    harness: Harness, ingest: RunningService, wrong: Any, names: str
+) -> None:
     answer = await post(ingest, [row(0), wrong, row(2)])
     assert answer.status_code == 202
     said = answer.json()
@@ -106,21 +110,21 @@ async def test_a_wrong_row_is_named_and_stops_no_other(world: World, ingest: Run
     assert error["field"] == "[1]"
     assert names in error["problem"]
     assert "nobody" not in error["problem"]
-    told = await heard(world, RECORDED, 2)
+    told = await receive_events(harness, RECORDED, 2)
     assert {one["data"]["address"] for one in told} == {"u0@example.com", "u2@example.com"}
 
 
-async def test_a_line_that_is_no_json_is_named(world: World, ingest: Running) -> None:
+async def test_a_line_that_is_no_json_is_named(harness: Harness, ingest: RunningService) -> None:
     body = lines(row(0)) + b"\n{\n\xff\xfe\n" + b"[" * 100_000 + b"\n" + lines(row(4), row(5, time=soon()))
     answer = await post(ingest, body, "application/x-ndjson")
     assert answer.status_code == 202
     said = answer.json()
     assert (said["accepted"], said["refused"]) == (2, 4)
     assert [error["field"] for error in said["errors"]] == ["[1]", "[2]", "[3]", "[5]"]
-    await heard(world, RECORDED, 2)
+    await receive_events(harness, RECORDED, 2)
 
 
-async def test_many_wrong_rows_are_counted_and_the_first_are_named(ingest: Running) -> None:
+async def test_many_wrong_rows_are_counted_and_the_first_are_named(ingest: RunningService) -> None:
     answer = await post(ingest, [row(0), *({"n": n} for n in range(300))])
     said = answer.json()
     assert (said["accepted"], said["refused"], len(said["errors"])) == (1, 300, api.MAX_REFUSALS)
@@ -138,7 +142,7 @@ async def test_many_wrong_rows_are_counted_and_the_first_are_named(ingest: Runni
     ],
 )
 async def test_a_body_that_holds_no_results_is_refused(
-    world: World, ingest: Running, value: bytes, type_: str, names: str
+    harness: Harness, ingest: RunningService, value: bytes, type_: str, names: str
 ) -> None:
     answer = await post(ingest, value, type_)
     assert answer.status_code == 422
@@ -146,14 +150,14 @@ async def test_a_body_that_holds_no_results_is_refused(
     assert names in answer.json()["title"]
 
 
-async def test_when_no_row_is_right_it_is_refused(world: World, ingest: Running) -> None:
+async def test_when_no_row_is_right_it_is_refused(harness: Harness, ingest: RunningService) -> None:
     answer = await post(ingest, [{}, row(1, address="nobody")])
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["[0]", "[1]"]
-    assert await world.depth(RECORDED) == await world.depth(DEAD_LETTERS) == 0
+    assert await harness.depth(RECORDED) == await harness.depth(DEAD_LETTERS) == 0
 
 
-async def test_a_body_that_is_too_large_is_refused(ingest: Running) -> None:
+async def test_a_body_that_is_too_large_is_refused(ingest: RunningService) -> None:
     answer = await post(ingest, b" " * (MAX_BODY + 1))
     assert answer.status_code == 413
 
@@ -165,10 +169,10 @@ async def test_a_body_that_is_too_large_is_refused(ingest: Running) -> None:
     assert answer.status_code == 413
 
 
-async def test_rights(world: World, ingest: Running) -> None:
-    reader = {"Authorization": f"Bearer {world.token(scopes=('read', 'write'))}"}
-    rival = {"Authorization": f"Bearer {world.token(tenant='rival')}"}
-    everybody = {"Authorization": f"Bearer {world.token(tenant='*')}"}
+async def test_rights(harness: Harness, ingest: RunningService) -> None:
+    reader = {"Authorization": f"Bearer {harness.token(scopes=('read', 'write'))}"}
+    rival = {"Authorization": f"Bearer {harness.token(tenant='rival')}"}
+    everybody = {"Authorization": f"Bearer {harness.token(tenant='*')}"}
     asked = {"tenant": TENANT}
     for path in (PATH, "/v1/bounce-mails"):
         for headers, params, status in (
@@ -181,21 +185,21 @@ async def test_rights(world: World, ingest: Running) -> None:
         ):
             answer = await ingest.http.post(path, json=row(1), headers=headers, params=params)
             assert answer.status_code == status, (path, params)
-    assert await world.depth(RECORDED) == await world.depth(DEAD_LETTERS) == 0
+    assert await harness.depth(RECORDED) == await harness.depth(DEAD_LETTERS) == 0
     assert (await ingest.http.post(PATH, json=row(1), headers=everybody, params=asked)).status_code == 202
     assert (await ingest.http.post(PATH, json=row(1), headers=rival)).status_code == 202
-    own, others = await heard(world, RECORDED, 2)
+    own, others = await receive_events(harness, RECORDED, 2)
     assert (own["tenant"], others["tenant"]) == (TENANT, "rival")
     assert own["id"] != others["id"]
 
 
-async def test_the_callers_trace_is_carried_into_the_events(world: World, ingest: Running) -> None:
+async def test_the_callers_trace_is_carried_into_the_events(harness: Harness, ingest: RunningService) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     await post(ingest, row(1), traceparent=f"00-{trace}-b7ad6b7169203331-01")
     for queue in (RECORDED, BOUNCED):
-        (told,) = await heard(world, queue, 1)
+        (told,) = await receive_events(harness, queue, 1)
         assert told["traceparent"].split("-")[1] == trace
     for wrong in ("", "nonsense", "00-zz-1-01"):
         await post(ingest, row(1), traceparent=wrong)
-        (told,) = await heard(world, RECORDED, 1)
+        (told,) = await receive_events(harness, RECORDED, 1)
         assert "traceparent" not in told

@@ -12,8 +12,8 @@ from returpost.contracts.enums import Result
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from tests.harness import TENANT, Running, World, eventually
-from tests.ingest.probes import BOUNCED, RECORDED, TIME, cloud, heard, keys
+from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, TIME, cloud, receive_events, record_routing_keys
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -21,18 +21,18 @@ KEY = f"delivery.result.{TENANT}.news"
 
 
 @pytest.fixture
-async def ingest(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "ingest") as running:
+async def ingest(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "ingest") as running:
         yield running
 
 
-async def hand_in(world: World, value: Any, key: str = KEY) -> None:
-    await world.publish(COMMANDS, key, value if isinstance(value, bytes) else json.dumps(value).encode())
+async def hand_in(harness: Harness, value: Any, key: str = KEY) -> None:
+    await harness.publish(COMMANDS, key, value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
-async def test_a_bounce_becomes_a_result_and_a_bounce(world: World, ingest: Running) -> None:
-    await hand_in(world, cloud(1, contact="c-1", attempt=2, remote_mta="mx.example.com"))
-    (recorded,), (received,) = await heard(world, RECORDED, 1), await heard(world, BOUNCED, 1)
+async def test_a_bounce_becomes_a_result_and_a_bounce(harness: Harness, ingest: RunningService) -> None:
+    await hand_in(harness, cloud(1, contact="c-1", attempt=2, remote_mta="mx.example.com"))
+    (recorded,), (received,) = await receive_events(harness, RECORDED, 1), await receive_events(harness, BOUNCED, 1)
     identity = ids.of_input(TENANT, "/senders/news", "r-1")
     for told, contract in ((recorded, DeliveryRecorded), (received, BounceReceived)):
         assert told["id"] == ids.derived(identity, contract.TYPE)
@@ -52,11 +52,11 @@ async def test_a_bounce_becomes_a_result_and_a_bounce(world: World, ingest: Runn
     assert (evidence["diagnostic"], evidence["remote_mta"]) == ("550 5.1.1 user unknown", "mx.example.com")
 
 
-async def test_every_result_goes_out_under_its_own_key(world: World, ingest: Running) -> None:
-    listening = await keys(world, "#")
-    await hand_in(world, [cloud(n, result=result) for n, result in enumerate(Result)])
-    await heard(world, RECORDED, len(Result))
-    (bounce,) = await heard(world, BOUNCED, 1)
+async def test_every_result_goes_out_under_its_own_key(harness: Harness, ingest: RunningService) -> None:
+    listening = await record_routing_keys(harness, "#")
+    await hand_in(harness, [cloud(n, result=result) for n, result in enumerate(Result)])
+    await receive_events(harness, RECORDED, len(Result))
+    (bounce,) = await receive_events(harness, BOUNCED, 1)
     assert bounce["data"]["address"] == f"u{list(Result).index(Result.BOUNCED)}@example.com"
     found = dict([await listening.get() for _ in range(len(Result) + 1)])
     assert {key for key in found if key.startswith("delivery")} == {f"delivery.recorded.{TENANT}.{r}" for r in Result}
@@ -66,17 +66,17 @@ async def test_every_result_goes_out_under_its_own_key(world: World, ingest: Run
     assert f"bounce.received.{TENANT}" in found
 
 
-async def test_repeats_have_the_same_ids(world: World, ingest: Running) -> None:
+async def test_repeats_have_the_same_ids(harness: Harness, ingest: RunningService) -> None:
     for _ in range(5):
-        await hand_in(world, cloud(1))
-        await hand_in(world, [cloud(1), cloud(2)])
-    assert len({one["id"] for one in await heard(world, RECORDED, 15)}) == 2
-    assert len({one["id"] for one in await heard(world, BOUNCED, 15)}) == 2
+        await hand_in(harness, cloud(1))
+        await hand_in(harness, [cloud(1), cloud(2)])
+    assert len({one["id"] for one in await receive_events(harness, RECORDED, 15)}) == 2
+    assert len({one["id"] for one in await receive_events(harness, BOUNCED, 15)}) == 2
 
 
-async def test_an_address_is_normalised_and_a_time_is_utc(world: World, ingest: Running) -> None:
-    await hand_in(world, cloud(1, address=" Ann@B\u00dcCHER.example. ", time="2026-01-02T05:04:05+02:00"))
-    (recorded,) = await heard(world, RECORDED, 1)
+async def test_an_address_is_normalised_and_a_time_is_utc(harness: Harness, ingest: RunningService) -> None:
+    await hand_in(harness, cloud(1, address=" Ann@B\u00dcCHER.example. ", time="2026-01-02T05:04:05+02:00"))
+    (recorded,) = await receive_events(harness, RECORDED, 1)
     assert (recorded["data"]["address"], recorded["data"]["time"]) == ("Ann@xn--bcher-kva.example", TIME)
 
 
@@ -106,43 +106,43 @@ BAD = [
 @pytest.mark.parametrize("batched", [False, True], ids=["single", "in-a-batch"])
 @pytest.mark.parametrize(("bad", "names"), BAD)
 async def test_what_is_wrong_is_kept_to_the_byte_and_the_rest_goes_on(
-    world: World, ingest: Running, bad: Any, names: str, batched: bool
+    harness: Harness, ingest: RunningService, bad: Any, names: str, batched: bool
 ) -> None:
     exact = json.dumps(bad, indent=2, ensure_ascii=False).encode() if bad != "junk" else b'"junk\\u00e6"'
     if batched:
         good = [json.dumps(cloud(n)).encode() for n in (1, 2)]
-        await hand_in(world, b" [" + good[0] + b" ,\n" + exact + b"," + good[1] + b"]")
+        await hand_in(harness, b" [" + good[0] + b" ,\n" + exact + b"," + good[1] + b"]")
     else:
-        await hand_in(world, exact)
-        await hand_in(world, [cloud(1), cloud(2)])
-    told = await heard(world, RECORDED, 2)
+        await hand_in(harness, exact)
+        await hand_in(harness, [cloud(1), cloud(2)])
+    told = await receive_events(harness, RECORDED, 2)
     assert {one["data"]["address"] for one in told} == {"u1@example.com", "u2@example.com"}
-    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
-    (letter,) = await world.take(DEAD_LETTERS)
+    await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    (letter,) = await harness.take(DEAD_LETTERS)
     assert letter.body == exact
     assert names in str(letter.headers["x-returpost-error"])
     assert letter.headers["x-returpost-queue"] == "ingest.delivery-result"
     assert letter.headers["x-returpost-routing-key"] == KEY
 
 
-async def test_a_clock_that_is_a_little_ahead_is_forgiven(world: World, ingest: Running) -> None:
-    await hand_in(world, [cloud(1, time=soon(minutes=10)), cloud(2, time=soon(minutes=20))])
-    (told,) = await heard(world, RECORDED, 1)
+async def test_a_clock_that_is_a_little_ahead_is_forgiven(harness: Harness, ingest: RunningService) -> None:
+    await hand_in(harness, [cloud(1, time=soon(minutes=10)), cloud(2, time=soon(minutes=20))])
+    (told,) = await receive_events(harness, RECORDED, 1)
     assert told["data"]["address"] == "u1@example.com"
-    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 1)
 
 
-async def test_a_trace_is_carried_on(world: World, ingest: Running) -> None:
+async def test_a_trace_is_carried_on(harness: Harness, ingest: RunningService) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
-    await hand_in(world, cloud(1, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}))
+    await hand_in(harness, cloud(1, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}))
     for queue in (RECORDED, BOUNCED):
-        (told,) = await heard(world, queue, 1)
+        (told,) = await receive_events(harness, queue, 1)
         assert told["traceparent"].split("-")[1] == trace
 
 
-async def test_health_and_metrics(world: World, ingest: Running) -> None:
-    await hand_in(world, [cloud(1), cloud(2)])
-    await heard(world, RECORDED, 2)
+async def test_health_and_metrics(harness: Harness, ingest: RunningService) -> None:
+    await hand_in(harness, [cloud(1), cloud(2)])
+    await receive_events(harness, RECORDED, 2)
     health = await ingest.http.get("/health/ready")
     assert health.status_code == 200
     assert health.json()["ok"] is True

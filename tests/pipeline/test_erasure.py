@@ -19,9 +19,9 @@ from returpost.contracts.routing import SERVICES
 from shared.database.compressed_search import says
 from shared.database.residual_search import forms
 from shared.http.auth import ALL_TENANTS, SCOPES, issue
-from tests.actions.operations_api import done, ticked
+from tests.actions.operations_api import run_operation, selected
 from tests.blocklist.outbound.receiver import receiving
-from tests.harness import TENANT, TOKEN_KEY, Running, World, eventually
+from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -50,18 +50,18 @@ Diagnostic-Code: smtp; 550 5.1.1 <{KEY}> User unknown
 
 
 @pytest.fixture
-async def services(world: World) -> AsyncIterator[dict[str, Running]]:
+async def services(harness: Harness) -> AsyncIterator[dict[str, RunningService]]:
     async with AsyncExitStack() as stack:
         running = {}
         for name in SERVICES:
             module = import_module(f"services.{name}.app")
             kind = import_module(f"services.{name}.settings").Settings
             own = {"webhook_networks": ("127.0.0.0/8",), "webhook_plain_http": True} if name == "blocklist" else {}
-            running[name] = await stack.enter_async_context(world.running(module.create, kind, name, **own))
+            running[name] = await stack.enter_async_context(harness.running(module.create, kind, name, **own))
         yield running
 
 
-async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[str, dict[str, int]]:
+async def in_tables(services: dict[str, RunningService], address: str = ANN) -> dict[str, dict[str, int]]:
     """Return the columns of each service that say the address, and in how many rows."""
     found = {}
     bearer = issue(TOKEN_KEY, name="test", tenant=ALL_TENANTS, scopes=SCOPES, lifetime=timedelta(hours=1))
@@ -75,12 +75,12 @@ async def in_tables(services: dict[str, Running], address: str = ANN) -> dict[st
     return found
 
 
-async def in_broker(world: World, address: str = ANN) -> dict[str, Said]:
-    said = await search(world.amqp_url, TENANT, forms(address), ["default"])
+async def in_broker(harness: Harness, address: str = ANN) -> dict[str, Said]:
+    said = await search(harness.amqp_url, TENANT, forms(address), ["default"])
     return {one.place: one for one in said if one.messages}
 
 
-async def everywhere(services: dict[str, Running], hook: str) -> None:
+async def everywhere(services: dict[str, RunningService], hook: str) -> None:
     """Have the address in every service: sent, returned, blocked, lifted, corrected, imported, listed, exported."""
     ingest, blocklist, actions = (services[name].http for name in ("ingest", "blocklist", "actions"))
     (await blocklist.post("/v1/webhooks", json={"name": "crm", "url": hook})).raise_for_status()
@@ -110,28 +110,30 @@ async def everywhere(services: dict[str, Running], hook: str) -> None:
         lambda: blocklist.get(f"/v1/blocks/imports/{answer.json()['id']}"),
         lambda seen: seen.json()["state"] == "finished",
     )
-    await done(services["actions"], "copy_to_selection", ticked(KEY), name="s1")
+    await run_operation(services["actions"], "copy_to_selection", selected(KEY), name="s1")
     for format_ in ("csv", "xlsx"):
-        await done(services["actions"], "export", ticked(KEY), format=format_)
+        await run_operation(services["actions"], "export", selected(KEY), format=format_)
 
 
-async def blocked(services: dict[str, Running]) -> bool:
+async def blocked(services: dict[str, RunningService]) -> bool:
     answer = await services["actions"].http.get("/v1/views/blocked", params={"limit": 5})
     return KEY in answer.text
 
 
-async def test_what_is_left_of_an_erased_address_is_known(world: World, services: dict[str, Running]) -> None:
+async def test_what_is_left_of_an_erased_address_is_known(
+    harness: Harness, services: dict[str, RunningService]
+) -> None:
     async with receiving() as receiver:
         await everywhere(services, f"{receiver.url}/hook")
         before = await in_tables(services)
         assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions")), before
         assert before["actions"]["operation_files.bytes"] == 2
-        assert set(await in_broker(world)) >= set(STREAMS) - {"returpost.changes", "returpost.revocations"}
+        assert set(await in_broker(harness)) >= set(STREAMS) - {"returpost.changes", "returpost.revocations"}
 
         (await services["blocklist"].http.post("/v1/addresses/erase", json={"addresses": [ANN]})).raise_for_status()
         left = await eventually(lambda: in_tables(services), lambda seen: not any(seen.values()))
         assert set(left) == set(SERVICES)
-        await eventually(lambda: in_broker(world), lambda seen: set(seen) <= set(STREAMS))
+        await eventually(lambda: in_broker(harness), lambda seen: set(seen) <= set(STREAMS))
         assert receiver.posted
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.replay.app import create
 from services.replay.settings import Settings
 from shared.http.auth import SCOPES
-from tests.harness import Running, World
+from tests.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -41,26 +41,26 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None, int]] = [
 
 
 @pytest.fixture
-async def replay(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "replay") as running:
+async def replay(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "replay") as running:
         yield running
 
 
-async def test_every_route_wants_a_token_with_the_right_to_operate(world: World, replay: Running) -> None:
+async def test_every_route_wants_a_token_with_the_right_to_operate(harness: Harness, replay: RunningService) -> None:
     others = tuple(scope for scope in SCOPES if scope != "operate")
     for method, path, body, _ in ROUTES:
         for header, status in (
             ("", 401),
             ("Bearer x.y.z", 401),
-            (f"Bearer {world.token(tenant='*', scopes=others)}", 403),
+            (f"Bearer {harness.token(tenant='*', scopes=others)}", 403),
         ):
             answer = await replay.http.request(method, path, json=body, headers={"Authorization": header})
             assert answer.status_code == status, (path, answer.text)
-        one_tenant = {"Authorization": f"Bearer {world.token(scopes=('operate',))}"}
+        one_tenant = {"Authorization": f"Bearer {harness.token(scopes=('operate',))}"}
         answer = await replay.http.request(method, path, json=body, headers=one_tenant)
         assert answer.status_code == 403, "dead letters may belong to anybody"
-    assert await world.fetch("replay", "SELECT FROM jobs") == []
-    operator = {"Authorization": f"Bearer {world.token(tenant='*', scopes=('operate',))}"}
+    assert await harness.fetch("replay", "SELECT FROM jobs") == []
+    operator = {"Authorization": f"Bearer {harness.token(tenant='*', scopes=('operate',))}"}
     for method, path, body, status in ROUTES:
         answer = await replay.http.request(method, path, json=body, headers=operator)
         assert answer.status_code == status, (path, answer.text)
@@ -96,12 +96,12 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_field_is_named(world: World, replay: Running) -> None:
+async def test_a_wrong_field_is_named(harness: Harness, replay: RunningService) -> None:
     for method, path, what, field in BAD:
         answer = await replay.http.request(method, path, **what)
         assert answer.status_code == 422, (path, what, answer.text)
         assert answer.json()["errors"][0]["field"].startswith(field), (path, what, answer.text)
-    assert await world.fetch("replay", "SELECT FROM jobs") == []
+    assert await harness.fetch("replay", "SELECT FROM jobs") == []
 
 
 def test_the_document_names_the_queue() -> None:

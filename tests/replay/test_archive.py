@@ -17,7 +17,7 @@ from services.replay import archive, jobs
 from services.replay.app import create
 from services.replay.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -27,8 +27,8 @@ TYPE = DeliveryRecorded.TYPE
 
 
 @pytest.fixture
-async def replay(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "replay") as running:
+async def replay(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "replay") as running:
         yield running
 
 
@@ -42,16 +42,16 @@ def recorded(n: int, minute: int, result: str = "delivered", tenant: str = TENAN
     return made(DeliveryRecorded.model_validate(values), n, minute, tenant)
 
 
-async def publish(world: World, *events: Event[Any]) -> None:
+async def publish(harness: Harness, *events: Event[Any]) -> None:
     for one in events:
-        await world.send(one, detail=getattr(one.data, "result", None))
+        await harness.send(one, detail=getattr(one.data, "result", None))
 
 
-async def emptied(world: World, number: int) -> None:
+async def emptied(harness: Harness, number: int) -> None:
     """Wait until the queues have had their own copies, and take those."""
-    await eventually(lambda: world.depth(QUEUES[0]), lambda depth: depth == number)
+    await eventually(lambda: harness.depth(QUEUES[0]), lambda depth: depth == number)
     for queue in QUEUES:
-        await world.take(queue)
+        await harness.take(queue)
 
 
 def selection(since: int = 0, until: int = 60, **changes: Any) -> dict[str, Any]:
@@ -59,51 +59,51 @@ def selection(since: int = 0, until: int = 60, **changes: Any) -> dict[str, Any]
     return {"type": TYPE, "into": QUEUES[0], **times, **changes}
 
 
-async def start(replay: Running, chosen: dict[str, Any], rate: int = 0, **query: Any) -> str:
+async def start(replay: RunningService, chosen: dict[str, Any], rate: int = 0, **query: Any) -> str:
     body = {"selection": chosen, "rate": rate}
     answer = await replay.http.post("/v1/archive/replay", json=body, params=query)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job"])
 
 
-async def job(replay: Running, identity: str) -> dict[str, Any]:
+async def job(replay: RunningService, identity: str) -> dict[str, Any]:
     found: dict[str, Any] = (await replay.http.get(f"/v1/jobs/{identity}")).json()
     return found
 
 
-async def until(replay: Running, identity: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+async def until(replay: RunningService, identity: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     return await eventually(lambda: job(replay, identity), accept)
 
 
-async def ended(replay: Running, identity: str) -> dict[str, Any]:
+async def ended(replay: RunningService, identity: str) -> dict[str, Any]:
     return await until(replay, identity, lambda seen: seen["state"] != "running")
 
 
 async def test_a_plan_counts_and_a_replay_sends_by_type_time_and_tenant_into_one_queue(
-    world: World, replay: Running
+    harness: Harness, replay: RunningService
 ) -> None:
     wanted = [recorded(n, n) for n in range(5, 10)]
     others = [recorded(1, 4), recorded(2, 10), recorded(3, 7, tenant="other")]
     change = SettingsChanged(name="accepted_bounces", old="5", new="6", time=START, by="ann")
-    await publish(world, *others, *wanted[::-1], made(change, 1, 6, TENANT))
-    await world.publish(EVENTS, f"delivery.recorded.{TENANT}.sent", b"no JSON")
-    await emptied(world, 9)
+    await publish(harness, *others, *wanted[::-1], made(change, 1, 6, TENANT))
+    await harness.publish(EVENTS, f"delivery.recorded.{TENANT}.sent", b"no JSON")
+    await emptied(harness, 9)
     chosen = selection(5, 10, tenant=TENANT)
     plan = (await replay.http.post("/v1/archive/plan", json={"selection": chosen})).json()
     times = [datetime.fromisoformat(plan[name]) - START for name in ("oldest", "newest")]
     assert times == [timedelta(minutes=5), timedelta(minutes=9)]
     assert (plan["events"], plan["messages_read"], plan["complete"]) == (5, 10, True)
     assert (plan["into"], plan["type"]) == (QUEUES[0], TYPE)
-    assert await world.depth(QUEUES[0]) == 0
+    assert await harness.depth(QUEUES[0]) == 0
 
     done = await ended(replay, await start(replay, chosen, expected=5))
     assert (done["state"], done["total"], done["done"], done["kind"]) == ("finished", 5, 5, "archive")
     assert (done["requested_by"], done["selection"]["into"]) == ("test", QUEUES[0])
-    (message,) = await world.take(QUEUES[0])
+    (message,) = await harness.take(QUEUES[0])
     assert message.exchange == REPLAY
     sent = [Event[DeliveryRecorded].model_validate(one) for one in _values(message.body)]
     assert sorted(sent, key=lambda one: one.id) == sorted(wanted, key=lambda one: one.id)
-    assert [await world.depth(queue) for queue in QUEUES] == [0, 0, 0]
+    assert [await harness.depth(queue) for queue in QUEUES] == [0, 0, 0]
 
 
 def _values(body: bytes) -> list[dict[str, Any]]:
@@ -111,34 +111,34 @@ def _values(body: bytes) -> list[dict[str, Any]]:
     return values
 
 
-async def test_events_without_a_tenant_asked_are_all_tenants(world: World, replay: Running) -> None:
-    await world.send(recorded(1, 1), recorded(2, 2), detail="delivered")
-    await publish(world, recorded(3, 3, tenant="other"))
-    await emptied(world, 2)
+async def test_events_without_a_tenant_asked_are_all_tenants(harness: Harness, replay: RunningService) -> None:
+    await harness.send(recorded(1, 1), recorded(2, 2), detail="delivered")
+    await publish(harness, recorded(3, 3, tenant="other"))
+    await emptied(harness, 2)
     done = await ended(replay, await start(replay, selection()))
     assert done["done"] == 3
-    assert {one["tenant"] for one in await world.take_events(QUEUES[0])} == {TENANT, "other"}
+    assert {one["tenant"] for one in await harness.take_events(QUEUES[0])} == {TENANT, "other"}
 
 
-async def test_a_queue_gets_only_what_its_bindings_take(world: World, replay: Running) -> None:
+async def test_a_queue_gets_only_what_its_bindings_take(harness: Harness, replay: RunningService) -> None:
     """To the classifier each recorded delivery is a success: others would end retries that go on."""
-    await publish(world, *(recorded(n, 1, result) for n, result in enumerate(("sent", "bounced", "delivered"))))
-    await emptied(world, 3)
+    await publish(harness, *(recorded(n, 1, result) for n, result in enumerate(("sent", "bounced", "delivered"))))
+    await emptied(harness, 3)
     done = await ended(replay, await start(replay, selection(into="classifier.delivery-recorded")))
     assert done["done"] == 1
-    (one,) = await world.take_events("classifier.delivery-recorded")
+    (one,) = await harness.take_events("classifier.delivery-recorded")
     assert one["data"]["result"] == "delivered"
 
 
 async def test_many_events_go_in_parts_that_are_told(
-    world: World, replay: Running, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However little a part reads, nothing is left out or sent twice."""
     monkeypatch.setattr(jobs, "PART_SECONDS", 0.0)
     for part in range(3):
-        await world.send(*(recorded(part * 400 + n, 90) for n in range(400)), detail="delivered")
-        await world.send(*(recorded(part * 400 + n, 1) for n in range(400)), detail="delivered")
-    await emptied(world, 6)
+        await harness.send(*(recorded(part * 400 + n, 90) for n in range(400)), detail="delivered")
+        await harness.send(*(recorded(part * 400 + n, 1) for n in range(400)), detail="delivered")
+    await emptied(harness, 6)
     identity = await start(replay, selection(), expected=1_200)
     positions = set()
 
@@ -150,64 +150,66 @@ async def test_many_events_go_in_parts_that_are_told(
     done = await eventually(look, lambda seen: seen["state"] != "running")
     assert (done["state"], done["done"]) == ("finished", 1_200)
     assert len(positions) > 1
-    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    sent = [one["id"] for one in await harness.take_events(QUEUES[0])]
     assert len(sent) == len(set(sent)) == 1_200
 
 
-async def test_a_replay_can_be_slow_and_stopped(world: World, replay: Running) -> None:
-    await publish(world, *(recorded(n, n) for n in range(20)))
-    await emptied(world, 20)
+async def test_a_replay_can_be_slow_and_stopped(harness: Harness, replay: RunningService) -> None:
+    await publish(harness, *(recorded(n, n) for n in range(20)))
+    await emptied(harness, 20)
     identity = await start(replay, selection(), rate=1)
     await until(replay, identity, lambda seen: seen["done"] >= 2)
     assert (await replay.http.post(f"/v1/jobs/{identity}/stop")).status_code == 204
     stopped = await ended(replay, identity)
     assert (stopped["state"], stopped["done"] < 20) == ("stopped", True)
-    assert len(await world.take_events(QUEUES[0])) == stopped["done"]
+    assert len(await harness.take_events(QUEUES[0])) == stopped["done"]
 
 
-async def test_a_replay_goes_on_after_a_restart(world: World) -> None:
-    await publish(world, *(recorded(n, n) for n in range(6)))
-    await emptied(world, 6)
-    async with world.running(create, Settings, "replay") as replay:
+async def test_a_replay_goes_on_after_a_restart(harness: Harness) -> None:
+    await publish(harness, *(recorded(n, n) for n in range(6)))
+    await emptied(harness, 6)
+    async with harness.running(create, Settings, "replay") as replay:
         identity = await start(replay, selection(), rate=2)
         await until(replay, identity, lambda seen: seen["done"] >= 2)
-    async with world.running(create, Settings, "replay") as replay:
+    async with harness.running(create, Settings, "replay") as replay:
         assert (await ended(replay, identity))["done"] == 6
-    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    sent = [one["id"] for one in await harness.take_events(QUEUES[0])]
     assert len(sent) == len(set(sent)) == 6
 
 
-async def test_the_archive_is_read_no_further_than_anything_can_be_late(world: World, replay: Running) -> None:
+async def test_the_archive_is_read_no_further_than_anything_can_be_late(
+    harness: Harness, replay: RunningService
+) -> None:
     """What was made a little later says nothing of what comes after it; what was made days later does."""
     late, far = recorded(2, 70), recorded(3, 60 + 24 * 60 + 1)
-    await publish(world, late, recorded(1, 1), far, recorded(4, 2))
-    await emptied(world, 4)
+    await publish(harness, late, recorded(1, 1), far, recorded(4, 2))
+    await emptied(harness, 4)
     plan = (await replay.http.post("/v1/archive/plan", json={"selection": selection()})).json()
     assert (plan["messages_read"], plan["events"]) == (3, 1)
     assert (await ended(replay, await start(replay, selection())))["done"] == 1
 
 
-async def test_from_the_beginning_of_time(world: World, replay: Running) -> None:
-    await publish(world, recorded(1, 1))
-    await emptied(world, 1)
+async def test_from_the_beginning_of_time(harness: Harness, replay: RunningService) -> None:
+    await publish(harness, recorded(1, 1))
+    await emptied(harness, 1)
     chosen = selection() | {"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"}
     done = await ended(replay, await start(replay, chosen))
     assert (done["state"], done["done"]) == ("finished", 1)
 
 
-async def test_a_queue_that_is_gone_is_told(world: World, replay: Running) -> None:
-    await publish(world, recorded(1, 1))
-    await emptied(world, 1)
-    await world.channel.queue_delete(QUEUES[0])
+async def test_a_queue_that_is_gone_is_told(harness: Harness, replay: RunningService) -> None:
+    await publish(harness, recorded(1, 1))
+    await emptied(harness, 1)
+    await harness.channel.queue_delete(QUEUES[0])
     failed = await ended(replay, await start(replay, selection()))
     assert (failed["state"], failed["done"]) == ("failed", 0)
     assert QUEUES[0] in failed["error"]
 
 
-async def test_an_archive_that_breaks_off_has_not_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_archive_that_breaks_off_has_not_ended(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way to the broker is cut in the middle of reading: a plan says so, and a job goes on when it is mended."""
-    await publish(world, *(recorded(n, n) for n in range(6)))
-    await emptied(world, 6)
+    await publish(harness, *(recorded(n, n) for n in range(6)))
+    await emptied(harness, 6)
     cuts: list[int] = []
 
     @asynccontextmanager
@@ -220,7 +222,7 @@ async def test_an_archive_that_breaks_off_has_not_ended(world: World, monkeypatc
             yield arriving
 
     monkeypatch.setattr(archive, "open_stream", breaking)
-    async with proxy(world.amqp_url) as way, world.running(create, Settings, "replay", amqp_url=way.url) as replay:
+    async with proxy(harness.amqp_url) as way, harness.running(create, Settings, "replay", amqp_url=way.url) as replay:
         answer = await replay.http.post("/v1/archive/plan", json={"selection": selection()})
         assert answer.status_code == 503
         assert "RabbitMQ went away" in answer.text
@@ -231,5 +233,5 @@ async def test_an_archive_that_breaks_off_has_not_ended(world: World, monkeypatc
         await way.mend()
         done = await ended(replay, identity)
     assert (done["state"], done["done"]) == ("finished", 6)
-    sent = [one["id"] for one in await world.take_events(QUEUES[0])]
+    sent = [one["id"] for one in await harness.take_events(QUEUES[0])]
     assert len(sent) == len(set(sent)) == 6

@@ -15,7 +15,7 @@ from services.replay import jobs
 from services.replay.app import create
 from services.replay.settings import Settings
 from shared.messaging.dead_letters import dead_letter
-from tests.harness import Running, World, eventually
+from tests.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -23,26 +23,26 @@ QUEUE = "actions.delivery-recorded"
 
 
 @pytest.fixture
-async def replay(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "replay") as running:
+async def replay(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "replay") as running:
         yield running
 
 
 async def die(
-    world: World, body: bytes, error: str = "broken", *, queue: str = QUEUE, attempts: int = 0, times: int = 1
+    harness: Harness, body: bytes, error: str = "broken", *, queue: str = QUEUE, attempts: int = 0, times: int = 1
 ) -> None:
     """Publish the dead letter that a consumer would, once or as often as a broker may."""
     letter = dead_letter(
         body, queue=queue, exchange="returpost.events", routing_key="delivery.recorded.acme.sent",
         content_type=BATCHED, headers={"x-returpost-attempt": attempts}, error=error,
     )  # fmt: skip
-    target = await world.channel.get_exchange(DEAD, ensure=False)
+    target = await harness.channel.get_exchange(DEAD, ensure=False)
     for _ in range(times):
         message = aio_pika.Message(body, content_type=letter.content_type, headers=dict(letter.headers))
         await target.publish(message, "")
 
 
-async def letters(replay: Running, number: int, **query: Any) -> list[dict[str, Any]]:
+async def letters(replay: RunningService, number: int, **query: Any) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await replay.http.get("/v1/dead-letters", params=query)).json()
         return found
@@ -50,7 +50,7 @@ async def letters(replay: Running, number: int, **query: Any) -> list[dict[str, 
     return await eventually(look, lambda seen: len(seen) == number)
 
 
-async def post(replay: Running, path: str, **selection: Any) -> dict[str, Any]:
+async def post(replay: RunningService, path: str, **selection: Any) -> dict[str, Any]:
     rate = selection.pop("rate", 0)
     answer = await replay.http.post(path, json={"selection": selection, "rate": rate})
     assert answer.status_code in (200, 202), answer.text
@@ -58,7 +58,7 @@ async def post(replay: Running, path: str, **selection: Any) -> dict[str, Any]:
     return found
 
 
-async def done(replay: Running, identity: str, state: str = "finished") -> dict[str, Any]:
+async def done(replay: RunningService, identity: str, state: str = "finished") -> dict[str, Any]:
     async def look() -> dict[str, Any]:
         found: dict[str, Any] = (await replay.http.get(f"/v1/jobs/{identity}")).json()
         return found
@@ -71,9 +71,9 @@ async def done(replay: Running, identity: str, state: str = "finished") -> dict[
 BODIES = [b"", b"\x00a\x00", b"\xff\xfe\xc3(", b"x" * 1_000_000, b'{"id": "1"}', "{æ}".encode(), b'[{"a": 1},\n  {}]']
 
 
-async def test_a_letter_is_kept_with_all_that_is_known_of_it(world: World, replay: Running) -> None:
+async def test_a_letter_is_kept_with_all_that_is_known_of_it(harness: Harness, replay: RunningService) -> None:
     for number, body in enumerate(BODIES):
-        await die(world, body, f"data.{number}: wrong", attempts=number)
+        await die(harness, body, f"data.{number}: wrong", attempts=number)
     rows = await letters(replay, len(BODIES))
     assert {row["attempt"] for row in rows} == set(range(1, len(BODIES) + 1))
     for row in rows:
@@ -92,7 +92,7 @@ async def test_a_letter_is_kept_with_all_that_is_known_of_it(world: World, repla
         assert "body" not in row
 
 
-async def test_what_a_consumer_could_not_read_comes_here(world: World, replay: Running) -> None:
+async def test_what_a_consumer_could_not_read_comes_here(harness: Harness, replay: RunningService) -> None:
     """A failure with an exception carries its stack; that letters of another make is read too."""
     try:
         raise ZeroDivisionError("poison")
@@ -107,7 +107,7 @@ async def test_what_a_consumer_could_not_read_comes_here(world: World, replay: R
             error="bad",
             exception=error,
         )
-    target = await world.channel.get_exchange(DEAD, ensure=False)
+    target = await harness.channel.get_exchange(DEAD, ensure=False)
     await target.publish(aio_pika.Message(letter.body, headers=dict(letter.headers)), "")
     await target.publish(aio_pika.Message(b"from nowhere"), "")
     rows = await letters(replay, 2)
@@ -119,9 +119,9 @@ async def test_what_a_consumer_could_not_read_comes_here(world: World, replay: R
     assert (other["text"], other["attempt"]) == ("from nowhere", 1)
 
 
-async def test_what_the_broker_gives_up_is_kept_and_can_go_back(world: World, replay: Running) -> None:
-    declared = await world.channel.declare_queue("classifier.bounce-received", passive=True)
-    await world.publish("returpost.events", "bounce.received.acme", b"\x00poison", "text/x-own")
+async def test_what_the_broker_gives_up_is_kept_and_can_go_back(harness: Harness, replay: RunningService) -> None:
+    declared = await harness.channel.declare_queue("classifier.bounce-received", passive=True)
+    await harness.publish("returpost.events", "bounce.received.acme", b"\x00poison", "text/x-own")
     message = await eventually(lambda: declared.get(fail=False))
     assert message
     await message.reject(requeue=False)
@@ -130,25 +130,27 @@ async def test_what_the_broker_gives_up_is_kept_and_can_go_back(world: World, re
     assert (row["routing_key"], row["error"]) == ("bounce.received.acme", "RabbitMQ gave it up: rejected")
     job = await post(replay, "/v1/dead-letters/replay", ids=[row["id"]])
     await done(replay, job["job"])
-    (again,) = await world.take("classifier.bounce-received")
+    (again,) = await harness.take("classifier.bounce-received")
     assert (again.body, again.content_type) == (b"\x00poison", "text/x-own")
 
 
-async def test_a_redelivery_is_the_same_letter_and_a_second_failure_another(world: World, replay: Running) -> None:
-    await die(world, b"{", times=3)
-    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 0)
+async def test_a_redelivery_is_the_same_letter_and_a_second_failure_another(
+    harness: Harness, replay: RunningService
+) -> None:
+    await die(harness, b"{", times=3)
+    await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 0)
     (first,) = await letters(replay, 1)
-    await die(world, b"{", attempts=1)
+    await die(harness, b"{", attempts=1)
     rows = await letters(replay, 2)
     assert [row["attempt"] for row in rows] == [2, 1]
     assert rows[1]["id"] == first["id"]
 
 
-async def test_groups_count_what_failed_alike(world: World, replay: Running) -> None:
+async def test_groups_count_what_failed_alike(harness: Harness, replay: RunningService) -> None:
     for n in range(3):
-        await die(world, b"%d" % n, f"data.{n}: wrong")
-    await die(world, b"x", "type: unknown")
-    await die(world, b"y", "type: unknown", queue="blocklist.block-set")
+        await die(harness, b"%d" % n, f"data.{n}: wrong")
+    await die(harness, b"x", "type: unknown")
+    await die(harness, b"y", "type: unknown", queue="blocklist.block-set")
     await letters(replay, 5)
     groups = (await replay.http.get("/v1/dead-letters/groups")).json()
     assert sorted((row["queue"], row["count"]) for row in groups) == [
@@ -165,10 +167,10 @@ async def test_groups_count_what_failed_alike(world: World, replay: Running) -> 
     await letters(replay, 0, state="discarded")
 
 
-async def test_a_plan_does_nothing_and_the_job_does_what_it_said(world: World, replay: Running) -> None:
-    await die(world, b'{"n": 1}', attempts=4)
-    await die(world, b'{"n": 2}', queue="blocklist.block-set")
-    await die(world, b'{"n": 3}', queue="")
+async def test_a_plan_does_nothing_and_the_job_does_what_it_said(harness: Harness, replay: RunningService) -> None:
+    await die(harness, b'{"n": 1}', attempts=4)
+    await die(harness, b'{"n": 2}', queue="blocklist.block-set")
+    await die(harness, b'{"n": 3}', queue="")
     await letters(replay, 3)
     plan = await post(replay, "/v1/dead-letters/plan", all=True)
     assert (plan["action"], plan["letters"], plan["without_queue"]) == ("replay", 2, 1)
@@ -180,10 +182,10 @@ async def test_a_plan_does_nothing_and_the_job_does_what_it_said(world: World, r
     assert (ended["total"], ended["done"], ended["requested_by"], ended["kind"]) == (2, 2, "test", "replay")
     assert ended["selection"]["all"] is True
     assert ended["ended_at"]
-    (message,) = await world.take(QUEUE)
+    (message,) = await harness.take(QUEUE)
     assert (message.body, message.content_type, message.exchange) == (b'{"n": 1}', BATCHED, REPLAY)
     assert message.headers["x-returpost-attempt"] == 5
-    (other,) = await world.take("blocklist.block-set")
+    (other,) = await harness.take("blocklist.block-set")
     assert (other.body, other.headers["x-returpost-attempt"]) == (b'{"n": 2}', 1)
     replayed = await letters(replay, 2, state="replayed")
     assert {row["changed_by"] for row in replayed} == {"test"}
@@ -193,9 +195,9 @@ async def test_a_plan_does_nothing_and_the_job_does_what_it_said(world: World, r
     assert (await done(replay, again["job"]))["done"] == 0
 
 
-async def test_discard_and_restore(world: World, replay: Running) -> None:
+async def test_discard_and_restore(harness: Harness, replay: RunningService) -> None:
     for n in range(3):
-        await die(world, b"%d" % n, queue=QUEUE if n else "")
+        await die(harness, b"%d" % n, queue=QUEUE if n else "")
     rows = await letters(replay, 3)
     plan = await replay.http.post(
         "/v1/dead-letters/plan", params={"action": "discard"}, json={"selection": {"queue": QUEUE}}
@@ -203,7 +205,7 @@ async def test_discard_and_restore(world: World, replay: Running) -> None:
     assert (plan.json()["letters"], plan.json()["without_queue"]) == (2, 0)
     await done(replay, (await post(replay, "/v1/dead-letters/discard", all=True))["job"])
     await letters(replay, 3, state="discarded")
-    assert await world.depth(QUEUE) == 0
+    assert await harness.depth(QUEUE) == 0
     job = await post(replay, "/v1/dead-letters/restore", ids=[rows[0]["id"]])
     assert (await done(replay, job["job"]))["done"] == 1
     assert (await letters(replay, 1))[0]["id"] == rows[0]["id"]
@@ -212,40 +214,40 @@ async def test_discard_and_restore(world: World, replay: Running) -> None:
 
 
 async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(
-    world: World, replay: Running, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In parts of one: what cannot be sent must not be taken again and again."""
     monkeypatch.setattr(jobs, "PART", 1)
-    await die(world, b"1", queue="sender.gone.retry-requested")
-    await die(world, b"2")
+    await die(harness, b"1", queue="sender.gone.retry-requested")
+    await die(harness, b"2")
     await letters(replay, 2)
     job = await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"], "failed")
     assert job["done"] == 1
     assert "no such queue: sender.gone.retry-requested" in job["error"]
     (row,) = await letters(replay, 1)
     assert (row["queue"], row["attempt"]) == ("sender.gone.retry-requested", 1)
-    assert await world.depth(QUEUE) == 1
+    assert await harness.depth(QUEUE) == 1
 
-    queue = await world.channel.declare_queue(
+    queue = await harness.channel.declare_queue(
         "sender.gone.retry-requested", durable=True, arguments={"x-queue-type": "quorum"}
     )
     await queue.bind(REPLAY, queue.name)
     await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"])
-    assert await world.depth(queue.name) == 1
+    assert await harness.depth(queue.name) == 1
 
 
-async def test_what_fails_again_is_not_taken_by_the_same_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_fails_again_is_not_taken_by_the_same_job(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A consumer that buries all that it gets, in parts of two: else the job would never end."""
     monkeypatch.setattr(jobs, "PART", 2)
-    async with world.running(create, Settings, "replay") as replay:
-        queue = await world.channel.declare_queue(QUEUE, passive=True)
+    async with harness.running(create, Settings, "replay") as replay:
+        queue = await harness.channel.declare_queue(QUEUE, passive=True)
 
         async def bury(message: aio_pika.abc.AbstractIncomingMessage) -> None:
-            await die(world, message.body, attempts=int(str(message.headers["x-returpost-attempt"])))
+            await die(harness, message.body, attempts=int(str(message.headers["x-returpost-attempt"])))
             await message.ack()
 
         for n in range(7):
-            await die(world, b"%d" % n)
+            await die(harness, b"%d" % n)
         await letters(replay, 7)
         await queue.consume(bury)
         job = await post(replay, "/v1/dead-letters/replay", queue=QUEUE)
@@ -254,40 +256,42 @@ async def test_what_fails_again_is_not_taken_by_the_same_job(world: World, monke
         assert {row["attempt"] for row in rows} == {2}
 
 
-async def test_a_job_goes_no_faster_than_asked_and_can_be_stopped(world: World, replay: Running) -> None:
+async def test_a_job_goes_no_faster_than_asked_and_can_be_stopped(harness: Harness, replay: RunningService) -> None:
     for n in range(30):
-        await die(world, b"%d" % n)
+        await die(harness, b"%d" % n)
     await letters(replay, 30)
     started = datetime.now(UTC)
     job = await post(replay, "/v1/dead-letters/replay", all=True, rate=5)
-    await eventually(lambda: world.depth(QUEUE), lambda depth: depth >= 10)
+    await eventually(lambda: harness.depth(QUEUE), lambda depth: depth >= 10)
     assert datetime.now(UTC) - started > timedelta(seconds=0.9)
     assert (await replay.http.post(f"/v1/jobs/{job['job']}/stop")).status_code == 204
     stopped = await done(replay, job["job"], "stopped")
     assert 10 <= stopped["done"] < 30
-    assert await world.depth(QUEUE) == stopped["done"]
+    assert await harness.depth(QUEUE) == stopped["done"]
     await letters(replay, 30 - stopped["done"])
     assert (await replay.http.post(f"/v1/jobs/{job['job']}/stop")).status_code == 204
     assert (await done(replay, job["job"], "stopped"))["ended_at"] == stopped["ended_at"]
 
 
-async def test_a_job_goes_on_after_a_restart(world: World) -> None:
-    async with world.running(create, Settings, "replay") as replay:
+async def test_a_job_goes_on_after_a_restart(harness: Harness) -> None:
+    async with harness.running(create, Settings, "replay") as replay:
         for n in range(20):
-            await die(world, b"%d" % n)
+            await die(harness, b"%d" % n)
         await letters(replay, 20)
         job = await post(replay, "/v1/dead-letters/replay", all=True, rate=10)
-        await eventually(lambda: world.depth(QUEUE), lambda depth: depth >= 10)
-    async with world.running(create, Settings, "replay") as replay:
+        await eventually(lambda: harness.depth(QUEUE), lambda depth: depth >= 10)
+    async with harness.running(create, Settings, "replay") as replay:
         assert (await done(replay, job["job"]))["done"] == 20
     # What was published, and not yet noted when the service stopped, comes once more: its id tells.
-    assert {int(message.body) for message in await world.take(QUEUE)} == set(range(20))
+    assert {int(message.body) for message in await harness.take(QUEUE)} == set(range(20))
 
 
-async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(world: World, replay: Running) -> None:
-    await die(world, b"1")
+async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(
+    harness: Harness, replay: RunningService
+) -> None:
+    await die(harness, b"1")
     await letters(replay, 1)
-    await world.fetch(
+    await harness.fetch(
         "replay",
         "INSERT INTO jobs (id, kind, selection, requested_by, requested_at, rate, total)"
         " VALUES ($1, 'replay', '{\"nonsense\": 1}', 'ann', now() - interval '1 day', 0, 1)",
@@ -298,14 +302,14 @@ async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(world: Wo
     assert (await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"]))["done"] == 1
 
 
-async def test_letters_are_kept_for_a_set_time(world: World, replay: Running) -> None:
+async def test_letters_are_kept_for_a_set_time(harness: Harness, replay: RunningService) -> None:
     for n in range(3):
-        await die(world, b"%d" % n)
+        await die(harness, b"%d" % n)
     rows = await letters(replay, 3)
-    await world.fetch(
+    await harness.fetch(
         "replay", "UPDATE dead_letters SET kept_at = now() - interval '61 days' WHERE id = $1", rows[0]["id"]
     )
-    await world.fetch("replay", "UPDATE dead_letters SET failed_at = '1980-01-01' WHERE id = $1", rows[1]["id"])
-    async with world.running(create, Settings, "replay") as other:
+    await harness.fetch("replay", "UPDATE dead_letters SET failed_at = '1980-01-01' WHERE id = $1", rows[1]["id"])
+    async with harness.running(create, Settings, "replay") as other:
         left = await letters(other, 2)
     assert rows[0]["id"] not in {row["id"] for row in left}

@@ -16,7 +16,7 @@ from returpost.errors import InvalidMessage
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 from shared.settings import ServiceSettings
-from tests.harness import TENANT, World, eventually
+from tests.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -77,52 +77,52 @@ class Probe:
 
 
 @pytest.fixture
-async def probe(world: World) -> Probe:
-    await world.fetch("classifier", "CREATE TABLE probe (id text PRIMARY KEY)")
-    await world.fetch("classifier", "GRANT ALL ON probe TO returpost_classifier")
+async def probe(harness: Harness) -> Probe:
+    await harness.fetch("classifier", "CREATE TABLE probe (id text PRIMARY KEY)")
+    await harness.fetch("classifier", "GRANT ALL ON probe TO returpost_classifier")
     return Probe()
 
 
-async def counted(world: World) -> int:
-    rows = await world.fetch("classifier", "SELECT count(*) FROM probe")
+async def counted(harness: Harness) -> int:
+    rows = await harness.fetch("classifier", "SELECT count(*) FROM probe")
     return int(rows[0]["count"])
 
 
-async def test_an_event_alone_goes_through_at_once(world: World, probe: Probe) -> None:
-    async with world.running(probe.create, ServiceSettings, "classifier"):
-        await world.send(recorded(1), detail="delivered")
-        await eventually(lambda: world.depth("ingest.delivery-result"))
-    assert await counted(world) == 1
+async def test_an_event_alone_goes_through_at_once(harness: Harness, probe: Probe) -> None:
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
+        await harness.send(recorded(1), detail="delivered")
+        await eventually(lambda: harness.depth("ingest.delivery-result"))
+    assert await counted(harness) == 1
     assert probe.batches == [1]
 
 
-async def test_what_gathers_is_one_batch(world: World, probe: Probe) -> None:
+async def test_what_gathers_is_one_batch(harness: Harness, probe: Probe) -> None:
     probe.gate.clear()
-    async with world.running(probe.create, ServiceSettings, "classifier") as running:
+    async with harness.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
-        await world.send(recorded(0), detail="delivered")
+        await harness.send(recorded(0), detail="delivered")
         await eventually(lambda: asyncio.sleep(0, probe.begun), lambda begun: begun == 1)
-        await asyncio.gather(*(world.send(recorded(n), detail="delivered") for n in range(1, 8)))
+        await asyncio.gather(*(harness.send(recorded(n), detail="delivered") for n in range(1, 8)))
         # A queue is empty as soon as RabbitMQ has sent all, which need not be here yet.
         await eventually(lambda: asyncio.sleep(0, subscriber.consumer._arrivals.qsize()), lambda here: here == 7)
         probe.gate.set()
-        await eventually(lambda: counted(world), lambda count: count == 8)
+        await eventually(lambda: counted(harness), lambda count: count == 8)
     assert probe.batches == [1, 7]
 
 
-async def test_repeats_have_no_effect(world: World, probe: Probe) -> None:
-    async with world.running(probe.create, ServiceSettings, "classifier"):
+async def test_repeats_have_no_effect(harness: Harness, probe: Probe) -> None:
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
         for _ in range(46):
-            await world.send(*[recorded(n) for n in range(3)], detail="delivered")
-        await world.send(recorded(3), detail="delivered")  # the last in the queue: all before it are done by then
-        await eventually(lambda: counted(world), lambda count: count == 4)
-    assert await counted(world) == 4
-    followers = await world.take_events("ingest.delivery-result")
+            await harness.send(*[recorded(n) for n in range(3)], detail="delivered")
+        await harness.send(recorded(3), detail="delivered")  # the last in the queue: all before it are done by then
+        await eventually(lambda: counted(harness), lambda count: count == 4)
+    assert await counted(harness) == 4
+    followers = await harness.take_events("ingest.delivery-result")
     assert len({value["id"] for value in followers}) == len(followers) == 4
 
 
 @pytest.mark.parametrize("mailing", ["refused", "never", "m-1"])
-async def test_a_poison_event_in_a_batch_of_500(world: World, probe: Probe, mailing: str) -> None:
+async def test_a_poison_event_in_a_batch_of_500(harness: Harness, probe: Probe, mailing: str) -> None:
     bad = recorded(250, mailing=mailing)
     if mailing == "m-1":
         probe.poison.add("u250@example.com")
@@ -131,11 +131,11 @@ async def test_a_poison_event_in_a_batch_of_500(world: World, probe: Probe, mail
     body, _ = encode(events)
     exact = json.dumps(json.loads(encode([bad])[0]) | {"own-field": "kept"}, indent=1).encode()
     body = body.replace(encode([bad])[0], exact)
-    async with world.running(probe.create, ServiceSettings, "classifier"):
-        await world.publish(EVENTS, KEY, body)
-        await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
-        await eventually(lambda: counted(world), lambda count: count >= 499)
-    (letter,) = await world.take(DEAD_LETTERS)
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
+        await harness.publish(EVENTS, KEY, body)
+        await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 1)
+        await eventually(lambda: counted(harness), lambda count: count >= 499)
+    (letter,) = await harness.take(DEAD_LETTERS)
     assert letter.body == exact
     assert letter.headers["x-returpost-queue"] == QUEUE
     assert letter.headers["x-returpost-routing-key"] == KEY
@@ -161,24 +161,24 @@ async def test_a_poison_event_in_a_batch_of_500(world: World, probe: Probe, mail
     ids=["broken", "empty", "nul", "trailing", "schema", "20MB", "type", "tenant", "nul-escape", "version", "year-1"],
 )
 async def test_bad_messages_are_kept_and_the_rest_goes_on(
-    world: World, probe: Probe, body: bytes, error: str | None
+    harness: Harness, probe: Probe, body: bytes, error: str | None
 ) -> None:
-    async with world.running(probe.create, ServiceSettings, "classifier"):
-        await world.publish(EVENTS, KEY, body)
-        await world.send(recorded(2), detail="delivered")
-        await eventually(lambda: counted(world), lambda count: count == 1)
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
+        await harness.publish(EVENTS, KEY, body)
+        await harness.send(recorded(2), detail="delivered")
+        await eventually(lambda: counted(harness), lambda count: count == 1)
         if error is None:
             return
-        await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
-    (letter,) = await world.take(DEAD_LETTERS)
+        await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    (letter,) = await harness.take(DEAD_LETTERS)
     assert letter.body == body
     assert error in str(letter.headers["x-returpost-error"])
 
 
 async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
-    world: World, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world.running(probe.create, ServiceSettings, "classifier") as running:
+    async with harness.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
         kind: Any = type(subscriber._queue_obj)
         cancel = kind.cancel
@@ -189,52 +189,52 @@ async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
             return await cancel(queue, tag, **options)
 
         monkeypatch.setattr(kind, "cancel", looked_at)
-        await world.send(recorded(1), detail="delivered")
+        await harness.send(recorded(1), detail="delivered")
         await eventually(lambda: asyncio.sleep(0, bool(seen)))
         monkeypatch.undo()
         assert seen == [True]
-        await world.send(recorded(2), detail="delivered")
-        await eventually(lambda: counted(world), lambda count: count == 2)
+        await harness.send(recorded(2), detail="delivered")
+        await eventually(lambda: counted(harness), lambda count: count == 2)
 
 
-async def test_the_database_away_holds_the_queue_and_loses_nothing(world: World, probe: Probe) -> None:
-    async with world.running(probe.create, ServiceSettings, "classifier") as running:
-        await world.fetch("classifier", "ALTER TABLE probe RENAME TO away")
-        await world.send(*[recorded(n) for n in range(10)], detail="delivered")
+async def test_the_database_away_holds_the_queue_and_loses_nothing(harness: Harness, probe: Probe) -> None:
+    async with harness.running(probe.create, ServiceSettings, "classifier") as running:
+        await harness.fetch("classifier", "ALTER TABLE probe RENAME TO away")
+        await harness.send(*[recorded(n) for n in range(10)], detail="delivered")
         held = await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 503)
         assert held.json()["consumers"][QUEUE]["paused_seconds"] is not None
-        await world.fetch("classifier", "ALTER TABLE away RENAME TO probe")
-        await eventually(lambda: counted(world), lambda count: count == 10)
+        await harness.fetch("classifier", "ALTER TABLE away RENAME TO probe")
+        await eventually(lambda: counted(harness), lambda count: count == 10)
         await eventually(lambda: running.http.get("/health/ready"), lambda answer: answer.status_code == 200)
-    assert await world.depth(DEAD_LETTERS) == 0
+    assert await harness.depth(DEAD_LETTERS) == 0
 
 
-async def test_the_outbox_of_a_dead_predecessor_is_published(world: World, probe: Probe) -> None:
+async def test_the_outbox_of_a_dead_predecessor_is_published(harness: Harness, probe: Probe) -> None:
     body, content_type = encode([recorded(1)])
-    await world.fetch(
+    await harness.fetch(
         "classifier",
         "INSERT INTO outbox (exchange, routing_key, body, content_type, written_at)"
         " VALUES ($1, $2, $3, $4, now() - interval '1 minute')",
         COMMANDS, f"delivery.result.{TENANT}.news", body, content_type,
     )  # fmt: skip
-    async with world.running(probe.create, ServiceSettings, "classifier"):
-        await eventually(lambda: world.depth("ingest.delivery-result"), lambda depth: depth == 1)
-        await eventually(lambda: world.fetch("classifier", "SELECT FROM outbox"), lambda rows: not rows)
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
+        await eventually(lambda: harness.depth("ingest.delivery-result"), lambda depth: depth == 1)
+        await eventually(lambda: harness.fetch("classifier", "SELECT FROM outbox"), lambda rows: not rows)
 
 
-async def test_a_stop_finishes_the_batch_in_hand(world: World, probe: Probe) -> None:
+async def test_a_stop_finishes_the_batch_in_hand(harness: Harness, probe: Probe) -> None:
     probe.gate.clear()
-    async with world.running(probe.create, ServiceSettings, "classifier"):
-        await world.send(*[recorded(n) for n in range(10)], detail="delivered")
+    async with harness.running(probe.create, ServiceSettings, "classifier"):
+        await harness.send(*[recorded(n) for n in range(10)], detail="delivered")
         await eventually(lambda: asyncio.sleep(0, probe.begun), lambda begun: begun == 1)
         asyncio.get_running_loop().call_later(0.2, probe.gate.set)
-    assert await counted(world) == 10
-    assert await world.depth(QUEUE) == 0
-    assert len(await world.take_events("ingest.delivery-result")) == 10
+    assert await counted(harness) == 10
+    assert await harness.depth(QUEUE) == 0
+    assert len(await harness.take_events("ingest.delivery-result")) == 10
 
 
-async def test_a_service_may_read_and_write_its_own_tables_alone(world: World) -> None:
-    connection = await asyncpg.connect(world.database_urls["classifier"])
+async def test_a_service_may_read_and_write_its_own_tables_alone(harness: Harness) -> None:
+    connection = await asyncpg.connect(harness.database_urls["classifier"])
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("SELECT * FROM blocklist.outbox")

@@ -13,7 +13,7 @@ from services.blocklist.outbound import schedule, signing
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound.receiver import Posted, Receiver, never, receiving
 from tests.blocklist.process import killed
-from tests.harness import TENANT, Running, World, eventually
+from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -32,14 +32,14 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def running(world: World, **settings: Any) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "blocklist", **(QUICK | settings)) as blocklist:
+async def running(harness: Harness, **settings: Any) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist", **(QUICK | settings)) as blocklist:
         yield blocklist
 
 
 @pytest.fixture
-async def blocklist(world: World) -> AsyncIterator[Running]:
-    async with running(world) as found:
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with running(harness) as found:
         yield found
 
 
@@ -49,18 +49,18 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield found
 
 
-async def ask(blocklist: Running, method: str, path: str = "", status: int = 200, **json: Any) -> Any:
+async def ask(blocklist: RunningService, method: str, path: str = "", status: int = 200, **json: Any) -> Any:
     answer = await blocklist.http.request(method, f"/v1/webhooks{path}", json=json or None)
     assert answer.status_code == status, answer.text
     return answer.json() if answer.content else None
 
 
-async def add(blocklist: Running, receiver: Receiver, name: str = "crm", **more: Any) -> str:
+async def add(blocklist: RunningService, receiver: Receiver, name: str = "crm", **more: Any) -> str:
     made = await ask(blocklist, "POST", "", 201, name=name, url=f"{receiver.url}/hook", **more)
     return str(made["secret"])
 
 
-async def block(blocklist: Running, *addresses: str) -> None:
+async def block(blocklist: RunningService, *addresses: str) -> None:
     (await blocklist.http.post("/v1/blocks", json={"addresses": addresses})).raise_for_status()
 
 
@@ -72,7 +72,7 @@ async def until(receiver: Receiver, *addresses: str) -> None:
     assert receiver.addresses == list(addresses)
 
 
-async def delivered(blocklist: Running, number: int) -> list[dict[str, Any]]:
+async def delivered(blocklist: RunningService, number: int) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await ask(blocklist, "GET", "/crm/deliveries?state=delivered"))["deliveries"]
         return found
@@ -86,11 +86,11 @@ def signs(secret: str, one: Posted) -> bool:
 
 
 async def test_what_happens_to_blocks_is_posted_in_order_to_its_tenant_alone(
-    world: World, blocklist: Running, receiver: Receiver
+    harness: Harness, blocklist: RunningService, receiver: Receiver
 ) -> None:
     await block(blocklist, "before@example.com")
     secret = await add(blocklist, receiver)
-    other = {"Authorization": f"Bearer {world.token(tenant='other')}"}
+    other = {"Authorization": f"Bearer {harness.token(tenant='other')}"}
     await blocklist.http.post("/v1/blocks", json={"addresses": ["theirs@example.com"]}, headers=other)
     await block(blocklist, "ann@example.com")
     await blocklist.http.post("/v1/blocks/clear", json={"addresses": ["ann@example.com"]})
@@ -101,7 +101,7 @@ async def test_what_happens_to_blocks_is_posted_in_order_to_its_tenant_alone(
     assert secret not in str(await ask(blocklist, "GET", "/crm"))
 
 
-async def test_many_events_travel_together(blocklist: Running, receiver: Receiver) -> None:
+async def test_many_events_travel_together(blocklist: RunningService, receiver: Receiver) -> None:
     await add(blocklist, receiver)
     many = [f"u{n:04}@example.com" for n in range(3_000)]
     await block(blocklist, *many)
@@ -110,7 +110,7 @@ async def test_many_events_travel_together(blocklist: Running, receiver: Receive
 
 
 async def test_what_failed_is_posted_again_under_its_id_and_in_its_order(
-    blocklist: Running, receiver: Receiver
+    blocklist: RunningService, receiver: Receiver
 ) -> None:
     receiver.answers = [500, 503]
     await add(blocklist, receiver)
@@ -126,7 +126,9 @@ async def test_what_failed_is_posted_again_under_its_id_and_in_its_order(
     assert (detail["attempts"], detail["body"]) == (3, receiver.posted[0].events)
 
 
-async def test_gone_disables_and_enabled_it_goes_on(world: World, blocklist: Running, receiver: Receiver) -> None:
+async def test_gone_disables_and_enabled_it_goes_on(
+    harness: Harness, blocklist: RunningService, receiver: Receiver
+) -> None:
     receiver.answers = [410]
     await add(blocklist, receiver)
     await block(blocklist, "ann@example.com")
@@ -136,7 +138,7 @@ async def test_gone_disables_and_enabled_it_goes_on(world: World, blocklist: Run
 
     await eventually(enabled, lambda seen: not seen)
     assert "410" in (await ask(blocklist, "GET", "/crm"))["disabled_why"]
-    assert "webhook.disabled" in await archived(world)
+    assert "webhook.disabled" in await archived(harness)
     await block(blocklist, "bob@example.com")
     assert len(receiver.posted) == 1
     await ask(blocklist, "PATCH", "/crm", enabled=True)
@@ -144,11 +146,11 @@ async def test_gone_disables_and_enabled_it_goes_on(world: World, blocklist: Run
     assert receiver.posted[0].id == receiver.posted[1].id
 
 
-async def archived(world: World) -> set[str]:
+async def archived(harness: Harness) -> set[str]:
     """Return the nouns and verbs of all events so far."""
     found: set[str] = set()
-    stream = await world.channel.get_queue("returpost.archive", ensure=False)
-    channel = await world.broker.channel()
+    stream = await harness.channel.get_queue("returpost.archive", ensure=False)
+    channel = await harness.broker.channel()
     await channel.set_qos(100)
     stream = await channel.get_queue("returpost.archive", ensure=False)
 
@@ -166,7 +168,7 @@ async def archived(world: World) -> set[str]:
     return found
 
 
-async def test_what_is_never_taken_does_not_hold_up_the_rest(blocklist: Running, receiver: Receiver) -> None:
+async def test_what_is_never_taken_does_not_hold_up_the_rest(blocklist: RunningService, receiver: Receiver) -> None:
     receiver.answers = [500] * 4
     await add(blocklist, receiver)
     await block(blocklist, "ann@example.com")
@@ -183,7 +185,7 @@ async def test_what_is_never_taken_does_not_hold_up_the_rest(blocklist: Running,
 
 
 async def test_after_two_messages_that_failed_for_three_days_it_is_disabled(
-    blocklist: Running, receiver: Receiver
+    blocklist: RunningService, receiver: Receiver
 ) -> None:
     receiver.answers = [500] * 20
     await add(blocklist, receiver)
@@ -199,7 +201,7 @@ async def test_after_two_messages_that_failed_for_three_days_it_is_disabled(
     assert len(receiver.posted) == 8
 
 
-async def test_another_secret_takes_over(blocklist: Running, receiver: Receiver) -> None:
+async def test_another_secret_takes_over(blocklist: RunningService, receiver: Receiver) -> None:
     old = await add(blocklist, receiver)
     new = (await ask(blocklist, "POST", "/crm/rotate", overlap_hours=1))["secret"]
     await block(blocklist, "ann@example.com")
@@ -212,7 +214,7 @@ async def test_another_secret_takes_over(blocklist: Running, receiver: Receiver)
     assert [signs(secret, receiver.posted[1]) for secret in (old, new, last)] == [False, False, True]
 
 
-async def test_one_and_all_since_a_time_are_posted_again(blocklist: Running, receiver: Receiver) -> None:
+async def test_one_and_all_since_a_time_are_posted_again(blocklist: RunningService, receiver: Receiver) -> None:
     await block(blocklist, "early@example.com")
     await add(blocklist, receiver)
     await block(blocklist, "ann@example.com")
@@ -227,41 +229,43 @@ async def test_one_and_all_since_a_time_are_posted_again(blocklist: Running, rec
     await ask(blocklist, "POST", "/crm/deliveries/msg_none/resend", 404)
 
 
-async def test_a_new_one_may_begin_in_the_past(blocklist: Running, receiver: Receiver) -> None:
+async def test_a_new_one_may_begin_in_the_past(blocklist: RunningService, receiver: Receiver) -> None:
     await block(blocklist, "early@example.com")
     await add(blocklist, receiver, **{"from": (datetime.now(UTC) - timedelta(hours=1)).isoformat()})
     await until(receiver, "early@example.com")
 
 
-async def test_killed_between_post_and_note_nothing_is_lost(world: World, receiver: Receiver) -> None:
-    async with running(world, webhook_interval=3600) as first:
+async def test_killed_between_post_and_note_nothing_is_lost(harness: Harness, receiver: Receiver) -> None:
+    async with running(harness, webhook_interval=3600) as first:
         await add(first, receiver)
         receiver.hold = never
-        async with killed(world):
+        async with killed(harness):
             await block(first, "ann@example.com")
             await eventually(receiver.count)
         await block(first, "bob@example.com")
         receiver.hold = None
-        async with killed(world):
+        async with killed(harness):
             await eventually(receiver.count, lambda count: count >= 3)
     assert [[event["data"]["address"][:3] for event in one.events] for one in receiver.posted] == [
         ["ann"], ["ann"], ["bob"]]  # fmt: skip
     assert receiver.posted[0].id == receiver.posted[1].id
 
 
-async def test_two_processes_post_once(world: World, blocklist: Running, receiver: Receiver) -> None:
-    async with running(world):
+async def test_two_processes_post_once(harness: Harness, blocklist: RunningService, receiver: Receiver) -> None:
+    async with running(harness):
         for n in range(5):
             await add(blocklist, receiver, f"crm-{n}")
         await block(blocklist, "ann@example.com")
         await eventually(receiver.count, lambda count: count == 5)
-        held = await world.fetch("blocklist", "SELECT count(DISTINCT held_by) FROM webhooks")
+        held = await harness.fetch("blocklist", "SELECT count(DISTINCT held_by) FROM webhooks")
         assert held[0]["count"] >= 1
         await asyncio.gather(*(blocklist.http.post(f"/v1/webhooks/crm-{n}/test") for n in range(5)))
         assert len(receiver.posted) == 10
 
 
-async def test_what_is_asked_wrongly_is_explained(world: World, blocklist: Running, receiver: Receiver) -> None:
+async def test_what_is_asked_wrongly_is_explained(
+    harness: Harness, blocklist: RunningService, receiver: Receiver
+) -> None:
     for url in ("http://10.0.0.1/", "ftp://crm.example/", "https://no-such-host.invalid/", "https://169.254.169.254/"):
         answer = await blocklist.http.post("/v1/webhooks", json={"name": "crm", "url": url})
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), url
@@ -270,15 +274,15 @@ async def test_what_is_asked_wrongly_is_explained(world: World, blocklist: Runni
     stale = await blocklist.http.patch("/v1/webhooks/crm", json={"enabled": False}, headers={"If-Match": '"7"'})
     assert stale.status_code == 412
     await ask(blocklist, "PATCH", "/crm", enabled=False)
-    assert [tuple(row) for row in await world.fetch("blocklist", DISABLED)] == [("crm", False, "by test")]
+    assert [tuple(row) for row in await harness.fetch("blocklist", DISABLED)] == [("crm", False, "by test")]
     await ask(blocklist, "DELETE", "/crm", 204)
     for method, path in (("GET", "/crm"), ("DELETE", "/crm"), ("POST", "/crm/test"), ("GET", "/crm/deliveries")):
         await ask(blocklist, method, path, 404)
-    marketer = {"Authorization": f"Bearer {world.token(scopes=('read', 'check', 'write'))}"}
+    marketer = {"Authorization": f"Bearer {harness.token(scopes=('read', 'check', 'write'))}"}
     assert (await blocklist.http.get("/v1/webhooks", headers=marketer)).status_code == 403
 
 
-async def test_trying_one_out_tells_what_the_receiver_answered(blocklist: Running, receiver: Receiver) -> None:
+async def test_trying_one_out_tells_what_the_receiver_answered(blocklist: RunningService, receiver: Receiver) -> None:
     secret = await add(blocklist, receiver)
     assert (await ask(blocklist, "POST", "/crm/test"))["good"]
     assert receiver.posted[0].events[0]["type"] == "returpost.webhook.tested.v1"

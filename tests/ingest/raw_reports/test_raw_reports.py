@@ -25,8 +25,8 @@ from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import WebhookSettings
 from shared.database.pool import connect
 from shared.messaging.direct_publisher import DirectPublisher
-from tests.harness import TENANT, Running, World, eventually
-from tests.ingest.probes import BOUNCED, RECORDED, heard
+from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.ingest.probes import BOUNCED, RECORDED, receive_events
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -37,8 +37,8 @@ MESSAGE = {"message-id": "1@example.com"}
 
 
 @pytest.fixture
-async def ingest(world: World) -> AsyncIterator[Running]:
-    async with world.running(create, Settings, "ingest") as running:
+async def ingest(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "ingest") as running:
         yield running
 
 
@@ -50,7 +50,7 @@ def mailgun(kind: str, address: str = "ann@example.com", **more: Any) -> dict[st
     return {"event-data": data | more}
 
 
-async def post(running: Running, *events: dict[str, Any]) -> dict[str, Any]:
+async def post(running: RunningService, *events: dict[str, Any]) -> dict[str, Any]:
     running.service.app.state.webhooks = running.service.app.state.webhooks.__class__(
         WebhookSettings(unsigned_tenants=TENANT)
     )
@@ -59,15 +59,17 @@ async def post(running: Running, *events: dict[str, Any]) -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def reports(world: World) -> int:
-    return int((await world.fetch("ingest", "SELECT count(*) FROM raw_reports"))[0][0])
+async def reports(harness: Harness) -> int:
+    return int((await harness.fetch("ingest", "SELECT count(*) FROM raw_reports"))[0][0])
 
 
-async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(world: World, ingest: Running) -> None:
+async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(
+    harness: Harness, ingest: RunningService
+) -> None:
     said = (await ingest.http.post("/v1/bounce-mails", content=THREE)).json()
-    bounces, results = await heard(world, BOUNCED, 3), await heard(world, RECORDED, 3)
+    bounces, results = await receive_events(harness, BOUNCED, 3), await receive_events(harness, RECORDED, 3)
     verdicts = [ids.derived(bounce["id"], BounceClassified.TYPE) for bounce in bounces]
-    await eventually(lambda: reports(world))
+    await eventually(lambda: reports(harness))
     for id_ in (said["id"], *verdicts, *(one["id"] for one in (*bounces, *results))):
         shown = (await ingest.http.get(f"/v1/raw-messages/{id_}")).json()
         assert (shown["id"], shown["came_by"], shown["outcome"]) == (said["id"], "http", "read")
@@ -87,13 +89,13 @@ async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(worl
 
 
 async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_for_it(
-    world: World, ingest: Running
+    harness: Harness, ingest: RunningService
 ) -> None:
     bounce, unknown = mailgun("failed", severity="permanent"), mailgun("teleported", "cid@example.com")
     events = [mailgun("delivered", "bob@example.com"), bounce, unknown]
     assert await post(ingest, *events) == {"accepted": 2, "ignored": 0, "kept": 1}
-    (received,) = await heard(world, BOUNCED, 1)
-    await eventually(lambda: reports(world), lambda number: number == 2)
+    (received,) = await receive_events(harness, BOUNCED, 1)
+    await eventually(lambda: reports(harness), lambda number: number == 2)
     exact = (await ingest.http.get(f"/v1/raw-messages/{received['id']}/body")).content
     assert json.loads(exact) == bounce
     assert exact in json.dumps(events, indent=1).encode()
@@ -126,7 +128,7 @@ class Counted(Pace):
 
 
 async def test_originals_make_way_for_a_crowd_and_none_is_lost(
-    world: World, ingest: Running, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, ingest: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pace, uow_factory = Counted(), ingest.service.uow_factory
     assert isinstance(uow_factory, DirectPublisher)
@@ -146,22 +148,22 @@ async def test_originals_make_way_for_a_crowd_and_none_is_lost(
         body=b64encode(zlib.compress(b"x")).decode(),
     )  # fmt: skip
     for batch in range(5):
-        await world.command(*(event(old, id=f"{batch}-{n}", source="/t", tenant=TENANT) for n in range(50)))
-    await eventually(lambda: reports(world), lambda number: number == 250)
+        await harness.command(*(event(old, id=f"{batch}-{n}", source="/t", tenant=TENANT) for n in range(50)))
+    await eventually(lambda: reports(harness), lambda number: number == 250)
     assert pace.steps > 1
     gate.open.set()
     answers = await asyncio.gather(*crowd)
     assert {"received": True} in answers
     assert {"accepted": 3, "ignored": 0, "kept": 0} in answers
-    bounces = await heard(world, BOUNCED, 60)
+    bounces = await receive_events(harness, BOUNCED, 60)
     assert len({bounce["data"]["address"] for bounce in bounces}) == 60
-    await eventually(lambda: reports(world), lambda number: number == 310)
+    await eventually(lambda: reports(harness), lambda number: number == 310)
 
 
-async def test_an_unreadable_mail_is_kept_as_unreadable(world: World, ingest: Running) -> None:
+async def test_an_unreadable_mail_is_kept_as_unreadable(harness: Harness, ingest: RunningService) -> None:
     body = b"\x00\xff\xfe no mail at all"
     said = (await ingest.http.post("/v1/bounce-mails", content=body)).json()
-    await eventually(lambda: reports(world))
+    await eventually(lambda: reports(harness))
     (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unreadable"})).json()["reports"]
     assert kept["id"] == said["id"]
     assert (await ingest.http.get(f"/v1/raw-messages/{said['id']}/body")).content == body
@@ -169,34 +171,34 @@ async def test_an_unreadable_mail_is_kept_as_unreadable(world: World, ingest: Ru
     assert 'returpost_mails_total{outcome="unreadable"}' in (await ingest.http.get("/metrics")).text
 
 
-async def test_all_are_kept_when_the_setting_says_so(world: World) -> None:
-    async with world.running(create, Settings, "ingest", raw_reports_of_all=True) as running:
+async def test_all_are_kept_when_the_setting_says_so(harness: Harness) -> None:
+    async with harness.running(create, Settings, "ingest", raw_reports_of_all=True) as running:
         await post(running, mailgun("delivered"), mailgun("opened"), mailgun("failed"))
-        await eventually(lambda: reports(world), lambda number: number == 3)
+        await eventually(lambda: reports(harness), lambda number: number == 3)
 
 
-async def test_none_are_kept_and_no_database_is_needed_when_the_time_is_zero(world: World) -> None:
+async def test_none_are_kept_and_no_database_is_needed_when_the_time_is_zero(harness: Harness) -> None:
     nothing = {"raw_reports_keep": timedelta(0), "database_url": None}
-    async with world.running(create, Settings, "ingest", **nothing) as running:
+    async with harness.running(create, Settings, "ingest", **nothing) as running:
         said = (await running.http.post("/v1/bounce-mails", content=BOUNCE)).json()
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
         answer = await running.http.get(f"/v1/raw-messages/{said['id']}")
         assert answer.status_code == 404
         assert "RAW_REPORTS_KEEP" in answer.text
         assert "raw_reports" not in (await running.http.get("/health/ready")).json()
 
 
-async def test_without_a_database_it_does_not_start(world: World) -> None:
+async def test_without_a_database_it_does_not_start(harness: Harness) -> None:
     with pytest.raises(InvalidSettings, match="RAW_REPORTS_KEEP=0"):
-        async with world.running(create, Settings, "ingest", database_url=None):
+        async with harness.running(create, Settings, "ingest", database_url=None):
             pass
 
 
-async def test_mails_are_taken_while_the_database_is_away_and_kept_when_it_is_back(world: World) -> None:
+async def test_mails_are_taken_while_the_database_is_away_and_kept_when_it_is_back(harness: Harness) -> None:
     away = "postgresql://nobody@127.0.0.1:1/nowhere"
-    async with world.running(create, Settings, "ingest", database_url=away) as running:
+    async with harness.running(create, Settings, "ingest", database_url=away) as running:
         assert (await running.http.post("/v1/bounce-mails", content=BOUNCE)).status_code == 202
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
 
         async def held() -> Any:
             return (await running.http.get("/health/ready")).json()["consumers"]["ingest.raw-message-store"]
@@ -206,27 +208,29 @@ async def test_mails_are_taken_while_the_database_is_away_and_kept_when_it_is_ba
         assert health.status_code == 200
         assert health.json()["raw_reports"].startswith("away")
         assert (await running.http.get("/v1/raw-messages")).status_code == 503
-    async with world.running(create, Settings, "ingest") as running:
-        await eventually(lambda: reports(world), lambda number: number == 1)
+    async with harness.running(create, Settings, "ingest") as running:
+        await eventually(lambda: reports(harness), lambda number: number == 1)
         assert (await running.http.get("/health/ready")).json()["raw_reports"] == "ok"
 
 
-async def erase(world: World, address: str, time: datetime) -> None:
+async def erase(harness: Harness, address: str, time: datetime) -> None:
     gone = AddressErased(address=address, time=time, by="test")
-    await world.send(event(gone, id=f"gone-{address}", source="/test", tenant=TENANT))
+    await harness.send(event(gone, id=f"gone-{address}", source="/test", tenant=TENANT))
 
 
-async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back(world: World, ingest: Running) -> None:
+async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back(
+    harness: Harness, ingest: RunningService
+) -> None:
     await ingest.http.post("/v1/bounce-mails", content=THREE)
-    bounces = await heard(world, BOUNCED, 3)
+    bounces = await receive_events(harness, BOUNCED, 3)
     address = bounces[1]["data"]["address"]
     await ingest.http.post("/v1/bounce-mails", content=f"Dear {address.upper()}, hello".encode())
     await ingest.http.post("/v1/bounce-mails", content=SAMPLES["gmail-not-found.eml"])
-    await eventually(lambda: reports(world), lambda number: number == 3)
-    late = await world.fetch("ingest", "SELECT id, received_at FROM raw_reports")
-    await erase(world, address, datetime.now(UTC))
-    await eventually(lambda: reports(world), lambda number: number == 1)
-    left = await world.fetch("ingest", "SELECT count(*) FROM raw_report_mentions WHERE address = $1", address.lower())
+    await eventually(lambda: reports(harness), lambda number: number == 3)
+    late = await harness.fetch("ingest", "SELECT id, received_at FROM raw_reports")
+    await erase(harness, address, datetime.now(UTC))
+    await eventually(lambda: reports(harness), lambda number: number == 1)
+    left = await harness.fetch("ingest", "SELECT count(*) FROM raw_report_mentions WHERE address = $1", address.lower())
     assert left[0][0] == 0
 
     before = RawMessageStore(
@@ -234,25 +238,30 @@ async def test_an_erased_address_leaves_no_report_and_late_ones_do_not_come_back
         body=b64encode(zlib.compress(b"x")).decode(), mentions=[{"events": ["e"], "address": address, "mailing": "m"}],
     )  # fmt: skip
     after = before.model_copy(update={"time": datetime.now(UTC)})
-    await world.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", before), ("b", after))))
-    await eventually(lambda: reports(world), lambda number: number == 2)
-    rows = await world.fetch("ingest", "SELECT report FROM raw_report_mentions WHERE address = $1", address.lower())
+    await harness.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", before), ("b", after))))
+    await eventually(lambda: reports(harness), lambda number: number == 2)
+    rows = await harness.fetch("ingest", "SELECT report FROM raw_report_mentions WHERE address = $1", address.lower())
     assert [str(row["report"]) for row in rows] == [ids.derived("b", "raw-report")]
 
 
-async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(world: World, ingest: Running) -> None:
+async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(
+    harness: Harness, ingest: RunningService
+) -> None:
     good = RawMessageStore(
         came_by="imap", outcome=RawOutcome.READ, content_type="message/rfc822", size=1, time=datetime.now(UTC),
         body=b64encode(zlib.compress(b"x")).decode(),
     )  # fmt: skip
     bad = good.model_copy(update={"body": b64encode(b"junk").decode()})
-    await world.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", bad), ("b", good))))
-    await eventually(lambda: reports(world), lambda number: number == 1)
-    await eventually(lambda: world.depth(DEAD_LETTERS), lambda depth: depth == 1)
+    await harness.command(*(event(d, id=i, source="/t", tenant=TENANT) for i, d in (("a", bad), ("b", good))))
+    await eventually(lambda: reports(harness), lambda number: number == 1)
+    await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 1)
 
 
-async def test_the_oldest_go_first(world: World) -> None:
-    now, pool = datetime.now(UTC), await connect(world.admin_url, "ingest", size=2)  # a service would let some go, too
+async def test_the_oldest_go_first(harness: Harness) -> None:
+    now, pool = (
+        datetime.now(UTC),
+        await connect(harness.admin_url, "ingest", size=2),
+    )  # a service would let some go, too
     rows = [
         (ids.of_content(n), TENANT, now - timedelta(days=n), "http", "read", "", "text/plain", 9, b"x" * 100)
         for n in range(50)
@@ -268,10 +277,10 @@ async def test_the_oldest_go_first(world: World) -> None:
     await pool.close()
 
 
-async def test_pages_are_cut_where_the_last_one_ended(world: World, ingest: Running) -> None:
+async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: RunningService) -> None:
     for n in range(5):
         await ingest.http.post("/v1/bounce-mails", content=BOUNCE + b"%d" % n)
-    await eventually(lambda: reports(world), lambda number: number == 5)
+    await eventually(lambda: reports(harness), lambda number: number == 5)
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     for expected in (2, 2, 1):
@@ -295,19 +304,19 @@ async def test_pages_are_cut_where_the_last_one_ended(world: World, ingest: Runn
         ("?tenant=rival", 403),
     ],
 )
-async def test_what_is_not_there_or_not_asked_well(ingest: Running, path: str, status: int) -> None:
+async def test_what_is_not_there_or_not_asked_well(ingest: RunningService, path: str, status: int) -> None:
     answer = await ingest.http.get(f"/v1/raw-messages{path}")
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_only_who_may_read_sees_it_and_only_the_own_tenants(world: World, ingest: Running) -> None:
+async def test_only_who_may_read_sees_it_and_only_the_own_tenants(harness: Harness, ingest: RunningService) -> None:
     said = (await ingest.http.post("/v1/bounce-mails", content=BOUNCE)).json()
-    await eventually(lambda: reports(world))
+    await eventually(lambda: reports(harness))
     for token, status in (
-        (world.token(scopes=("send", "check")), 403),
-        (world.token(tenant="rival"), 404),
-        (world.token(scopes=("read",)), 200),
+        (harness.token(scopes=("send", "check")), 403),
+        (harness.token(tenant="rival"), 404),
+        (harness.token(scopes=("read",)), 200),
     ):
         answer = await ingest.http.get(
             f"/v1/raw-messages/{said['id']}/body", headers={"Authorization": f"Bearer {token}"}

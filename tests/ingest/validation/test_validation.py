@@ -19,7 +19,7 @@ from returpost.validation.suggestion import Suggestions
 from returpost.validation.validator import Validator
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from tests.harness import TENANT, World, eventually
+from tests.harness import TENANT, Harness, eventually
 from tests.ingest.validation.name_server import Zone, name_server
 
 ZONE: Zone = {
@@ -145,12 +145,12 @@ def test_own_lists_take_the_place_of_the_packaged_ones(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.services
-async def test_over_http_and_the_broker(world: World) -> None:
-    asked = await world.channel.declare_queue(exclusive=True)
+async def test_over_http_and_the_broker(harness: Harness) -> None:
+    asked = await harness.channel.declare_queue(exclusive=True)
     await asked.bind(EVENTS, f"address.validated.{TENANT}")
     async with name_server(ZONE) as server:
         settings = {"dns_servers": "127.0.0.1", "dns_port": server.port}
-        async with world.running(create, Settings, "ingest", **settings) as ingest:
+        async with harness.running(create, Settings, "ingest", **settings) as ingest:
             answer = await ingest.http.post("/v1/validate", json={"addresses": ["ann@good.no", "bob@nowhere.no"]})
             assert answer.status_code == 200
             assert [found["validity"] for found in answer.json()["results"]] == ["valid", "invalid"]
@@ -160,7 +160,7 @@ async def test_over_http_and_the_broker(world: World) -> None:
                 assert refused.status_code == 422
                 assert "addresses" in refused.json()["errors"][0]["field"]
             question = AddressValidate(addresses=["ann@good.no", "bob@gmial.com"], reference="form-7")
-            await world.command(event(question, id="q-1", source="/forms", tenant=TENANT))
+            await harness.command(event(question, id="q-1", source="/forms", tenant=TENANT))
             message = await eventually(lambda: asked.get(fail=False), lambda found: found is not None)
     assert message is not None
     told = json.loads(message.body)

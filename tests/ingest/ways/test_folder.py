@@ -14,8 +14,8 @@ from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways.sorting import sent_to
 from tests.client.proxy import proxy
-from tests.harness import Running, World, eventually
-from tests.ingest.probes import BOUNCED, heard
+from tests.harness import Harness, RunningService, eventually
+from tests.ingest.probes import BOUNCED, receive_events
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -23,10 +23,10 @@ BOUNCE = {path.name: path.read_bytes() for path in paths()}["postfix-user-unknow
 
 
 @asynccontextmanager
-async def watching(world: World, kind: str, path: Path, **settings: Any) -> AsyncIterator[Running]:
+async def watching(harness: Harness, kind: str, path: Path, **settings: Any) -> AsyncIterator[RunningService]:
     file = path.parent / "mail.toml"
     file.write_text(f'[[folders]]\nname = "spool"\nkind = "{kind}"\npath = "{path}"\ntenant = "acme"\npoll = 0.05\n')
-    async with world.running(create, Settings, "ingest", mail_file=file, **settings) as running:
+    async with harness.running(create, Settings, "ingest", mail_file=file, **settings) as running:
         yield running
 
 
@@ -40,27 +40,27 @@ async def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))  # noqa: PTH208 - in an async function, as ASYNC240 wants it
 
 
-async def test_a_mail_of_a_maildir_goes_to_cur_when_it_is_in(world: World, tmp_path: Path) -> None:
+async def test_a_mail_of_a_maildir_goes_to_cur_when_it_is_in(harness: Harness, tmp_path: Path) -> None:
     path = maildir(tmp_path)
     for n in range(120):
         (path / "new" / f"{n:03}.host").write_bytes(BOUNCE + b"%d" % n)
     (path / "new" / "junk.host").write_bytes(b"\x00\xff")
-    async with watching(world, "maildir", path) as running:
-        await heard(world, BOUNCED, 120)
+    async with watching(harness, "maildir", path) as running:
+        await receive_events(harness, BOUNCED, 120)
         await eventually(lambda: names(path / "new"), lambda left: left == [])
         assert len(await names(path / "cur")) == 121
         assert (path / "cur" / "007.host:2,S").read_bytes() == BOUNCE + b"7"
         (path / "new" / "later.host").write_bytes(BOUNCE + b"later")
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
         state = (await running.http.get("/health/ready")).json()["mail"]["maildir spool"]
         assert (state["ok"], state["failed"]) == (True, 0)
-    (letter,) = await world.take(DEAD_LETTERS)
+    (letter,) = await harness.take(DEAD_LETTERS)
     assert letter.body == b"\x00\xff"
 
 
-async def test_while_rabbitmq_is_away_a_maildir_stays_as_it_is(world: World, tmp_path: Path) -> None:
+async def test_while_rabbitmq_is_away_a_maildir_stays_as_it_is(harness: Harness, tmp_path: Path) -> None:
     path = maildir(tmp_path)
-    async with proxy(world.amqp_url) as way, watching(world, "maildir", path, amqp_url=way.url) as running:
+    async with proxy(harness.amqp_url) as way, watching(harness, "maildir", path, amqp_url=way.url) as running:
         await way.cut()
         (path / "new" / "1.host").write_bytes(BOUNCE)
 
@@ -73,13 +73,13 @@ async def test_while_rabbitmq_is_away_a_maildir_stays_as_it_is(world: World, tmp
         await eventually(lambda: names(path / "cur"))
 
 
-async def test_an_mbox_is_set_aside_read_and_kept(world: World, tmp_path: Path) -> None:
+async def test_an_mbox_is_set_aside_read_and_kept(harness: Harness, tmp_path: Path) -> None:
     path = tmp_path / "returns"
     mbox = b"".join(b"From MAILER-DAEMON Tue Jan  2 03:04:05 2026\n" + BOUNCE + b"%d\n\n" % n for n in range(3))
     path.write_bytes(mbox)
     lock = tmp_path / "returns.lock"
     lock.touch()
-    async with watching(world, "mbox", path) as running:
+    async with watching(harness, "mbox", path) as running:
 
         async def state() -> dict[str, Any]:
             return dict((await running.http.get("/health/ready")).json()["mail"]["mbox spool"])
@@ -87,7 +87,7 @@ async def test_an_mbox_is_set_aside_read_and_kept(world: World, tmp_path: Path) 
         await eventually(state, lambda seen: seen["problem"] is not None)
         assert path.read_bytes() == mbox, "somebody else delivers into it"
         lock.unlink()
-        await heard(world, BOUNCED, 3)
+        await receive_events(harness, BOUNCED, 3)
         await eventually(lambda: names(tmp_path), lambda seen: any(name.endswith(".taken") for name in seen))
         assert not path.exists()
         assert not lock.exists()
@@ -95,11 +95,11 @@ async def test_an_mbox_is_set_aside_read_and_kept(world: World, tmp_path: Path) 
         assert (tmp_path / kept).read_bytes() == mbox
 
 
-async def test_an_mbox_in_which_a_killed_process_was_reading_is_read_again(world: World, tmp_path: Path) -> None:
+async def test_an_mbox_in_which_a_killed_process_was_reading_is_read_again(harness: Harness, tmp_path: Path) -> None:
     left = tmp_path / "returns.20260102T030405.taking"
     left.write_bytes(b"From MAILER-DAEMON Tue Jan  2 03:04:05 2026\n" + BOUNCE + b"\n")
-    async with watching(world, "mbox", tmp_path / "returns"):
-        await heard(world, BOUNCED, 1)
+    async with watching(harness, "mbox", tmp_path / "returns"):
+        await receive_events(harness, BOUNCED, 1)
         await eventually(lambda: names(tmp_path), lambda seen: "returns.20260102T030405.taken" in seen)
 
 

@@ -22,8 +22,8 @@ from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways.imap_connection import Imap
 from tests.client.proxy import proxy
-from tests.harness import PATIENCE, TOKEN_KEY, Running, World, eventually
-from tests.ingest.probes import BOUNCED, heard
+from tests.harness import PATIENCE, TOKEN_KEY, Harness, RunningService, eventually
+from tests.ingest.probes import BOUNCED, receive_events
 from tests.ingest.ways.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.ways.proof import certificate
 
@@ -112,70 +112,76 @@ async def counted(server: Dovecot, user: str, folder: str, criteria: str = "ALL"
 
 @asynccontextmanager
 async def reading(
-    world: World, server: Dovecot, user: str, folder: Path, more: str = 'tls = "none"', port: int = 0, **settings: Any
-) -> AsyncIterator[Running]:
+    harness: Harness,
+    server: Dovecot,
+    user: str,
+    folder: Path,
+    more: str = 'tls = "none"',
+    port: int = 0,
+    **settings: Any,
+) -> AsyncIterator[RunningService]:
     (folder / "password").write_text(PASSWORD + "\n")
     password = "" if "oauth" in more else f'password_file = "{folder}/password"\n'
     (folder / "mail.toml").write_text(
         f'[[mailboxes]]\nname = "returns"\nhost = "127.0.0.1"\nport = {port or server.imap}\nuser = "{user}"\n'
         f'tenant = "acme"\nsender = "news"\n{password}{more}\n'
     )
-    async with world.running(create, Settings, "ingest", mail_file=folder / "mail.toml", **settings) as running:
+    async with harness.running(create, Settings, "ingest", mail_file=folder / "mail.toml", **settings) as running:
         yield running
 
 
-async def state(running: Running) -> dict[str, Any]:
+async def state(running: RunningService) -> dict[str, Any]:
     return dict((await running.http.get("/health/ready")).json()["mail"]["imap returns"])
 
 
 async def test_mails_are_moved_when_they_are_in_and_those_that_come_later_at_once(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     fill(server, user, [mail(n) for n in range(3)])
-    async with reading(world, server, user, tmp_path, 'tls = "none"\nidle = 1500') as running:
-        told = await heard(world, BOUNCED, 3)
+    async with reading(harness, server, user, tmp_path, 'tls = "none"\nidle = 1500') as running:
+        told = await receive_events(harness, BOUNCED, 3)
         assert {(one["tenant"], one["data"]["sender"]) for one in told} == {("acme", "news")}
         await eventually(lambda: counted(server, user, "Returpost"), lambda number: number == 3)
         assert await counted(server, user, "INBOX") == 0
         await eventually(lambda: state(running), lambda seen: seen["taken"] == 3 and seen["ok"])
         for n in (3, 4):  # while it idles: it would look by itself in 25 minutes
             await asyncio.to_thread(fill, server, user, [mail(n)])
-            await heard(world, BOUNCED, 1)
+            await receive_events(harness, BOUNCED, 1)
         await eventually(lambda: counted(server, user, "Returpost"), lambda number: number == 5)
         assert await counted(server, user, "Returpost", "UNSEEN") == 5
 
 
 async def test_flagged_ones_stay_where_they_are_and_are_not_taken_again(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     fill(server, user, [mail(n) for n in range(3)])
     more = 'tls = "none"\nthen = "flag"'
-    async with reading(world, server, user, tmp_path, more):
-        await heard(world, BOUNCED, 3)
+    async with reading(harness, server, user, tmp_path, more):
+        await receive_events(harness, BOUNCED, 3)
         await eventually(lambda: counted(server, user, "INBOX", "KEYWORD Returpost"), lambda number: number == 3)
     fill(server, user, [mail(3)])
-    async with reading(world, server, user, tmp_path, more):
-        await heard(world, BOUNCED, 1)
+    async with reading(harness, server, user, tmp_path, more):
+        await receive_events(harness, BOUNCED, 1)
         await eventually(lambda: counted(server, user, "INBOX", "KEYWORD Returpost"), lambda number: number == 4)
     assert await counted(server, user, "INBOX", "UNSEEN") == 4
 
 
 async def test_they_are_deleted_only_when_that_is_asked_for(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     fill(server, user, [mail(n) for n in range(2)])
-    async with reading(world, server, user, tmp_path, 'tls = "none"\nthen = "delete"'):
-        await heard(world, BOUNCED, 2)
+    async with reading(harness, server, user, tmp_path, 'tls = "none"\nthen = "delete"'):
+        await receive_events(harness, BOUNCED, 2)
         await eventually(lambda: counted(server, user, "INBOX"), lambda number: number == 0)
     assert await counted(server, user, "Returpost") == 0
 
 
 async def test_nothing_is_moved_that_rabbitmq_has_not_confirmed(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     async with (
-        proxy(world.amqp_url) as way,
-        reading(world, server, user, tmp_path, amqp_url=way.url) as running,
+        proxy(harness.amqp_url) as way,
+        reading(harness, server, user, tmp_path, amqp_url=way.url) as running,
     ):
         await eventually(lambda: state(running), lambda seen: seen["connected"])
         await way.cut()
@@ -184,20 +190,20 @@ async def test_nothing_is_moved_that_rabbitmq_has_not_confirmed(
         assert await counted(server, user, "INBOX") == 2
         await way.mend()
         await eventually(lambda: counted(server, user, "Returpost"), lambda number: number == 2)
-    assert {one["tenant"] for one in await world.take_events(BOUNCED)} == {"acme"}
+    assert {one["tenant"] for one in await harness.take_events(BOUNCED)} == {"acme"}
 
 
 async def test_a_connection_that_is_lost_is_made_again_and_what_came_twice_has_the_same_ids(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     async with proxy(f"imap://127.0.0.1:{server.imap}") as way:
         fill(server, user, [mail(n) for n in range(120)])
         port = int(way.url.rpartition(":")[2])
-        async with reading(world, server, user, tmp_path, port=port) as running:
+        async with reading(harness, server, user, tmp_path, port=port) as running:
             found: list[dict[str, Any]] = []
 
             async def some() -> int:
-                found.extend(await world.take_events(BOUNCED))
+                found.extend(await harness.take_events(BOUNCED))
                 return len(found)
 
             await eventually(some)
@@ -211,7 +217,7 @@ async def test_a_connection_that_is_lost_is_made_again_and_what_came_twice_has_t
 
 
 async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice_has_the_same_ids(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "mail.toml").write_text(
@@ -219,8 +225,8 @@ async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice
         f'tenant = "acme"\npassword_file = "{tmp_path}/password"\n'
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RETURPOST_")} | {
-        "RETURPOST_AMQP_URL": world.amqp_url,
-        "RETURPOST_DATABASE_URL": world.database_urls["ingest"],
+        "RETURPOST_AMQP_URL": harness.amqp_url,
+        "RETURPOST_DATABASE_URL": harness.database_urls["ingest"],
         "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
         "RETURPOST_INGEST_HTTP_PORT": "0",
         "RETURPOST_INGEST_MAIL_FILE": str(tmp_path / "mail.toml"),
@@ -228,7 +234,7 @@ async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice
     found: list[dict[str, Any]] = []
 
     async def some() -> int:
-        found.extend(await world.take_events(BOUNCED))
+        found.extend(await harness.take_events(BOUNCED))
         return len(found)
 
     async def killed_midway() -> bool:
@@ -251,7 +257,7 @@ async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice
         number += 120
         midway = await killed_midway()
     await killed_midway()
-    async with reading(world, server, user, tmp_path):
+    async with reading(harness, server, user, tmp_path):
         await eventually(lambda: counted(server, user, "Returpost"), lambda moved: moved == number)
     await some()
     assert await counted(server, user, "INBOX") == 0
@@ -259,7 +265,7 @@ async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice
 
 
 async def test_a_thousand_are_taken_in_parts_and_one_that_is_nobodys_stops_none(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     fill(server, user, [mail(0)])  # Dovecot makes the folder; the rest goes in faster without it
     maildir = server.folder / "mail" / user / "Maildir"
@@ -272,16 +278,16 @@ async def test_a_thousand_are_taken_in_parts_and_one_that_is_nobodys_stops_none(
         file.write_bytes(content)
         os.chown(file, owner.st_uid, owner.st_gid)
         file.rename(maildir / "new" / file.name)
-    async with reading(world, server, user, tmp_path):
+    async with reading(harness, server, user, tmp_path):
         await eventually(lambda: counted(server, user, "Returpost"), lambda number: number == 1_000)
         assert await counted(server, user, "INBOX") == 0
-    assert len({one["id"] for one in await world.take_events(BOUNCED)}) == 998
-    letters = await world.take(DEAD_LETTERS)
+    assert len({one["id"] for one in await harness.take_events(BOUNCED)}) == 998
+    letters = await harness.take(DEAD_LETTERS)
     assert {letter.body for letter in letters} == {b"\xfe\xff junk", b""}
 
 
 async def test_whose_a_mail_is_may_be_told_by_its_headers_and_nobodys_stays(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
     ours, foreign = (b"Delivered-To: returns@%b.example\r\n" % who + mail(1) for who in (b"acme", b"other"))
     fill(server, user, [foreign, ours, foreign])
@@ -291,8 +297,8 @@ async def test_whose_a_mail_is_may_be_told_by_its_headers_and_nobodys_stays(
         f'[[mailboxes]]\nname = "returns"\nhost = "127.0.0.1"\nport = {server.imap}\nuser = "{user}"\ntls = "none"\n'
         f'password_file = "{tmp_path}/password"\n'
     )
-    async with world.running(create, Settings, "ingest", mail_file=tmp_path / "mail.toml") as running:
-        await heard(world, BOUNCED, 1)
+    async with harness.running(create, Settings, "ingest", mail_file=tmp_path / "mail.toml") as running:
+        await receive_events(harness, BOUNCED, 1)
         seen = await eventually(lambda: state(running), lambda seen: seen["failed"] == 2)
         assert seen["ok"] is False
         assert await counted(server, user, "INBOX") == 2
@@ -301,19 +307,21 @@ async def test_whose_a_mail_is_may_be_told_by_its_headers_and_nobodys_stays(
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 async def test_over_tls_with_the_certificate_checked(
-    world: World, server: Dovecot, user: str, tmp_path: Path, proof: tuple[bytes, bytes], tls: str
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path, proof: tuple[bytes, bytes], tls: str
 ) -> None:
     fill(server, user, [mail(1)])
     (tmp_path / "ca.pem").write_bytes(proof[0])
     port = server.imaps if tls == "implicit" else server.imap
-    async with reading(world, server, user, tmp_path, f'tls = "{tls}"', port=port) as running:
+    async with reading(harness, server, user, tmp_path, f'tls = "{tls}"', port=port) as running:
         seen = await eventually(lambda: state(running), lambda seen: seen["problem"] is not None)
         assert "certificate" in seen["problem"].lower()
-    async with reading(world, server, user, tmp_path, f'tls = "{tls}"\nca = "{tmp_path}/ca.pem"', port=port):
-        await heard(world, BOUNCED, 1)
+    async with reading(harness, server, user, tmp_path, f'tls = "{tls}"\nca = "{tmp_path}/ca.pem"', port=port):
+        await receive_events(harness, BOUNCED, 1)
 
 
-async def test_by_an_access_token(world: World, server: Dovecot, user: str, tmp_path: Path, authorization: str) -> None:
+async def test_by_an_access_token(
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path, authorization: str
+) -> None:
     fill(server, user, [mail(1)])
     Authorization.user = user
     (tmp_path / "refresh").write_text(REFRESH_TOKEN)
@@ -321,18 +329,18 @@ async def test_by_an_access_token(world: World, server: Dovecot, user: str, tmp_
         f'tls = "none"\n[mailboxes.oauth]\ntoken_url = "{authorization}/token"\nclient_id = "returpost"\n'
         f'refresh_token_file = "{tmp_path}/refresh"'
     )
-    async with reading(world, server, user, tmp_path, more):
-        await heard(world, BOUNCED, 1)
+    async with reading(harness, server, user, tmp_path, more):
+        await receive_events(harness, BOUNCED, 1)
     (tmp_path / "refresh").write_text("another")
-    async with reading(world, server, user, tmp_path, more) as running:
+    async with reading(harness, server, user, tmp_path, more) as running:
         seen = await eventually(lambda: state(running), lambda seen: seen["problem"] is not None)
         assert "no token, status 400" in seen["problem"]
 
 
 async def test_a_wrong_password_is_told_and_stops_nothing_else(
-    world: World, server: Dovecot, user: str, tmp_path: Path
+    harness: Harness, server: Dovecot, user: str, tmp_path: Path
 ) -> None:
-    async with reading(world, server, "nobody-of-that-name", tmp_path) as running:
+    async with reading(harness, server, "nobody-of-that-name", tmp_path) as running:
         seen = await eventually(lambda: state(running), lambda seen: seen["problem"] is not None)
         assert "refuses the user" in seen["problem"]
         assert PASSWORD not in str(seen)

@@ -18,8 +18,8 @@ from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.ways import settings as ways_settings
 from tests.client.proxy import proxy
-from tests.harness import Running, World, eventually
-from tests.ingest.probes import BOUNCED, heard
+from tests.harness import Harness, RunningService, eventually
+from tests.ingest.probes import BOUNCED, receive_events
 from tests.ingest.ways.proof import certificate
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -40,11 +40,11 @@ tenant = "rival"
 
 @asynccontextmanager
 async def listening(
-    world: World, folder: Path, protocol: str = "smtp", more: str = "", port: int = 0, **settings: Any
-) -> AsyncIterator[tuple[Running, int]]:
+    harness: Harness, folder: Path, protocol: str = "smtp", more: str = "", port: int = 0, **settings: Any
+) -> AsyncIterator[tuple[RunningService, int]]:
     file = folder / "mail.toml"
     file.write_text(f'{RECIPIENTS}\n[[listeners]]\nprotocol = "{protocol}"\nport = {port}\n{more}\n')
-    async with world.running(create, Settings, "ingest", mail_file=file, **settings) as running:
+    async with harness.running(create, Settings, "ingest", mail_file=file, **settings) as running:
         state = (await running.http.get("/health/ready")).json()["mail"][f"{protocol} 1"]
         assert state["ok"] is True
         yield running, state["port"]
@@ -68,11 +68,11 @@ async def send(
     return await ask(work)
 
 
-async def test_a_mail_that_was_answered_with_250_is_in(world: World, tmp_path: Path) -> None:
-    async with listening(world, tmp_path) as (running, port):
+async def test_a_mail_that_was_answered_with_250_is_in(harness: Harness, tmp_path: Path) -> None:
+    async with listening(harness, tmp_path) as (running, port):
         assert await send(port) == {}
         assert await send(port) == {}
-        told = await heard(world, BOUNCED, 2)
+        told = await receive_events(harness, BOUNCED, 2)
         assert len({one["id"] for one in told}) == 1
         assert (told[0]["tenant"], told[0]["data"]["sender"]) == ("acme", "news")
         state = (await running.http.get("/health/ready")).json()["mail"]["smtp 1"]
@@ -86,27 +86,27 @@ async def test_a_mail_that_was_answered_with_250_is_in(world: World, tmp_path: P
         assert exact == b"Return-Path: <>\r\n" + BOUNCE
 
 
-async def test_the_return_path_of_the_envelope_tells_the_recipient(world: World, tmp_path: Path) -> None:
-    async with listening(world, tmp_path) as (_, port):
+async def test_the_return_path_of_the_envelope_tells_the_recipient(harness: Harness, tmp_path: Path) -> None:
+    async with listening(harness, tmp_path) as (_, port):
         body = b"From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\n\r\n550 5.1.1 no such user\r\n"
         await send(port, body, "bounces+m-77+eve=example.net@bounces.acme.example")
-        (told,) = await heard(world, BOUNCED, 1)
+        (told,) = await receive_events(harness, BOUNCED, 1)
         assert (told["data"]["address"], told["data"]["mailing"]) == ("eve@example.net", "m-77")
 
 
-async def test_whose_it_is_and_who_is_refused(world: World, tmp_path: Path) -> None:
-    async with listening(world, tmp_path) as (_, port):
+async def test_whose_it_is_and_who_is_refused(harness: Harness, tmp_path: Path) -> None:
+    async with listening(harness, tmp_path) as (_, port):
         given = [TO, "returns+tag@shared.example", "other@shared.example", "someone@elsewhere.example"]
         refused = await send(port, to=given)
         assert {address: answer[0] for address, answer in refused.items()} == {given[2]: 550, given[3]: 550}
-        told = await heard(world, BOUNCED, 2)
+        told = await receive_events(harness, BOUNCED, 2)
         assert {one["tenant"] for one in told} == {"acme", "rival"}
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             await send(port, to="someone@elsewhere.example")
 
 
-async def test_lmtp_answers_for_each_recipient(world: World, tmp_path: Path) -> None:
-    async with listening(world, tmp_path, "lmtp") as (_, port):
+async def test_lmtp_answers_for_each_recipient(harness: Harness, tmp_path: Path) -> None:
+    async with listening(harness, tmp_path, "lmtp") as (_, port):
 
         def work() -> list[tuple[int, bytes]]:
             with client(port, smtplib.LMTP) as lmtp:
@@ -124,18 +124,18 @@ async def test_lmtp_answers_for_each_recipient(world: World, tmp_path: Path) -> 
 
         answers = await ask(work)
         assert [code for code, _ in answers] == [250, 250]
-        assert {one["tenant"] for one in await heard(world, BOUNCED, 2)} == {"acme", "rival"}
+        assert {one["tenant"] for one in await receive_events(harness, BOUNCED, 2)} == {"acme", "rival"}
 
 
 async def test_lmtp_over_a_unix_socket_takes_the_place_of_a_killed_one_and_not_of_a_living_one(
-    world: World, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
     path = tmp_path / "lmtp"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left_behind:
         left_behind.bind(str(path))
     file = tmp_path / "mail.toml"
     file.write_text(f'{RECIPIENTS}\n[[listeners]]\nprotocol = "lmtp"\nsocket = "{path}"\n')
-    async with world.running(create, Settings, "ingest", mail_file=file) as running:
+    async with harness.running(create, Settings, "ingest", mail_file=file) as running:
         state = (await running.http.get("/health/ready")).json()["mail"]["lmtp 1"]
         assert (state["ok"], state["socket"]) == (True, str(path))
 
@@ -144,34 +144,34 @@ async def test_lmtp_over_a_unix_socket_takes_the_place_of_a_killed_one_and_not_o
                 return lmtp.sendmail("<>", TO, BOUNCE)
 
         assert await ask(work) == {}
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
         with pytest.raises(InvalidSettings, match="somebody listens"):
-            async with world.running(create, Settings, "ingest", mail_file=file):
+            async with harness.running(create, Settings, "ingest", mail_file=file):
                 pass
 
 
 async def test_the_recipient_tells_what_kind_of_mail_it_was_unless_the_message_does(
-    world: World, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
     file = tmp_path / "mail.toml"
     text = RECIPIENTS.replace('sender = "news"\n', 'sender = "news"\nstream = "marketing"\n')
     file.write_text(f"{text}\n[[listeners]]\nport = 0\n")
     said = BOUNCE.replace(b"\r\nX-Returpost-Mailing:", b"\r\nX-Returpost-Stream: service\r\nX-Returpost-Mailing:")
     assert said != BOUNCE
-    async with world.running(create, Settings, "ingest", mail_file=file) as running:
+    async with harness.running(create, Settings, "ingest", mail_file=file) as running:
         port = (await running.http.get("/health/ready")).json()["mail"]["smtp 1"]["port"]
         await send(port, said)
         await send(port, said, "returns@shared.example")
-        told = {one["tenant"]: one["data"]["stream"] for one in await heard(world, BOUNCED, 2)}
+        told = {one["tenant"]: one["data"]["stream"] for one in await receive_events(harness, BOUNCED, 2)}
         assert told == {"acme": "marketing", "rival": "service"}
 
 
-async def test_starttls_and_nothing_without_it_when_it_is_demanded(world: World, tmp_path: Path) -> None:
+async def test_starttls_and_nothing_without_it_when_it_is_demanded(harness: Harness, tmp_path: Path) -> None:
     pem, key = certificate()
     (tmp_path / "c.pem").write_bytes(pem)
     (tmp_path / "k.pem").write_bytes(key)
     more = f'certificate = "{tmp_path}/c.pem"\nkey = "{tmp_path}/k.pem"\nrequire_tls = true'
-    async with listening(world, tmp_path, more=more) as (_, port):
+    async with listening(harness, tmp_path, more=more) as (_, port):
         with pytest.raises(smtplib.SMTPException):
             await send(port)
 
@@ -183,14 +183,14 @@ async def test_starttls_and_nothing_without_it_when_it_is_demanded(world: World,
                 return dict(smtp.sendmail("", TO, BOUNCE))
 
         assert await ask(work) == {}
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
 
 
 async def test_what_is_too_large_is_refused_for_good_and_the_connection_lives(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.ingest.ways.smtp.MAX_MAIL", 100_000)
-    async with listening(world, tmp_path) as (_, port):
+    async with listening(harness, tmp_path) as (_, port):
 
         def work() -> list[int]:
             with client(port) as smtp:
@@ -207,20 +207,20 @@ async def test_what_is_too_large_is_refused_for_good_and_the_connection_lives(
                 return codes
 
         assert await ask(work) == [552, 552, 250]
-        await heard(world, BOUNCED, 1)
+        await receive_events(harness, BOUNCED, 1)
 
 
-async def test_long_lines_and_any_bytes_are_taken(world: World, tmp_path: Path) -> None:
-    async with listening(world, tmp_path) as (_, port):
+async def test_long_lines_and_any_bytes_are_taken(harness: Harness, tmp_path: Path) -> None:
+    async with listening(harness, tmp_path) as (_, port):
         await send(port, b"\x00\xff" * 20_000 + b"\r\n.leading dot\r\n")
-        await eventually(lambda: world.depth(DEAD_LETTERS))
-        (letter,) = await world.take(DEAD_LETTERS)
+        await eventually(lambda: harness.depth(DEAD_LETTERS))
+        (letter,) = await harness.take(DEAD_LETTERS)
         assert letter.body == b"Return-Path: <>\r\n" + b"\x00\xff" * 20_000 + b"\r\n.leading dot\r\n"
 
 
-async def test_one_client_has_so_many_connections_and_mails_and_no_more(world: World, tmp_path: Path) -> None:
+async def test_one_client_has_so_many_connections_and_mails_and_no_more(harness: Harness, tmp_path: Path) -> None:
     more = "max_connections_per_peer = 2\nmax_mails_per_minute = 2\nmax_recipients = 1"
-    async with listening(world, tmp_path, more=more) as (running, port):
+    async with listening(harness, tmp_path, more=more) as (running, port):
 
         def work() -> tuple[list[int], bytes]:
             one, two = client(port), client(port)
@@ -245,8 +245,8 @@ async def test_one_client_has_so_many_connections_and_mails_and_no_more(world: W
         assert await ask(lambda: client(port).quit()[0]) == 221
 
 
-async def test_while_rabbitmq_is_away_it_is_not_taken_and_the_next_try_is(world: World, tmp_path: Path) -> None:
-    async with proxy(world.amqp_url) as way, listening(world, tmp_path, amqp_url=way.url) as (_, port):
+async def test_while_rabbitmq_is_away_it_is_not_taken_and_the_next_try_is(harness: Harness, tmp_path: Path) -> None:
+    async with proxy(harness.amqp_url) as way, listening(harness, tmp_path, amqp_url=way.url) as (_, port):
         await way.cut()
         with pytest.raises(smtplib.SMTPDataError) as caught:
             await send(port)
@@ -260,12 +260,12 @@ async def test_while_rabbitmq_is_away_it_is_not_taken_and_the_next_try_is(world:
                 return False
 
         await eventually(again)
-        assert await heard(world, BOUNCED, 1)
+        assert await receive_events(harness, BOUNCED, 1)
 
 
-async def test_a_port_that_is_taken_stops_the_start(world: World, tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_stops_the_start(harness: Harness, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidSettings, match="smtp on "):
-        async with listening(world, tmp_path, port=taken.getsockname()[1]):
+        async with listening(harness, tmp_path, port=taken.getsockname()[1]):
             pass
 
 

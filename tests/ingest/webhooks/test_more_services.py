@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from returpost.bounces.providers import Found
-from tests.ingest.webhooks.saying import ANN, BOB, EPOCH, TIME, items, told
+from tests.ingest.webhooks.builders import ANN, BOB, EPOCH, TIME, items, outcomes
 
 LISTED = "recipient address was suppressed"
 UNSENT = "message rejected before it was sent"
@@ -290,22 +290,22 @@ ALL = [
 
 @pytest.mark.parametrize(("provider", "payload", "expected"), ALL)
 def test_every_kind(provider: str, payload: dict[str, Any], expected: Row) -> None:
-    assert told(provider, payload) == [expected]
+    assert outcomes(provider, payload) == [expected]
 
 
 def test_every_kind_of_mandrill_in_its_form() -> None:
     form = urlencode({"mandrill_events": json.dumps([payload for payload, _ in MANDRILL])}).encode()
-    assert told("mandrill", form) == [expected for _, expected in MANDRILL]
+    assert outcomes("mandrill", form) == [expected for _, expected in MANDRILL]
     for body in (b"{}", b"other=1", form + b"&" + form):
-        assert told("mandrill", body) == [("broken",)]
+        assert outcomes("mandrill", body) == [("broken",)]
 
 
 def test_log_records_come_one_as_a_list_or_as_lines() -> None:
     records = [payload for payload, _ in KUMO]
     expected = [row for _, row in KUMO]
-    assert told("kumomta", records) == expected
-    assert told("kumomta", b"\n".join(json.dumps(record).encode() for record in records)) == expected
-    assert [row[1] for row in told("kumomta", kumo("Delivery", recipient=[ANN, BOB]))] == [ANN, BOB]
+    assert outcomes("kumomta", records) == expected
+    assert outcomes("kumomta", b"\n".join(json.dumps(record).encode() for record in records)) == expected
+    assert [row[1] for row in outcomes("kumomta", kumo("Delivery", recipient=[ANN, BOB]))] == [ANN, BOB]
 
 
 @pytest.mark.parametrize(

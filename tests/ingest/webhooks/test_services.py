@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from returpost.bounces.providers import Found
-from tests.ingest.webhooks.saying import ANN, EPOCH, TIME, items, told
+from tests.ingest.webhooks.builders import ANN, EPOCH, TIME, items, outcomes
 
 LISTED = "recipient address was suppressed"
 POLICY = "554 5.7.1 [internal] recipient address was suppressed due to customer policy"
@@ -214,12 +214,12 @@ ALL = [
 
 @pytest.mark.parametrize(("provider", "payload", "expected"), ALL)
 def test_every_kind(provider: str, payload: dict[str, Any], expected: Row) -> None:
-    assert told(provider, payload) == [expected]
+    assert outcomes(provider, payload) == [expected]
 
 
 @pytest.mark.parametrize(("provider", "table"), [("sendgrid", SENDGRID), ("sparkpost", SPARKPOST)])
 def test_a_batch_is_its_events_and_a_bad_one_stops_no_other(provider: str, table: list[tuple[Any, Row]]) -> None:
-    assert told(provider, [*(payload for payload, _ in table), "x"]) == [
+    assert outcomes(provider, [*(payload for payload, _ in table), "x"]) == [
         *(expected for _, expected in table),
         ("broken",),
     ]

@@ -11,7 +11,7 @@ import pytest
 from returpost.bounces.events.mails import mailing_of
 from returpost.bounces.mail import ParsedMail
 from returpost.bounces.providers import Found
-from tests.ingest.webhooks.saying import ANN, BOB, TIME, items, told
+from tests.ingest.webhooks.builders import ANN, BOB, TIME, items, outcomes
 
 STAMP = "2026-03-01T10:00:00.000Z"
 MAIL = {
@@ -107,23 +107,25 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
 
 @pytest.mark.parametrize(("payload", "expected"), CASES, ids=lambda value: str(value)[:40])
 def test_every_kind(payload: dict[str, Any], expected: list[tuple[str, ...]]) -> None:
-    assert told("ses", payload) == expected
+    assert outcomes("ses", payload) == expected
 
 
 def test_the_envelope_of_sns_and_the_older_name_of_the_kind_change_nothing() -> None:
     plain = bounce("Permanent", "General")
     older = {"notificationType": plain.pop("eventType")} | plain
-    assert told("ses", {"Type": "Notification", "Message": json.dumps(older)}) == told("ses", older) == CASES[0][1]
+    assert (
+        outcomes("ses", {"Type": "Notification", "Message": json.dumps(older)}) == outcomes("ses", older) == CASES[0][1]
+    )
 
 
 def test_what_comes_by_event_bridge() -> None:
     bridged = {"detail-type": "Email Bounced", "source": "aws.ses", "detail": bounce("Permanent", "General")}
-    assert told("ses", bridged) == told("ses", SQS | {"Body": json.dumps(bridged)}) == CASES[0][1]
+    assert outcomes("ses", bridged) == outcomes("ses", SQS | {"Body": json.dumps(bridged)}) == CASES[0][1]
 
 
 def test_one_bad_recipient_stops_no_other() -> None:
     payload = bounce("Permanent", "General", {"emailAddress": "nobody"}, {"emailAddress": BOB})
-    assert [row[0] for row in told("ses", payload)] == ["broken", "bounced"]
+    assert [row[0] for row in outcomes("ses", payload)] == ["broken", "bounced"]
 
 
 def test_what_else_is_taken() -> None:
@@ -138,7 +140,7 @@ def test_without_tags_the_message_is_the_mailing_as_for_returned_mails() -> None
     named = untagged | {"headers": [{"name": "X-Returpost-Mailing", "value": "summer"}]}
     same = mailing_of(ParsedMail(kind=None, format="rfc3464", original_message_id="m1@example.org"), "")
     for mail, mailing in ((untagged, same), (named, "summer")):
-        ((_, _, seen, _),) = told("ses", bounce("Permanent", "General") | {"mail": mail})
+        ((_, _, seen, _),) = outcomes("ses", bounce("Permanent", "General") | {"mail": mail})
         assert seen == mailing
 
 
@@ -163,24 +165,24 @@ SQS = {"MessageId": "1", "ReceiptHandle": "r", "MD5OfBody": "m"}
     ids=["sqs", "lambda-sqs", "lambda-sns", "list"],
 )
 def test_the_forms_of_sqs_and_lambda(form: Any) -> None:
-    assert told("ses", form) == TOLD_ONE + TOLD_TWO
+    assert outcomes("ses", form) == TOLD_ONE + TOLD_TWO
     first = items("ses", form)[0]
     assert isinstance(first, Found)
     assert json.loads(first.original) in (ONE, enveloped(ONE))
 
 
 def test_one_message_of_a_queue() -> None:
-    assert told("ses", SQS | {"Body": json.dumps(ONE)}) == TOLD_ONE
+    assert outcomes("ses", SQS | {"Body": json.dumps(ONE)}) == TOLD_ONE
 
 
 def test_what_stands_beside_a_signed_notification_counts_for_nothing() -> None:
     forged = enveloped(TWO) | {"Messages": [SQS | {"Body": json.dumps(ONE)}], "Records": [{"body": json.dumps(ONE)}]}
-    assert told("ses", forged) == TOLD_TWO
+    assert outcomes("ses", forged) == TOLD_TWO
 
 
 @pytest.mark.parametrize(
     "form", [{"Messages": [1, None, {}]}, {"Messages": {}}, {"Records": "x"}, {"Records": [{"body": "\ud800"}]}]
 )
 def test_a_form_that_is_broken_is_kept(form: Any) -> None:
-    assert {row[0] for row in told("ses", form)} <= {"broken", "unknown"}
-    assert told("ses", form)
+    assert {row[0] for row in outcomes("ses", form)} <= {"broken", "unknown"}
+    assert outcomes("ses", form)

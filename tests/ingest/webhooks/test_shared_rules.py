@@ -14,7 +14,7 @@ from returpost.bounces.verdict import classify
 from returpost.contracts import MAX_DIAGNOSTIC, BounceReceived, Reason, ids
 from returpost.errors import InvalidMessage
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
-from tests.ingest.webhooks.saying import ANN, items
+from tests.ingest.webhooks.builders import ANN, items
 
 TABLES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "ses": list(ses.CASES),

@@ -20,10 +20,10 @@ from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX, load
-from tests.harness import Running, World, eventually
-from tests.ingest.probes import heard
+from tests.harness import Harness, RunningService, eventually
+from tests.ingest.probes import receive_events
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
-from tests.ingest.webhooks.saying import ANN, BOB
+from tests.ingest.webhooks.builders import ANN, BOB
 from tests.ingest.webhooks.test_certificates import ISSUER, Authority, between, leaf, root
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
 
@@ -40,17 +40,19 @@ SHARED = ("sendgrid", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "
 
 
 @pytest.fixture
-async def ingest(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+async def ingest(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningService]:
     for provider in SHARED:
         monkeypatch.setenv(f"{PREFIX}{provider.upper()}_SECRETS", f"{SECRET},{NEXT},other=only-for-the-other-one")
     monkeypatch.setenv(f"{PREFIX}MAILGUN_SECRETS", "acme=a-signing-key-of-mailgun")
     monkeypatch.setenv(f"{PREFIX}SES_TOPICS", TOPIC)
     monkeypatch.setenv(f"{PREFIX}UNSIGNED_TENANTS", "sandbox")
-    async with world.running(create, Settings, "ingest") as running:
+    async with harness.running(create, Settings, "ingest") as running:
         yield running
 
 
-async def post(ingest: Running, provider: str, body: Any, tenant: str = "acme", **headers: str) -> httpx.Response:
+async def post(
+    ingest: RunningService, provider: str, body: Any, tenant: str = "acme", **headers: str
+) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return await ingest.http.post(f"/webhooks/{provider}/{tenant}", content=content, headers=NOBODY | headers)
 
@@ -61,7 +63,7 @@ def counted(provider: str, outcome: str) -> float:
 
 
 async def test_from_the_provider_to_the_queues_and_what_is_unknown_to_the_dead_letters(
-    world: World, ingest: Running
+    harness: Harness, ingest: RunningService
 ) -> None:
     before = [counted("sendgrid", outcome) for outcome in ("accepted", "ignored", "unknown", "broken")]
     strange = b'{"event" : "teleported"}'
@@ -75,11 +77,11 @@ async def test_from_the_provider_to_the_queues_and_what_is_unknown_to_the_dead_l
     body = json.dumps(batch).encode()[:-1] + b", " + strange + b"]"
     answer = await post(ingest, "sendgrid", body, **BASIC)
     assert (answer.status_code, answer.json()) == (200, {"accepted": 2, "ignored": 1, "kept": 3})
-    recorded, (bounce,) = await world.take_events(RECORDED), await world.take_events(RECEIVED)
+    recorded, (bounce,) = await harness.take_events(RECORDED), await harness.take_events(RECEIVED)
     assert [(e["data"]["address"], e["data"]["result"]) for e in recorded] == [(ANN, "bounced"), (BOB, "delivered")]
     assert bounce["data"]["evidence"]["format"] == "sendgrid"
     assert bounce["data"]["evidence"]["diagnostic"] == "550 5.1.1 no [sendgrid: bounce/blocked]"
-    letters = await world.take(DEAD_LETTERS)
+    letters = await harness.take(DEAD_LETTERS)
     assert {letter.body for letter in letters} == {json.dumps(event).encode() for event in batch[3:]} | {strange}
     assert {letter.headers["x-returpost-routing-key"] for letter in letters} == {"webhook.sendgrid.acme"}
     assert not any("nobody" in str(letter.headers) for letter in letters)
@@ -87,11 +89,11 @@ async def test_from_the_provider_to_the_queues_and_what_is_unknown_to_the_dead_l
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1, 1, 2]
     again = await post(ingest, "sendgrid", body, **BASIC)
     assert again.status_code == 200
-    assert [e["id"] for e in await world.take_events(RECORDED)] == [e["id"] for e in recorded]
+    assert [e["id"] for e in await harness.take_events(RECORDED)] == [e["id"] for e in recorded]
 
 
 @pytest.mark.parametrize("provider", SHARED)
-async def test_a_secret_is_demanded_and_two_are_good(ingest: Running, provider: str) -> None:
+async def test_a_secret_is_demanded_and_two_are_good(ingest: RunningService, provider: str) -> None:
     tables = more.TABLES | {
         "sendgrid": services.SENDGRID,
         "postmark": services.POSTMARK,
@@ -108,7 +110,7 @@ async def test_a_secret_is_demanded_and_two_are_good(ingest: Running, provider: 
     assert (await post(ingest, provider, body, tenant="other", **others)).status_code == 200
 
 
-async def test_unsigned_is_for_a_tenant_that_allows_it_where_no_secret_is_set(ingest: Running) -> None:
+async def test_unsigned_is_for_a_tenant_that_allows_it_where_no_secret_is_set(ingest: RunningService) -> None:
     body = more.resend("sent")
     assert (await post(ingest, "resend", body, tenant="sandbox")).status_code == 200
     assert (await post(ingest, "resend", body)).status_code == 403
@@ -123,7 +125,7 @@ def of_mailgun(token: str) -> dict[str, Any]:
     return services.mailgun("accepted") | {"signature": mailgun_of("a-signing-key-of-mailgun", timestamp, token)}
 
 
-async def test_mailgun_is_told_to_stop_when_it_repeats_what_was_taken(ingest: Running) -> None:
+async def test_mailgun_is_told_to_stop_when_it_repeats_what_was_taken(ingest: RunningService) -> None:
     body = of_mailgun("one")
     assert (await post(ingest, "mailgun", body)).status_code == 200
     assert (await post(ingest, "mailgun", body)).status_code == 406
@@ -137,7 +139,7 @@ class Silent:
         raise Unavailable("RabbitMQ did not confirm: TimeoutError")
 
 
-async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(ingest: Running) -> None:
+async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(ingest: RunningService) -> None:
     body, publisher = of_mailgun("three"), ingest.service.uow_factory._publisher  # type: ignore[attr-defined]
     ingest.service.uow_factory._publisher = Silent()  # type: ignore[attr-defined]
     answer = await post(ingest, "mailgun", body)
@@ -146,24 +148,26 @@ async def test_without_a_confirm_the_provider_is_told_to_try_again_and_may(inges
     assert (await post(ingest, "mailgun", body)).status_code == 200
 
 
-async def test_of_a_crowd_the_bodies_are_confirmed_and_read_when_there_is_time(world: World, ingest: Running) -> None:
+async def test_of_a_crowd_the_bodies_are_confirmed_and_read_when_there_is_time(
+    harness: Harness, ingest: RunningService
+) -> None:
     bodies = [[services.sendgrid("delivered", email=f"u{n}-{m}@example.com") for m in range(10)] for n in range(60)]
     answers = await asyncio.gather(*(post(ingest, "sendgrid", body, **BASIC) for body in bodies))
     assert {answer.status_code for answer in answers} == {200}
     told = [answer.json() for answer in answers]
     assert {"accepted": 10, "ignored": 0, "kept": 0} in told
     assert {"received": True} in told
-    recorded = await heard(world, RECORDED, 600)
+    recorded = await receive_events(harness, RECORDED, 600)
     expected = {f"u{n}-{m}@example.com" for n in range(60) for m in range(10)}
     assert {event["data"]["address"] for event in recorded} == expected
     assert len({event["id"] for event in recorded}) == 600
 
 
-async def arrived(world: World, queue: str, number: int) -> list[Any]:
+async def arrived(harness: Harness, queue: str, number: int) -> list[Any]:
     found: list[Any] = []
 
     async def look() -> int:
-        found.extend(await world.take(queue))
+        found.extend(await harness.take(queue))
         return len(found)
 
     await eventually(look, lambda seen: seen >= number)
@@ -172,15 +176,15 @@ async def arrived(world: World, queue: str, number: int) -> list[Any]:
 
 @pytest.mark.parametrize("changes", [{"body": "not base64!"}, {"provider": "nobody"}])
 async def test_what_was_put_off_by_nobody_is_a_dead_letter(
-    world: World, ingest: Running, changes: dict[str, Any]
+    harness: Harness, ingest: RunningService, changes: dict[str, Any]
 ) -> None:
     data = ProviderPayloadProcess(**({"provider": "sendgrid", "body": "W10="} | changes))
-    await world.command(event(data, id="1", source="/x", tenant="acme"))
-    (letter,) = await arrived(world, DEAD_LETTERS, 1)
+    await harness.command(event(data, id="1", source="/x", tenant="acme"))
+    (letter,) = await arrived(harness, DEAD_LETTERS, 1)
     assert letter.headers["x-returpost-queue"] == "ingest.provider-payload-process"
 
 
-async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None:
+async def test_a_plain_request_is_answered_as_any_other(ingest: RunningService) -> None:
     """What goes straight to its reader, and the same with an empty query, which goes through the framework."""
     body = of_mailgun("plain")
     for number, provider in enumerate(("mailgun", "nobody", "postmark")):
@@ -201,7 +205,7 @@ async def test_a_plain_request_is_answered_as_any_other(ingest: Running) -> None
 
 
 async def test_sns_is_believed_by_its_certificate_and_confirmed(
-    world: World, ingest: Running, rsa: Signer, root: Authority, between: Authority
+    harness: Harness, ingest: RunningService, rsa: Signer, root: Authority, between: Authority
 ) -> None:
     fetched: list[str] = []
     pem = between.issue("of-sns", leaf("sns.amazonaws.com"), key=rsa.private).pem
@@ -221,7 +225,7 @@ async def test_sns_is_believed_by_its_certificate_and_confirmed(
 
     notice = NOTICE | {"Message": json.dumps(ses.bounce("Permanent", "General"))}
     assert (await post(ingest, "ses", signed(notice))).json() == {"accepted": 1, "ignored": 0, "kept": 0}
-    assert len(await world.take_events(RECEIVED)) == 1
+    assert len(await harness.take_events(RECEIVED)) == 1
     question = QUESTION | {"SubscribeURL": f"{host}?Action=ConfirmSubscription"}
     assert (await post(ingest, "ses", signed(question))).json() == {"confirmed": True}
     assert fetched == [f"{host}a.pem", ISSUER, f"{host}?Action=ConfirmSubscription"]
@@ -236,7 +240,7 @@ async def test_sns_is_believed_by_its_certificate_and_confirmed(
     assert len(fetched) == 3
 
 
-async def test_the_handshakes_of_event_grid(ingest: Running) -> None:
+async def test_the_handshakes_of_event_grid(ingest: RunningService) -> None:
     asked = [
         {"id": "1", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": {"validationCode": "c"}}
     ]

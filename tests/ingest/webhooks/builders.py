@@ -17,7 +17,7 @@ def items(provider: str, payload: Any) -> list[Found | Ignored | Kept]:
     return list(read(PROVIDERS[provider], body))
 
 
-def told(provider: str, payload: Any) -> list[tuple[str, ...]]:
+def outcomes(provider: str, payload: Any) -> list[tuple[str, ...]]:
     """Return what was found: `(result, address, mailing, diagnostic)`, `(ignored, kind)`, `(unknown | broken,)`."""
     rows: list[tuple[str, ...]] = []
     for item in items(provider, payload):
