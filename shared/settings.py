@@ -12,32 +12,39 @@ from returpost.errors import InvalidSettings, words
 
 
 class ServiceSettings(BaseSettings):
-    """What every service is told. A service's own value, `RETURPOST_<SERVICE>_...`, goes before the common one."""
+    """Settings that every service has. A service's own value, `RETURPOST_<SERVICE>_...`, overrides the common one."""
 
     model_config = SettingsConfigDict(env_prefix="RETURPOST_", extra="ignore", frozen=True)
 
     amqp_url: SecretStr = SecretStr("amqp://localhost:5672/")
+    """Broker, user, password and vhost."""
     database_url: SecretStr | None = None
+    """PostgreSQL server, user, password and database; services without a database need none."""
     database_pool: int = Field(default=6, ge=2, le=100)
-    """Connections a process."""
+    """Database connections per process."""
     http_host: str = "127.0.0.1"
+    """Address that the HTTP API listens on."""
     http_port: int = Field(default=0, ge=0, le=65535)
-    """0: any free port, for tests."""
+    """Port of the HTTP API; 0: any free port."""
     http_fd: int | None = None
-    """A listening socket that was inherited, in the place of host and port."""
+    """File descriptor of an inherited listening socket, instead of host and port."""
     http_rate: float = Field(default=500, ge=0)
-    """Requests a second that a token may make to a process, in the long run; 0: no limit."""
+    """Sustained requests per second, token and process; 0: no limit."""
     http_burst: int = Field(default=2_000, ge=1)
     """Requests that a token may make at once."""
     token_keys: SecretStr = SecretStr("")
-    """Keys that API tokens are signed with, at least 32 characters each, separated by commas: the first signs, all are
-    accepted, so that a key can be replaced while tokens live."""
+    """Keys that sign API tokens, comma-separated, at least 32 characters each. The first signs, all verify: a key
+    can be replaced while its tokens live."""
     log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR. DEBUG may log addresses."""
     log_console: bool = False
+    """Log text for a terminal instead of JSON lines."""
     otlp_endpoint: str | None = None
+    """OpenTelemetry collector (OTLP over HTTP) that spans are exported to; none: no export."""
     trace_sample: float = Field(default=0.01, ge=0, le=1)
-    """Share of batches without a sampled parent that are traced."""
+    """Fraction of batches that are traced when no sampled parent arrives with them."""
     shutdown_timeout: timedelta = timedelta(seconds=20)
+    """Time for work in hand before a stopping process closes its connections."""
 
 
 S = TypeVar("S", bound=ServiceSettings)

@@ -16,7 +16,8 @@ import httpx
 import pytest
 import yaml
 
-from deploy import generate, generate_secrets
+from deploy import generate_secrets
+from deploy.generate import documents as generate
 from returpost.cli.root import all_commands
 from returpost.contracts.routing import SERVICES
 from services.console.settings import Settings as Console

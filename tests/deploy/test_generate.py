@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import generate
+from deploy.generate import documents as generate
+from deploy.generate.settings_reference import settings_reference
 from returpost.contracts import routing
 from returpost.contracts.routing import SERVICES
 from shared.messaging import topology
@@ -57,3 +58,18 @@ def test_a_document_names_the_queues_of_its_service(service: str) -> None:
     for queue in topology.queues():
         if queue.name.startswith(f"{service}.") and queue.name != routing.DEAD_LETTERS:
             assert queue.name in text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_openapi_has_every_route_of_a_service(service: str) -> None:
+    paths = json.loads(generate.documents()[generate.OPENAPI / f"{service}.json"])["paths"]
+    assert "/health/ready" in paths
+    assert sum(path.startswith("/v1/") for path in paths) > 3
+
+
+def test_settings_reference_has_every_setting() -> None:
+    text = settings_reference()
+    for name in ("RETURPOST_DATABASE_POOL", "RETURPOST_CLASSIFIER_RETRY_DELAYS", "RETURPOST_CONSOLE_PUBLIC_URL"):
+        assert f"| `{name}` |" in text
+    assert "| `RETURPOST_INGEST_WEBHOOK_TOLERANCE` | duration | `5 min` |" in text
+    assert "| `RETURPOST_HTTP_PORT` | int, ≥ 0, ≤ 65,535 | `0` | Port of the HTTP API; 0: any free port. |" in text

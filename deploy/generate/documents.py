@@ -1,8 +1,9 @@
 """Write the files that are made from the code: `python -m deploy.generate`, and with `--check` see whether they are.
 
-`docs/asyncapi/<service>.json` are AsyncAPI 3 documents of each service's queues and events, made from its wiring;
-`docs/events.md` is a table of all that is told, by whom and to whom; `deploy/rabbitmq/definitions.json` is the
-topology, for brokers that load definitions when they start.
+`docs/asyncapi/<service>.json` are AsyncAPI 3 documents of each service's queues and events, and
+`docs/openapi/<service>.json` OpenAPI 3.1 documents of its routes, both made from its wiring; `docs/events.md` is a
+table of all events and commands; `docs/reference/settings.md` lists every setting; `deploy/rabbitmq/definitions.json`
+is the topology, for brokers that load definitions when they start.
 """
 
 import argparse
@@ -13,15 +14,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from deploy.event_table import event_table
+from deploy.generate.event_table import event_table
+from deploy.generate.settings_reference import settings_reference
 from returpost.contracts.routing import SERVICES
 from returpost.errors import ReturpostError
 from shared.messaging import topology
+from shared.service import Service
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 ASYNCAPI = Path("docs/asyncapi")
+OPENAPI = Path("docs/openapi")
 DEFINITIONS = Path("deploy/rabbitmq/definitions.json")
 EVENT_TABLE = Path("docs/events.md")
+SETTINGS = Path("docs/reference/settings.md")
 SHOWN_LINES = 20
 """Lines of each difference that `--check` shows."""
 
@@ -31,32 +36,44 @@ def documents() -> dict[Path, str]:
 
     Raises `ReturpostError` when a service cannot be wired.
     """
-    made = {ASYNCAPI / f"{service}.json": _pretty(asyncapi(service)) for service in SERVICES}
-    return made | {DEFINITIONS: _pretty(topology.definitions()), EVENT_TABLE: event_table()}
+    wired = {service: _wired(service) for service in SERVICES}
+    return {
+        **{ASYNCAPI / f"{name}.json": _pretty(service.asyncapi()) for name, service in wired.items()},
+        **{OPENAPI / f"{name}.json": _pretty(service.app.openapi()) for name, service in wired.items()},
+        DEFINITIONS: _pretty(topology.definitions()),
+        EVENT_TABLE: event_table(),
+        SETTINGS: settings_reference(),
+    }
 
 
 def asyncapi(service: str) -> dict[str, Any]:
-    """Return the AsyncAPI document of a service, wired with default settings whatever the environment is."""
+    """Return the AsyncAPI document of a service. Raises `ReturpostError` when it cannot be wired."""
+    return _wired(service).asyncapi()
+
+
+def _wired(service: str) -> Service[Any]:
+    """Wire a service with default settings, whatever the environment is."""
     try:
         create = import_module(f"services.{service}.app").create
         settings = import_module(f"services.{service}.settings").Settings.model_construct()
     except (ImportError, AttributeError) as error:
         raise ReturpostError(f"services/{service}: cannot be wired: {error}") from error
-    document: dict[str, Any] = create(settings).asyncapi()
-    return document
+    wired: Service[Any] = create(settings)
+    return wired
 
 
 def differences(root: Path, wanted: dict[Path, str]) -> list[str]:
     """Return a line for each file that is not what it should be, with the beginning of the difference."""
     found = []
     for path, text in wanted.items():
-        there = (root / path).read_text() if (root / path).exists() else ""
-        if there != text:
+        committed = (root / path).read_text() if (root / path).exists() else ""
+        if committed != text:
             names = (str(path), f"{path} (code)")
-            lines = list(unified_diff(there.splitlines(), text.splitlines(), *names, n=1, lineterm=""))
+            lines = list(unified_diff(committed.splitlines(), text.splitlines(), *names, n=1, lineterm=""))
             rest = [f"... and {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
             found.append("\n".join([*lines[:SHOWN_LINES], *rest]))
-    stale = {path.relative_to(root) for path in (root / ASYNCAPI).glob("*.json")} - set(wanted)
+    there = {path.relative_to(root) for folder in (ASYNCAPI, OPENAPI) for path in (root / folder).glob("*.json")}
+    stale = there - set(wanted)
     return found + [f"{path}: no service of that name; delete it" for path in sorted(stale)]
 
 
@@ -84,7 +101,3 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 def _pretty(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
