@@ -32,7 +32,7 @@ from returpost.bounces.mail import parse
 from returpost.bounces.mail.report import ParsedMail
 from returpost.bounces.rules import Placed, Rule, Rules, load
 from returpost.bounces.smtp_reply import parse_reply
-from returpost.bounces.verdict import classify, of_said
+from returpost.bounces.verdict import classify, verdict_of
 from returpost.contracts import Evidence, Reason, Verdict
 
 RESULTS = Path(__file__).with_name("results")
@@ -228,7 +228,7 @@ def measure_lines(findings: Findings, rules: Rules, extra: Sequence[str]) -> Non
 
 def uncached(evidence: Evidence, rules: Rules) -> Verdict:
     """Return the verdict on a failure as if nothing had been judged before."""
-    return of_said.__wrapped__(rules.said(evidence), rules)
+    return verdict_of.__wrapped__(rules.normalize(evidence), rules)
 
 
 def _coded(line: str) -> Evidence:

@@ -15,9 +15,9 @@ def explained(evidence: Evidence, rules: Rules) -> dict[str, Any]:
     verdict = classify(evidence, rules)
     others: list[dict[str, Any]] = []
     if evidence.kind is Kind.FAILURE:
-        holding = rules.holding(rules.said(evidence))
+        matching = rules.matching_rules(rules.normalize(evidence))
         others = [
             {"rule": match.name, "reason": match.rule.reason, "text": match.text, "confidence": match.rule.confidence}
-            for match in islice((match for match in holding if match.name != verdict.rule), MAX_RUNNERS_UP)
+            for match in islice((match for match in matching if match.name != verdict.rule), MAX_RUNNERS_UP)
         ]
     return verdict.model_dump(mode="json") | {"runners_up": others}

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from returpost.bounces.rules import Rules, Said, has_words
+from returpost.bounces.rules import NormalizedReply, Rules, has_words
 from returpost.contracts import Command, Evidence, Fault, Kind, Reason, Verdict, VerdictType, construct_trusted
 
 STATUS_CONFIDENCE = 0.75
@@ -33,7 +33,7 @@ def classify(evidence: Evidence, rules: Rules) -> Verdict:
     """Return the verdict on one report; the same evidence always gets the same verdict."""
     if evidence.kind is not Kind.FAILURE:
         return _not_a_bounce(evidence.kind)
-    return of_said(rules.said(evidence), rules)
+    return verdict_of(rules.normalize(evidence), rules)
 
 
 def _not_a_bounce(kind: Kind) -> Verdict:
@@ -48,9 +48,9 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 
 
 @lru_cache(maxsize=CACHED)
-def of_said(said: Said, rules: Rules) -> Verdict:
+def verdict_of(reply: NormalizedReply, rules: Rules) -> Verdict:
     """Return the verdict on a failure. Servers say the same to many: most of it was judged before."""
-    return _verdict(rules, *_reason(said, rules), is_temporary(said))
+    return _verdict(rules, *_reason(reply, rules), is_temporary(reply))
 
 
 @lru_cache(maxsize=CACHED)
@@ -78,46 +78,46 @@ def _verdict(
     )
 
 
-def _reason(said: Said, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
+def _reason(reply: NormalizedReply, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
     """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
-    if (match := rules.decide(said)) is not None:
+    if (match := rules.decide(reply)) is not None:
         rule = match.rule
-        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(said, match.text)):
+        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(reply, match.text)):
             return Reason.RECIPIENT_REFUSED, UNPROVEN_CONFIDENCE, match.name, match.text, rule.type
         return rule.reason, rule.confidence, match.name, match.text, rule.type
-    if said.status and (reason := rules.by_status(said.status)):
-        return reason, STATUS_CONFIDENCE, BY_STATUS, said.status, None
-    if said.reply_code and (reason := rules.by_reply_code(said.reply_code)):
-        if has_words(said):
-            return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_CODE, str(said.reply_code), None
-        return reason, REPLY_CONFIDENCE, BY_CODE, str(said.reply_code), None
+    if reply.status and (reason := rules.by_status(reply.status)):
+        return reason, STATUS_CONFIDENCE, BY_STATUS, reply.status, None
+    if reply.reply_code and (reason := rules.by_reply_code(reply.reply_code)):
+        if has_words(reply):
+            return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_CODE, str(reply.reply_code), None
+        return reason, REPLY_CONFIDENCE, BY_CODE, str(reply.reply_code), None
     return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
 
 
-def is_proven(said: Said, words: str) -> bool:
+def is_proven(reply: NormalizedReply, words: str) -> bool:
     """Tell whether "user unknown" was said of the mailbox: to RCPT, of a recipient, or with a status that says so, too.
 
     A server that knows its users refuses the recipient. What is said so to the message itself, or by whom and to what
     the bounce mail does not tell, is as often a filter's word, and an address that lives.
     """
-    if _is_address_status(said.status):
+    if _is_address_status(reply.status):
         return True
-    answers = said.answers
+    answers = reply.answers
     if answers is not None:
         return answers is Command.RCPT
-    return not said.report or (said.reply_code is not None and "recipient" in words)
+    return not reply.report or (reply.reply_code is not None and "recipient" in words)
 
 
 def _is_address_status(status: str | None) -> bool:
     return status is not None and status[2:4] == "1."
 
 
-def is_temporary(said: Said) -> bool:
+def is_temporary(reply: NormalizedReply) -> bool:
     """Tell whether the reply says that it may work later (RFC 5321 section 4.2.1, RFC 3463 section 3.1).
 
     The reply code goes before the status: servers contradict themselves, and clients act on the code. A code of success
     is another command's: it says nothing of the failure.
     """
-    if said.reply_code is not None and said.reply_code >= 400:
-        return said.reply_code < 500
-    return said.status is not None and said.status.startswith("4")
+    if reply.reply_code is not None and reply.reply_code >= 400:
+        return reply.reply_code < 500
+    return reply.status is not None and reply.status.startswith("4")

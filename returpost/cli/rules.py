@@ -30,9 +30,9 @@ SHOWN = 20
 @app.command("test")
 def check(folder: Own = None) -> None:
     """Load the rules and check every example and counter-example; exit code 1 when any goes wrong."""
-    from returpost.bounces.rules import RuleBook
+    from returpost.bounces.rules import RuleRegistry
 
-    book = RuleBook(folder)
+    book = RuleRegistry(folder)
     rules = list(book.shared)
     examples = sum(len(placed.rule.examples) + len(placed.rule.counter_examples) for placed in rules)
     sys.stdout.write(f"{len(rules)} rules, {examples} examples: all as they should be\n")
@@ -44,10 +44,10 @@ def check(folder: Own = None) -> None:
 def lint(folder: Own = None) -> None:
     """Show what is doubtful in rules that can be used; exit code 1 when anything is."""
     from returpost.bounces.rules import PACKAGED, load
-    from returpost.bounces.rules.lint import doubts
+    from returpost.bounces.rules.lint import warnings
 
     files = {path.stem for path in (folder or PACKAGED).glob("*.toml")}
-    found = list(doubts(load(folder), files))
+    found = list(warnings(load(folder), files))
     for doubt in found:
         sys.stdout.write(f"{doubt}\n")
     if found:

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from returpost.bounces.rules import RuleBook
+from returpost.bounces.rules import RuleRegistry
 from returpost.contracts import (
     AddressBlocked,
     AddressErased,
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 def create(settings: Settings, clock: Callable[[], datetime] = now) -> Service[Settings]:
     """Wire the service."""
     service = Service("classifier", settings, description=__doc__ or "")
-    rules = RuleBook(settings.rules_dir)
+    rules = RuleRegistry(settings.rules_dir)
     policy = Policy(
         settings.retry_delays, settings.retry_delays_by_reason, settings.retry_jitter, settings.retry_domain_limit
     )

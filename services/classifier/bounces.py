@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from returpost.bounces.rules import RuleBook
+from returpost.bounces.rules import RuleRegistry
 from returpost.bounces.verdict import classify
 from returpost.contracts import (
     AddressBlocked,
@@ -32,7 +32,7 @@ Judged = tuple[Event[BounceReceived], Verdict]
 
 
 async def take_bounces(
-    events: Sequence[Event[BounceReceived]], work: UnitOfWork, rules: RuleBook, policy: Policy
+    events: Sequence[Event[BounceReceived]], work: UnitOfWork, rules: RuleRegistry, policy: Policy
 ) -> None:
     """Judge each bounce, count and schedule the soft ones, and tell the verdicts."""
     judged = [(bounce, classify(bounce.data.evidence, rules.of(bounce.tenant))) for bounce in events]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from returpost.contracts import Evidence, Reason, Verdict
 
-NO_RULE = ("tables.", "last.")
+NO_RULE = ("tables.", "fallback.")
 """What decides when no rule knows the words: the tables of codes, nothing at all, or a guess by noun and verb."""
 MAX_TEXT = 400
 """Characters of a template: what tells texts apart stands at their beginning."""

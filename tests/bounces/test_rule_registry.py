@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from returpost.bounces.explain import explained
-from returpost.bounces.rules import RuleBook, Rules, load
-from returpost.bounces.rules.lint import doubts
+from returpost.bounces.rules import RuleRegistry, Rules, load
+from returpost.bounces.rules.lint import warnings
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence
 from returpost.errors import InvalidSettings
@@ -26,15 +26,15 @@ def write(path: Path, reason: str) -> None:
     os.utime(path, ns=(later, later))
 
 
-def reason(book: RuleBook, tenant: str) -> str:
+def reason(book: RuleRegistry, tenant: str) -> str:
     return classify(UNKNOWN, book.of(tenant)).reason
 
 
 def test_a_tenants_rules_go_before_the_operators_and_these_before_the_packaged(tmp_path: Path) -> None:
-    assert reason(RuleBook(), "acme") == "user_unknown"
+    assert reason(RuleRegistry(), "acme") == "user_unknown"
     write(tmp_path / "own.toml", "policy")
     write(tmp_path / "tenants" / "acme" / "acme.toml", "virus")
-    book = RuleBook(tmp_path)
+    book = RuleRegistry(tmp_path)
     assert (reason(book, "acme"), reason(book, "rival")) == ("virus", "policy")
     assert set(book.versions()) == {"*", "acme"}
     assert len({*book.versions().values(), load().version}) == 3
@@ -42,7 +42,7 @@ def test_a_tenants_rules_go_before_the_operators_and_these_before_the_packaged(t
 
 def test_changed_files_are_taken_without_a_restart(tmp_path: Path) -> None:
     write(tmp_path / "own.toml", "policy")
-    book = RuleBook(tmp_path)
+    book = RuleRegistry(tmp_path)
     before = book.shared.version
     assert not book.refresh()
     write(tmp_path / "own.toml", "virus")
@@ -56,7 +56,7 @@ def test_changed_files_are_taken_without_a_restart(tmp_path: Path) -> None:
 
 def test_a_broken_file_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
     write(tmp_path / "own.toml", "policy")
-    book = RuleBook(tmp_path)
+    book = RuleRegistry(tmp_path)
     write(tmp_path / "own.toml", "weather")
     assert not book.refresh()
     assert book.fault is not None
@@ -72,7 +72,7 @@ def test_a_broken_file_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
 def test_a_broken_file_at_the_start_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "tenants" / "acme" / "own.toml", "weather")
     with pytest.raises(InvalidSettings, match=r"tenants/acme/own\.toml: rule mine"):
-        RuleBook(tmp_path)
+        RuleRegistry(tmp_path)
 
 
 def test_a_verdict_says_which_rules_were_in_force() -> None:
@@ -114,6 +114,6 @@ def rules_of(folder: Path, text: str) -> Rules:
     ],
 )
 def test_doubts_are_told_with_file_and_rule(tmp_path: Path, text: str, says: str) -> None:
-    found = list(doubts(rules_of(tmp_path, text), {"own"}))
+    found = list(warnings(rules_of(tmp_path, text), {"own"}))
     assert any(says in doubt for doubt in found), found
     assert all(doubt.startswith("own: rule ") for doubt in found)

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from returpost.bounces.rules import RuleBook
+from returpost.bounces.rules import RuleRegistry
 from returpost.contracts import AddressBlocked, AddressErased, AddressUnblocked, BounceReceived, DeliveryRecorded
 from returpost.contracts.cloudevents import Event
 from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
@@ -16,7 +16,7 @@ from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.classifier.model import POLICY, Expected
 
-RULES = RuleBook()
+RULES = RuleRegistry()
 KEEP = timedelta(days=30)
 HANDLERS: dict[type, Any] = {
     BounceReceived: partial(take_bounces, rules=RULES, policy=POLICY),

@@ -58,5 +58,5 @@ def test_only_what_no_rule_knows_is_kept() -> None:
 def test_what_is_guessed_is_kept_too() -> None:
     guessed = Evidence(reply_code=550, diagnostic="550 Mailbox capacity exhausted")
     verdict = classify(guessed, RULES.shared)
-    assert (verdict.rule, verdict.reason) == ("last.full", "mailbox_full")
+    assert (verdict.rule, verdict.reason) == ("fallback.full", "mailbox_full")
     assert unknown(guessed, verdict) is not None

@@ -8,10 +8,10 @@ their precedence, never by their place in a file.
 from returpost.bounces.rules.loading import PACKAGED as PACKAGED, load as load
 from returpost.bounces.rules.matching import Match as Match, Rules as Rules
 from returpost.bounces.rules.model import Placed as Placed, ReasonMeaning as ReasonMeaning, Rule as Rule
-from returpost.bounces.rules.rule_registry import RuleBook as RuleBook
+from returpost.bounces.rules.rule_registry import RuleRegistry as RuleRegistry
 from returpost.bounces.rules.text_normalization import (
     MAX_TEXT as MAX_TEXT,
-    Said as Said,
+    NormalizedReply as NormalizedReply,
     fold as fold,
     has_words as has_words,
     readable as readable,

@@ -5,7 +5,7 @@ from typing import Any
 
 from returpost.bounces.rules.model import Placed, Tables
 from returpost.bounces.rules.patterns import compiled
-from returpost.bounces.rules.text_normalization import Said
+from returpost.bounces.rules.text_normalization import NormalizedReply
 from returpost.errors import InvalidSettings
 
 MAX_NAMES = 20_000
@@ -41,9 +41,9 @@ class Hosts:
             known = self._known[names] = tuple(found)
         return known
 
-    def hold(self, rule: int, said: Said) -> bool:
+    def hold(self, rule: int, reply: NormalizedReply) -> bool:
         """Tell whether all that the rule asks for is named."""
-        return all(number in said.hosts or self._patterns[number].search(said.text) for number in self._wanted[rule])
+        return all(number in reply.hosts or self._patterns[number].search(reply.text) for number in self._wanted[rule])
 
 
 def _wanted_by(placed: Placed, tables: Tables) -> list[str]:

@@ -9,7 +9,7 @@ from returpost.bounces.rules.matching import Rules
 from returpost.bounces.rules.model import Placed
 
 
-def doubts(rules: Rules, files: Collection[str]) -> Iterator[str]:
+def warnings(rules: Rules, files: Collection[str]) -> Iterator[str]:
     """Yield what is doubtful in these files, each with file and rule."""
     for placed in rules:
         if placed.file in files:
@@ -59,8 +59,8 @@ def _ambiguous(rules: Rules, files: Collection[str]) -> Iterator[str]:
         if placed.file not in files:
             continue
         for example in placed.rule.examples:
-            said = rules.said(evidence_of(example, report=bool(placed.rule.report)))
-            held = [by_name[match.name] for match in rules.holding(said)]
+            reply = rules.normalize(evidence_of(example, report=bool(placed.rule.report)))
+            held = [by_name[match.name] for match in rules.matching_rules(reply)]
             for other in held[1:]:
                 same = (other.precedence, other.rule.conditions) == (held[0].precedence, held[0].rule.conditions)
                 if same and other.rule.reason is not held[0].rule.reason:

@@ -9,7 +9,7 @@ from returpost.bounces.rules.hosts import Hosts
 from returpost.bounces.rules.model import Placed, ReasonMeaning, Rule, Tables
 from returpost.bounces.rules.pattern_matcher import Words
 from returpost.bounces.rules.patterns import compiled
-from returpost.bounces.rules.text_normalization import Said, said_by
+from returpost.bounces.rules.text_normalization import NormalizedReply, normalized
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Command, Reason
 
@@ -71,28 +71,28 @@ class Rules:
         """Return what the reason means."""
         return self._tables.reasons[reason]
 
-    def said(self, evidence: Evidence) -> Said:
+    def normalize(self, evidence: Evidence) -> NormalizedReply:
         """Return what rules look at."""
-        return said_by(evidence, self._hosts.named(evidence.remote_mta, evidence.reporting_mta))
+        return normalized(evidence, self._hosts.named(evidence.remote_mta, evidence.reporting_mta))
 
     def match(self, evidence: Evidence) -> Match | None:
         """Return the rule that decides. Linear in the length of the text."""
-        return self.decide(self.said(evidence))
+        return self.decide(self.normalize(evidence))
 
-    def decide(self, said: Said) -> Match | None:
+    def decide(self, reply: NormalizedReply) -> Match | None:
         """Return the rule that decides what was said."""
-        text = said.text
+        text = reply.text
         for index, search in self._words.holding(text):
-            if (asked := self._asked[index]) is None or self._hold(asked, index, said):
+            if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 rule, name = self._heads[index]
                 return _new(Match, (rule, name, "" if search is None else search(text)[:MAX_EXCERPT]))
         return None
 
-    def holding(self, said: Said) -> Iterator[Match]:
+    def matching_rules(self, reply: NormalizedReply) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
-        for index, search in self._words.holding(said.text):
-            if (asked := self._asked[index]) is None or self._hold(asked, index, said):
-                yield Match(*self._heads[index], "" if search is None else search(said.text)[:MAX_EXCERPT])
+        for index, search in self._words.holding(reply.text):
+            if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
+                yield Match(*self._heads[index], "" if search is None else search(reply.text)[:MAX_EXCERPT])
 
     def by_status(self, status: str) -> Reason | None:
         """Return the reason that an enhanced status stands for, the class aside when the table says so."""
@@ -107,8 +107,8 @@ class Rules:
         """Return the reason that a reply code stands for."""
         return self._tables.reply_code.get(str(code))
 
-    def _hold(self, asked: _Asked, index: int, said: Said) -> bool:
-        return _hold(asked, said) and self._hosts.hold(index, said)
+    def _hold(self, asked: _Asked, index: int, reply: NormalizedReply) -> bool:
+        return _hold(asked, reply) and self._hosts.hold(index, reply)
 
 
 def _order(placed: Placed) -> tuple[int, int, float, str]:
@@ -135,15 +135,15 @@ def _asked(rule: Rule) -> _Asked | None:
     return asked if any(asked) or rule.report is not None or rule.provider or rule.mta else None
 
 
-def _hold(asked: _Asked, said: Said) -> bool:
+def _hold(asked: _Asked, reply: NormalizedReply) -> bool:
     """Tell whether what was said is as asked for, hosts aside."""
     return (
-        (not asked.reply_code or said.reply_code in asked.reply_code)
-        and (asked.status is None or asked.status.hold(said.status))
-        and (asked.unless_status is None or not asked.unless_status.hold(said.status))
-        and (asked.report is None or asked.report == said.report)
-        and (not asked.command or said.answers in asked.command)
-        and not (asked.unless_command and said.answers in asked.unless_command)
+        (not asked.reply_code or reply.reply_code in asked.reply_code)
+        and (asked.status is None or asked.status.hold(reply.status))
+        and (asked.unless_status is None or not asked.unless_status.hold(reply.status))
+        and (asked.report is None or asked.report == reply.report)
+        and (not asked.command or reply.answers in asked.command)
+        and not (asked.unless_command and reply.answers in asked.unless_command)
     )
 
 

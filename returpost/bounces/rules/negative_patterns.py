@@ -7,7 +7,7 @@ from returpost.bounces.rules.model import Placed, Rule, Tables
 from returpost.contracts.enums import Reason
 from returpost.errors import InvalidSettings
 
-EVIDENT = 700
+AUTHORITATIVE = 700
 """From this precedence on a rule holds whatever the status: a provider's own words, or what leaves no doubt."""
 _OF_THE_SENDER = ("x.1.7", "x.1.8")
 """RFC 3463: the address or the domain of the sender."""
@@ -37,7 +37,7 @@ def _but_not_of(others: tuple[str, ...], placed: Placed, tables: Tables) -> Plac
     if not tables.reasons[rule.reason].dead:
         return placed
     changed = {"unless": (*rule.unless, *others)}
-    if placed.precedence < EVIDENT and not (rule.status or rule.proven):
+    if placed.precedence < AUTHORITATIVE and not (rule.status or rule.proven):
         of_others = tables.others_status if rule.reason is Reason.USER_UNKNOWN else _OF_THE_SENDER
         changed["unless_status"] = (*rule.unless_status, *of_others)
     return placed._replace(rule=rule.model_copy(update=changed))

@@ -13,7 +13,7 @@ TENANTS = "tenants"
 _State = Mapping[Path, tuple[int, int]]
 
 
-class RuleBook:
+class RuleRegistry:
     """The packaged rules, the operators' own, and for some tenants their own before both.
 
     A file that cannot be used is told, and what was in force stays in force.

@@ -39,7 +39,7 @@ _new = tuple.__new__
 """Makes what has names in a third of the time: one is made of each text."""
 
 
-class Said(NamedTuple):
+class NormalizedReply(NamedTuple):
     """All that a verdict is made of: the same always gets the same, whoever it was said to."""
 
     text: str
@@ -59,11 +59,11 @@ class Said(NamedTuple):
         return self.command or answered(self.text)
 
 
-def said_by(evidence: Evidence, hosts: tuple[int, ...] = ()) -> Said:
+def normalized(evidence: Evidence, hosts: tuple[int, ...] = ()) -> NormalizedReply:
     """Return what rules look at."""
     report = evidence.format != "smtp"
-    said = readable(evidence.diagnostic), evidence.status, evidence.reply_code, evidence.command, report, hosts
-    return _new(Said, said)
+    seen = readable(evidence.diagnostic), evidence.status, evidence.reply_code, evidence.command, report, hosts
+    return _new(NormalizedReply, seen)
 
 
 def answered(text: str) -> Command | None:
@@ -137,9 +137,9 @@ def _leave_codes_out(words: list[str], place: int) -> None:
         words[place] = rest if _CHANGES.isdisjoint(rest) else _without_names(rest)
 
 
-def has_words(said: Said) -> bool:
+def has_words(reply: NormalizedReply) -> bool:
     """Tell whether anything was said beside codes, addresses and numbers."""
-    return _WORD.search(said.text) is not None
+    return _WORD.search(reply.text) is not None
 
 
 def _without_names(word: str) -> str:
