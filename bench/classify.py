@@ -28,8 +28,8 @@ from bench import command
 from bench.confusion import picture
 from bench.corpus import CORPUS, Label, aside_families, labels
 from deploy.demo.replies import HARD, SOFT
-from returpost.bounces.mail import parse
-from returpost.bounces.mail.report import ParsedMail
+from returpost.bounces import parse
+from returpost.bounces.reports.report import ParsedMail
 from returpost.bounces.rules import Placed, Rule, Rules, load
 from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify, verdict_of

@@ -21,7 +21,7 @@ from typing import Any
 from flufl.bounce import all_failures
 
 from bench.corpus import CORPUS, Label, labels
-from returpost.bounces.mail import parse
+from returpost.bounces import parse
 
 MAILS, AT_LEAST_MAILS, ROUNDS = 5_000, 400, 5
 TARGETS = {"mails_per_second": 3_000, "recipients_stated": 0.98, "recipients_all": 0.95}

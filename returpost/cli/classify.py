@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from returpost.bounces.mail.mbox import messages
+from returpost.bounces.mime.mbox import messages
 from returpost.cli.input_files import MBOX_ENDINGS
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def of_file(name: str, body: bytes) -> Iterator[Told]:
 
 def of_mail(body: bytes) -> Iterator[Told]:
     """Yield each recipient of a mail, its original recipient, and what is told of it."""
-    from returpost.bounces.mail import parse
+    from returpost.bounces import parse
     from returpost.contracts import Evidence
 
     parsed = parse(body)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from returpost.bounces.mail.mbox import messages
+from returpost.bounces.mime.mbox import messages
 from returpost.errors import InvalidSettings
 
 CHUNK_ROWS = 2_000

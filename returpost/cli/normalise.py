@@ -14,7 +14,7 @@ from returpost.cli.options import TENANT, Json, Tenant
 from returpost.errors import InvalidSettings
 
 if TYPE_CHECKING:
-    from returpost.bounces.mail import ReturnPaths
+    from returpost.bounces import ReturnPaths
     from returpost.cli.input_files import Item
     from returpost.contracts.cloudevents import AnyEvent
 

@@ -14,6 +14,7 @@ from returpost.contracts.enums import (
     OperationState as OperationState,
     RawOutcome as RawOutcome,
     Reason as Reason,
+    RecipientSource as RecipientSource,
     Result as Result,
     UnblockCause as UnblockCause,
     Validity as Validity,

@@ -95,6 +95,31 @@ class Command(StrEnum):
     """DATA or the end of the data: recipients were accepted before."""
 
 
+class RecipientSource(StrEnum):
+    """Where a report's recipient was read. The first is trusted most; a less trusted one never overrides another."""
+
+    FINAL_RECIPIENT = "final_recipient"
+    """A field of the machine-readable report (RFC 3464, RFC 5965)."""
+    FAILED_HEADER = "failed_header"
+    """`X-Failed-Recipients` and its like."""
+    SIGNED_RETURN_PATH = "signed_return_path"
+    TRANSCRIPT = "transcript"
+    """RCPT in the transcript of the session."""
+    PROSE = "prose"
+    """The notice states it as the recipient that failed."""
+    VERP = "verp"
+    """A pattern over the address that the report was sent to."""
+    MENTION = "mention"
+    """It stands somewhere in the notice."""
+    RETURNED_MESSAGE = "returned_message"
+    """To or Cc of the message that was returned."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing states that this address failed."""
+        return self in (RecipientSource.VERP, RecipientSource.MENTION, RecipientSource.RETURNED_MESSAGE)
+
+
 class BlockCause(StrEnum):
     """Why an address is blocked."""
 

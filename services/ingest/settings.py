@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from returpost.bounces.mail.return_paths import VERP, ReturnPaths, checked
+from returpost.bounces.return_paths import VERP, ReturnPaths, checked
 from returpost.contracts.return_path import checked as checked_key
 from shared.settings import ServiceSettings
 

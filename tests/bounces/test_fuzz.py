@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from deploy.demo.samples import paths
-from returpost.bounces.mail import parse
+from returpost.bounces import parse
 from returpost.bounces.providers import PROVIDERS, read
 from tests.bounces.mail.test_notices import MAILS
 

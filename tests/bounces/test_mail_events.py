@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deploy.demo.samples import paths
+from returpost.bounces import ParsedMail, Report, ReturnPaths
 from returpost.bounces.events.mails import events_of_mail, mailing_of, read_mail
-from returpost.bounces.mail import ParsedMail, Report, ReturnPaths
 from returpost.contracts import BounceReceived, DeliveryRecorded, Evidence, Kind
 from returpost.contracts.cloudevents import decode
 from services.ingest.mailroom import letter_of

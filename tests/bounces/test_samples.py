@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.samples import Expectation, expectations, paths
-from returpost.bounces.mail import parse
+from returpost.bounces import parse
 from returpost.bounces.rules import load
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, Verdict

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from returpost.bounces import ParsedMail, ReturnPaths, parse
 from returpost.bounces.events.results import received, recorded
-from returpost.bounces.mail import ParsedMail, ReturnPaths, parse
 from returpost.contracts import DeliveryResult, Kind, Result, ids
 from returpost.contracts.cloudevents import EncodedEvent
 

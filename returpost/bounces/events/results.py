@@ -119,6 +119,7 @@ def evidence_of(result: DeliveryResult) -> Evidence:
         original_recipient=None,
         final_recipient=None,
         command=None,
+        recipient_source=None,
     )
 
 

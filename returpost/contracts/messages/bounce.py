@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from returpost.contracts.enums import Command, Fault, Kind, Reason, VerdictType
+from returpost.contracts.enums import Command, Fault, Kind, Reason, RecipientSource, VerdictType
 from returpost.contracts.messages.fields import (
     Address,
     Contract,
@@ -39,6 +39,13 @@ class Evidence(BaseModel):
     final_recipient: Address | None = None
     command: Command | None = None
     """The SMTP command that the final reply answers, when the report tells it."""
+    recipient_source: RecipientSource | None = None
+    """Where the recipient was read in a bounce mail; None when the sender, a log or a webhook names it."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the recipient is a guess; a guess makes no dead address."""
+        return self.recipient_source is not None and self.recipient_source.guessed
 
 
 class BounceReceived(Contract):

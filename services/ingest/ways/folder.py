@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from returpost.bounces.mail.mbox import messages
+from returpost.bounces.mime.mbox import messages
 from returpost.errors import ReturpostError, Unavailable
 from services.ingest.mailroom import MAX_MAIL
 from services.ingest.ways.settings import Folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from returpost.bounces.mail import parse
+from returpost.bounces import parse
 from returpost.cli.input_files import Mail, read_path
 
 EXPECT = b"X-Expect: "

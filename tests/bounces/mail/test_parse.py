@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from deploy.demo.samples import paths
-from returpost.bounces.mail import parse
-from returpost.bounces.mail.report import MAX_DIAGNOSTIC, MAX_RECIPIENTS, address
+from returpost.bounces import parse
+from returpost.bounces.mime.addresses import MAX_DIAGNOSTIC, address
+from returpost.bounces.reports.report import MAX_RECIPIENTS
 from returpost.contracts import Evidence, Kind
 
 SAMPLES = [path.read_bytes() for path in paths()]

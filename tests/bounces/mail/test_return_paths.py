@@ -2,8 +2,8 @@
 
 import pytest
 
-from returpost.bounces.mail import ParsedMail, ReturnPaths, parse
-from returpost.bounces.mail.return_paths import VERP, checked
+from returpost.bounces import ParsedMail, ReturnPaths, parse
+from returpost.bounces.return_paths import VERP, checked
 from returpost.client import return_path
 from returpost.errors import InvalidSettings
 from services.ingest.settings import Settings

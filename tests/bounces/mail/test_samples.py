@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.samples import Expectation, expectations, paths
-from returpost.bounces.mail import ParsedMail, parse
+from returpost.bounces import ParsedMail, parse
 from returpost.contracts import BounceReceived, Evidence
 
 EXPECTED: dict[str, list[Expectation]] = defaultdict(list)

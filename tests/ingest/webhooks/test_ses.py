@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from returpost.bounces import ParsedMail
 from returpost.bounces.events.mails import mailing_of
-from returpost.bounces.mail import ParsedMail
 from returpost.bounces.providers import Found
 from tests.ingest.webhooks.builders import ANN, BOB, TIME, items, outcomes
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from returpost.bounces.mail import mime
-from returpost.bounces.mail.report import MAX_RECIPIENTS, Finding, address, clean
+from returpost.bounces.mime import tree
+from returpost.bounces.mime.addresses import address, clean
+from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
 from returpost.contracts.enums import Kind
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -21,20 +22,20 @@ _ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
 _DELIVERED = ("delivered", "relayed", "expanded")
 
 
-def parts_of(root: mime.Part) -> list[mime.Part]:
+def parts_of(root: tree.Part) -> list[tree.Part]:
     """Return the parts with the machine-readable report, none of a message within; some MTAs make one a recipient."""
     parts = root.walk()
     return [part for part in parts if part.content_type in TYPES] or [part for part in parts if _is_unlabelled(part)]
 
 
-def _is_unlabelled(part: mime.Part) -> bool:
+def _is_unlabelled(part: tree.Part) -> bool:
     """Say whether the part is a report that a gateway has made a plain attachment of (`details.txt`)."""
     if part.parts or "content-disposition" not in part.headers or part.content_type not in _ATTACHED:
         return False
     return bool(_FIRST_FIELD.match(part.data))
 
 
-def findings(part: mime.Part, subject: str = "") -> list[Finding]:
+def findings(part: tree.Part, subject: str = "") -> list[Finding]:
     """Return what the report says of each recipient; one that names no recipient is left out."""
     return of_text(_content(part), subject)
 
@@ -56,17 +57,17 @@ def of_text(text: str, subject: str = "") -> list[Finding]:
     return found
 
 
-def _content(part: mime.Part) -> str:
+def _content(part: tree.Part) -> str:
     # Some MTAs put the fields of a report into a message, or into a multipart of one part, within the part.
     inner = part.parts[0] if part.parts else part
     return inner.text
 
 
-def _groups(text: str) -> Iterator[mime.Headers]:
+def _groups(text: str) -> Iterator[tree.Headers]:
     """Yield the fields of the message and of each recipient; stray empty lines do not part a recipient's fields."""
     pending: dict[str, Sequence[str]] = {}
     for block in _parted(text):
-        fields = mime.headers(block)
+        fields = tree.headers(block)
         if not fields:
             continue
         if pending and pending.keys() & fields.keys() & _RECIPIENT_FIELDS:
@@ -92,7 +93,7 @@ def _parted(text: str) -> Iterator[str]:
             yield block[start:end]
 
 
-def _finding(fields: mime.Headers, subject: str) -> Finding:
+def _finding(fields: tree.Headers, subject: str) -> Finding:
     final, original = _address(fields, "final-recipient"), _address(fields, "original-recipient")
     status = _STATUS.search(fields.get("status", ("",))[0])
     stated = ".".join(str(int(number)) for number in status[1].split(".")) if status else None
@@ -107,7 +108,7 @@ def _finding(fields: mime.Headers, subject: str) -> Finding:
     )
 
 
-def _address(fields: mime.Headers, name: str) -> str | None:
+def _address(fields: tree.Headers, name: str) -> str | None:
     return next((found for value in fields.get(name, ()) if (found := address(value))), None)
 
 

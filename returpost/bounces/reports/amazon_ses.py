@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from returpost.bounces.mail.report import MAX_RECIPIENTS, Finding, address, clean
+from returpost.bounces.mime.addresses import address, clean
+from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
 from returpost.contracts.enums import Kind
 
 _KINDS = {

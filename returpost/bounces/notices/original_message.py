@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 
 import re2
 
-from returpost.bounces.mail import charsets, mime
-from returpost.bounces.mail.report import address
-from returpost.bounces.mail.return_paths import Envelope, ReturnPaths
+from returpost.bounces.mime import charsets, tree
+from returpost.bounces.mime.addresses import address
+from returpost.bounces.return_paths import Envelope, ReturnPaths
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
@@ -36,7 +36,7 @@ EARLIEST_YEAR = 2000
 """A date from before that is a clock that was never set."""
 
 
-def headers_of(root: mime.Part) -> dict[str, str]:
+def headers_of(root: tree.Part) -> dict[str, str]:
     """Return the headers of the message that the parts return, by lower-case name; empty when there is none."""
     for part in root.walk():
         if part.content_type in MESSAGE_TYPES or part.content_type in HEADER_TYPES:
@@ -44,12 +44,12 @@ def headers_of(root: mime.Part) -> dict[str, str]:
     return {}
 
 
-def messages_of(root: mime.Part) -> Iterator[mime.Part]:
+def messages_of(root: tree.Part) -> Iterator[tree.Part]:
     """Yield the parts that hold a message."""
     return (part for part in root.walk() if part.content_type in MESSAGE_TYPES)
 
 
-def flat(headers: mime.Headers) -> dict[str, str]:
+def flat(headers: tree.Headers) -> dict[str, str]:
     """Return the first value of each header; of `received` all, one a line, for the recipients that they name."""
     return {
         name: "\n".join(values)
@@ -62,7 +62,7 @@ def flat(headers: mime.Headers) -> dict[str, str]:
 
 
 def envelope_of(
-    root: mime.Part, original: Mapping[str, str], paths: ReturnPaths, sent_to: Sequence[str] = ()
+    root: tree.Part, original: Mapping[str, str], paths: ReturnPaths, sent_to: Sequence[str] = ()
 ) -> Envelope:
     """Return what the address that the report was sent to tells, or the returned message's return path."""
     fields = root.headers

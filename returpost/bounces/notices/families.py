@@ -8,7 +8,7 @@ from functools import cache
 
 import re2
 
-from returpost.bounces.mail.phrases import (
+from returpost.bounces.notices.phrases import (
     DELAY_PHRASES,
     DELIVERED_PHRASES,
     FAILURE_PHRASES,

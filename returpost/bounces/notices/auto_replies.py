@@ -4,9 +4,10 @@ import re
 
 import re2
 
-from returpost.bounces.mail import mime
-from returpost.bounces.mail.formats import DAEMONS, LISTS
-from returpost.bounces.mail.report import Finding, address, clean
+from returpost.bounces.mime import tree
+from returpost.bounces.mime.addresses import address, clean
+from returpost.bounces.notices.families import DAEMONS, LISTS
+from returpost.bounces.reports.report import Finding
 from returpost.contracts.enums import Kind
 
 _HEADERS = (
@@ -112,7 +113,7 @@ _RECEIVED = re2.compile(
 _UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
 
 
-def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
+def kind_of(root: tree.Part, subject: str, text: str) -> Kind | None:
     """Return what kind of automatic answer the mail is, or None. A suppression of answers is no sign of one, and what a
     Sieve script has rejected (RFC 5429) is no answer."""
     said = _SUBJECTS.Match(subject) or ()
@@ -136,7 +137,7 @@ def kind_of(root: mime.Part, subject: str, text: str) -> Kind | None:
     return Kind.AUTO_REPLY if answered else None
 
 
-def findings(root: mime.Part, kind: Kind, text: str, mailed: str | None) -> list[Finding]:
+def findings(root: tree.Part, kind: Kind, text: str, mailed: str | None) -> list[Finding]:
     """Return one finding: who answered is who was mailed, unless the return path names the recipient."""
     who = next((found for name in ("from", "sender", "reply-to") if (found := address(root.header(name)))), None)
     final = _COOKIE.sub("@", who) if who else mailed
@@ -147,26 +148,26 @@ def findings(root: mime.Part, kind: Kind, text: str, mailed: str | None) -> list
     )
 
 
-def _is_reading_receipt(root: mime.Part) -> bool:
+def _is_reading_receipt(root: tree.Part) -> bool:
     """RFC 8098: the mail arrived; whether it was read or thrown away is no matter of delivery."""
     return any(part.content_type == "message/disposition-notification" for part in root.walk())
 
 
-def _is_answer_without_return(root: mime.Part, subject: str) -> bool:
+def _is_answer_without_return(root: tree.Part, subject: str) -> bool:
     """RFC 3834 section 3.3: an automatic answer has an empty return path; who answers in person has one."""
     if root.header("return-path").strip() != "<>" or any(name in root.header("from").lower() for name in DAEMONS):
         return False
     return "in-reply-to" in root.headers or bool(_ANSWER.search(subject))
 
 
-def _is_answer_of_a_program(root: mime.Part, automatic: str) -> bool:
+def _is_answer_of_a_program(root: tree.Part, automatic: str) -> bool:
     """What no person wrote (RFC 3834 section 5) or wants no automatic answer (MS-OXCMAIL), and answers a message."""
     if not (automatic.startswith("auto-") or "x-auto-response-suppress" in root.headers):
         return False
     return "in-reply-to" in root.headers and not any(name in root.header("from").lower() for name in DAEMONS)
 
 
-def _is_receipt_of_a_desk(root: mime.Part, subject: str, text: str, automatic: str) -> bool:
+def _is_receipt_of_a_desk(root: tree.Part, subject: str, text: str, automatic: str) -> bool:
     """What a help desk writes when it opens a ticket: two of number, words of receipt and a program's own header."""
     if any(name in root.headers for name in LISTS) or any(name in root.header("from").lower() for name in DAEMONS):
         return False
@@ -174,6 +175,6 @@ def _is_receipt_of_a_desk(root: mime.Part, subject: str, text: str, automatic: s
     return sum(signs) >= 2
 
 
-def _unsubscribe_address(root: mime.Part) -> bool:
+def _unsubscribe_address(root: tree.Part) -> bool:
     to = address(root.header("to"))
     return bool(to and _UNSUBSCRIBE_ADDRESS.search(to))

@@ -13,7 +13,7 @@ from typing import Any
 
 import re2
 
-from returpost.bounces.mail.report import address
+from returpost.bounces.mime.addresses import address
 from returpost.contracts import return_path
 from returpost.errors import InvalidSettings
 

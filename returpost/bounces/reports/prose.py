@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import re2
 
-from returpost.bounces.mail.report import MAX_RECIPIENTS, address
+from returpost.bounces.mime.addresses import address
+from returpost.bounces.reports.report import MAX_RECIPIENTS
 
 MAX_LINES = 1_500
 MAX_LINE = 1_000

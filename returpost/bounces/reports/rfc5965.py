@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from returpost.bounces.mail import mime, original_message
-from returpost.bounces.mail.report import MAX_RECIPIENTS, Finding, address, clean
+from returpost.bounces.mime import tree
+from returpost.bounces.mime.addresses import address, clean
+from returpost.bounces.notices import original_message
+from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
 from returpost.contracts.enums import Kind
 
 TYPE = "message/feedback-report"
@@ -18,12 +20,12 @@ _KINDS = {
 }
 
 
-def part_of(root: mime.Part) -> mime.Part | None:
+def part_of(root: tree.Part) -> tree.Part | None:
     """Return the part with the machine-readable report."""
     return next((part for part in root.walk() if part.content_type == TYPE), None)
 
 
-def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[Finding]:
+def findings(part: tree.Part, original: Mapping[str, str], prose: str) -> list[Finding]:
     """Return one finding for each recipient that the report names, or else that the returned message was for."""
     fields = _fields(part)
     type_ = fields.get("feedback-type", ("",))[0].strip().lower()
@@ -45,7 +47,7 @@ def findings(part: mime.Part, original: Mapping[str, str], prose: str) -> list[F
     ]
 
 
-def of_outlook(root: mime.Part) -> list[Finding]:
+def of_outlook(root: tree.Part) -> list[Finding]:
     """Return the complaint of a reader of Outlook (JMRP): the message, with who complained in a header of its own."""
     for part in root.walk():
         if part.content_type in original_message.MESSAGE_TYPES:
@@ -65,16 +67,16 @@ def _readable(value: str) -> str | None:
     return None if found and found.lower().startswith(("redacted@", "undisclosed@", "hidden@")) else found
 
 
-def kind_of(part: mime.Part) -> Kind | None:
+def kind_of(part: tree.Part) -> Kind | None:
     """Return what the report is, whether it names a recipient or not."""
     return _kind(_fields(part))
 
 
-def _fields(part: mime.Part) -> mime.Headers:
-    return mime.headers(part.text.replace("\n\n", "\n").lstrip("\n"))
+def _fields(part: tree.Part) -> tree.Headers:
+    return tree.headers(part.text.replace("\n\n", "\n").lstrip("\n"))
 
 
-def _kind(fields: mime.Headers) -> Kind | None:
+def _kind(fields: tree.Headers) -> Kind | None:
     type_ = fields.get("feedback-type", ("",))[0].strip().lower()
     if type_ == "auth-failure":
         # No reader complained; it tells of a recipient only when the message was turned away (RFC 6591 section 3.2.2).

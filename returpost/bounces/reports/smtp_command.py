@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from returpost.bounces.mail.report import Report
+from returpost.bounces.reports.report import Report
 from returpost.contracts import Evidence, construct_trusted
 from returpost.contracts.enums import Command, Kind
 

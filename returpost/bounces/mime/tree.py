@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-from returpost.bounces.mail import charsets
+from returpost.bounces.mime import charsets
 
 MAX_BYTES = 2 * 1024 * 1024
 """Of a mail; a report comes before the message that it returns, so what is cut is the end of that."""

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 import re2
 
-from returpost.bounces.mail import formats, mime, original_message, text_reports
-from returpost.bounces.mail.report import address
+from returpost.bounces.mime import tree
+from returpost.bounces.mime.addresses import address
+from returpost.bounces.notices import families, original_message
+from returpost.bounces.reports import prose
 from returpost.contracts.enums import Kind
 
 FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
@@ -30,10 +32,10 @@ _DIGEST = re2.compile(
 
 
 def is_notice(
-    root: mime.Part,
+    root: tree.Part,
     notice: str,
     original: Mapping[str, str],
-    recognised: formats.Recognised,
+    recognised: families.Recognised,
     automatic: Kind | None,
 ) -> bool:
     """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
@@ -46,25 +48,25 @@ def is_notice(
     if any(part.message.content_type == "multipart/report" for part in original_message.messages_of(root)):
         return empty_path
     # Who mails to many has a return path that is named after bounces.
-    daemon = any(name in author for name in formats.DAEMONS) or any(name in path for name in formats.MTAS)
+    daemon = any(name in author for name in families.DAEMONS) or any(name in path for name in families.MTAS)
     said = recognised.said
     if automatic and not daemon:
         return recognised.format is not None and said
-    shown = not _RETURNED.isdisjoint(original) or bool(text_reports.CODED.search(notice[:16384]))
+    shown = not _RETURNED.isdisjoint(original) or bool(prose.CODED.search(notice[:16384]))
     if recognised.format and recognised.format.alone:
         return True
-    listed = any(name in root.headers for name in formats.LISTS)
+    listed = any(name in root.headers for name in families.LISTS)
     if empty_path or (daemon and not listed):
         if said or (shown and (recognised.format is not None or (daemon and (empty_path or not path)))):
             return True
-        program = any(name in f"{author} {path}" for name in formats.MTAS)
+        program = any(name in f"{author} {path}" for name in families.MTAS)
         return (program or (daemon and (empty_path or shown))) and bool(_others(root, notice))
     if not said or listed or "in-reply-to" in root.headers:
         return False
     return _is_notice_of_somebody(root, notice, recognised, shown)
 
 
-def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Recognised, shown: bool) -> bool:
+def _is_notice_of_somebody(root: tree.Part, notice: str, recognised: families.Recognised, shown: bool) -> bool:
     """Judge what comes from an address that is no program's by name, with words of a failed delivery in it.
 
     An address of the author's own domain on a line is a failed recipient's only if the notice speaks of recipients or
@@ -74,7 +76,7 @@ def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Rec
         return True
     if not recognised.failure:
         return False
-    failed = formats.recognise(root.header("subject")).failure
+    failed = families.recognise(root.header("subject")).failure
     if _NOBODY.search(root.header("from")) and _is_told_in_a_sentence(root, notice, failed):
         return True
     if not failed:
@@ -82,17 +84,17 @@ def _is_notice_of_somebody(root: mime.Part, notice: str, recognised: formats.Rec
     own = (address(root.header("from")) or "").rpartition("@")[2]
     told = _others(root, notice)
     foreign = any(block.recipient.rpartition("@")[2] != own for block in told)
-    return foreign or (bool(told) and (shown or text_reports.announces(notice)))
+    return foreign or (bool(told) and (shown or prose.announces(notice)))
 
 
-def _is_told_in_a_sentence(root: mime.Part, notice: str, failed: bool) -> bool:
+def _is_told_in_a_sentence(root: tree.Part, notice: str, failed: bool) -> bool:
     return any(
-        named != address(root.header("to")) and (failed or formats.recognise(sentence).failure)
-        for sentence, named in text_reports.destined(notice)
+        named != address(root.header("to")) and (failed or families.recognise(sentence).failure)
+        for sentence, named in prose.destined(notice)
     )
 
 
-def _others(root: mime.Part, notice: str) -> list[text_reports.Block]:
+def _others(root: tree.Part, notice: str) -> list[prose.Block]:
     """Return what stands on lines of its own in the notice, but for the author."""
     author = (address(root.header("from")) or "").lower()
-    return [block for block in text_reports.blocks(notice) if block.recipient.lower() != author]
+    return [block for block in prose.blocks(notice) if block.recipient.lower() != author]

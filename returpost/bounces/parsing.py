@@ -7,20 +7,12 @@ from itertools import islice
 
 import re2
 
-from returpost.bounces.mail import (
-    amazon_ses,
-    auto_reply,
-    bounce_detection,
-    formats,
-    mime,
-    original_message,
-    rfc3464,
-    rfc5965,
-    smtp_command,
-    text_reports,
-)
-from returpost.bounces.mail.report import Finding, ParsedMail, Report, address, report_of
-from returpost.bounces.mail.return_paths import ReturnPaths
+from returpost.bounces.mime import tree
+from returpost.bounces.mime.addresses import address
+from returpost.bounces.notices import auto_replies, bounce_detection, families, original_message
+from returpost.bounces.reports import amazon_ses, prose, rfc3464, rfc5965, smtp_command
+from returpost.bounces.reports.report import Finding, ParsedMail, Report, report_of
+from returpost.bounces.return_paths import ReturnPaths
 from returpost.contracts.enums import Kind
 
 UNSIGNED = ReturnPaths()
@@ -37,14 +29,14 @@ def parse(body: bytes, paths: ReturnPaths = UNSIGNED, sent_to: Sequence[str] = (
 
     `paths` says how return paths are read; `sent_to` are the addresses that the mail was received for, as SMTP told.
     """
-    return _parse(mime.read(body), paths, sent_to, 0)
+    return _parse(tree.read(body), paths, sent_to, 0)
 
 
-def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail:
-    notice, copy = text_reports.cut(readable(root))
+def _parse(root: tree.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail:
+    notice, copy = prose.cut(readable(root))
     original = original_message.headers_of(root)
     if not original and copy:
-        original = original_message.flat(mime.headers(copy.partition("\n\n")[0]))
+        original = original_message.flat(tree.headers(copy.partition("\n\n")[0]))
     envelope = original_message.envelope_of(root, original, paths, sent_to)
     if envelope.claim:
         envelope = envelope.among(original_message.mailings_of(original), _all_named(root, notice, original))
@@ -69,7 +61,7 @@ def _parse(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting:
     )
 
 
-def readable(root: mime.Part) -> str:
+def readable(root: tree.Part) -> str:
     """Return the text that stands before the returned message; HTML only where there is no plain text."""
     plain, rich = [], []
     for part in root.walk():
@@ -89,7 +81,7 @@ def unmarked(text: str) -> str:
 
 
 def _findings(
-    root: mime.Part, notice: str, original: dict[str, str], mailed: str | None
+    root: tree.Part, notice: str, original: dict[str, str], mailed: str | None
 ) -> tuple[str, list[Finding], dict[str, str]]:
     """Return the format, the findings, and the returned message's headers, by the first reader that finds any."""
     subject = root.header("subject")
@@ -105,14 +97,14 @@ def _findings(
         found, headers = amazon_ses.findings(notice)
         if found:
             return "amazon-ses", found, headers
-    recognised = formats.recognise(f"{subject}\n{_QUOTED.sub('', notice[:16384])}")
-    automatic = auto_reply.kind_of(root, subject, notice)
+    recognised = families.recognise(f"{subject}\n{_QUOTED.sub('', notice[:16384])}")
+    automatic = auto_replies.kind_of(root, subject, notice)
     if bounce_detection.is_notice(root, notice, original, recognised, automatic):
         found = _of_prose(root, notice, original, mailed, recognised)
         if found:
             return recognised.name, found, original
     if automatic:
-        return "rfc3834", auto_reply.findings(root, automatic, notice, mailed), original
+        return "rfc3834", auto_replies.findings(root, automatic, notice, mailed), original
     return "unknown", [], original
 
 
@@ -121,14 +113,14 @@ def _unnamed(mailed: str | None) -> list[Finding]:
 
 
 def _completed(
-    found: list[Finding], root: mime.Part, notice: str, original: Mapping[str, str], mailed: str | None
+    found: list[Finding], root: tree.Part, notice: str, original: Mapping[str, str], mailed: str | None
 ) -> list[Finding]:
     """Add what only the prose tells: addresses that the fields lack, reasons that they give no words for."""
     wanting = [finding for finding in found if not (finding.final or finding.original)]
-    wordless = [finding for finding in found if not text_reports.telling(finding.diagnostic)]
+    wordless = [finding for finding in found if not prose.telling(finding.diagnostic)]
     if not wanting and not wordless:
         return found
-    told = text_reports.blocks(notice)
+    told = prose.blocks(notice)
     by_address = {block.recipient.lower(): block for block in told}
     if wanting:
         names = list(
@@ -138,10 +130,10 @@ def _completed(
         names = [name for name in names if name not in taken]
         for finding, name in zip(wanting, names, strict=False):
             finding.final = name
-    reason = formats.reason_of(notice) if wordless else ""
+    reason = families.reason_of(notice) if wordless else ""
     for finding in wordless:
         block = by_address.get((finding.final or "").lower()) or by_address.get((finding.original or "").lower())
-        words = block.detail if block and text_reports.telling(block.detail) else text_reports.remainder(notice)
+        words = block.detail if block and prose.telling(block.detail) else prose.remainder(notice)
         finding.diagnostic = _joined(finding.diagnostic, _joined(reason, words))
         if block and block.generated_from and not finding.original:
             finding.original = block.generated_from
@@ -153,7 +145,7 @@ def _joined(diagnostic: str, words: str) -> str:
 
 
 def _of_prose(
-    root: mime.Part, notice: str, original: Mapping[str, str], mailed: str | None, recognised: formats.Recognised
+    root: tree.Part, notice: str, original: Mapping[str, str], mailed: str | None, recognised: families.Recognised
 ) -> list[Finding]:
     """Return findings of a notice that has no machine-readable part, or one that is left in its text."""
     if "final-recipient:" in notice.lower():
@@ -161,24 +153,24 @@ def _of_prose(
         if found and (completed := _completed(found, root, notice, original, mailed)):
             return completed
     kind = Kind.DELAYED if recognised.delayed else Kind.DELIVERED if recognised.delivered else Kind.FAILURE
-    told = [block for block in text_reports.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
+    told = [block for block in prose.blocks(notice) if block.recipient.lower() not in _senders(root, original)]
     if recognised.format and recognised.format.alone:
-        told = [text_reports.Block(name) for name in list(text_reports.mentioned(notice))[:1]]
+        told = [prose.Block(name) for name in list(prose.mentioned(notice))[:1]]
     elif failed := _failed(root):
         by_address = {block.recipient: block for block in told}
-        told = [by_address.get(name) or text_reports.Block(name) for name in failed]
+        told = [by_address.get(name) or prose.Block(name) for name in failed]
     elif not told:
-        told = [text_reports.Block(name) for name in _fallback(notice, original, mailed)[:1]]
+        told = [prose.Block(name) for name in _fallback(notice, original, mailed)[:1]]
     rest = ""
     found = []
     for block in told:
-        if not text_reports.telling(block.detail):
-            rest = rest or text_reports.remainder(notice)
+        if not prose.telling(block.detail):
+            rest = rest or prose.remainder(notice)
             block.details.append(rest)
-        if len(told) == 1 and not text_reports.CODED.search(block.detail):
+        if len(told) == 1 and not prose.CODED.search(block.detail):
             block.details += _coded_lines(notice)
         if recognised.format and recognised.format.reason:
-            block.details.insert(0, formats.line_of(recognised.format, notice))
+            block.details.insert(0, families.line_of(recognised.format, notice))
         host = _host(block.detail)
         found.append(Finding(kind, block.recipient, block.generated_from, None, block.detail, remote_mta=host))
     return found
@@ -187,7 +179,7 @@ def _of_prose(
 def _coded_lines(notice: str) -> list[str]:
     """Return the first lines that have the code of a reply."""
     lines = (line[:1000] for line in notice.split("\n")[:500])
-    return list(islice((line.strip() for line in lines if text_reports.CODED.search(line)), 3))
+    return list(islice((line.strip() for line in lines if prose.CODED.search(line)), 3))
 
 
 def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> list[str]:
@@ -197,20 +189,20 @@ def _fallback(notice: str, original: Mapping[str, str], mailed: str | None) -> l
     sent_to = list(dict.fromkeys(original_message.recipients_of(original)))
     if len(sent_to) == 1:
         return sent_to
-    named = list(dict.fromkeys(text_reports.mentioned(notice)))
+    named = list(dict.fromkeys(prose.mentioned(notice)))
     senders = {address(original.get(name, "")) for name in ("from", "return-path", "sender", "reply-to")}
     shared = [name for name in named if name in sent_to]
     return shared or sent_to or [name for name in named if name not in senders]
 
 
-def _failed(root: mime.Part) -> list[str]:
+def _failed(root: tree.Part) -> list[str]:
     values = [value for name in bounce_detection.FAILED_HEADERS for value in root.headers.get(name, ())]
     return list(
         dict.fromkeys(found for value in values for text in value.split(",")[:1000] if (found := address(text)))
     )
 
 
-def _senders(root: mime.Part, original: Mapping[str, str]) -> set[str]:
+def _senders(root: tree.Part, original: Mapping[str, str]) -> set[str]:
     """Return addresses that cannot have failed: who reports and whom it is reported to, unless they were mailed."""
     own = {address(root.header("from")), address(root.header("to"))} - set(original_message.recipients_of(original))
     return {name.lower() for name in own if name}
@@ -228,23 +220,23 @@ _HOST = re.compile(
 )
 
 
-def _all_named(root: mime.Part, notice: str, original: Mapping[str, str]) -> Iterator[str]:
+def _all_named(root: tree.Part, notice: str, original: Mapping[str, str]) -> Iterator[str]:
     """Yield every address that the report or the returned message names, to be compared with a hash."""
     for status in rfc3464.parts_of(root):
         for finding in rfc3464.findings(status):
             yield from (named for named in (finding.original, finding.final) if named)
     yield from original_message.recipients_of(original)
-    yield from text_reports.mentioned(notice)
+    yield from prose.mentioned(notice)
 
 
-def _holds_report(root: mime.Part) -> bool:
+def _holds_report(root: tree.Part) -> bool:
     """Say whether the mail is no report itself, and holds a message that is one."""
     if root.content_type == "multipart/report" or rfc3464.parts_of(root) or rfc5965.part_of(root):
         return False
     return any(part.message.content_type == "multipart/report" for part in original_message.messages_of(root))
 
 
-def _forwarded(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail | None:
+def _forwarded(root: tree.Part, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> ParsedMail | None:
     """Read the report that somebody has sent on, unless it told him of a message of his own."""
     author = address(root.header("from"))
     to = (address(root.header("to")) or "").rpartition("@")[2]
@@ -258,7 +250,7 @@ def _forwarded(root: mime.Part, paths: ReturnPaths, sent_to: Sequence[str], nest
     return None
 
 
-def _kind_of_complaint(root: mime.Part) -> Kind | None:
+def _kind_of_complaint(root: tree.Part) -> Kind | None:
     """Return the kind of a complaint whose recipient the provider has blacked out."""
     complaint = rfc5965.part_of(root)
     return rfc5965.kind_of(complaint) if complaint else None
