@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.frames import ADDRESS, LINES, MAILS, wrapped
 from deploy.demo.replies import HARD, SOFT
-from returpost.bounces.mail import parse
+from returpost.bounces import parse
 from returpost.bounces.rules import Rules, load
 from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify
