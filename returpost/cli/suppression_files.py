@@ -211,9 +211,9 @@ def _block_all(home: Home, tenant: str, missing: list[dict[str, Any]], file: str
 
 
 def _write_for(provider: str, blocks: list[dict[str, Any]], target: Path) -> None:
-    from services.blocklist.lists.entry import moment
-    from services.blocklist.lists.reading import Format
-    from services.blocklist.lists.writing import ListWriter
+    from services.blocklist.suppression_files.entry import moment
+    from services.blocklist.suppression_files.reader import Format
+    from services.blocklist.suppression_files.writer import ListWriter
 
     writer = ListWriter(Format(provider))
     rows = [one | {"since": moment(one["since"])} for one in blocks]

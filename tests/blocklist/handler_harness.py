@@ -8,8 +8,8 @@ from typing import Any
 
 from returpost.contracts import AddressErase, BlockClear, BlockSet, BounceClassified, DeliveryRecorded
 from returpost.contracts.cloudevents import Event
-from services.blocklist.commands import take_clears, take_erasures, take_sets
-from services.blocklist.intake import take_results, take_verdicts
+from services.blocklist.address_state.handlers.commands import take_clears, take_erasures, take_sets
+from services.blocklist.address_state.handlers.results import take_results, take_verdicts
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 

@@ -12,8 +12,8 @@ import pytest
 
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.blocklist.outbound.receiver import Receiver, receiving
-from tests.blocklist.test_imports import hand_in
+from tests.blocklist.outbound_webhooks.receiver import Receiver, receiving
+from tests.blocklist.suppression_files.test_imports import hand_in
 from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -1,0 +1,202 @@
+"""The standing of an address: from all facts that are known of it to its return count and its block.
+
+A pure function of the set of facts and of the time: the order in which facts came in, and how often, changes nothing;
+time alone never blocks, it only frees. The rules:
+
+- A fact counts only when it is later than the last clear (`time > cleared`).
+- The return count is the number of different mailings with a bounce that is later than the last clear and, where only
+  consecutive ones count, than the last delivery, and whose reason has the effect `block` or `count`. At the same time
+  as a clear or a delivery is not later. A bounce older than the decay no longer counts; where an address counts once a
+  day, the bounces of a day (UTC) are one.
+- An address is blocked when, after the last clear, a bounce that may block has a reason with the effect `block`
+  (dead address), or a complaint came in (and complaints have the effect `block`), or somebody blocked it by hand; or
+  when the return count exceeds the accepted bounces. Deliveries reduce the count, and nothing else.
+- Where blocks for bounces expire, the first lasts the first number of days from the bounce that made it, whatever comes
+  back meanwhile; the next bounce that would block makes the second one, and so on. Complaints do not expire.
+- Several causes may hold at once. The first of dead address, complaint, manual, return count is the one that is told,
+  with the time, mailing and reason of the fact that began it; of a return count, of the bounce that exceeded it.
+- A stream may be spared from some causes: for it, these hold only as far as its own mailings gave cause.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+
+from returpost.contracts.enums import BlockCause, Reason
+from services.blocklist.tenant_settings.domain import Counting, Effect, Policy
+
+MAX_ADDRESSES = 10_000
+"""Of one request or command."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """One failed delivery that ended hard, or one complaint (`reason` tells)."""
+
+    mailing: str
+    reason: Reason
+    time: datetime
+    may_block: bool = False
+    stream: str | None = None
+    ip: str | None = None
+    """Of the host that sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one address; times are `NEVER` when it has not happened."""
+
+    bounces: Sequence[Bounce] = ()
+    delivered: datetime = NEVER
+    """The last delivery."""
+    cleared: datetime = NEVER
+    """The last clear."""
+    manual: datetime = NEVER
+    """The last block by hand."""
+    manual_until: datetime = FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why, since when and until when an address is skipped."""
+
+    cause: BlockCause
+    since: datetime
+    reason: Reason | None = None
+    mailing: str | None = None
+    until: datetime | None = None
+    spares: tuple[str, ...] = ()
+    """Streams that may be mailed all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What mailings do with the address: skip it when there is a block."""
+
+    return_count: int = 0
+    block: Block | None = None
+    review: datetime | None = None
+    """Until then nothing changes by time alone."""
+
+
+def stand(facts: Facts, policy: Policy, now: datetime) -> Standing:
+    """Return the standing that follows from the facts."""
+    since_clear = [bounce for bounce in facts.bounces if bounce.time > facts.cleared]
+    returns = _returns(since_clear, facts.delivered, policy)
+    counted = [bounce for bounce in returns if _after(bounce.time, policy.decay_days) > now]
+    blocks = list(_blocks(facts, since_clear, returns, policy, now))
+    changes = [block.until for block in blocks if block.until]
+    block = blocks[0] if blocks else None
+    if block and policy.streams:
+        spares = []
+        for stream, spared in sorted(policy.streams.items()):
+            held = list(_blocks_of(stream, spared, facts, since_clear, returns, policy, now))
+            changes += [block.until for block in held if block.until]
+            if not held:
+                spares.append(stream)
+        block = replace(block, spares=tuple(spares))
+    if policy.decay_days is not None:
+        changes += [_after(bounce.time, policy.decay_days) for bounce in counted]
+    return Standing(len(counted), block, min(changes, default=None))
+
+
+def returned(bounce: Bounce, policy: Policy) -> bool:
+    """Say whether this is a bounce that its tenant counts."""
+    return bounce.reason is not Reason.COMPLAINT and policy.effects[bounce.reason] is not Effect.IGNORE
+
+
+def _returns(bounces: Sequence[Bounce], delivered: datetime, policy: Policy) -> list[Bounce]:
+    """Return what is counted, by time: of each mailing the last bounce, and of these the first of a day."""
+    if policy.counting is Counting.ALL:
+        delivered = NEVER
+    last: dict[str, Bounce] = {}
+    for bounce in bounces:
+        if bounce.time > delivered and returned(bounce, policy):
+            known = last.get(bounce.mailing)
+            if known is None or _order(known) < _order(bounce):
+                last[bounce.mailing] = bounce
+    returns = sorted(last.values(), key=_order)
+    if policy.once_a_day:
+        return list({bounce.time.date(): bounce for bounce in reversed(returns)}.values())[::-1]
+    return returns
+
+
+def _blocks(
+    facts: Facts, bounces: Sequence[Bounce], returns: Sequence[Bounce], policy: Policy, now: datetime
+) -> Iterator[Block]:
+    """Yield the blocks that hold now, the most important first."""
+    blocking = [bounce for bounce in bounces if policy.effects[bounce.reason] is Effect.BLOCK]
+    dead = sorted((b for b in blocking if b.may_block and b.reason is not Reason.COMPLAINT), key=_order)
+    if dead and (block := _last(BlockCause.DEAD_ADDRESS, ((b, FOREVER) for b in dead), policy, now)):
+        yield block
+    complaints = [bounce for bounce in blocking if bounce.reason is Reason.COMPLAINT]
+    if complaints:
+        first = min(complaints, key=_order)
+        yield Block(BlockCause.COMPLAINT, first.time, first.reason, first.mailing)
+    if facts.manual > facts.cleared and facts.manual_until > now:
+        yield Block(BlockCause.MANUAL, facts.manual, until=_end(facts.manual_until))
+    if len(returns) > policy.accepted_bounces:
+        block = _last(BlockCause.RETURN_COUNT, _exceeding(returns, policy), policy, now)
+        if block:
+            yield block
+
+
+def _blocks_of(
+    stream: str,
+    spared: frozenset[BlockCause],
+    facts: Facts,
+    bounces: Sequence[Bounce],
+    returns: Sequence[Bounce],
+    policy: Policy,
+    now: datetime,
+) -> Iterator[Block]:
+    """Yield the blocks that hold for a stream: of the causes that it is spared from, those that its own mails made."""
+    everybodys = _blocks(facts, bounces, returns, policy, now)
+    yield from (block for block in everybodys if block.cause not in spared)
+    own = [bounce for bounce in bounces if bounce.stream == stream]
+    if own:
+        by_hand_aside = replace(facts, manual=NEVER)
+        owns = _blocks(by_hand_aside, own, _returns(own, facts.delivered, policy), policy, now)
+        yield from (block for block in owns if block.cause in spared)
+
+
+def _exceeding(returns: Sequence[Bounce], policy: Policy) -> Iterator[tuple[Bounce, datetime]]:
+    """Yield each bounce with which the count exceeded what is accepted, and how long it does so if nothing follows."""
+    for place in range(policy.accepted_bounces, len(returns)):
+        lasts = _after(returns[place - policy.accepted_bounces].time, policy.decay_days)
+        if lasts > returns[place].time:
+            yield returns[place], lasts
+
+
+def _last(cause: BlockCause, grounds: Iterable[tuple[Bounce, datetime]], policy: Policy, now: datetime) -> Block | None:
+    """Return the last of the blocks that follow from these grounds (in the order of time, each with an end), if it
+    holds: while one holds, the next ground begins none."""
+    began: Bounce | None = None
+    expires = until = NEVER
+    number = 0
+    for ground, lasts in grounds:
+        if began is None or ground.time >= until:
+            began = ground
+            days = policy.expiry_days[min(number, len(policy.expiry_days) - 1)] if policy.expiry_days else None
+            expires = _after(ground.time, days)
+            number += 1
+        until = min(expires, lasts)
+    if began is None or until <= now:
+        return None
+    return Block(cause, began.time, began.reason, began.mailing, _end(until))
+
+
+def _after(time: datetime, days: int | None) -> datetime:
+    if days is None or days >= (FOREVER - time).days:
+        return FOREVER
+    return time + timedelta(days=days)
+
+
+def _end(time: datetime) -> datetime | None:
+    return None if time == FOREVER else time
+
+
+_order = attrgetter("time", "mailing", "reason")

@@ -1,0 +1,105 @@
+"""Whom to skip: the check before a mailing, for one address, for thousands, and for files of any length."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import asyncpg
+import orjson
+from asyncpg import Record
+from pydantic import BaseModel
+
+from returpost.contracts.addresses import key, normalise
+from returpost.contracts.enums import BlockCause, Reason
+from returpost.errors import InvalidAddress
+from services.blocklist.checks import address_fast_path
+from services.blocklist.checks.bloom_filter import Prefilters
+from shared.database.queries import queries
+
+Q = queries(Path(__file__).with_name("check.sql"))
+
+ERASED: Final = "erased"
+"""Cause of an address that is not blocked, and is skipped all the same."""
+MANY: Final = 1_000
+"""Addresses from which on the filter is asked first, and two connections ask for half of those that are left each."""
+
+
+class Skip(BaseModel):
+    """One address to skip, as it was asked for."""
+
+    address: str
+    cause: BlockCause | Literal["erased"]
+    """What blocks it; or, where the settings say so, that it was erased: then `since` is when."""
+    reason: Reason | None
+    since: datetime
+    until: datetime | None = None
+
+
+class Invalid(BaseModel):
+    """One that is no address; mailing it is of no use."""
+
+    address: str
+    problem: str
+
+
+class Checked(BaseModel):
+    """Whom to skip; all others may be mailed."""
+
+    skip: list[Skip]
+    invalid: list[Invalid]
+
+
+async def check(
+    source: Any,
+    tenant: str,
+    addresses: Iterable[str],
+    stream: str | None,
+    now: datetime,
+    prefilters: Prefilters | None = None,
+) -> bytes:
+    """Check addresses, however they are written; `source` is a pool or a connection. Returns `Checked` as JSON.
+
+    No objects are made of what is found: for thousands of them these would take longer than all else.
+    """
+    written, keys, invalid = _read(list(dict.fromkeys(addresses)))
+    places: Iterable[int] = range(len(keys))
+    if prefilters is not None and len(keys) > MANY and (found := await prefilters.at_hand(tenant)):
+        places = found.among(keys)
+    forms: dict[str, list[str]] = defaultdict(list)
+    for place in places:
+        forms[keys[place]].append(written[place])
+    rows = await _fetch(source, tenant, sorted(forms), now, stream)  # what stands together is read together
+    skip = [
+        {"address": form, "cause": cause, "reason": reason, "since": since, "until": until}
+        for address, cause, reason, since, until in rows
+        for form in forms[address]
+    ]
+    return orjson.dumps({"skip": skip, "invalid": invalid}, option=orjson.OPT_UTC_Z)
+
+
+async def _fetch(source: Any, tenant: str, keys: list[str], now: datetime, stream: str | None) -> list[Record]:
+    if len(keys) <= MANY or not isinstance(source, asyncpg.Pool):
+        rows: list[Record] = await source.fetch(Q["check"], tenant, keys, now, stream)
+        return rows
+    half = len(keys) // 2
+    halves = (source.fetch(Q["check"], tenant, part, now, stream) for part in (keys[:half], keys[half:]))
+    return list(chain.from_iterable(await asyncio.gather(*halves)))
+
+
+def _read(addresses: list[str]) -> tuple[list[str], list[str], list[dict[str, str]]]:
+    """Return what is an address, as it is written, its key at the same place, and what is none."""
+    keys = address_fast_path.keys(("\n".join(addresses) + "\n").encode("utf-8", "surrogatepass"))
+    if keys is not None and len(keys) == len(addresses):
+        return addresses, keys, []
+    written, keys, invalid = list[str](), list[str](), list[dict[str, str]]()
+    for address in addresses:
+        try:
+            keys.append(key(normalise(address)))
+            written.append(address)
+        except InvalidAddress as error:
+            invalid.append({"address": address, "problem": str(error)})
+    return written, keys, invalid

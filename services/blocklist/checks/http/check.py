@@ -1,0 +1,87 @@
+"""Ask before a mailing whom to skip."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from returpost.contracts import Name
+from services.blocklist.address_state.domain import MAX_ADDRESSES
+from services.blocklist.checks import check as checking
+from services.blocklist.checks.check import Checked
+from services.blocklist.checks.streamed_check import Question, StreamedCheck, list_batches, text_batches
+from shared.http.callers import Checker, Tenant
+
+IN_MEMORY = 4 * 1024 * 1024
+"""Bytes of an answer above which it waits on disk until the file has been read."""
+PIECE = 256 * 1024
+NDJSON = "application/x-ndjson"
+
+router = APIRouter()
+
+
+class Asked(BaseModel):
+    """Addresses as anybody writes them."""
+
+    addresses: Annotated[list[str], Field(min_length=1, max_length=MAX_ADDRESSES)]
+    stream: Name | None = None
+    """What kind of mail it will be; a tenant may spare a stream from some blocks."""
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": Asked.model_json_schema()},
+        "text/plain": {"schema": {"type": "string"}},
+        "text/csv": {"schema": {"type": "string"}},
+        NDJSON: {"schema": {"type": "string"}},
+    },
+}
+
+
+@router.post("/check", response_model=Checked, openapi_extra={"requestBody": _BODY})
+async def check(
+    request: Request,
+    caller: Checker,
+    tenant: Tenant = None,
+    stream: Annotated[Name | None, Query()] = None,
+    answer: Annotated[Literal["skip", "all"], Query()] = "skip",
+) -> Response:
+    """Ask before a mailing whom to skip, and why.
+
+    Up to 10,000 addresses as JSON, or a file of any length as `text/plain` (an address a line), `text/csv` or JSON
+    lines. A file is answered with lines of JSON in its order: those to skip, with cause and reason, and those that are
+    no address; with `answer=all` the others too. The last line counts them: without it, the answer is not whole.
+    """
+    owner, state = caller.tenant_for(tenant), request.app.state
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        asked = Asked.model_validate_json(await request.body())
+        checked = await checking.check(
+            state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock(), state.prefilters
+        )
+        return Response(checked, media_type="application/json")
+    question = Question(owner, stream, state.clock(), answer == "all")
+    pieces = request.stream()
+    batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
+    kept = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+    try:
+        summary = await StreamedCheck(state.service.pool, state.prefilters, question, kept.write).run(batches)
+    except BaseException:
+        kept.close()
+        raise
+    kept.write(json.dumps(asdict(summary)).encode() + b"\n")
+    kept.seek(0)
+    return StreamingResponse(sent(kept), media_type=NDJSON)
+
+
+async def sent(kept: Any) -> AsyncIterator[bytes]:
+    """Yield a file piece by piece, and close it."""
+    with kept:
+        while piece := kept.read(PIECE):
+            yield piece

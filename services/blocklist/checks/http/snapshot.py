@@ -1,0 +1,48 @@
+"""All blocks of a tenant, for a mirror to begin with."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from shared.database.pool import Pool
+from shared.database.queries import queries
+from shared.http.callers import Checker, Tenant
+
+Q = queries(Path(__file__).parents[1] / "snapshot.sql")
+
+PAGE = 10_000
+MEDIA_TYPE = "application/x-ndjson"
+
+router = APIRouter()
+
+
+@router.get("/blocks/snapshot", response_class=StreamingResponse)
+async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> StreamingResponse:
+    """Every blocked address, a line of JSON each: address, version, cause, reason, spared streams.
+
+    It is read in pages, not in one moment: who reads the stream of blocks from before the request on, and keeps the
+    highest version of each address, has exactly what is blocked. The first line says when it was begun, as versions
+    do; the last one counts the addresses: without it, the snapshot is not whole.
+    """
+    owner = caller.tenant_for(tenant)
+    pool: Pool = request.app.state.service.pool
+    return StreamingResponse(_lines(pool, owner, request.app.state.clock()), media_type=MEDIA_TYPE)
+
+
+async def _lines(pool: Pool, tenant: str, now: datetime) -> AsyncIterator[str]:
+    yield _line({"version": int(now.timestamp() * 1_000_000), "tenant": tenant, "at": now.isoformat()})
+    count, mark = 0, (0, "")
+    while rows := await pool.fetch(Q["blocked_after"], tenant, *mark, PAGE):
+        count += len(rows)
+        mark = (rows[-1]["version"], rows[-1]["address"])
+        yield "".join([_line(list(row)) for row in rows])
+    yield _line({"count": count})
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

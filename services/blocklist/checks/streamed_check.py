@@ -1,0 +1,189 @@
+"""The check of a file: lines come in, and whom to skip goes out, at the speed of a few comparisons a line.
+
+Lines that are plain addresses, as nearly all are, are recognised together by one pass over their bytes; the filter
+leaves those that may be blocked, and only these are asked for, thousands of lines a query, in the order of the file.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from asyncpg import Record
+
+from returpost.contracts.addresses import key, normalise
+from returpost.errors import InvalidAddress, InvalidMessage
+from services.blocklist.checks import address_fast_path
+from services.blocklist.checks.bloom_filter import Prefilters
+from services.blocklist.checks.check import Q
+from services.blocklist.suppression_files.entry import Entry
+from services.blocklist.suppression_files.reader import ListReader
+from shared.database.pool import Pool
+
+BATCH: Final = 256 * 1024
+"""Bytes of lines that are checked together: about 10,000."""
+MAX_LINE: Final = 65_536
+AT_ONCE: Final = 3
+"""Batches whose queries may be under way."""
+FEW_LINES: Final = 30_000
+"""A list up to this long is asked for line by line: a filter may be far larger than the list."""
+
+
+class Write(Protocol):
+    """Where the answer goes."""
+
+    def __call__(self, data: bytes, /) -> object:
+        """Keep these bytes."""
+        ...
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines and the keys of those that are addresses, at the same places."""
+
+    lines: list[str]
+    keys: list[str]
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the last line of the answer says."""
+
+    checked: int = 0
+    skip: int = 0
+    invalid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whose list it is and what is asked of it."""
+
+    tenant: str
+    stream: str | None
+    now: datetime
+    everything: bool = False
+    """Answer every line, and not only those to skip and those that are no address."""
+
+
+class StreamedCheck:
+    """One check of one file."""
+
+    def __init__(self, pool: Pool, prefilters: Prefilters, question: Question, write: Write) -> None:
+        self._pool = pool
+        self._prefilters = prefilters
+        self._question = question
+        self._write = write
+        self._under_way: deque[tuple[Batch, asyncio.Task[list[Record]]]] = deque()
+        self.summary = Summary()
+
+    async def run(self, batches: AsyncIterator[Batch]) -> Summary:
+        """Check all batches; the answer is in order."""
+        try:
+            async for batch in batches:
+                await self._ask(batch)
+                while len(self._under_way) >= AT_ONCE:
+                    await self._answer()
+            while self._under_way:
+                await self._answer()
+        finally:
+            for _, task in self._under_way:
+                task.cancel()
+        return self.summary
+
+    async def _ask(self, batch: Batch) -> None:
+        keys = batch.keys
+        self.summary.checked += len(keys)
+        if self.summary.checked > FEW_LINES and (found := await self._prefilters.of(self._question.tenant)):
+            keys = [keys[place] for place in found.among(keys)]
+        task = asyncio.create_task(self._fetch([each for each in keys if each]))
+        self._under_way.append((batch, task))
+        await asyncio.sleep(0)
+
+    async def _fetch(self, keys: list[str]) -> list[Record]:
+        if not keys:
+            return []
+        question = self._question
+        return await self._pool.fetch(Q["check"], question.tenant, keys, question.now, question.stream)
+
+    async def _answer(self) -> None:
+        batch, task = self._under_way.popleft()
+        blocked = {row["address"]: row for row in await task}
+        lines = list(self._lines(batch, blocked))
+        self._write("".join(lines).encode("utf-8", "surrogatepass"))
+
+    def _lines(self, batch: Batch, blocked: dict[str, Record]) -> Sequence[str]:
+        problems, everything = batch.problems, self._question.everything
+        answer: list[str] = []
+        for place, each in enumerate(batch.keys):
+            row = blocked.get(each)
+            if row is not None:
+                answer.append(_skip(batch.lines[place], row))
+                self.summary.skip += 1
+            elif not each:
+                answer.append(_line({"address": batch.lines[place], "problem": problems[place]}))
+                self.summary.invalid += 1
+            elif everything:
+                answer.append(_line({"address": batch.lines[place], "skip": False}))
+        return answer
+
+
+async def text_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
+    """Cut a text with an address a line into batches."""
+    rest, size, waiting = b"", 0, list[bytes]()
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= BATCH:
+            whole, end, rest = (rest + b"".join(waiting)).rpartition(b"\n")
+            waiting, size = [], 0
+            if len(rest) > MAX_LINE:
+                raise InvalidMessage(f"a line is longer than {MAX_LINE} bytes; give an address a line")
+            if end:
+                yield batch_of(whole + end)
+    if last := rest + b"".join(waiting):
+        yield batch_of(last if last.endswith(b"\n") else last + b"\n")
+
+
+async def list_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
+    """Take the addresses out of CSV or JSON, in batches."""
+    reader = ListReader()
+    async for piece in pieces:
+        if found := [*reader.feed(piece)]:
+            yield _of_lines([each.address if isinstance(each, Entry) else "" for each in found])
+    if found := [*reader.end()]:
+        yield _of_lines([each.address if isinstance(each, Entry) else "" for each in found])
+
+
+def batch_of(lines: bytes) -> Batch:
+    """Read lines, of which the last one ends with a line feed; empty ones are left out."""
+    if (keys := address_fast_path.keys(lines)) is not None:
+        return Batch(lines.decode("ascii").split("\n")[:-1], keys)
+    return _of_lines([line for line in lines.decode("utf-8", "replace").splitlines() if line.strip()])
+
+
+def _of_lines(lines: list[str]) -> Batch:
+    batch = Batch(lines, [])
+    for place, line in enumerate(lines):
+        try:
+            batch.keys.append(key(normalise(line)))
+        except InvalidAddress as error:
+            batch.keys.append("")
+            batch.problems[place] = str(error)
+    return batch
+
+
+def _skip(address: str, row: Record) -> str:
+    reason = f'"{row["reason"]}"' if row["reason"] else "null"
+    until = f'"{row["until"].isoformat()}"' if row["until"] else "null"
+    return (
+        f'{{"address":{json.dumps(address, ensure_ascii=False)},"skip":true,"cause":"{row["cause"]}",'
+        f'"reason":{reason},"since":"{row["since"].isoformat()}","until":{until}}}\n'
+    )
+
+
+def _line(value: dict[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

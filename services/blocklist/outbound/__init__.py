@@ -1,1 +1,0 @@
-"""Webhooks to CRMs that cannot read the stream of blocks: what happens there is posted to them."""
