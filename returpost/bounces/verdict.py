@@ -102,7 +102,7 @@ def is_proven(reply: NormalizedReply, words: str) -> bool:
     """
     if _is_address_status(reply.status):
         return True
-    answers = reply.answers
+    answers = reply.command
     if answers is not None:
         return answers is Command.RCPT
     return not reply.report or (reply.reply_code is not None and "recipient" in words)

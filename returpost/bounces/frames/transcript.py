@@ -44,9 +44,11 @@ class Exchange(NamedTuple):
 def exchanges(text: str) -> list[Exchange]:
     """Return the commands with their replies, in order; a reply of several lines is joined."""
     found: list[Exchange] = []
-    command: Command | None = Command.CONNECT
     recipient = ""
-    for speaker, words in _turns(text):
+    turns = list(_turns(text))
+    # Of replies without any command nothing tells what they answer.
+    command = Command.CONNECT if any(speaker.endswith(">") for speaker, _ in turns) else None
+    for speaker, words in turns:
         if speaker.endswith(">"):
             command, recipient = _command(words)
             continue

@@ -39,6 +39,7 @@ class _Asked(NamedTuple):
     """What a rule asks for beside words, as `Rule` has it: kept apart, for it is read for each text."""
 
     reply_code: tuple[int, ...]
+    without_code: bool
     status: _Statuses | None
     unless_status: _Statuses | None
     report: bool | None
@@ -73,7 +74,7 @@ class Rules:
 
     def normalize(self, evidence: Evidence) -> NormalizedReply:
         """Return what rules look at."""
-        return normalized(evidence, self._hosts.named(evidence.remote_mta, evidence.reporting_mta))
+        return normalized(evidence, self._hosts.named)
 
     def match(self, evidence: Evidence) -> Match | None:
         """Return the rule that decides. Linear in the length of the text."""
@@ -129,7 +130,7 @@ def _words_of(rules: Sequence[Placed]) -> Words:
 def _asked(rule: Rule) -> _Asked | None:
     """Return what the rule asks for beside words, if anything."""
     asked = _Asked(
-        rule.reply_code, _statuses(rule.status), _statuses(rule.unless_status),
+        rule.reply_code, rule.without_code, _statuses(rule.status), _statuses(rule.unless_status),
         rule.report, rule.command, rule.unless_command,
     )  # fmt: skip
     return asked if any(asked) or rule.report is not None or rule.provider or rule.mta else None
@@ -139,11 +140,12 @@ def _hold(asked: _Asked, reply: NormalizedReply) -> bool:
     """Tell whether what was said is as asked for, hosts aside."""
     return (
         (not asked.reply_code or reply.reply_code in asked.reply_code)
+        and not (asked.without_code and reply.reply_code is not None)
         and (asked.status is None or asked.status.hold(reply.status))
         and (asked.unless_status is None or not asked.unless_status.hold(reply.status))
         and (asked.report is None or asked.report == reply.report)
-        and (not asked.command or reply.answers in asked.command)
-        and not (asked.unless_command and reply.answers in asked.unless_command)
+        and (not asked.command or reply.command in asked.command)
+        and not (asked.unless_command and reply.command in asked.unless_command)
     )
 
 

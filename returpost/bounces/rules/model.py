@@ -30,6 +30,8 @@ class Rule(BaseModel):
     unless_status: tuple[str, ...] = ()
     """The enhanced status must not begin with any of these."""
     reply_code: tuple[int, ...] = ()
+    without_code: bool = False
+    """No reply code: the words are not a remote server's, but of who reports."""
     command: tuple[Command, ...] = ()
     """The reply must be known to answer one of these SMTP commands."""
     unless_command: tuple[Command, ...] = ()
@@ -55,7 +57,9 @@ class Rule(BaseModel):
     @property
     def conditions(self) -> int:
         """How many conditions there are beside the words: with the same precedence, the more special rule decides."""
-        narrowing = (self.also, self.status, self.reply_code, self.command, self.provider, self.mta)
+        narrowing = (
+            self.also, self.status, self.reply_code, self.command, self.provider, self.mta, self.without_code,
+        )  # fmt: skip
         return sum(map(bool, narrowing)) + (self.report is not None)
 
 

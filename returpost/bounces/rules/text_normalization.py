@@ -1,8 +1,11 @@
 """What rules see of a reply: its words, without what differs from mail to mail. All in time linear to the text."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
+from returpost.bounces.frames import unwrap
+from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Command
 
@@ -25,15 +28,8 @@ _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a
 _IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
 _WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
 _NAMED = re.compile(r"^[a-z0-9-]*\.[a-z0-9.-]*\[ip\]")
-_ANSWERED = re.compile(
-    r"(?:in (?:reply|response) to(?: the| smtp)?|\bafter|\bfor|\bcommand) (?:the )?"
-    r"(initial connection|connection|banner|connect|ehlo|helo|mail from|rcpt to|rcpt|end of data|end-of-data"
-    r"|(?:data|mail) command|data$|data[:)])"
-    r"|(does not like recipient|\[rcpt_to\]|rcpt to response)|(but sender was rejected)"
-    r"|failed (?:on|after) (?:the )?(?:data|message)"
-)
-_COMMANDS = {"e": Command.HELO, "h": Command.HELO, "m": Command.MAIL, "r": Command.RCPT, "d": Command.DATA}
-
+_OF_SENDER = re.compile(r"(?i)sender|return.path|mail from|callback|callout")
+"""Before a quoted reply within a reply: it answers a verification of who sends."""
 
 _new = tuple.__new__
 """Makes what has names in a third of the time: one is made of each text."""
@@ -43,47 +39,54 @@ class NormalizedReply(NamedTuple):
     """All that a verdict is made of: the same always gets the same, whoever it was said to."""
 
     text: str
-    """As `readable` gives it."""
+    """What the server that refused said, as `readable` gives it: nothing of what a reporting MTA wraps round it."""
     status: str | None
     reply_code: int | None
     command: Command | None
-    """The command that the reply answers, when the report tells it apart from the text."""
+    """The command that the reply answers, when the report or the frame of the reply tells it."""
     report: bool
     """A bounce mail told it, not a sender, a log or a webhook."""
+    guessed: bool
+    """Whom it is about was guessed."""
     hosts: tuple[int, ...]
     """Which of the patterns for hosts, by number, are in the names of the MTAs."""
 
-    @property
-    def answers(self) -> Command | None:
-        """The command that the reply answers, when that is known. Few rules ask for it, and the text is looked at."""
-        return self.command or answered(self.text)
 
+def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tuple[int, ...]]) -> NormalizedReply:
+    """Return what rules look at: the remote reply, out of its frame. `named` gives the numbers of hosts' patterns.
 
-def normalized(evidence: Evidence, hosts: tuple[int, ...] = ()) -> NormalizedReply:
-    """Return what rules look at."""
-    report = evidence.format != "smtp"
-    seen = readable(evidence.diagnostic), evidence.status, evidence.reply_code, evidence.command, report, hosts
+    What the reply itself says of code, status and command goes before what was told about it: a reporting MTA puts
+    codes of its own where the reply has others.
+    """
+    text, code, status, command = evidence.diagnostic, evidence.reply_code, evidence.status, evidence.command
+    remote_mta = evidence.remote_mta
+    remote = unwrap(text)
+    if remote.frames and not (_CODE.match(text) and _OF_SENDER.search(text[: text.find(remote.text[:40])])):
+        inner_code, inner_status = codes_of(remote.text)
+        if inner_code is not None and not (code is not None and 400 <= code < 500):
+            code = inner_code
+        if inner_status is not None:
+            status = inner_status
+        elif status is not None and inner_code is not None and status in text:
+            status = None
+        text, command, remote_mta = remote.text, remote.command or command, remote_mta or remote.host
+    words, leading = _without_code(readable(text))
+    if code is None:
+        code = leading
+    seen = (
+        words, status, code, command, evidence.format != "smtp", False,
+        named(remote_mta, evidence.reporting_mta),
+    )  # fmt: skip
     return _new(NormalizedReply, seen)
 
 
-def answered(text: str) -> Command | None:
-    """Return the command that the reply answered, where the folded text tells it (Postfix, Exim, qmail, Sendmail)."""
-    if not _may_tell(text) or (found := _ANSWERED.search(text)) is None:
-        return None
-    if found[1] is None:
-        return Command.RCPT if found[2] else Command.MAIL if found[3] else Command.DATA
-    word = found[1]
-    if word.startswith(("end", "dot", ".")):
-        return Command.DATA
-    return _COMMANDS.get(word[0], Command.CONNECT)
-
-
-def _may_tell(text: str) -> bool:
-    """Tell whether one of the words is there that are in every text that tells the command: a tenth of the search."""
-    return (
-        "repl" in text or "response" in text or "rcpt" in text or "after" in text or "connection" in text
-        or "does not like" in text or "sender was" in text or "failed on" in text or " data" in text or "helo" in text
-    )  # fmt: skip
+def _without_code(text: str) -> tuple[str, int | None]:
+    """Return the text without the code that it begins with, and that: it is a field of its own."""
+    code = None
+    while _CODE.match(text) and (len(text) == 3 or text[3] in " :"):
+        code = code or int(text[:3])
+        text = text[4:].lstrip()
+    return text, code
 
 
 def fold(text: str) -> str:
