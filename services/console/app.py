@@ -11,10 +11,12 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from returpost.errors import InvalidSettings
-from services.console import downloads, pages, provider, sign_in, texts
+from services.console import i18n, pages
 from services.console.api_client import Services
-from services.console.entrance import answer_for_lost_pages
-from services.console.session import Guard, Keeper
+from services.console.auth import oidc, sign_in
+from services.console.auth.session import Guard, SessionRefresher
+from services.console.http import downloads
+from services.console.http.standalone_pages import answer_for_lost_pages
 from services.console.settings import Settings
 from shared.http.server import serve
 from shared.observability.logging import configure_logging
@@ -30,10 +32,10 @@ def create(settings: Settings) -> FastAPI:
     app = FastAPI(title="Returpost console", lifespan=_closing, openapi_url=None)
     app.state.settings = settings
     app.state.services = services = Services(settings.urls())
-    app.state.keeper = Keeper(services)
+    app.state.session_refresher = SessionRefresher(services)
     app.mount("/assets", StaticFiles(directory=ASSETS))
     app.include_router(sign_in.router)
-    app.include_router(provider.router)
+    app.include_router(oidc.router)
     app.include_router(downloads.router)
 
     @app.get("/health/ready")
@@ -60,8 +62,8 @@ def create(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _closing(app: FastAPI) -> AsyncIterator[None]:
-    for language in texts.LANGUAGES:
-        texts.catalog(language)
+    for language in i18n.LANGUAGES:
+        i18n.catalog(language)
     yield
     await app.state.services.close()
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from services.console.texts import LANGUAGES
+from services.console.i18n import LANGUAGES
 from tests.console import pictured
 from tests.console.conftest import System, Visit, booted
 
@@ -44,8 +44,8 @@ def pages(system: System) -> dict[str, str]:
         "overview": "/", "mailings": "/mailings", "recipients": f"/mailings/{MAILING}?f.show=returned,opened",
         "bounces": f"/mailings/{MAILING}?tab=bounces&sort=name&open={row['address']}", "blocked": "/blocked",
         "grouped": "/blocked?group=reason", "returned": "/blocked?tab=returned&f.type=hard", "persons": "/contacts",
-        "person": f"/contacts/{blocked['contact']}", "activity": "/activity", "settings": "/settings",
-        "operations": "/operations", "users": "/users",
+        "person": f"/contacts/{blocked['contact']}", "operations": "/operations", "settings": "/settings",
+        "system": "/system", "users": "/users",
     }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_take_pictures(system: System, visit: Visit, language: str, look: str) -
     width, height = LOOKS[look]
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, path in pages(system).items():
-        user = "operator" if name == "operations" else "administrator"
+        user = "operator" if name == "system" else "administrator"
         page = visit(user, language, viewport={"width": width, "height": height})
         theme = "dark" if look == "dark" else "light"
         page.context.add_cookies([{"name": "theme", "value": theme, "url": system.url}])

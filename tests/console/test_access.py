@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from services.console.texts import Texts
+from services.console.i18n import Texts
 from tests.console.conftest import MAILING, System, Visit
 
 pytestmark = pytest.mark.services
@@ -21,7 +21,7 @@ AXE = "axe-core@4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = (
     "/", "/mailings", f"/mailings/{MAILING}", f"/mailings/{MAILING}?tab=bounces&open=anna@nowhere.example", "/blocked",
-    "/blocked?group=reason", "/contacts", "/contacts/c1", "/activity", "/settings", "/users",
+    "/blocked?group=reason", "/contacts", "/contacts/c1", "/operations", "/settings", "/users",
 )  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_a_service_that_is_away_is_named_and_the_rest_works(system: System, visi
         expect(page.locator("tr.item").first).to_be_visible()
         page.goto(f"{url}/settings")
         expect(page.locator(".notice.warn").first).to_contain_text(away)
-        page.goto(f"{url}/operations")
+        page.goto(f"{url}/system")
         expect(page.locator("h1")).to_be_visible()
 
 
@@ -157,7 +157,7 @@ def test_who_is_no_user_here_or_comes_back_without_having_been_sent_is_not_let_i
 def test_an_operator_sends_a_part_of_the_archive_again_and_follows_it(system: System, visit: Visit) -> None:
     page = visit("operator", "nb")
     t = Texts("nb").t
-    page.goto(f"{system.url}/operations")
+    page.goto(f"{system.url}/system")
     page.get_by_label(t("Into the queue")).select_option("actions.bounce-classified")
     page.get_by_label(t("From"), exact=True).fill("2026-11-01T00:00")
     page.get_by_label(t("Until"), exact=True).fill("2099-01-01T00:00")

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.console.texts import Texts
+from services.console.i18n import Texts
 from tests.console.conftest import CLEANED, CONTACTS, COUNTED, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
 
 pytestmark = pytest.mark.services
@@ -378,7 +378,7 @@ def test_a_viewer_looks_and_changes_nothing(visit: Visit) -> None:
 
 def test_every_page_can_be_drawn_by_an_administrator(system: System, visit: Visit) -> None:
     page = visit("administrator", viewport={"width": 360, "height": 740})
-    for path in ("/", "/mailings", "/blocked", "/contacts", "/activity", "/settings", "/users", "/contacts/c1"):
+    for path in ("/", "/mailings", "/blocked", "/contacts", "/operations", "/settings", "/users", "/contacts/c1"):
         page.goto(system.url + path)
         expect(page.locator("h1")).to_be_visible()
         expect(page.locator(".notice.bad")).to_have_count(0)

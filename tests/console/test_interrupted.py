@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from services.console import session
-from services.console.texts import Texts
+from services.console.auth import session
+from services.console.i18n import Texts
 from shared.http.auth import issue
 from tests.console.conftest import LARGE, LARGE_RETURNS, PASSWORD, System, Visit
 from tests.console.test_flows import begin, confirm

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from services.console.texts import Texts
+from services.console.i18n import Texts
 from tests.console.conftest import PASSWORD, System, Visit
 
 pytestmark = pytest.mark.services

@@ -12,15 +12,15 @@ from hypothesis import given, strategies as st
 
 import services.console
 from returpost.contracts.enums import Reason
-from services.console import texts
-from services.console.document import hardened, policy
-from services.console.parts.view import View, from_query, to_query
-from services.console.session import is_own, read
-from services.console.sign_in import own_path
-from services.console.texts.reasons import REASONS
+from services.console import i18n
+from services.console.auth.session import is_own, read
+from services.console.auth.sign_in import own_path
+from services.console.components.tables.view import View, from_query, to_query
+from services.console.http.csp import hardened, policy
+from services.console.i18n.reasons import REASONS
 from shared.http.auth import issue
 
-WORDS = {"t": None, "tn": (1, 2), "_": None, "marked": None}
+WORDS = {"t": None, "tn": (1, 2), "_": None, "gettext_noop": None}
 NO_TEXTS = {"export", "state", "why"}
 """Keys of tables, which the reader of the sources takes for texts."""
 NAMES = st.from_regex(r"[a-g][a-g._-]{0,7}", fullmatch=True)
@@ -30,8 +30,8 @@ NAMES = st.from_regex(r"[a-g][a-g._-]{0,7}", fullmatch=True)
 def test_every_text_of_the_console_has_its_norwegian_with_the_same_places() -> None:
     folder = Path(services.console.__path__[0])
     found = extract_from_dir(str(folder), method_map=[("**.py", "python")], keywords=WORDS)
-    catalog = texts.catalog("nb")
-    with (folder / "texts" / "nb.po").open("rb") as file:
+    catalog = i18n.catalog("nb")
+    with (folder / "i18n" / "nb.po").open("rb") as file:
         written = {(one.id if isinstance(one.id, str) else one.id[0]) for one in read_po(file) if one.string}
     missing, different = [], []
     for _file, _line, message, _comments, _context in found:
@@ -64,17 +64,17 @@ def test_every_reason_has_plain_words_without_a_code() -> None:
     ],
 )  # fmt: skip
 def test_the_language_is_the_browsers(accepted: str, language: str) -> None:
-    assert texts.preferred(accepted) == language
+    assert i18n.preferred(accepted) == language
 
 
 def test_numbers_and_times_are_written_as_in_the_country() -> None:
-    norwegian, english = texts.Texts("nb", "Europe/Oslo"), texts.Texts("en", "Europe/London")
+    norwegian, english = i18n.Texts("nb", "Europe/Oslo"), i18n.Texts("en", "Europe/London")
     assert norwegian.percent(0.0123) == "1,2 %"
     assert english.percent(0.0123) == "1.2%"
     assert norwegian.number(12345).replace("\xa0", " ") == "12 345"
     assert norwegian.time("2026-11-24T08:05:00Z") == "24. nov. 2026 09:05"
     assert english.time("2026-11-24T08:05:00Z") == "24 Nov 2026 08:05"
-    assert texts.Texts("en", "No/Where").zone.key == "UTC"
+    assert i18n.Texts("en", "No/Where").zone.key == "UTC"
 
 
 def test_the_policy_lets_nothing_be_evaluated_or_framed() -> None:

@@ -2,12 +2,12 @@
 
 from fastapi import FastAPI
 
-from services.console.pages import activity, blocked, contacts, mailings, operations, overview, settings, users
-from services.console.parts.shell import Pages
+from services.console.components.shell import Pages
+from services.console.pages import blocked, contacts, mailings, operations, overview, settings, system, users
 
 
 def register(app: FastAPI) -> None:
     """Serve all pages."""
     pages = Pages(app)
-    for module in (overview, mailings, blocked, contacts, activity, settings, operations, users):
+    for module in (overview, mailings, blocked, contacts, operations, settings, system, users):
         module.add(pages)

@@ -7,11 +7,11 @@ from typing import Any
 
 from returpost.contracts.routing import EVENTS
 from services.console.api_client import Trouble
-from services.console.parts.dialog import Dialog
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, notice
-from services.console.parts.shell import Visitor
-from services.console.texts import marked as _
+from services.console.components.dialogs.dialog import Dialog
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, notice
+from services.console.components.shell import Visitor
+from services.console.i18n import gettext_noop as _
 from shared.messaging.topology import queues
 
 FORM = "%Y-%m-%dT%H:%M"

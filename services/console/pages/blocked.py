@@ -1,10 +1,10 @@
 """What came back of all mailings: blocked addresses, returned e-mails and spam complaints, to be cleaned up."""
 
-from services.console.pages import board
+from services.console.components.markup import Tag, link
+from services.console.components.shell import Pages, Visitor, heading
+from services.console.i18n import gettext_noop as _
+from services.console.pages import table_page
 from services.console.pages.rows import ALL_BOUNCES, BLOCKED, COMPLAINTS, Rows
-from services.console.parts.markup import Tag, link
-from services.console.parts.shell import Pages, Visitor, heading
-from services.console.texts import marked as _
 
 TABS = {
     "": (_("All blocked"), BLOCKED),
@@ -32,4 +32,4 @@ async def blocked(visitor: Visitor) -> None:
         for name, (title, _kind) in TABS.items():
             target = f"/blocked?tab={name}" if name else "/blocked"
             link(visitor.t(title), target, aria_current="page" if name == tab else None)
-    await board.show(visitor, Rows(visitor, TABS[tab][1]), {"tab": tab} if tab else {})
+    await table_page.show(visitor, Rows(visitor, TABS[tab][1]), {"tab": tab} if tab else {})

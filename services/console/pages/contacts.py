@@ -8,18 +8,18 @@ from urllib.parse import quote
 from nicegui import ui
 
 from services.console.api_client import Trouble
+from services.console.components.address_editor import AddressEditor
+from services.console.components.dialogs.operation_dialog import OperationDialog
+from services.console.components.markup import Tag, button, empty, icon, notice
+from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.components.tables.actions_menu import ActionsMenu
+from services.console.components.tables.filters import Filters, Narrowing
+from services.console.components.tables.source import Cells, Column, Found, Total, Ungrouped
+from services.console.components.tables.table import Table
+from services.console.components.tables.view import View
+from services.console.components.timeline import timeline
+from services.console.i18n import gettext_noop as _, operations as words, reasons
 from services.console.pages.detail import facts, message, why
-from services.console.parts.actions_menu import ActionsMenu
-from services.console.parts.address_editor import AddressEditor
-from services.console.parts.filters import Filters, Narrowing
-from services.console.parts.markup import Tag, button, empty, icon, notice
-from services.console.parts.operation_dialog import OperationDialog
-from services.console.parts.shell import Pages, Visitor, heading, trail
-from services.console.parts.source import Cells, Column, Found, Total, Ungrouped
-from services.console.parts.table import Table
-from services.console.parts.timeline import timeline
-from services.console.parts.view import View
-from services.console.texts import marked as _, operations as words, reasons
 
 LEFT = {"true": _("Former employee"), "false": _("Not a former employee")}
 

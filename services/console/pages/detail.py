@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from services.console.parts.markup import Tag, link
-from services.console.parts.shell import Visitor
-from services.console.texts import Texts, reasons
+from services.console.components.markup import Tag, link
+from services.console.components.shell import Visitor
+from services.console.i18n import Texts, reasons
 
 
 def code_of(row: Mapping[str, Any]) -> str:

@@ -6,14 +6,14 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
-from services.console.pages import board
+from services.console.components.markup import Tag, link
+from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.components.tables.source import Cells, Column, Found, Ungrouped
+from services.console.components.tables.table import Table
+from services.console.components.tables.view import View
+from services.console.i18n import gettext_noop as _
+from services.console.pages import table_page
 from services.console.pages.rows import BOUNCES, RECIPIENTS, SHOWN, Rows
-from services.console.parts.markup import Tag, link
-from services.console.parts.shell import Pages, Visitor, heading, trail
-from services.console.parts.source import Cells, Column, Found, Ungrouped
-from services.console.parts.table import Table
-from services.console.parts.view import View
-from services.console.texts import marked as _
 
 BAD_RATE, WARN_RATE = 0.05, 0.02
 """Shares of returns at which mailbox providers act: SES reviews at 5%, healthy lists stay under 2%."""
@@ -126,4 +126,4 @@ async def mailing(visitor: Visitor) -> None:
         link(visitor.t("Manage bounces"), f"{place}?tab=bounces", aria_current="page" if bounces else None)
     source = Rows(visitor, BOUNCES if bounces else RECIPIENTS, identity)
     also = {"tab": "bounces"} if bounces else {}
-    await board.show(visitor, source, also, () if bounces else tuple(SHOWN.items()))
+    await table_page.show(visitor, source, also, () if bounces else tuple(SHOWN.items()))

@@ -1,224 +1,64 @@
-"""How the system is: services, queues with lag, dead letters in groups, replays. For operators at night."""
+"""What was done: operations with how far they are, undo and files; the audit beside them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
-from nicegui import ui
+from services.console.components.markup import Tag, empty, link
+from services.console.components.progress import Progress
+from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.i18n import gettext_noop as _, operations as words
 
-from services.console.api_client import Away, Trouble
-from services.console.pages import archive_replay
-from services.console.parts.dialog import Dialog
-from services.console.parts.markup import Tag, button, empty, notice
-from services.console.parts.shell import PARTS, Pages, Visitor, heading
-from services.console.texts import marked as _
-
-SERVICES = tuple(PARTS)
-LOOK_SECONDS = 2.0
-MOST_JOBS = 20
-KINDS = {
-    "replay": _("Dead letters replayed"),
-    "discard": _("Dead letters discarded"),
-    "restore": _("Dead letters restored"),
-    "archive": _("Archive replayed"),
-}
-STATES = {
-    "running": (_("At work"), "warn"),
-    "finished": (_("Done"), "good"),
-    "stopped": (_("Stopped"), "calm"),
-    "failed": (_("Failed"), "bad"),
-}
+MOST = 50
 
 
 def add(pages: Pages) -> None:
-    """Serve the page."""
-    pages.add("/operations", _("Operations"), operations, "operate")
+    """Serve the pages."""
+    pages.add("/operations", _("Operations"), operations)
+    pages.add("/operations/{operation}", _("Operation"), operation)
 
 
 async def operations(visitor: Visitor) -> None:
-    """Draw the page; each part by itself, so that one that is away hides no other.
-
-    Dead letters and the archive are of all tenants: who works for one alone does not see them.
-    """
+    """The list of operations."""
     t = visitor.t
-    heading(t("Operations"), t("Nothing is ever thrown away: what could not be processed waits here for you."))
-    with Tag("div", "cards"):
-        with Tag("section", "card"):
-            Tag("h2", text=t("Services and queues"))
-            await _services(visitor)
-        if not visitor.all_tenants:
+    heading(t("Operations"), t("What was done with many addresses at once, by whom, and what came of it."))
+    found = await visitor.api.get("actions", "/v1/operations", limit=MOST)
+    rows: list[dict[str, Any]] = found["operations"] if isinstance(found, dict) else found
+    with Tag("div", "sheet no-ticks"):
+        if not rows:
+            what = t("Tick addresses under Mailings or Blocked addresses, then choose from the Actions menu.")
+            empty("bolt", t("Nothing was done yet"), what)
             return
-        with Tag("section", "card"):
-            Tag("h2", text=t("Dead letters"))
-            letters = Tag("div")
-        with Tag("section", "card"):
-            Tag("h2", text=t("The archive"))
-            archive = Tag("div")
-        with Tag("section", "card"):
-            Tag("h2", text=t("Replays"))
-            with visitor.guarding():
-                jobs = Jobs(visitor)
-                await jobs.show()
-    with letters, visitor.guarding():
-        await Letters(visitor, jobs.show).show()
-    with archive:
-        archive_replay.show(visitor, jobs.show)
+        with Tag("div", "scroller"), Tag("table"):
+            with Tag("thead"), Tag("tr"):
+                for title in (t("What"), t("By"), t("When"), t("State"), t("Addresses")):
+                    with Tag("th", scope="col"):
+                        Tag("span", "plain-head", title)
+            with Tag("tbody"):
+                for row in rows:
+                    _row(visitor, row)
 
 
-async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:
-    try:
-        answer = await visitor.api.services.look(service, "/health/ready")
-    except Away:
-        return None
-    return dict(answer)
-
-
-async def _services(visitor: Visitor) -> None:
-    """One line a service; below it the queues in which something waits or that are held."""
-    t = visitor.t
-    found = await asyncio.gather(*(_health(visitor, service) for service in SERVICES))
-    with table(t("Service"), t("State"), t("Queues"), t("Waiting"), t("Lag"), label=t("Services and queues")):
-        for service, health in zip(SERVICES, found, strict=True):
-            if health is None:
-                _line(visitor, service, t(PARTS[service]), well=None, waiting=None, lag=None)
-                continue
-            queues: dict[str, Any] = health.get("consumers") or {}
-            waiting = sum(state.get("waiting") or 0 for state in queues.values())
-            lag = max((state.get("lag_seconds") or 0 for state in queues.values()), default=0)
-            told = visitor.texts.tn("{n} queue", "{n} queues", len(queues))
-            _line(visitor, service, told, well=bool(health["ok"]), waiting=waiting, lag=lag)
-            for queue, state in queues.items():
-                if state.get("waiting") or not state.get("ok", True):
-                    there = {"waiting": state.get("waiting"), "lag": state.get("lag_seconds")}
-                    _line(visitor, "", queue, well=bool(state.get("ok", True)), **there)
-
-
-def _line(
-    visitor: Visitor, service: str, told: str, *, well: bool | None, waiting: int | None, lag: float | None
-) -> None:
-    t, texts = visitor.t, visitor.texts
-    title, tone = (t("Does not answer"), "bad") if well is None else (t("Well"), "good") if well else (t("Held"), "bad")
+def _row(visitor: Visitor, row: dict[str, Any]) -> None:
+    texts, t = visitor.texts, visitor.t
+    identity = row.get("id") or row["operation_id"]
     with Tag("tr"):
-        Tag("td", "first", service)
-        with Tag("td"):
-            Tag("span", f"badge {tone}", title)
-        Tag("td", text=told)
-        Tag("td", "number", "" if waiting is None else texts.number(waiting))
-        Tag("td", "number", "" if lag is None else f"{texts.number(round(lag, 2))} s")
+        with Tag("td", "first"):
+            link(t(words.NAMES.get(row["operation"], row["operation"])), f"/operations/{identity}")
+        Tag("td", text=row["requested_by"], data_label=t("By"))
+        Tag("td", text=texts.time(row["requested_at"]), data_label=t("When"))
+        with Tag("td", data_label=t("State")):
+            Tag("span", f"badge {words.TONES.get(row['state'], 'calm')}", t(words.STATES[row["state"]]))
+        total = row["rows"] if "rows" in row else row["total"]
+        Tag("td", "number", texts.number(total), data_label=t("Addresses"))
 
 
-class Letters:
-    """Dead letters by what went wrong, with replay and discard."""
-
-    def __init__(self, visitor: Visitor, on_begun: Callable[[], Awaitable[None]]) -> None:
-        self._visitor, self._on_begun = visitor, on_begun
-        self._place = Tag("div", "stack")
-
-    async def show(self) -> None:
-        """Draw the groups."""
-        t, texts = self._visitor.t, self._visitor.texts
-        groups = await self._visitor.api.get("replay", "/v1/dead-letters/groups", state="dead")
-        self._place.clear()
-        with self._place:
-            if not groups:
-                empty("ok", t("No dead letters"), t("Everything that came in was processed."))
-                return
-            with table(t("Queue"), t("What went wrong"), t("Number"), t("Last"), "", label=t("Dead letters")):
-                for group in groups:
-                    with Tag("tr"):
-                        Tag("td", "first", group.get("queue") or t("no queue"))
-                        Tag("td", "wraps", group["error"] or str(group["fingerprint"]))
-                        Tag("td", "number", texts.number(group["count"]))
-                        Tag("td", text=texts.time(group["last"]))
-                        with Tag("td"), Tag("div", "row"):
-                            button(t("Replay"), partial(self._ask, group, "replay"))
-                            button(t("Discard"), partial(self._ask, group, "discard"), "plain")
-
-    async def _ask(self, group: dict[str, Any], action: str) -> None:
-        visitor, t = self._visitor, self._visitor.t
-        selection = {name: group[name] for name in ("queue", "fingerprint") if group.get(name)}
-        with self._place:
-            dialog = Dialog(visitor, t("Replay") if action == "replay" else t("Discard"))
-        with dialog.body:
-            try:
-                path, body = "/v1/dead-letters/plan", {"selection": selection}
-                plan = await visitor.api.call("replay", "POST", path, body=body, action=action)
-            except Trouble as trouble:
-                notice("bad", *visitor.trouble(trouble))
-                return
-            count = visitor.texts.tn("{n} message", "{n} messages", plan["letters"])
-            if action == "replay":
-                Tag(
-                    "p",
-                    text=t(
-                        "{count} will be sent to the queue again. What was processed before has no effect.", count=count
-                    ),
-                )
-            else:
-                Tag("p", text=t("{count} will be put away. They are kept, and can be restored.", count=count))
-        with dialog.foot:
-            dialog.cancel_button()
-            button(t("OK"), partial(self._act, dialog, selection, action), "primary")
-
-    async def _act(self, dialog: Dialog, selection: dict[str, Any], action: str) -> None:
-        with dialog.body:
-            try:
-                path, body = f"/v1/dead-letters/{action}", {"selection": selection}
-                await self._visitor.api.call("replay", "POST", path, body=body)
-            except Trouble as trouble:
-                notice("bad", *self._visitor.trouble(trouble))
-                return
-        dialog.close()
-        await self._on_begun()
-        await self.show()
-        with self._place:
-            notice("good", self._visitor.t("Begun. It is listed under Replays."))
-
-
-class Jobs:
-    """What operators had done again, with how far it is; drawn anew while something is at work."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        self._visitor = visitor
-        self._place = Tag("div", "stack")
-        self._timer = ui.timer(LOOK_SECONDS, self.show, active=False)
-
-    async def show(self) -> None:
-        """Draw them."""
-        t, texts = self._visitor.t, self._visitor.texts
-        jobs = await self._visitor.api.get("replay", "/v1/jobs")
-        self._timer.active = any(job["state"] == "running" for job in jobs)
-        self._place.clear()
-        with self._place:
-            if not jobs:
-                empty("undo", t("No replays yet"), t("A replay that you begin above is followed here."))
-                return
-            with table(t("What"), t("By"), t("When"), t("State"), t("Done"), "", label=t("Replays")):
-                for job in jobs[:MOST_JOBS]:
-                    title, tone = STATES.get(job["state"], (job["state"], "calm"))
-                    with Tag("tr"):
-                        Tag("td", "first", t(KINDS.get(job["kind"], job["kind"])))
-                        Tag("td", text=job["requested_by"])
-                        Tag("td", text=texts.time(job["requested_at"]))
-                        with Tag("td"):
-                            Tag("span", f"badge {tone}", t(title), title=job["error"])
-                        Tag("td", "number", f"{texts.number(job['done'] or 0)} / {texts.number(job['total'] or 0)}")
-                        with Tag("td"):
-                            if job["state"] == "running":
-                                button(t("Stop it"), partial(self._stop, str(job["id"])))
-
-    async def _stop(self, identity: str) -> None:
-        with self._place, self._visitor.guarding():
-            await self._visitor.api.call("replay", "POST", f"/v1/jobs/{identity}/stop")
-            await self.show()
-
-
-def table(*titles: str, label: str) -> Tag:
-    """A plain table with these headings; rows are drawn into what is returned."""
-    with Tag("div", "sheet no-ticks"), Tag("div", "scroller", tabindex="0"), Tag("table", aria_label=label):
-        with Tag("thead"), Tag("tr"):
-            for title in titles:
-                with Tag("th", scope="col"):
-                    Tag("span", "plain-head", title)
-        return Tag("tbody")
+async def operation(visitor: Visitor) -> None:
+    """One operation."""
+    t, identity = visitor.t, visitor.parameters["operation"]
+    trail((t("Operations"), "/operations"))
+    known = await visitor.api.get("actions", f"/v1/operations/{identity}")
+    heading(
+        t(words.NAMES.get(known["operation"], known["operation"])),
+        t("By {who}, {when}", who=known["requested_by"], when=visitor.texts.full_time(known["requested_at"])),
+    )
+    with Tag("div", "card"):
+        Progress(visitor, identity, known["operation"]).begin()

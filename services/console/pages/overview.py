@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.console.api_client import Trouble
+from services.console.components.markup import Tag, empty, link, notice
+from services.console.components.shell import Pages, Visitor, heading
+from services.console.i18n import gettext_noop as _, reasons
 from services.console.pages import storms, trends
 from services.console.pages.mailings import tone
-from services.console.parts.markup import Tag, empty, link, notice
-from services.console.parts.shell import Pages, Visitor, heading
-from services.console.texts import marked as _, reasons
 
 PERIODS = {7: _("7 days"), 30: _("30 days"), 90: _("90 days"), 365: _("A year")}
 USUAL = 90

@@ -7,10 +7,10 @@ from typing import Any
 
 from returpost.contracts.enums import Reason
 from services.console.api_client import Trouble
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, icon, notice
-from services.console.parts.shell import Visitor
-from services.console.texts import marked as _, reasons
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, icon, notice
+from services.console.components.shell import Visitor
+from services.console.i18n import gettext_noop as _, reasons
 
 UNITS = {"s": _("seconds"), "m": _("minutes"), "h": _("hours"), "d": _("days")}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

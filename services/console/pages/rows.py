@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from returpost.contracts.enums import BlockCause, Reason
+from services.console.components.shell import Visitor
+from services.console.components.tables.filters import Narrowing
+from services.console.components.tables.source import Cells, Column, Found, Group, Groups, Total
+from services.console.components.tables.table import Table
+from services.console.components.tables.view import View
+from services.console.i18n import Texts, gettext_noop as _, reasons
 from services.console.pages.detail import code_of, reason_cell
-from services.console.parts.filters import Narrowing
-from services.console.parts.shell import Visitor
-from services.console.parts.source import Cells, Column, Found, Group, Groups, Total
-from services.console.parts.table import Table
-from services.console.parts.view import View
-from services.console.texts import Texts, marked as _, reasons
 
 ADDRESS = Column("address", _("E-mail address"), group="domain", group_title=_("Group by receiving domain"))
 NAME = Column("name", _("Name"))

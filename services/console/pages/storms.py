@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from services.console.api_client import Trouble
-from services.console.parts.dialog import Dialog
-from services.console.parts.markup import Tag, button, icon, notice
-from services.console.parts.shell import Visitor
-from services.console.texts import marked as _, reasons
+from services.console.components.dialogs.dialog import Dialog
+from services.console.components.markup import Tag, button, icon, notice
+from services.console.components.shell import Visitor
+from services.console.i18n import gettext_noop as _, reasons
 
 BLAMED = {
     "domain": _("Suddenly most returns come from {what}"),

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from services.console.parts.bar_chart import Bar, Limit, Series, bar_chart
-from services.console.parts.markup import Tag, empty
-from services.console.parts.shell import Visitor
+from services.console.components.charts.bar_chart import Bar, Limit, Series, bar_chart
+from services.console.components.markup import Tag, empty
+from services.console.components.shell import Visitor
 
 TOP_RETURNS, TOP_COMPLAINTS = 16.0, 0.8
 """Per cent at which the axes end, so that the limits can be told apart; higher bars are cut off and say it."""

@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from services.console.api_client import Trouble
-from services.console.pages.operations import table
-from services.console.parts.dialog import Dialog
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, notice
-from services.console.parts.shell import Pages, Visitor, heading
-from services.console.texts import marked as _, reasons
+from services.console.components.dialogs.dialog import Dialog
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, notice
+from services.console.components.shell import Pages, Visitor, heading
+from services.console.i18n import gettext_noop as _, reasons
+from services.console.pages.system import table
 
 SCOPES = {
     "send": _("Hand in delivery results"),

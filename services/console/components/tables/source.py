@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from services.console.parts.view import View
-from services.console.texts import marked as _
+from services.console.components.tables.view import View
+from services.console.i18n import gettext_noop as _
 
 Cells = dict[str, dict[str, Any] | None]
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from services.console.parts.markup import Tag, button
-from services.console.parts.shell import Visitor
+from services.console.components.markup import Tag, button
+from services.console.components.shell import Visitor
 
 
 class _Dialog(Element, component="dialog.js"):

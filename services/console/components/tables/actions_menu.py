@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 from services.console.api_client import Trouble
-from services.console.parts.markup import Tag, icon
-from services.console.parts.operation_dialog import OperationDialog
-from services.console.parts.shell import Visitor
-from services.console.parts.table import Table
-from services.console.texts import operations as words
+from services.console.components.dialogs.operation_dialog import OperationDialog
+from services.console.components.markup import Tag, icon
+from services.console.components.shell import Visitor
+from services.console.components.tables.table import Table
+from services.console.i18n import operations as words
 
 ORDER: Sequence[str | None] = (
     "export", None, "copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project", None,

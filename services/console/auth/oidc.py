@@ -6,16 +6,17 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.console import session, sign_in, texts
+from services.console import i18n
 from services.console.api_client import Away, Refused
-from services.console.texts import marked
+from services.console.auth import session, sign_in
+from services.console.i18n import gettext_noop
 
 MINUTES = 10
 """So long the provider may take."""
 PATH = "/sign-in/provider"
-AWAY = marked("The sign-in service does not answer just now. Try again in a moment.")
-NOT_PROVED = marked("Signing in did not succeed. Please try once more.")
-NO_USER = marked("You are known there, but have no access here. An administrator can give it to you.")
+AWAY = gettext_noop("The sign-in service does not answer just now. Try again in a moment.")
+NOT_PROVED = gettext_noop("Signing in did not succeed. Please try once more.")
+NO_USER = gettext_noop("You are known there, but have no access here. An administrator can give it to you.")
 
 router = APIRouter(prefix=PATH)
 
@@ -23,7 +24,7 @@ router = APIRouter(prefix=PATH)
 @router.get("")
 async def begin(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's name in the URL
     """Send the browser to the provider."""
-    say, following = texts.Texts(session.language_of(request)), sign_in.own_path(next)
+    say, following = i18n.Texts(session.language_of(request)), sign_in.own_path(next)
     try:
         answer = await request.app.state.services.ask(
             "actions", "POST", f"/v1{PATH}/begin", token=None, body={"redirect_uri": _way_back(request)}
@@ -42,7 +43,7 @@ async def begin(request: Request, next: str = "/") -> Response:  # noqa: A002 - 
 @router.get("/callback")
 async def finish(request: Request, code: str = "", state: str = "") -> Response:
     """Begin a session by what the provider says; nothing is begun for a browser that was not sent there from here."""
-    say, kept = texts.Texts(session.language_of(request)), _kept(request)
+    say, kept = i18n.Texts(session.language_of(request)), _kept(request)
     following = sign_in.own_path(kept.get("next", "/"))
     response = await _session(request, say, kept, following, (code, state))
     response.delete_cookie(session.PROVIDER_COOKIE, path=PATH)
@@ -50,7 +51,7 @@ async def finish(request: Request, code: str = "", state: str = "") -> Response:
 
 
 async def _session(
-    request: Request, say: texts.Texts, kept: dict[str, str], following: str, told: tuple[str, str]
+    request: Request, say: i18n.Texts, kept: dict[str, str], following: str, told: tuple[str, str]
 ) -> Response:
     code, state = told
     if not code or not kept or not hmac.compare_digest(kept["state"].encode(), state.encode()):

@@ -17,7 +17,7 @@ LOCALES = {"nb": "nb_NO", "en": "en_GB"}
 FALLBACK = "en"
 
 
-def marked(text: str) -> str:
+def gettext_noop(text: str) -> str:
     """Mark a text for the catalogs where it is written; it is translated where it is shown."""
     return text
 
@@ -137,4 +137,4 @@ def _moment(value: datetime | str | None) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-__all__ = ["LANGUAGES", "Locale", "Texts", "UnknownLocaleError", "catalog", "marked", "preferred"]
+__all__ = ["LANGUAGES", "Locale", "Texts", "UnknownLocaleError", "catalog", "gettext_noop", "preferred"]

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.console.components.shell import Visitor
+from services.console.components.tables.actions_menu import ActionsMenu
+from services.console.components.tables.filters import Filters
+from services.console.components.tables.table import Table
 from services.console.pages.detail import detail
 from services.console.pages.rows import Rows
-from services.console.parts.actions_menu import ActionsMenu
-from services.console.parts.filters import Filters
-from services.console.parts.shell import Visitor
-from services.console.parts.table import Table
 
 
 async def show(

@@ -6,9 +6,9 @@ import orjson
 from nicegui import background_tasks
 
 from services.console.api_client import Trouble
-from services.console.parts.markup import Tag, button, link, notice
-from services.console.parts.shell import Visitor
-from services.console.texts import operations as words
+from services.console.components.markup import Tag, button, link, notice
+from services.console.components.shell import Visitor
+from services.console.i18n import operations as words
 
 
 class Progress:
@@ -50,7 +50,7 @@ class Progress:
                 return
             Tag("progress", max=max(told["rows"], 1), value=told["settled"], aria_label=t("Progress"))
             Tag("p", "quiet", t("{done} of {all}", done=texts.number(told["settled"]), all=texts.number(told["rows"])))
-            Tag("p", "quiet small", t("It goes on if you close this. You find it under Activity."))
+            Tag("p", "quiet small", t("It goes on if you close this. You find it under Operations."))
             if self._state in ("queued", "running"):
                 button(t("Stop it"), self._cancel)
 

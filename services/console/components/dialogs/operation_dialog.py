@@ -5,12 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 from services.console.api_client import Trouble
-from services.console.parts.dialog import Dialog
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, notice
-from services.console.parts.progress import follow
-from services.console.parts.shell import Visitor
-from services.console.texts import operations as words
+from services.console.components.dialogs.dialog import Dialog
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, notice
+from services.console.components.progress import follow
+from services.console.components.shell import Visitor
+from services.console.i18n import operations as words
 
 LISTS = {"add_to_selection": "selection", "add_to_project": "project"}
 NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}

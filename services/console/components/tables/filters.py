@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, icon
-from services.console.parts.shell import Visitor
-from services.console.parts.table import Table
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, icon
+from services.console.components.shell import Visitor
+from services.console.components.tables.table import Table
 
 Describe = Callable[[str, str], str]
 

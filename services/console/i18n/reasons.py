@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from returpost.contracts.enums import Reason
-from services.console.texts import Texts, marked as _
+from services.console.i18n import Texts, gettext_noop as _
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from services.console import session, texts
+from services.console import i18n
 from services.console.api_client import Away, Refused, SignedOut
-from services.console.entrance import document
+from services.console.auth import session
+from services.console.http.standalone_pages import document
 
 YEAR = 365 * 24 * 3600
 _FORMS = """{notice}
@@ -33,12 +34,12 @@ async def page(
     request: Request, *, following: str, name: str = "", problem: str = "", status: int = 200
 ) -> HTMLResponse:
     """Return the page on which one signs in, with what went wrong if anything did."""
-    say = texts.Texts(session.language_of(request))
+    say = i18n.Texts(session.language_of(request))
     single = await _provider_link(request, say, following)
     notice = f'<p class="notice bad" role="alert">{escape(problem)}</p>' if problem else ""
     others = [
         f'<button class="link" name="language" value="{code}" lang="{code}">{title}</button>'
-        for code, title in texts.LANGUAGES.items()
+        for code, title in i18n.LANGUAGES.items()
         if code != say.language
     ]
     return document(
@@ -58,7 +59,7 @@ async def page(
     )
 
 
-async def _provider_link(request: Request, say: texts.Texts, following: str) -> str:
+async def _provider_link(request: Request, say: i18n.Texts, following: str) -> str:
     """Return the button of the provider, if there is one."""
     try:
         answer = await request.app.state.services.ask("actions", "GET", "/v1/sign-in/provider", token=None)
@@ -85,7 +86,7 @@ async def sign_in(
     next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
 ) -> Response:
     """Begin a session, and go on to where the visitor wanted to be."""
-    say, following = texts.Texts(session.language_of(request)), own_path(next)
+    say, following = i18n.Texts(session.language_of(request)), own_path(next)
     try:
         answer = await request.app.state.services.ask(
             "actions", "POST", "/v1/sign-in", token=None, body={"name": name, "password": password}
@@ -127,7 +128,7 @@ async def keep(request: Request) -> Response:
         return Response(status_code=503)
     response = Response(status_code=204)
     _remember(request, response, answer.json()["token"])
-    request.app.state.keeper.renewed(held.token, answer.json()["token"])
+    request.app.state.session_refresher.renewed(held.token, answer.json()["token"])
     return response
 
 
@@ -155,7 +156,7 @@ async def prefer(
 ) -> Response:
     """Choose language, theme or, with a session for all of them, the tenant."""
     response = RedirectResponse(own_path(next), 303)
-    if language in texts.LANGUAGES:
+    if language in i18n.LANGUAGES:
         _prefer(response, "language", str(language))
     if theme in session.THEMES:
         _prefer(response, "theme", str(theme))

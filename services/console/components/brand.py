@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-ASSETS = Path(__file__).parent.parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 MARK = '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><use href="/assets/icons.svg#mark"></use></svg>'
 
 

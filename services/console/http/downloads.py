@@ -7,8 +7,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 
-from services.console import session, texts
-from services.console.parts.shell import visitor_of
+from services.console import i18n
+from services.console.auth import session
+from services.console.components.shell import visitor_of
 
 router = APIRouter()
 PASSED = ("content-type", "content-disposition", "content-length")
@@ -27,7 +28,7 @@ async def download(request: Request, operation: str) -> Response:
     )
     if answer.is_error:
         await stack.aclose()
-        say = texts.Texts(session.language_of(request))
+        say = i18n.Texts(session.language_of(request))
         text = say.t("The file is not there: it is not made yet, or is no longer kept. Export again to get a new one.")
         return PlainTextResponse(text, answer.status_code)
 

@@ -8,8 +8,9 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from services.console import session, texts
-from services.console.parts.brand import MARK, STYLE_SHEET, asset
+from services.console import i18n
+from services.console.auth import session
+from services.console.components.brand import MARK, STYLE_SHEET, asset
 
 _DOCUMENT = """<!doctype html>
 <html><head><meta charset="utf-8"><title>{title} · Returpost</title>
@@ -38,17 +39,17 @@ def answer_for_lost_pages() -> None:
 async def _not_there(request: Request, exception: Exception) -> Response:
     if request.url.path.startswith("/_nicegui/") and isinstance(exception, HTTPException):
         return await http_exception_handler(request, exception)
-    say = texts.Texts(session.language_of(request))
+    say = i18n.Texts(session.language_of(request))
     return _instead(say, say.t("There is no such page"), say.t("Perhaps the address is mistyped."), 404)
 
 
 async def _failed(request: Request, _: Exception) -> Response:
     """Starlette raises the error once more after this, so that it is logged."""
-    say = texts.Texts(session.language_of(request))
+    say = i18n.Texts(session.language_of(request))
     told = say.t("It was noted for the operators. Nothing is lost.")
     return _instead(say, say.t("Something is wrong with this page."), told, 500)
 
 
-def _instead(say: texts.Texts, title: str, told: str, status: int) -> Response:
+def _instead(say: i18n.Texts, title: str, told: str, status: int) -> Response:
     way = f'<a class="button primary wide" href="/">{escape(say.t("To the overview"))}</a>'
     return document(title, f"<p>{escape(told)}</p>{way}", status)

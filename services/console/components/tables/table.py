@@ -9,10 +9,10 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from services.console.api_client import Trouble
-from services.console.parts.markup import Tag, empty, icon, notice
-from services.console.parts.shell import Visitor
-from services.console.parts.source import Found, Source, Total
-from services.console.parts.view import View, from_query, to_query
+from services.console.components.markup import Tag, empty, icon, notice
+from services.console.components.shell import Visitor
+from services.console.components.tables.source import Found, Source, Total
+from services.console.components.tables.view import View, from_query, to_query
 
 PAGE = 100
 GROUP_PAGE = 25

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from services.console.api_client import Away, Refused, Trouble
-from services.console.parts.field import Field
-from services.console.parts.markup import Tag, button, notice
-from services.console.parts.shell import Visitor
-from services.console.texts import marked as _
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, notice
+from services.console.components.shell import Visitor
+from services.console.i18n import gettext_noop as _
 
 Save = Callable[[str, str], Awaitable[None]]
 Leave = Callable[[], Awaitable[None]]

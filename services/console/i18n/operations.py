@@ -1,6 +1,6 @@
 """Operations in words: what each is called, what it will do, why a row is left out, and where an operation is."""
 
-from services.console.texts import marked as _
+from services.console.i18n import gettext_noop as _
 
 NAMES = {
     "export": _("Export"),

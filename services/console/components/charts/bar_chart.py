@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.console.parts.chart import Chart
+from services.console.components.charts.chart import Chart
 
 QUIET = {"color": "--quiet"}
 OVER = {"show": True, "position": "insideTop", "color": "--ink", "backgroundColor": "--surface", "padding": [1, 3],

@@ -17,9 +17,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console import texts
+from services.console import i18n
 from services.console.api_client import Api, Services
-from services.console.document import hardened, policy
+from services.console.http.csp import hardened, policy
 
 COOKIE = "returpost-session"
 PROVIDER_COOKIE = "returpost-provider"
@@ -73,7 +73,7 @@ def remember(response: Response, token: str, *, secure: bool) -> None:
 def language_of(connection: HTTPConnection) -> str:
     """Return the language that was chosen here, else the browser's."""
     chosen = connection.cookies.get("language")
-    return chosen if chosen in texts.LANGUAGES else texts.preferred(connection.headers.get("accept-language", ""))
+    return chosen if chosen in i18n.LANGUAGES else i18n.preferred(connection.headers.get("accept-language", ""))
 
 
 def theme_of(connection: HTTPConnection) -> str:
@@ -176,7 +176,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("This request does not come from a page of this console.", 403)(scope, receive, send)
 
 
-class Keeper:
+class SessionRefresher:
     """Gives each page a way to the services, and a page that is open the new token of its session.
 
     Pages are open for hours, and a token is not: what is kept here is which token came after which, in memory.

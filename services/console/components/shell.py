@@ -10,20 +10,20 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
 
-from services.console import session
 from services.console.api_client import Api, Away, Refused, SignedOut, Trouble
-from services.console.parts.brand import STYLE_SHEET, asset
-from services.console.parts.markup import Tag, icon, link, notice
-from services.console.texts import LANGUAGES, Texts, marked as _
+from services.console.auth import session
+from services.console.components.brand import STYLE_SHEET, asset
+from services.console.components.markup import Tag, icon, link, notice
+from services.console.i18n import LANGUAGES, Texts, gettext_noop as _
 
 NAVIGATION = (
     ("/", "chart", _("Overview"), "read"),
     ("/mailings", "mail", _("Mailings"), "read"),
     ("/blocked", "block", _("Blocked addresses"), "read"),
     ("/contacts", "people", _("Persons"), "read"),
-    ("/activity", "bolt", _("Activity"), "read"),
+    ("/operations", "bolt", _("Operations"), "read"),
     ("/settings", "settings", _("Settings"), "read"),
-    ("/operations", "pulse", _("Operations"), "operate"),
+    ("/system", "pulse", _("System"), "operate"),
     ("/users", "key", _("Users and tokens"), "administer"),
 )
 PARTS = {
@@ -132,7 +132,7 @@ def visitor_of(app: FastAPI, request: Request) -> Visitor | None:
     tenant = held.tenant if held.tenant != "*" else chosen or "demo"
     language = session.language_of(request)
     return Visitor(
-        app.state.keeper.api(held, tenant),
+        app.state.session_refresher.api(held, tenant),
         Texts(language, request.cookies.get("zone", "UTC")),
         held.name,
         held.scopes,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.console.parts.markup import Tag
-from services.console.parts.shell import PARTS, Visitor
-from services.console.texts import marked as _, reasons
+from services.console.components.markup import Tag
+from services.console.components.shell import PARTS, Visitor
+from services.console.i18n import gettext_noop as _, reasons
 
 WHAT = {
     "sent": (_("Sent"), "calm"),

@@ -1,0 +1,1 @@
+"""Who looks: sessions, signing in, and the OpenID Connect provider."""

@@ -1,0 +1,1 @@
+"""The table of every page, its filters and its Actions menu."""
