@@ -4,7 +4,7 @@ PYTEST_WORKERS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench screenshots clean venv
+.PHONY: help demo test lint docs bench screenshots clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ lint: venv ## style, types, and whether generated documents are up to date
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/python -m deploy.generate --check
+
+docs: venv ## build the documentation site into site/, with links checked
+	@NO_COLOR=1 .venv/bin/zensical build --strict
 
 bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
 	@for name in pipeline parse classify webhooks validate blocklist actions console; do \

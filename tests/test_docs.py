@@ -17,12 +17,14 @@ from shared.messaging.topology import queues
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "bench/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md")),
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+DECISION_HEADINGS = ["Context", "Decision", "Alternatives", "Consequences"]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#]+)\)")
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def blocks(language: str) -> list[Any]:
@@ -82,3 +84,43 @@ def test_links_and_queues_are_there(document: Path) -> None:
     known = {queue.name for queue in queues(("default",))}
     for name in re.findall(r"--(?:into|queue) ([a-z.-]+)", text):
         assert name in known
+
+
+def test_readme_fits_in_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """Decision records are reached from their index instead."""
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    pages = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
+    listed = re.findall(r"[\w/-]+\.md", navigation)
+    assert sorted(listed) == sorted(pages - {str(record.relative_to(ROOT / "docs")) for record in DECISIONS})
+
+
+def test_decisions_are_numbered_without_holes_and_indexed() -> None:
+    index = (ROOT / "docs/decisions/index.md").read_text()
+    for number, record in enumerate(DECISIONS, 1):
+        title = record.read_text().partition("\n")[0]
+        assert record.name.startswith(f"{number:04}-"), record.name
+        assert title.startswith(f"# {number}. "), title
+        assert f"| {number} | [{title.partition('. ')[2]}]({record.name}) |" in index
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda record: record.name[:4])
+def test_decision_has_status_date_and_sections(record: Path) -> None:
+    text = record.read_text()
+    assert re.search(r"^- Status: (accepted|superseded)", text, re.MULTILINE)
+    assert re.search(r"^- Date: \d{4}-\d{2}-\d{2}$", text, re.MULTILINE)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == DECISION_HEADINGS
+
+
+def test_contributing_names_files_that_exist() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where things are decided\n")[2].partition("\n## ")[0]
+    rows = [row.split("|") for row in section.splitlines() if row.startswith("| ")][1:]
+    answers = [re.findall(r"`([\w./-]+)`", row[2]) for row in rows]
+    assert len(answers) >= 10
+    for answer in answers:
+        assert answer, "a task without a file"
+        for file in answer:
+            assert (ROOT / file).is_file(), file

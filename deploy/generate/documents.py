@@ -1,9 +1,9 @@
 """Write the files that are made from the code: `python -m deploy.generate`, and with `--check` see whether they are.
 
 `docs/asyncapi/<service>.json` are AsyncAPI 3 documents of each service's queues and events, and
-`docs/openapi/<service>.json` OpenAPI 3.1 documents of its routes, both made from its wiring; `docs/events.md` is a
-table of all events and commands; `docs/reference/settings.md` lists every setting; `deploy/rabbitmq/definitions.json`
-is the topology, for brokers that load definitions when they start.
+`docs/openapi/<service>.json` OpenAPI 3.1 documents of its routes, both made from its wiring. The pages of
+`docs/reference/` list the same for people: events, routes of each service, settings, and the command line.
+`deploy/rabbitmq/definitions.json` is the topology, for brokers that load definitions when they start.
 """
 
 import argparse
@@ -14,7 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from deploy.generate.command_line_reference import command_line_reference
 from deploy.generate.event_table import event_table
+from deploy.generate.http_reference import http_reference
 from deploy.generate.settings_reference import settings_reference
 from returpost.contracts.routing import SERVICES
 from returpost.errors import ReturpostError
@@ -25,8 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ASYNCAPI = Path("docs/asyncapi")
 OPENAPI = Path("docs/openapi")
 DEFINITIONS = Path("deploy/rabbitmq/definitions.json")
-EVENT_TABLE = Path("docs/events.md")
-SETTINGS = Path("docs/reference/settings.md")
+REFERENCE = Path("docs/reference")
+EVENT_TABLE = REFERENCE / "events.md"
+SETTINGS = REFERENCE / "settings.md"
+COMMAND_LINE = REFERENCE / "command-line.md"
 SHOWN_LINES = 20
 """Lines of each difference that `--check` shows."""
 
@@ -37,12 +41,15 @@ def documents() -> dict[Path, str]:
     Raises `ReturpostError` when a service cannot be wired.
     """
     wired = {service: _wired(service) for service in SERVICES}
+    routes = {name: service.app.openapi() for name, service in wired.items()}
     return {
         **{ASYNCAPI / f"{name}.json": _pretty(service.asyncapi()) for name, service in wired.items()},
-        **{OPENAPI / f"{name}.json": _pretty(service.app.openapi()) for name, service in wired.items()},
+        **{OPENAPI / f"{name}.json": _pretty(document) for name, document in routes.items()},
+        **{REFERENCE / f"http-{name}.md": http_reference(name, wired[name].settings.http_port, routes[name]) for name in routes},
         DEFINITIONS: _pretty(topology.definitions()),
         EVENT_TABLE: event_table(),
         SETTINGS: settings_reference(),
+        COMMAND_LINE: command_line_reference(),
     }
 
 

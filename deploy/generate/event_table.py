@@ -13,10 +13,20 @@ _HEAD = """# Events and commands
 
 Made by `python -m deploy.generate` from `returpost/contracts` and `shared/messaging/topology.py`. All are CloudEvents
 1.0 in JSON, single or batched, of the type `returpost.<name>.v1`, with the routing key `<name>.<tenant>`, some with a
-detail behind it. What they hold, field by field: [asyncapi](asyncapi).
+detail behind it. What they hold, field by field:
+{documents}.
 
-Events are kept in the stream `returpost.archive` for {age} days. CRMs and mirrors read every block since the first in
-the stream `returpost.blocks`; CRMs what became of contacts and lists, for {age} days, in `returpost.changes`.
+## Streams
+
+Three streams keep events for {age} days (`RETURPOST_STREAM_DAYS`), or until they reach their size:
+
+- `returpost.archive`: all events, up to 20 GB. Replays read it.
+- `returpost.blocks`: `address.blocked`, `address.unblocked` and `address.erased`, up to 5 GB. CRMs and mirrors follow it.
+- `returpost.changes`: what happened to contacts, selections, projects and operations. CRMs follow it.
+
+A stream is no full history. Whoever starts later, or was away for longer than the stream keeps, takes the current state
+first and follows the stream from there: a mirror does so by itself; a CRM takes `returpost blocked export` or
+`GET /v1/blocks` ([how](../how-to/crm/follow-blocks.md)).
 """
 _STREAMS = {
     routing.BLOCKS: "the stream of blocks",
@@ -34,8 +44,9 @@ _TABLE = """
 
 def event_table() -> str:
     """Return the document, in Markdown."""
-    parts = [_HEAD.format(age=topology.STREAM_DAYS)]
-    for title, kind, exchange in (("What has happened", "event", EVENTS), ("What shall be done", "command", COMMANDS)):
+    documents = ", ".join(f"[{service}](../asyncapi/{service}.json)" for service in routing.SERVICES)
+    parts = [_HEAD.format(age=topology.STREAM_DAYS, documents=documents)]
+    for title, kind, exchange in (("Events", "event", EVENTS), ("Commands", "command", COMMANDS)):
         rows = "\n".join(sorted(_rows(exchange)))
         parts.append(_TABLE.format(title=title, kind=kind, rows=rows))
     return "".join(parts)

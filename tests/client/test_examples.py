@@ -1,4 +1,4 @@
-"""The examples of docs/client.md, as they stand there."""
+"""The examples of docs/how-to/sender/publish-from-python.md, as they stand there."""
 
 import ast
 import asyncio
@@ -14,7 +14,7 @@ from tests.harness import Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "client.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/how-to/sender/publish-from-python.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The code that docs/outbound-webhooks.md gives to CRM developers verifies what is sent, and nothing else."""
+"""The code that docs/how-to/crm/receive-webhooks.md gives to CRM developers verifies what is sent, and nothing else."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from services.blocklist.outbound_webhooks import signing
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "outbound-webhooks.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/how-to/crm/receive-webhooks.md"
 BODY = '[{"data": {"address": "ann@blåbær.example"}}]'.encode()
 Verify = Callable[[dict[str, str], bytes, str], bool]
 

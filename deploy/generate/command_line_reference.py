@@ -1,0 +1,80 @@
+"""The reference of the command line in Markdown, made from the Typer commands themselves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from returpost.cli.root import all_commands, load
+
+_HEAD = """# Command line
+
+Made by `python -m deploy.generate` from the commands.
+
+`returpost COMMAND --help` shows the same text in the terminal. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service, the
+broker or the database is unavailable. `--json` prints JSON for scripts. Commands marked *server* need a checkout or
+the image; `pip install 'returpost[cli]'` has the others.
+
+| command | what it does |
+|---|---|
+"""
+_SERVER = "deploy.commands"
+
+
+def command_line_reference() -> str:
+    """Return the document: a table of all commands, then a section for each with its arguments and options."""
+    entries = all_commands()
+    names = sorted(entries)
+    rows = [
+        f"| [`{name}`](#{name}) | {_cell(entries[name].help)}{' *server*' * entries[name].place.startswith(_SERVER)} |"
+        for name in names
+    ]
+    sections = [section for name in names for section in _sections(name, load(name), "##")]
+    return _HEAD + "\n".join(rows) + "\n" + "".join(sections)
+
+
+def _sections(path: str, command: Any, level: str) -> Iterator[str]:
+    yield f"\n{level} {path}\n\n{_text(command.help)}"
+    if subcommands := getattr(command, "commands", None):
+        for name in sorted(subcommands):
+            yield from _sections(f"{path} {name}", subcommands[name], f"{level}#")
+        return
+    arguments = " ".join(f"[{item.name.upper()}]" if not item.required else item.name.upper() for item in _arguments(command))
+    yield f"\n```text\n{' '.join(('returpost', path, arguments)).rstrip()} [OPTIONS]\n```\n"
+    rows = [f"| {_spelling(item)} | {_cell(item.help or '')} | {_default(item)} |" for item in _visible(command)]
+    if rows:
+        yield "\n| argument or option | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _arguments(command: Any) -> list[Any]:
+    return [item for item in _visible(command) if not item.opts[0].startswith("-")]
+
+
+def _visible(command: Any) -> list[Any]:
+    return [item for item in command.params if not getattr(item, "hidden", False) and item.name != "help"]
+
+
+def _spelling(item: Any) -> str:
+    if not item.opts[0].startswith("-"):
+        return f"`{item.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in (*item.opts, *item.secondary_opts))
+
+
+def _default(item: Any) -> str:
+    if item.required:
+        return "required"
+    default = item.default
+    if default is None or default in ("", False, True) or callable(default) or isinstance(default, list | tuple):
+        return ""
+    return f"`{default}`"
+
+
+def _text(text: str | None) -> str:
+    """Return a help text as Markdown: paragraphs, and the example commands at its end as a block."""
+    plain, examples = [], []
+    for line in (text or "").replace("\b", "").strip().splitlines():
+        (examples if line.startswith("returpost ") else plain).append(line.replace("<", "&lt;").replace("*", "\\*"))
+    prose = "\n".join(plain).strip()
+    return prose + ("\n\n```sh\n" + "\n".join(examples) + "\n```" if examples else "") + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
