@@ -9,8 +9,8 @@ _HEAD = """# Command line
 
 Made by `python -m deploy.generate` from the commands.
 
-`returpost COMMAND --help` shows the same text in the terminal. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service, the
-broker or the database is unavailable. `--json` prints JSON for scripts. Commands marked *server* need a checkout or
+`returpost COMMAND --help` shows the same text in the terminal. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service,
+the broker or the database is unavailable. `--json` prints JSON for scripts. Commands marked *server* need a checkout or
 the image; `pip install 'returpost[cli]'` has the others.
 
 | command | what it does |
@@ -37,8 +37,8 @@ def _sections(path: str, command: Any, level: str) -> Iterator[str]:
         for name in sorted(subcommands):
             yield from _sections(f"{path} {name}", subcommands[name], f"{level}#")
         return
-    arguments = " ".join(f"[{item.name.upper()}]" if not item.required else item.name.upper() for item in _arguments(command))
-    yield f"\n```text\n{' '.join(('returpost', path, arguments)).rstrip()} [OPTIONS]\n```\n"
+    names = [item.name.upper() if item.required else f"[{item.name.upper()}]" for item in _arguments(command)]
+    yield f"\n```text\n{' '.join(('returpost', path, *names))} [OPTIONS]\n```\n"
     rows = [f"| {_spelling(item)} | {_cell(item.help or '')} | {_default(item)} |" for item in _visible(command)]
     if rows:
         yield "\n| argument or option | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n"
@@ -69,7 +69,8 @@ def _default(item: Any) -> str:
 
 def _text(text: str | None) -> str:
     """Return a help text as Markdown: paragraphs, and the example commands at its end as a block."""
-    plain, examples = [], []
+    plain: list[str] = []
+    examples: list[str] = []
     for line in (text or "").replace("\b", "").strip().splitlines():
         (examples if line.startswith("returpost ") else plain).append(line.replace("<", "&lt;").replace("*", "\\*"))
     prose = "\n".join(plain).strip()

@@ -45,7 +45,10 @@ def documents() -> dict[Path, str]:
     return {
         **{ASYNCAPI / f"{name}.json": _pretty(service.asyncapi()) for name, service in wired.items()},
         **{OPENAPI / f"{name}.json": _pretty(document) for name, document in routes.items()},
-        **{REFERENCE / f"http-{name}.md": http_reference(name, wired[name].settings.http_port, routes[name]) for name in routes},
+        **{
+            REFERENCE / f"http-{name}.md": http_reference(name, wired[name].settings.http_port, routes[name])
+            for name in routes
+        },
         DEFINITIONS: _pretty(topology.definitions()),
         EVENT_TABLE: event_table(),
         SETTINGS: settings_reference(),

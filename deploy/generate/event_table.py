@@ -21,7 +21,8 @@ detail behind it. What they hold, field by field:
 Three streams keep events for {age} days (`RETURPOST_STREAM_DAYS`), or until they reach their size:
 
 - `returpost.archive`: all events, up to 20 GB. Replays read it.
-- `returpost.blocks`: `address.blocked`, `address.unblocked` and `address.erased`, up to 5 GB. CRMs and mirrors follow it.
+- `returpost.blocks`: `address.blocked`, `address.unblocked` and `address.erased`, up to 5 GB. CRMs and mirrors
+  follow it.
 - `returpost.changes`: what happened to contacts, selections, projects and operations. CRMs follow it.
 
 A stream is no full history. Whoever starts later, or was away for longer than the stream keeps, takes the current state

@@ -5,8 +5,8 @@ from typing import Any
 
 _HEAD = """# HTTP: {service}
 
-Made by `python -m deploy.generate` from [the OpenAPI document](../openapi/{service}.json), which has every field. Default
-port {port}. Tokens, errors, pages and rate limits are the same everywhere: [conventions](http-conventions.md).
+Made by `python -m deploy.generate` from [the OpenAPI document](../openapi/{service}.json), which has every field.
+Default port {port}. Tokens, errors, pages and rate limits are the same everywhere: [conventions](http-conventions.md).
 
 {about}
 """
@@ -25,14 +25,16 @@ def http_reference(service: str, port: int, document: dict[str, Any]) -> str:
 def _route(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = [*_parameters(operation), *_body(operation), *_responses(operation)]
     table = "\n| | | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+    about = _escaped(operation.get("description") or operation["summary"])
     public = "" if operation.get("security") else " No token needed."
-    return f"\n## {method.upper()} {path}\n\n{_escaped(operation.get('description') or operation['summary'])}{public}\n{table}"
+    return f"\n## {method.upper()} {path}\n\n{about}{public}\n{table}"
 
 
 def _parameters(operation: dict[str, Any]) -> Iterator[str]:
     for item in operation.get("parameters", []):
-        about = _escaped(" ".join(item.get("description", "").split()))
-        yield f"| {item['in']} | `{item['name']}`{' (required)' * item.get('required', False)} | {_type(item.get('schema', {}))}{'. ' * bool(about)}{about} |"
+        name = f"`{item['name']}`{' (required)' if item.get('required') else ''}"
+        about = [_type(item.get("schema", {})), _escaped(" ".join(item.get("description", "").split()))]
+        yield f"| {item['in']} | {name} | {'. '.join(filter(None, about))} |"
 
 
 def _body(operation: dict[str, Any]) -> Iterator[str]:
@@ -43,8 +45,8 @@ def _body(operation: dict[str, Any]) -> Iterator[str]:
 def _responses(operation: dict[str, Any]) -> Iterator[str]:
     for status, response in operation["responses"].items():
         if status.startswith(("2", "3")):
-            content = [f"`{name}` {_type(body.get('schema', {}))}" for name, body in response.get("content", {}).items()]
-            yield f"| response | {status} | {'; '.join(content) or _escaped(response.get('description', ''))} |"
+            bodies = [f"`{name}` {_type(body.get('schema', {}))}" for name, body in response.get("content", {}).items()]
+            yield f"| response | {status} | {'; '.join(bodies) or _escaped(response.get('description', ''))} |"
 
 
 def _type(schema: dict[str, Any]) -> str:

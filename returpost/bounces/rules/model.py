@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from returpost.contracts.enums import Command, Fault, Reason, VerdictType
 
 Precedence = int
-"""0 to 1000; the rule with the highest decides. The ladder that the packaged files use is in docs/how-to/operator/rules.md."""
+"""0 to 1000; the rule with the highest decides. The packaged files' ladder: docs/how-to/operator/rules.md."""
 
 
 class Rule(BaseModel):

@@ -1,8 +1,8 @@
 """Every scheme of proof with a request that is right, tampered with, stale, replayed, or made with a wrong key.
 
 What the provider would send is made by OpenSSL. The answers are those of `docs/how-to/sender/provider-webhooks.md`:
-401 may be tried again, 403 (Mailgun: 406) ends the retries. A replay that is let in has the same ids, and counts once. Where 200 stands for
-what is tampered with or stale, the scheme of the provider does not cover it.
+401 may be tried again, 403 (Mailgun: 406) ends the retries. A replay that is let in has the same ids, and counts once.
+Where 200 stands for what is tampered with or stale, the scheme of the provider does not cover it.
 """
 
 import json
