@@ -18,10 +18,13 @@ demo: venv ## start everything, send mails and a mailing, show what became of th
 test: venv ## run the tests (ARGS='-k name' for some of them)
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
 
-lint: venv ## style, types, and whether generated documents are up to date
+lint: venv ## style, types, import contracts, declared dependencies, generated documents
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry returpost shared services deploy
+	@.venv/bin/deptry tests bench --ignore DEP002,DEP004
 	@.venv/bin/python -m deploy.generate --check
 
 docs: venv ## build the documentation site into site/, with links checked

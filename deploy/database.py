@@ -12,10 +12,17 @@ from psycopg import errors, sql
 
 import services
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
-from shared.database.migrations import migrate
+from shared.database.migrations import ERASED_ADDRESSES, OUTBOX, migrate
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 """The services that keep state."""
+SHARED_TABLES = {
+    "ingest": (ERASED_ADDRESSES,),
+    "classifier": (OUTBOX, ERASED_ADDRESSES),
+    "blocklist": (OUTBOX, ERASED_ADDRESSES),
+    "actions": (OUTBOX, ERASED_ADDRESSES),
+    "replay": (OUTBOX,),
+}
 
 _LOCK = 0x7265747572  # "retur"
 LOCK_TIMEOUT = "120s"
@@ -65,12 +72,12 @@ def role_of(service: str) -> str:
     return f"returpost_{service}"
 
 
-def migrations_of(service: str) -> Path:
-    """Return the folder of a service's migrations. Raises `ReturpostError` when the installation lacks it."""
+def migrations_of(service: str) -> list[Path]:
+    """Return the folders of a service's migrations, shared ones first. Raises `ReturpostError` when it has none."""
     folder = Path(services.__path__[0]) / service / "migrations"
     if not any(folder.glob("*.sql")):
         raise ReturpostError(f"{folder}: no migrations there; the installation is not complete")
-    return folder
+    return [*SHARED_TABLES[service], folder]
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _counts(mailing: "Mailing") -> dict[str, Any]:
         "tenant": mailing.tenant,
         "mailing": mailing.mailing,
         "recipients": mailing.recipients,
-        "results": first.results - first.healed,
+        "results": first.results - first.recovered,
         "hard bounces": bounced.get("hard", 0),
         "soft bounces": bounced.get("soft", 0),
         "complaints": first.complained,

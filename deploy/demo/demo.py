@@ -181,7 +181,7 @@ class Demo:
                 for type_, reason in kinds
             ),
             Finding("verdicts on bounce mails", self._reports, figures.all_verdicts.total() - figures.verdicts.total()),
-            Finding("retries healed", wanted.healed, figures.retries.get("healed", 0)),
+            Finding("retries recovered", wanted.recovered, figures.retries.get("recovered", 0)),
             Finding("retries exhausted", wanted.exhausted, figures.retries.get("exhausted", 0)),
             Finding("retries pending", 0, figures.pending),
             *(
@@ -247,9 +247,9 @@ class Demo:
 def look(api: Api, mailing: Mailing) -> Figures:
     """Ask the services for all figures. Raises `Unavailable` when one is away."""
     tenant, name = mailing.tenant, mailing.mailing
-    of_mailing = api.get("classifier", "/v1/verdicts/counts", tenant=tenant, mailing=name)
-    of_all = api.get("classifier", "/v1/verdicts/counts", tenant=tenant)
-    retries = api.get("classifier", "/v1/retries/counts", tenant=tenant, mailing=name)
+    of_mailing = api.get("classifier", "/v1/verdicts/counts", tenant=tenant, mailing=name)["items"]
+    of_all = api.get("classifier", "/v1/verdicts/counts", tenant=tenant)["items"]
+    retries = api.get("classifier", "/v1/retries/counts", tenant=tenant, mailing=name)["items"]
     blocks = api.get("blocklist", "/v1/counts", tenant=tenant)
     return Figures(
         _verdicts(of_mailing),
@@ -264,7 +264,7 @@ def look(api: Api, mailing: Mailing) -> Figures:
 
 def dead_letters(api: Api) -> int:
     """Count the dead letters of all tenants: junk belongs to none."""
-    return sum(group["count"] for group in api.get("replay", "/v1/dead-letters/groups"))
+    return sum(group["count"] for group in api.get("replay", "/v1/dead-letters/groups")["items"])
 
 
 def all_blocks(api: Api, tenant: str) -> Iterator[dict[str, Any]]:

@@ -106,7 +106,7 @@ class Expected:
     results: int
     """Distinct delivery results, answers to retry commands included."""
     verdicts: Counter[tuple[VerdictType, Reason]]
-    healed: int
+    recovered: int
     exhausted: int
     complained: int
     dead: int
@@ -118,7 +118,7 @@ class Expected:
     @property
     def soft(self) -> int:
         """Recipients that bounced softly."""
-        return self.healed + self.exhausted
+        return self.recovered + self.exhausted
 
     @property
     def blocked(self) -> int:
@@ -213,13 +213,13 @@ def expected(mailing: Mailing, retries: int) -> Expected:
         verdicts[one.reply.type, one.reply.reason] += bounces
         counts["results"] += bounces - 1 + heals
         statuses["delivered" if heals else "hard_bounced"] += 1
-        counts["healed"] += heals
+        counts["recovered"] += heals
         counts["exhausted"] += soft and not heals
         counts["dead"] += one.reply.reason in DEAD_REASONS
     return Expected(
         counts["results"],
         verdicts,
-        counts["healed"],
+        counts["recovered"],
         counts["exhausted"],
         counts["complained"],
         counts["dead"],

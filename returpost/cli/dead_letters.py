@@ -43,10 +43,10 @@ def list_letters(
 
     client = api(Home(directory))
     if letters or queue or fingerprint:
-        found = client.get("replay", "/v1/dead-letters", state=state, queue=queue, fingerprint=fingerprint)
+        found = client.get("replay", "/v1/dead-letters", state=state, queue=queue, fingerprint=fingerprint)["items"]
         columns = ("id", "failed_at", "queue", "attempt", "bytes", "fingerprint", "error")
     else:
-        found = client.get("replay", "/v1/dead-letters/groups", state=state)
+        found = client.get("replay", "/v1/dead-letters/groups", state=state)["items"]
         columns = ("fingerprint", "queue", "count", "first", "last", "attempts", "error")
     if as_json:
         print_json(found)
@@ -143,12 +143,12 @@ def _act(action: str, selection: dict[str, Any], rate: int, yes: bool, client: A
         out.print(table(f"To {action}", ("letters", "queue", "fingerprint", "error"), rows))
     if plan["without_queue"]:
         out.print(f"{plan['without_queue']} of them never reached a queue, and stay where they are.")
-    if not plan["letters"]:
+    if not plan["dead_letters"]:
         out.print("Nothing to do.")
         return
-    if agreed(f"{action.capitalize()} {plan['letters']} letters?", yes=yes):
+    if agreed(f"{action.capitalize()} {plan['dead_letters']} letters?", yes=yes):
         job = client.call("replay", "POST", f"/v1/dead-letters/{action}", None, body)
-        follow(client, job["job"], plan["letters"])
+        follow(client, job["job"], plan["dead_letters"])
 
 
 def _selection(

@@ -2,7 +2,7 @@
 
 import sys
 
-HINT = "the command line needs more than the client library: pip install 'returpost[services]'\n"
+HINT = "the command line needs more than the client library: pip install 'returpost[cli]'\n"
 
 
 def main() -> None:

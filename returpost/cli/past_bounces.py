@@ -41,8 +41,8 @@ def of_archive(amqp_url: str, since: datetime, tenant: str | None) -> list[tuple
 
 
 async def _read_archive(amqp_url: str, since: datetime, tenant: str | None) -> list[tuple[str, "Evidence"]]:
+    from returpost.amqp import archive
     from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
-    from services.replay import archive
 
     found: list[tuple[str, Evidence]] = []
     try:

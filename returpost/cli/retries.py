@@ -1,4 +1,4 @@
-"""`returpost retries`: what waits to be tried again; drop it, hurry it, resume it."""
+"""`returpost retries`: what waits to be tried again; drop, run now, resume."""
 
 import json
 from collections.abc import Callable
@@ -25,23 +25,23 @@ ACTIONS = {
     \b
     returpost retries drop --mailing newsletter-48 --dry-run
     returpost retries drop --mailing newsletter-48 --domain example.com""",
-    "hurry": """Have what waits be tried now, as fast as each receiving domain's limit lets it.
+    "run-now": """Make pending retries due now, as fast as the limit of each receiving domain allows.
 
     \b
-    returpost retries hurry --domain example.com""",
+    returpost retries run-now --domain example.com""",
     "resume": """Have dropped retries wait again, each for the time at which it was due.
 
     \b
     returpost retries resume --mailing newsletter-48""",
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retries: list them, drop, hurry or resume them.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retries: list them, drop, run now or resume them.")
 
 
 @app.command("list")
 def list_retries(
     state: Annotated[
-        str, typer.Option(help="waiting, requested, healed, failed, exhausted, dropped or lost.")
+        str, typer.Option(help="waiting, requested, recovered, failed, exhausted, dropped or lost.")
     ] = "waiting",
     tenant: Tenant = TENANT,
     limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many at most.")] = 50,
@@ -57,11 +57,11 @@ def list_retries(
     from returpost.cli.terminal import out, print_json, table
 
     client = api(Home(directory))
-    found = client.get("classifier", "/v1/retries", tenant=tenant, state=state, limit=limit)["retries"]
+    found = client.get("classifier", "/v1/retries", tenant=tenant, state=state, limit=limit)["items"]
     if as_json:
         print_json(found)
         return
-    counts: list[dict[str, Any]] = client.get("classifier", "/v1/retries/counts", tenant=tenant)
+    counts: list[dict[str, Any]] = client.get("classifier", "/v1/retries/counts", tenant=tenant)["items"]
     out.print(table(None, ("state", "recipients"), [(row["state"], row["count"]) for row in counts]))
     columns = ("recipient", "address", "mailing", "sender", "reason", "soft_bounces", "due", "requested_at")
     out.print(table(state, columns, [[row[column] for column in columns] for row in found]))
@@ -83,7 +83,7 @@ def _command(action: str) -> Callable[..., None]:
         as_json: Json = False,
     ) -> None:
         choice = _choice(recipients, mailing, domain, reason, sender, everything)
-        _intervene(action, choice, dry_run, tenant, directory, as_json)
+        _act(action, choice, dry_run, tenant, directory, as_json)
 
     return command
 
@@ -94,15 +94,15 @@ for _action, _help in ACTIONS.items():
 
 @app.command()
 def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = False) -> None:
-    """Tell who dropped, hurried or resumed how many, newest first."""
+    """Show who dropped, ran or resumed how many retries, newest first."""
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(Home(directory)).get("classifier", "/v1/retries/interventions", tenant=tenant)
+    found: list[dict[str, Any]] = api(Home(directory)).get("classifier", "/v1/retries/actions", tenant=tenant)["items"]
     if as_json:
         print_json(found)
         return
-    rows = [(row["time"], row["who"], row["what"], row["how_many"], json.dumps(row["selection"])) for row in found]
-    out.print(table(None, ("time", "who", "what", "retries", "which"), rows))
+    rows = [(row["time"], row["actor"], row["action"], row["retries"], json.dumps(row["selection"])) for row in found]
+    out.print(table(None, ("time", "actor", "action", "retries", "selection"), rows))
 
 
 @app.command()
@@ -117,8 +117,8 @@ def unknown(
     from returpost.cli.terminal import out, print_json, table
 
     found: list[dict[str, Any]] = api(Home(directory)).get(
-        "classifier", "/v1/unknown", tenant=tenant, limit=limit, only_undetermined=undetermined
-    )
+        "classifier", "/v1/unknown-texts", tenant=tenant, limit=limit, only_undetermined=undetermined
+    )["items"]
     if as_json:
         print_json(found)
         return
@@ -145,15 +145,17 @@ def _choice(
     }
     chosen = {name: value for name, value in named.items() if value is not None}
     if everything == bool(chosen):
-        raise InvalidSettings("which ones? Name ids, --mailing, --domain, --reason or --sender; or --all, alone")
+        raise InvalidSettings(
+            "specify at least one filter: ids, --mailing, --domain, --reason, --sender; or --all, alone"
+        )
     return {"all": True} if everything else chosen
 
 
-def _intervene(action: str, choice: dict[str, Any], dry_run: bool, tenant: str, directory: Any, as_json: bool) -> None:
+def _act(action: str, choice: dict[str, Any], dry_run: bool, tenant: str, directory: Any, as_json: bool) -> None:
     from returpost.cli.terminal import out, print_json
 
-    body = json.dumps({"action": action, "choice": choice, "dry_run": dry_run}).encode()
-    path = "/v1/retries/interventions"
+    body = json.dumps({"action": action.replace("-", "_"), "selection": choice, "dry_run": dry_run}).encode()
+    path = "/v1/retries/actions"
     done = api(Home(directory)).call("classifier", "POST", path, {"tenant": tenant}, body)
     if as_json:
         print_json(done)

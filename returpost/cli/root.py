@@ -44,7 +44,7 @@ COMMANDS = {
         "erase:traces", "Search tables, queues and streams for an address: what an erasure has left.", _OPERATE
     ),
     "storms": Entry("storms:app", "Sudden bounces of one cause: list them, lift what they blocked.", _OPERATE),
-    "retries": Entry("retries:app", "What waits to be tried again: list, drop, hurry, resume.", _OPERATE),
+    "retries": Entry("retries:app", "Pending retries: list, drop, run now, resume.", _OPERATE),
     "webhooks": Entry("webhooks:app", "Post blocks to CRMs: add, try out, look at, resend.", _OPERATE),
     "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead": Entry("dead_letters:app", "Look at dead letters, replay or discard them.", _OPERATE),
@@ -101,7 +101,7 @@ def load(name: str) -> Any:
     try:
         found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
-        raise ReturpostError(f"{error.name} is not installed: pip install 'returpost[services]'") from None
+        raise ReturpostError(f"{error.name} is not installed: pip install 'returpost[cli]'") from None
     if not isinstance(found, typer.Typer):
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         single.command(name)(found)

@@ -1,4 +1,4 @@
-"""Retry commands, issued when due; and the report of those that were never answered."""
+"""Issues retry commands when they are due, and reports those that were never answered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,106 +6,84 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from prometheus_client import Counter
 
-from returpost.contracts import Reason, RetryRequested, construct_trusted, ids
-from returpost.contracts.cloudevents import Event, event
-from services.classifier import pace, store, tenant_schedules
-from services.classifier.bounces import SOURCE
-from services.classifier.retry import Policy
+from services.classifier import events
+from services.classifier.domain import domain_rate_limit
+from services.classifier.domain.retry import DueState, RetryPolicy, state_when_due
+from services.classifier.repository import dispatch as repository, schedules
+from services.classifier.repository.dispatch import DueRetry
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 BATCH = 500
+"""Retries per transaction."""
 
 REQUESTED = Counter("returpost_retries_requested_total", "Retry commands issued")
-POSTPONED = Counter("returpost_retries_postponed_total", "Retries put off to spare a receiving domain")
+POSTPONED = Counter("returpost_retries_postponed_total", "Retries postponed by the limit of a receiving domain")
 LOST = Counter("returpost_retries_lost_total", "Retry commands whose result never came")
 
 log = structlog.get_logger()
 
 
-def now() -> datetime:
-    """The clock of the dispatcher, which tests replace."""
+def utc_now() -> datetime:
+    """Return the current time; tests replace it."""
     return datetime.now(UTC)
 
 
 async def dispatch(
-    uow_factory: UnitOfWorkFactory, keep: timedelta, policy: Policy, clock: Callable[[], datetime] = now
+    uow_factory: UnitOfWorkFactory, keep: timedelta, policy: RetryPolicy, clock: Callable[[], datetime] = utc_now
 ) -> int:
-    """Issue the commands that are due now, and return how many retries were looked at (at most `BATCH`).
+    """Issue the commands that are due, and return how many retries were looked at (at most `BATCH`).
 
-    Whether a recipient was delivered, blocked or erased in the meantime is asked here, at the last moment: only then
-    has everything that happened before been committed, whatever the order in which it came in. Of what happened longer
-    ago than `keep` nobody knows any more how it ended: it is not asked for. `policy` is for tenants without their own.
+    Deliveries, blocks and erasures are looked up here, at the last moment: only then is everything committed that
+    happened before, whatever order it arrived in. Outcomes older than `keep` are forgotten, so bounces older than that
+    are not retried. `policy` is for tenants without a schedule of their own.
     """
     async with uow_factory.begin() as work:
-        moment = clock()
-        due = await store.take_due(work.connection, moment, moment - keep, BATCH)
+        now = clock()
+        due = await repository.take_due(work.connection, now, now - keep, BATCH)
         if not due:
             return 0
-        states = {row["recipient"]: _state(row) for row in due}
-        wanted = [row for row in due if states[row["recipient"]] == "requested"]
-        later = await _keep_pace(work, wanted, policy, moment)
-        for row in wanted:
-            if row["recipient"] not in later:
-                _command(work, row)
-        decided = {recipient: state for recipient, state in states.items() if recipient not in later}
-        await store.end_dispatch(work.connection, decided, moment)
-    REQUESTED.inc(len(wanted) - len(later))
-    POSTPONED.inc(len(later))
+        states = {
+            retry.recipient: state_when_due(retry.outcome, retry.erased, retry.blocked or retry.forgotten)
+            for retry in due
+        }
+        wanted = [retry for retry in due if states[retry.recipient] == DueState.REQUESTED]
+        postponed = await _limit_domains(work, wanted, policy, now)
+        for retry in wanted:
+            if retry.recipient not in postponed:
+                work.command(events.retry_requested(retry), retry.sender)
+        decided = {recipient: state for recipient, state in states.items() if recipient not in postponed}
+        await repository.end_dispatch(work.connection, decided, now)
+    REQUESTED.inc(len(wanted) - len(postponed))
+    POSTPONED.inc(len(postponed))
     return len(due)
 
 
-async def _keep_pace(
-    work: UnitOfWork, wanted: Sequence[store.Row], policy: Policy, moment: datetime
+async def _limit_domains(
+    work: UnitOfWork, wanted: Sequence[DueRetry], policy: RetryPolicy, now: datetime
 ) -> Mapping[bytes, datetime]:
-    """Postpone what a receiving domain is to be spared for now, and return it with its new times."""
-    policies = await tenant_schedules.policies(work.connection, {row["tenant"] for row in wanted}, policy)
+    """Postpone what exceeds the limit of its receiving domain; return the new due times."""
+    policies = await schedules.policies(work.connection, {retry.tenant for retry in wanted}, policy)
     limits = {tenant: own.domain_limit for tenant, own in policies.items()}
-    due = [(row["recipient"], (row["tenant"], row["domain"])) for row in wanted]
-    places = {place for _, place in due if limits[place[0]]}
-    if not places:
+    due = [(retry.recipient, (retry.tenant, retry.domain)) for retry in wanted]
+    domains = {domain for _, domain in due if limits[domain[0]]}
+    if not domains:
         return {}
-    minute = pace.minute_of(moment)
-    issued = await store.hold_pace(work.connection, places, minute)
-    shared = pace.share(due, issued, limits, moment)
-    await store.keep_pace(work.connection, {p: n for p, n in shared.issued.items() if p in places}, minute)
-    await store.postpone(work.connection, shared.later)
-    return shared.later
+    minute = domain_rate_limit.minute_of(now)
+    issued = await repository.lock_domain_counts(work.connection, domains, minute)
+    split = domain_rate_limit.split(due, issued, limits, now)
+    counts = {domain: number for domain, number in split.issued.items() if domain in domains}
+    await repository.add_domain_counts(work.connection, counts, minute)
+    await repository.postpone(work.connection, split.postponed)
+    return split.postponed
 
 
-def _state(row: store.Row) -> str:
-    if row["erased"]:
-        return "erased"
-    if row["settled"]:
-        return str(row["settled"])
-    return "dropped" if row["blocked"] or row["forgotten"] else "requested"
-
-
-async def report_lost(uow_factory: UnitOfWorkFactory, patience: timedelta, clock: Callable[[], datetime] = now) -> int:
-    """Report the commands that were given longer ago than `patience` and never answered; they are not repeated."""
+async def report_lost(
+    uow_factory: UnitOfWorkFactory, patience: timedelta, clock: Callable[[], datetime] = utc_now
+) -> int:
+    """Report commands that were issued longer ago than `patience` and never answered; they are not repeated."""
     async with uow_factory.begin() as work:
-        lost = await store.report_lost(work.connection, clock() - patience)
-    for tenant, mailing, sender in {(row["tenant"], row["mailing"], row["sender"]) for row in lost}:
+        lost = await repository.mark_lost(work.connection, clock() - patience)
+    for tenant, mailing, sender in set(lost):
         log.warning("retry commands were never answered", tenant=tenant, mailing=mailing, sender=sender)
     LOST.inc(len(lost))
     return len(lost)
-
-
-def _command(work: UnitOfWork, row: store.Row) -> None:
-    data = construct_trusted(
-        RetryRequested,
-        mailing=row["mailing"],
-        address=row["written"],
-        sender=row["sender"],
-        attempt=row["attempt"],
-        due=row["due"],
-        reason=Reason(row["reason"]),
-        contact=row["contact"],
-    )
-    command: Event[RetryRequested] = event(
-        data,
-        id=ids.derived(row["recipient"].hex(), RetryRequested.TYPE, row["attempt"]),
-        source=SOURCE,
-        tenant=row["tenant"],
-        subject=row["mailing"],
-    )
-    work.command(command, row["sender"])

@@ -4,8 +4,12 @@ import asyncio
 from datetime import UTC, datetime
 
 from returpost.contracts.routing import DEAD, DEAD_LETTERS
-from services.replay import api, jobs
-from services.replay.letters import DeadLetter, Q, read, take_letters
+from services.replay.domain.dead_letter import DeadLetter
+from services.replay.handlers import keep_dead_letters
+from services.replay.http import archive, dead_letters, jobs
+from services.replay.job_runner import IDLE_SECONDS, run_part
+from services.replay.message_reader import read_dead_letter
+from services.replay.repository import dead_letters as dead_letter_rows
 from services.replay.settings import Settings
 from shared.service import Service, run
 
@@ -16,19 +20,20 @@ def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("replay", settings, description=__doc__ or "")
 
-    async def runner() -> None:
+    async def run_jobs() -> None:
         connection = await service.broker.connect()
-        if not await jobs.run_part(service.pool, service.publisher, connection):
-            await asyncio.sleep(jobs.IDLE_SECONDS)
+        if not await run_part(service.pool, service.publisher, connection):
+            await asyncio.sleep(IDLE_SECONDS)
 
-    async def purger() -> None:
-        await service.pool.execute(Q["purge_letters"], datetime.now(UTC) - settings.keep)
+    async def purge() -> None:
+        await dead_letter_rows.purge(service.pool, datetime.now(UTC) - settings.keep)
         await asyncio.sleep(PURGE_SECONDS)
 
-    service.consume_raw(DEAD_LETTERS, DeadLetter, take_letters, read, exchange=DEAD)
-    service.background("jobs", runner)
-    service.background("purge", purger)
-    service.routes(api.router)
+    service.consume_raw(DEAD_LETTERS, DeadLetter, keep_dead_letters, read_dead_letter, exchange=DEAD)
+    service.background("jobs", run_jobs)
+    service.background("purge", purge)
+    for room in (dead_letters, archive, jobs):
+        service.routes(room.router)
     return service
 
 

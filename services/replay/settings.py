@@ -1,4 +1,4 @@
-"""What replay is told."""
+"""Settings of replay."""
 
 from datetime import timedelta
 
@@ -10,4 +10,4 @@ class Settings(ServiceSettings):
 
     http_port: int = 8105
     keep: timedelta = timedelta(days=60)
-    """How long letters are kept once they are replayed or discarded, and dead ones after they came."""
+    """How long dead letters are kept after they arrived, were replayed or were discarded."""

@@ -1,8 +1,9 @@
 """Named queries: SQL in files beside the code."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -11,3 +12,8 @@ def queries(path: Path) -> Mapping[str, str]:
     """Read a file of named queries: `-- name: <name>`, then comments that say what it does, then the SQL."""
     parts = _NAME.split(path.read_text())
     return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Return rows of `width` values as one list for each column, for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

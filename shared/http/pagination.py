@@ -30,6 +30,10 @@ class Page(BaseModel, Generic[T]):
     """Ask with it for the next page; none on the last one."""
 
 
+INVALID = "cursor: invalid; give the `next_cursor` of a page as it is"
+_MAX_ID = 2**63 - 1
+
+
 def encode_cursor(*position: JsonScalar) -> str:
     """Return the cursor of a position: the sort key of the last row of a page."""
     return base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
@@ -40,7 +44,7 @@ def decode_cursor(cursor: str, *types: type) -> Sequence[JsonScalar]:
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
-        raise InvalidMessage("cursor: invalid; give the `next_cursor` of a page as it is") from None
+        raise InvalidMessage(INVALID) from None
     if (
         not isinstance(position, list)
         or len(position) != len(types)
@@ -48,3 +52,27 @@ def decode_cursor(cursor: str, *types: type) -> Sequence[JsonScalar]:
     ):
         raise InvalidMessage("cursor: of another list; give the `next_cursor` of a page of this one")
     return position
+
+
+def decode_id(cursor: str | None) -> int | None:
+    """Return the position in a list that is sorted by a bigint; None without a cursor. Raises `InvalidMessage`."""
+    if cursor is None:
+        return None
+    (position,) = decode_cursor(cursor, int)
+    if not isinstance(position, int) or not 0 <= position <= _MAX_ID:
+        raise InvalidMessage(INVALID)
+    return position
+
+
+def decode_key(cursor: str | None) -> bytes | None:
+    """Return the position in a list that is sorted by bytes (hex in the cursor); None without a cursor.
+
+    Raises `InvalidMessage`.
+    """
+    if cursor is None:
+        return None
+    (position,) = decode_cursor(cursor, str)
+    try:
+        return bytes.fromhex(str(position))
+    except ValueError:
+        raise InvalidMessage(INVALID) from None

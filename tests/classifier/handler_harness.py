@@ -10,8 +10,8 @@ from typing import Any
 from returpost.bounces.rules import RuleRegistry
 from returpost.contracts import AddressBlocked, AddressErased, AddressUnblocked, BounceReceived, DeliveryRecorded
 from returpost.contracts.cloudevents import Event
-from services.classifier.bounces import take_blocks, take_bounces, take_deliveries, take_erasures
 from services.classifier.dispatch import dispatch, report_lost
+from services.classifier.handlers import apply_blocks, classify_bounces, erase_addresses, record_deliveries
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.classifier.model import POLICY, Expected
@@ -19,11 +19,11 @@ from tests.classifier.model import POLICY, Expected
 RULES = RuleRegistry()
 KEEP = timedelta(days=30)
 HANDLERS: dict[type, Any] = {
-    BounceReceived: partial(take_bounces, rules=RULES, policy=POLICY),
-    DeliveryRecorded: take_deliveries,
-    AddressBlocked: take_blocks,
-    AddressUnblocked: take_blocks,
-    AddressErased: take_erasures,
+    BounceReceived: partial(classify_bounces, rules=RULES, policy=POLICY),
+    DeliveryRecorded: record_deliveries,
+    AddressBlocked: apply_blocks,
+    AddressUnblocked: apply_blocks,
+    AddressErased: erase_addresses,
 }
 
 
@@ -84,4 +84,4 @@ async def table(pool: Pool) -> dict[tuple[str, str], Expected]:
 
 async def empty(pool: Pool) -> None:
     """Forget all."""
-    await pool.execute("DELETE FROM retries; DELETE FROM settled; DELETE FROM blocks; DELETE FROM erased")
+    await pool.execute("DELETE FROM retries; DELETE FROM outcomes; DELETE FROM blocks; DELETE FROM erased_addresses")

@@ -18,11 +18,11 @@ from returpost.contracts import (
 )
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.enums import BlockCause, Result, UnblockCause
-from services.classifier.retry import Policy
+from services.classifier.domain.retry import RetryPolicy
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-POLICY = Policy((5 * MINUTE, 30 * MINUTE, 120 * MINUTE), {"greylisted": (1 * MINUTE, 2 * MINUTE)}, jitter=0.0)
+POLICY = RetryPolicy((5 * MINUTE, 30 * MINUTE, 120 * MINUTE), {"greylisted": (1 * MINUTE, 2 * MINUTE)}, jitter=0.0)
 
 EVIDENCE = {
     "full": Evidence(reply_code=452, status="4.2.2", diagnostic="452 4.2.2 mailbox full"),
@@ -108,7 +108,7 @@ def message(given: Input, tenant: str = "acme", **changes: Any) -> Event[Any]:
     )
 
 
-def expected(seen: Iterable[Input], policy: Policy = POLICY) -> Expected | None:
+def expected(seen: Iterable[Input], policy: RetryPolicy = POLICY) -> Expected | None:
     """Return the row of one recipient of one mailing, before anything is due."""
     seen = set(seen)
     soft = [i for i in seen if i.what in ("full", "grey")]
@@ -123,7 +123,7 @@ def expected(seen: Iterable[Input], policy: Policy = POLICY) -> Expected | None:
         return Expected("exhausted", number, None, reason, times)
     ended = max(((i.minute, i.what) for i in seen if i.what in ("dead", "delivered")), default=(-1, ""))
     if ended[0] >= newest.minute:
-        return Expected("healed" if ended[1] == "delivered" else "failed", number + 1, None, reason, times)
+        return Expected("recovered" if ended[1] == "delivered" else "failed", number + 1, None, reason, times)
     last = max((version(i), i.what) for i in [*seen, Input("unblock", 0, -9)] if i.what in ("block", "unblock"))
     state = "dropped" if last[1] == "block" else "waiting"
     return Expected(state, number + 1, times[-1] + delays[number - 1], reason, times)

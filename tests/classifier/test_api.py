@@ -37,25 +37,25 @@ async def get(running: RunningService, path: str, **query: Any) -> Any:
 async def test_verdicts_are_counted_by_type_and_reason(harness: Harness, classifier: RunningService) -> None:
     await tell(harness, *(Input("dead", n, 0) for n in range(3)), Input("full", 1, 0, "m2"), Input("dead", 1, 0, "m2"))
     await tell(harness, Input("grey", 1, 0), tenant="rival")
-    assert await get(classifier, "/v1/verdicts/counts") == [
+    assert (await get(classifier, "/v1/verdicts/counts"))["items"] == [
         {"type": "hard", "reason": "user_unknown", "count": 4},
         {"type": "soft", "reason": "mailbox_full", "count": 1},
     ]
-    assert await get(classifier, "/v1/verdicts/counts", mailing="m2") == [
+    assert (await get(classifier, "/v1/verdicts/counts", mailing="m2"))["items"] == [
         {"type": "hard", "reason": "user_unknown", "count": 1},
         {"type": "soft", "reason": "mailbox_full", "count": 1},
     ]
-    assert await get(classifier, "/v1/verdicts/counts", mailing="m3") == []
+    assert (await get(classifier, "/v1/verdicts/counts", mailing="m3"))["items"] == []
 
 
 async def test_retries_are_counted_by_state(harness: Harness, classifier: RunningService) -> None:
     soft = [Input("full", n, minute) for n in range(3) for minute in range(n + 1)]
     await tell(harness, *soft, Input("dead", 2, 9), Input("full", 1, 0, "m2"))
-    assert await get(classifier, "/v1/retries/counts", mailing="m1") == [
+    assert (await get(classifier, "/v1/retries/counts", mailing="m1"))["items"] == [
         {"state": "failed", "count": 1, "soft_bounces": 3},
         {"state": "waiting", "count": 2, "soft_bounces": 3},
     ]
-    assert await get(classifier, "/v1/retries/counts") == [
+    assert (await get(classifier, "/v1/retries/counts"))["items"] == [
         {"state": "failed", "count": 1, "soft_bounces": 3},
         {"state": "waiting", "count": 3, "soft_bounces": 4},
     ]
@@ -65,9 +65,9 @@ async def pages(running: RunningService, **query: Any) -> list[list[dict[str, An
     found: list[list[dict[str, Any]]] = []
     after = None
     while True:
-        page = await get(running, "/v1/retries", **query, **({"after": after} if after else {}))
-        found.append(page["retries"])
-        after = page["next"]
+        page = await get(running, "/v1/retries", **query, **({"cursor": after} if after else {}))
+        found.append(page["items"])
+        after = page["next_cursor"]
         if after is None:
             return found
 
@@ -94,7 +94,7 @@ async def test_retries_are_paged(harness: Harness, classifier: RunningService, l
         {"state": "weather"},
         {"state": "waiting", "limit": 0},
         {"state": "waiting", "limit": 1001},
-        {"state": "waiting", "after": "!"},
+        {"state": "waiting", "cursor": "!" * 4_001},
         {"state": "waiting", "tenant": "No Name"},
     ],
 )
@@ -115,7 +115,7 @@ async def test_tenants_do_not_see_each_other(harness: Harness, classifier: Runni
     everybody = {"Authorization": f"Bearer {harness.token(tenant='*')}"}
     join = "&" if "?" in path else "?"
     own = await classifier.http.get(path, headers=rival)
-    assert own.json() in ([], {"retries": [], "next": None})
+    assert own.json() == {"items": [], "next_cursor": None}
     assert (await classifier.http.get(f"{path}{join}tenant={TENANT}", headers=rival)).status_code == 403
     assert (await classifier.http.get(path, headers=everybody)).status_code == 400
     for headers in (everybody, {}):
@@ -159,9 +159,9 @@ async def test_evidence_is_judged_and_explained(harness: Harness, classifier: Ru
     assert (await classifier.http.post("/v1/classify", json={"evidence": []})).status_code == 422
 
 
-async def test_the_rules_in_force_are_told(classifier: RunningService) -> None:
+async def test_rules_lists_them_by_precedence(classifier: RunningService) -> None:
     told = await get(classifier, "/v1/rules")
     assert told["fault"] is None
-    assert len(told["list"]) > 100
-    precedences = [rule["precedence"] for rule in told["list"]]
+    assert len(told["items"]) > 100
+    precedences = [rule["precedence"] for rule in told["items"]]
     assert precedences == sorted(precedences, reverse=True)

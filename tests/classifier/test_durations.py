@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.classifier.durations import LONGEST, Durations, duration, written
+from services.classifier.domain.durations import MAX_DURATION, Durations, format_duration, parse_duration
 
 ADAPTER: TypeAdapter[tuple[timedelta, ...]] = TypeAdapter(Durations)
 
 
-@given(st.integers(0, int(LONGEST.total_seconds())))
+@given(st.integers(0, int(MAX_DURATION.total_seconds())))
 def test_what_is_written_is_read_alike(seconds: int) -> None:
     length = timedelta(seconds=seconds)
-    assert duration(written(length)) == length
+    assert parse_duration(format_duration(length)) == length
 
 
 @pytest.mark.parametrize(("given", "lengths"), [("5m,30m", [5, 30]), (["90s", "2h"], [1.5, 120]), ("", []), ([], [])])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from returpost.contracts import RetryRequested
 from returpost.contracts.cloudevents import Event
-from services.classifier.retry import recipient_key
+from services.classifier.domain.retry import recipient_key
 from shared.database.pool import Pool, connect
 from tests.classifier.handler_harness import apply, batches, dispatched, empty, lost, table
 from tests.classifier.model import START, Expected, Input, address, expected, inputs, message, moment
@@ -130,7 +130,7 @@ def test_an_erasure_that_was_not_seen_is_seen_when_the_retry_is_due(database: st
     async def run() -> None:
         pool = await connect(database, "classifier", size=2)
         await apply(pool, [message(Input("full", 1, 1))])
-        await pool.execute("INSERT INTO erased SELECT place(tenant, address), times[1] FROM retries")
+        await pool.execute("INSERT INTO erased_addresses SELECT erased_key(tenant, address), times[1] FROM retries")
         assert await dispatched(pool, MUCH_LATER) == []
         assert await table(pool) == {}
         await pool.close()
@@ -142,12 +142,12 @@ def test_what_settled_a_retry_unseen_is_seen_when_it_is_due(database: str) -> No
     async def run() -> None:
         pool = await connect(database, "classifier", size=2)
         await apply(pool, [message(Input("full", n, 1)) for n in (1, 2, 3)])
-        await pool.execute("INSERT INTO settled VALUES ($1, $2, 'healed')", _key(1), moment(2))
+        await pool.execute("INSERT INTO outcomes VALUES ($1, $2, 'recovered')", _key(1), moment(2))
         await pool.execute("INSERT INTO blocks VALUES ('acme', 'u2@example.com', 1, true)")
         (command,) = await dispatched(pool, MUCH_LATER)
         assert command.data.address == address(3)
         states = {written: row.state for (_, written), row in (await table(pool)).items()}
-        assert states == {address(1): "healed", address(2): "dropped", address(3): "requested"}
+        assert states == {address(1): "recovered", address(2): "dropped", address(3): "requested"}
         asked = await pool.fetch("SELECT written FROM retries WHERE requested_at IS NOT NULL")
         assert [row["written"] for row in asked] == [address(3)]
         await pool.close()
@@ -183,11 +183,11 @@ def test_a_command_without_an_answer_is_reported_once_and_not_repeated(database:
         assert await lost(pool, patience, asked + patience + timedelta(seconds=1)) == 1
         assert await lost(pool, patience, asked + 2 * patience) == 0
         states = {written: row.state for (_, written), row in (await table(pool)).items()}
-        assert states == {address(1): "lost", address(2): "healed", address(3): "dropped", address(4): "waiting"}
+        assert states == {address(1): "lost", address(2): "recovered", address(3): "dropped", address(4): "waiting"}
         again = await dispatched(pool, asked + 2 * patience)
         assert [(command.data.address, command.data.attempt) for command in again] == [(address(4), 3)]
         await apply(pool, [message(Input("delivered", 1, 3000))])
-        assert (await table(pool))["m1", address(1)].state == "healed"
+        assert (await table(pool))["m1", address(1)].state == "recovered"
         await pool.close()
 
     asyncio.run(run())

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
-from services.classifier.retry import Exhausted, Policy, Retry, decide, recipient_key
+from services.classifier.domain.retry import Exhausted, Retry, RetryPolicy, decide, recipient_key
 from services.classifier.settings import Settings
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 DELAYS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=24))
-POLICY = Policy(DELAYS, {"greylisted": (timedelta(minutes=1),)}, jitter=0.1)
+POLICY = RetryPolicy(DELAYS, {"greylisted": (timedelta(minutes=1),)}, jitter=0.1)
 RECIPIENT = bytes.fromhex("018f0000000070008000000000000001")
 
 
@@ -36,7 +36,7 @@ def test_a_reason_may_have_its_own_schedule() -> None:
 
 
 def test_no_delays_means_no_retries() -> None:
-    assert decide(RECIPIENT, "expired", [START], Policy((), {}, 0.0)) == Exhausted(START)
+    assert decide(RECIPIENT, "expired", [START], RetryPolicy((), {}, 0.0)) == Exhausted(START)
 
 
 @given(st.integers(1, 5), st.binary(min_size=16, max_size=16))
@@ -61,5 +61,5 @@ def test_delays_are_read_from_text() -> None:
     settings = Settings.model_validate({"retry_delays": "5m, 30m,2h", "retry_delays_by_reason": {"expired": "1d"}})
     assert settings.retry_delays == DELAYS[:3]
     assert settings.retry_delays_by_reason == {"expired": (timedelta(days=1),)}
-    with pytest.raises(ValidationError, match="is no duration"):
+    with pytest.raises(ValidationError, match="is not a duration"):
         Settings.model_validate({"retry_delays": "5m,soon"})

@@ -98,10 +98,10 @@ async def round_done(harness: Harness) -> None:
 
 
 TAKEN = {
-    "delivered": "SELECT FROM settled",
+    "delivered": "SELECT FROM outcomes",
     "block": "SELECT FROM blocks",
-    "erase": "SELECT FROM erased",
-    "dead": "SELECT FROM settled",
+    "erase": "SELECT FROM erased_addresses",
+    "dead": "SELECT FROM outcomes",
     "full": "SELECT FROM verdicts WHERE type = 'soft'",
 }
 
@@ -143,7 +143,7 @@ async def test_repeats_tell_the_same_and_count_once(harness: Harness, classifier
     told = await heard(harness, CLASSIFIED, 14)
     assert len({(one["id"], one["data"]["attempt"], one["data"].get("retry_at")) for one in told}) == 2
     await until(harness, waiting=1)
-    counts = (await classifier.http.get("/v1/verdicts/counts")).json()
+    counts = (await classifier.http.get("/v1/verdicts/counts")).json()["items"]
     assert {(row["reason"], row["count"]) for row in counts} == {("mailbox_full", 1), ("user_unknown", 1)}
 
 
@@ -200,7 +200,7 @@ async def test_without_delays_a_soft_bounce_is_exhausted_at_once(harness: Harnes
 
 
 @pytest.mark.parametrize(
-    ("what", "state"), [("delivered", "healed"), ("dead", "failed"), ("block", "dropped"), ("erase", None)]
+    ("what", "state"), [("delivered", "recovered"), ("dead", "failed"), ("block", "dropped"), ("erase", None)]
 )
 @pytest.mark.parametrize("late", [False, True], ids=["after", "before"])
 async def test_what_happened_in_the_meantime_drops_the_retry(
@@ -264,7 +264,7 @@ async def test_a_command_that_is_never_answered_is_reported_lost(harness: Harnes
         text = (await running.http.get("/metrics")).text
         assert "returpost_retries_lost_total" in text
         listed = (await running.http.get("/v1/retries", params={"state": "lost"})).json()
-        assert [row["address"] for row in listed["retries"]] == [address(1)]
+        assert [row["address"] for row in listed["items"]] == [address(1)]
         await round_done(harness)
         assert await harness.depth(sender_queue("news")) == 0
 
@@ -276,7 +276,7 @@ async def test_what_is_older_than_it_is_kept_is_forgotten(harness: Harness, star
         await until(harness, waiting=1)
         await say(harness, Input("delivered", 4, 1), Input("full", 5, 0))
         await say(harness, Input("dead", 6, 20 * day), Input("delivered", 7, 20 * day), Input("erase", 8, 20 * day))
-        await until(harness, healed=1, waiting=1)
+        await until(harness, recovered=1, waiting=1)
         await eventually(lambda: counts(harness), lambda seen: seen == (4, 5, 2))
     clock.now = moment(31 * day)
     async with start():
@@ -293,10 +293,11 @@ async def waiting(harness: Harness) -> list[Any]:
 
 
 async def counts(harness: Harness) -> tuple[int, ...]:
-    """Return how many verdicts, settled recipients and erasures are kept."""
+    """Return how many verdicts, outcomes and erasures are kept."""
     rows = await harness.fetch(
         "classifier",
-        "SELECT (SELECT count(*) FROM verdicts), (SELECT count(*) FROM settled), (SELECT count(*) FROM erased)",
+        "SELECT (SELECT count(*) FROM verdicts), (SELECT count(*) FROM outcomes),"
+        " (SELECT count(*) FROM erased_addresses)",
     )
     return tuple(rows[0])
 

@@ -75,7 +75,7 @@ def test_the_client_library_alone_says_what_to_install(tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom returpost.cli.main import main\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'returpost[services]'" in done.stderr
+    assert "pip install 'returpost[cli]'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def right(demo: Demo) -> Figures:
     return Figures(
         verdicts=verdicts,
         all_verdicts=verdicts.copy(),
-        retries={"healed": wanted.healed, "exhausted": wanted.exhausted},
+        retries={"recovered": wanted.recovered, "exhausted": wanted.exhausted},
         recipients=dict(wanted.statuses),
         blocked_addresses=frozenset(dead_or_complained(demo.mailing)),
     )
@@ -53,7 +53,7 @@ def test_the_right_figures_add_up(demo: Demo, right: Figures) -> None:
         (lambda f: more(f, "none", "auto_reply", 1), "none auto_reply"),
         (lambda f: more(f, "soft", "greylisted", -1), "soft greylisted"),
         (lambda f: {"all_verdicts": f.all_verdicts + Counter({("hard", "moved"): 1})}, "verdicts on bounce mails"),
-        (lambda f: {"retries": f.retries | {"healed": f.retries["healed"] - 1}}, "retries healed"),
+        (lambda f: {"retries": f.retries | {"recovered": f.retries["recovered"] - 1}}, "retries recovered"),
         (lambda f: {"retries": f.retries | {"exhausted": 0}}, "retries exhausted"),
         (lambda f: {"retries": f.retries | {"waiting": 1}}, "retries pending"),
         (lambda f: {"retries": f.retries | {"requested": 1}}, "retries pending"),

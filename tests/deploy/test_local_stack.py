@@ -170,7 +170,7 @@ def test_a_killed_service_comes_back_and_a_simulated_mailing_comes_through(insta
     def judged() -> bool:
         with closing(Api(_running(installation).urls, token)) as api:
             try:
-                rows = api.get("classifier", "/v1/verdicts/counts", mailing="m1")
+                rows = api.get("classifier", "/v1/verdicts/counts", mailing="m1")["items"]
             except ReturpostError:
                 return False
         return bool(sum(row["count"] for row in rows) >= simulated["hard bounces"] + simulated["soft bounces"])

@@ -98,7 +98,7 @@ def test_what_is_expected_is_what_happens_when_the_commands_are_obeyed(mailing: 
     now = datetime(2026, 1, 2, tzinfo=UTC)
     seen: Counter[Result] = Counter()
     bounces: Counter[tuple[VerdictType, Reason]] = Counter()
-    healed = exhausted = 0
+    recovered = exhausted = 0
     for event in results(mailing):
         seen[event.data.result] += 1
         one = recipient(mailing, int(event.data.address.partition("@")[0].rpartition(".")[2]))
@@ -112,19 +112,19 @@ def test_what_is_expected_is_what_happens_when_the_commands_are_obeyed(mailing: 
             again = answer(mailing, _command(mailing, one.address, attempt), now)
             seen[again.data.result] += 1
             if again.data.result is Result.DELIVERED:
-                healed += 1
+                recovered += 1
                 break
             bounces[one.reply.type, one.reply.reason] += 1
         else:
             exhausted += 1
     outcome = expected(mailing, retries)
     assert outcome.verdicts == bounces
-    assert (outcome.healed, outcome.exhausted) == (healed, exhausted)
+    assert (outcome.recovered, outcome.exhausted) == (recovered, exhausted)
     assert outcome.results == seen.total()
     assert outcome.opened == seen[Result.OPENED]
     assert outcome.complained == seen[Result.COMPLAINED]
     assert outcome.statuses.total() == mailing.recipients
-    assert outcome.statuses["hard_bounced"] + outcome.healed == sum(
+    assert outcome.statuses["hard_bounced"] + outcome.recovered == sum(
         one.reply is not None for one in recipients(mailing)
     )
 

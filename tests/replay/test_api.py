@@ -21,17 +21,17 @@ ARCHIVE = {
         "into": "actions.delivery-recorded",
     }
 }
-LETTERS = {"selection": {"all": True}}
+DEAD_LETTERS = {"selection": {"all": True}}
 ID = uuid4()
 ROUTES: list[tuple[str, str, dict[str, Any] | None, int]] = [
     ("GET", "/v1/dead-letters", None, 200),
     ("GET", "/v1/dead-letters/groups", None, 200),
     ("GET", f"/v1/dead-letters/{ID}", None, 404),
     ("GET", f"/v1/dead-letters/{ID}/body", None, 404),
-    ("POST", "/v1/dead-letters/plan", LETTERS, 200),
-    ("POST", "/v1/dead-letters/replay", LETTERS, 202),
-    ("POST", "/v1/dead-letters/discard", LETTERS, 202),
-    ("POST", "/v1/dead-letters/restore", LETTERS, 202),
+    ("POST", "/v1/dead-letters/plan", DEAD_LETTERS, 200),
+    ("POST", "/v1/dead-letters/replay", DEAD_LETTERS, 202),
+    ("POST", "/v1/dead-letters/discard", DEAD_LETTERS, 202),
+    ("POST", "/v1/dead-letters/restore", DEAD_LETTERS, 202),
     ("POST", "/v1/archive/plan", ARCHIVE, 200),
     ("POST", "/v1/archive/replay", ARCHIVE, 202),
     ("GET", "/v1/jobs", None, 200),
@@ -71,19 +71,18 @@ async def test_every_route_wants_a_token_with_the_right_to_operate(harness: Harn
 BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", "/v1/dead-letters", {"params": {"limit": 0}}, "query.limit"),
     ("GET", "/v1/dead-letters", {"params": {"limit": 1001}}, "query.limit"),
-    ("GET", "/v1/dead-letters", {"params": {"offset": -1}}, "query.offset"),
-    ("GET", "/v1/dead-letters", {"params": {"offset": 10**30}}, "query.offset"),
+    ("GET", "/v1/dead-letters", {"params": {"cursor": "!" * 4_001}}, "query.cursor"),
     ("GET", "/v1/dead-letters", {"params": {"state": "asleep"}}, "query.state"),
     ("GET", "/v1/dead-letters", {"params": {"queue": "\x00"}}, "query.queue"),
     ("GET", "/v1/dead-letters", {"params": {"since": "2026-01-01"}}, "query.since"),
     ("GET", "/v1/dead-letters/groups", {"params": {"state": "asleep"}}, "query.state"),
     ("GET", "/v1/dead-letters/x", {}, "path.identity"),
     ("GET", "/v1/jobs/x", {}, "path.identity"),
-    ("POST", "/v1/dead-letters/bake", {"json": LETTERS}, "path.action"),
+    ("POST", "/v1/dead-letters/bake", {"json": DEAD_LETTERS}, "path.action"),
     ("POST", "/v1/dead-letters/replay", {"json": {"selection": {}}}, "body.selection"),
     ("POST", "/v1/dead-letters/replay", {"json": {"selection": {"queue": "\x00"}}}, "body.selection.queue"),
-    ("POST", "/v1/dead-letters/replay", {"json": LETTERS | {"rate": -1}}, "body.rate"),
-    ("POST", "/v1/dead-letters/plan", {"json": LETTERS, "params": {"action": "bake"}}, "query.action"),
+    ("POST", "/v1/dead-letters/replay", {"json": DEAD_LETTERS | {"rate": -1}}, "body.rate"),
+    ("POST", "/v1/dead-letters/plan", {"json": DEAD_LETTERS, "params": {"action": "bake"}}, "query.action"),
     ("POST", "/v1/archive/replay", {"json": {"selection": ARCHIVE["selection"] | {"into": "q"}}}, "body.selection"),
     (
         "POST",

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from returpost.amqp import streams
+from returpost.amqp import archive, streams
 from returpost.contracts import Contract, DeliveryRecorded, SettingsChanged, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.routing import EVENTS, REPLAY
-from services.replay import archive, jobs
+from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
 from tests.client.proxy import proxy
@@ -134,22 +134,22 @@ async def test_many_events_go_in_parts_that_are_told(
     harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However little a part reads, nothing is left out or sent twice."""
-    monkeypatch.setattr(jobs, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(job_runner, "PART_SECONDS", 0.0)
     for part in range(3):
         await harness.send(*(recorded(part * 400 + n, 90) for n in range(400)), detail="delivered")
         await harness.send(*(recorded(part * 400 + n, 1) for n in range(400)), detail="delivered")
     await emptied(harness, 6)
     identity = await start(replay, selection(), expected=1_200)
-    positions = set()
+    offsets = set()
 
     async def look() -> dict[str, Any]:
         seen = await job(replay, identity)
-        positions.add(seen["position"])
+        offsets.add(seen["next_offset"])
         return seen
 
     done = await eventually(look, lambda seen: seen["state"] != "running")
     assert (done["state"], done["done"]) == ("finished", 1_200)
-    assert len(positions) > 1
+    assert len(offsets) > 1
     sent = [one["id"] for one in await harness.take_events(QUEUES[0])]
     assert len(sent) == len(set(sent)) == 1_200
 

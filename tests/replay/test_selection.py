@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from returpost.amqp.publisher import MAX_BYTES
 from returpost.contracts.routing import routing_key
-from services.replay.jobs import _batches
-from services.replay.selection import Archive, Letters, matches, time_of
+from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, binding_matches, time_of
+from services.replay.job_runner import _batches
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 RECORDED = "returpost.delivery.recorded.v1"
@@ -36,23 +36,23 @@ SELECTION = {
     ],
 )
 def test_bindings(pattern: str, key: str, taken: bool) -> None:
-    assert matches(pattern, key) is taken
+    assert binding_matches(pattern, key) is taken
 
 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({}, "selects nothing"),
-        ({"all": False}, "selects nothing"),
+        ({}, "specify at least one"),
+        ({"all": False}, "specify at least one"),
         ({"queue": "q\x00"}, "queue"),
         ({"since": "2026-01-02T03:04:05"}, "since"),
         ({"ids": ["1"]}, "ids"),
         ({"everything": True}, "everything"),
     ],
 )
-def test_letters_that_cannot_be_selected(given: dict[str, Any], problem: str) -> None:
+def test_dead_letter_selection_is_refused(given: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
-        Letters.model_validate(given)
+        DeadLetterSelection.model_validate(given)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_letters_that_cannot_be_selected(given: dict[str, Any], problem: str) ->
         ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - that is what is wrong with it
     ],
 )
-def test_an_archive_selection_that_makes_no_sense(changes: dict[str, Any], problem: str) -> None:
+def test_archive_selection_is_refused(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
-        Archive.model_validate(SELECTION | changes)
+        ArchiveSelection.model_validate(SELECTION | changes)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_an_archive_selection_that_makes_no_sense(changes: dict[str, Any], probl
     ],
 )
 def test_which_events_are_meant(changes: dict[str, Any], tenant: str | None, wanted: bool) -> None:
-    selection = Archive.model_validate(SELECTION | {"tenant": tenant})
+    selection = ArchiveSelection.model_validate(SELECTION | {"tenant": tenant})
     event = {"type": RECORDED, "time": START.isoformat(), "tenant": "acme"} | changes
-    assert selection.wants(event, routing_key(RECORDED, "acme", "sent")) is wanted
+    assert selection.matches(event, routing_key(RECORDED, "acme", "sent")) is wanted
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_which_events_are_meant(changes: dict[str, Any], tenant: str | None, wan
     ],
 )
 def test_a_queue_gets_no_more_than_it_was_bound_to(into: str, taken: set[str]) -> None:
-    selection = Archive.model_validate(SELECTION | {"into": into})
+    selection = ArchiveSelection.model_validate(SELECTION | {"into": into})
     event = {"type": RECORDED, "time": START.isoformat(), "tenant": "acme"}
     results = ("sent", "delivered", "complained", "bounced")
-    assert {one for one in results if selection.wants(event, routing_key(RECORDED, "acme", one))} == taken
+    assert {one for one in results if selection.matches(event, routing_key(RECORDED, "acme", one))} == taken
 
 
 def test_events_without_a_time_of_their_own_have_none() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from returpost.contracts.cloudevents import BATCHED
 from returpost.contracts.routing import DEAD, DEAD_LETTERS, REPLAY
-from services.replay import jobs
+from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
 from shared.messaging.dead_letters import dead_letter
@@ -32,19 +32,19 @@ async def die(
     harness: Harness, body: bytes, error: str = "broken", *, queue: str = QUEUE, attempts: int = 0, times: int = 1
 ) -> None:
     """Publish the dead letter that a consumer would, once or as often as a broker may."""
-    letter = dead_letter(
+    built = dead_letter(
         body, queue=queue, exchange="returpost.events", routing_key="delivery.recorded.acme.sent",
         content_type=BATCHED, headers={"x-returpost-attempt": attempts}, error=error,
     )  # fmt: skip
     target = await harness.channel.get_exchange(DEAD, ensure=False)
     for _ in range(times):
-        message = aio_pika.Message(body, content_type=letter.content_type, headers=dict(letter.headers))
+        message = aio_pika.Message(body, content_type=built.content_type, headers=dict(built.headers))
         await target.publish(message, "")
 
 
-async def letters(replay: RunningService, number: int, **query: Any) -> list[dict[str, Any]]:
+async def dead_letters(replay: RunningService, number: int, **query: Any) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await replay.http.get("/v1/dead-letters", params=query)).json()
+        found: list[dict[str, Any]] = (await replay.http.get("/v1/dead-letters", params=query)).json()["items"]
         return found
 
     return await eventually(look, lambda seen: len(seen) == number)
@@ -74,7 +74,7 @@ BODIES = [b"", b"\x00a\x00", b"\xff\xfe\xc3(", b"x" * 1_000_000, b'{"id": "1"}',
 async def test_a_letter_is_kept_with_all_that_is_known_of_it(harness: Harness, replay: RunningService) -> None:
     for number, body in enumerate(BODIES):
         await die(harness, body, f"data.{number}: wrong", attempts=number)
-    rows = await letters(replay, len(BODIES))
+    rows = await dead_letters(replay, len(BODIES))
     assert {row["attempt"] for row in rows} == set(range(1, len(BODIES) + 1))
     for row in rows:
         shown = (await replay.http.get(f"/v1/dead-letters/{row['id']}")).json()
@@ -97,7 +97,7 @@ async def test_what_a_consumer_could_not_read_comes_here(harness: Harness, repla
     try:
         raise ZeroDivisionError("poison")
     except ZeroDivisionError as error:
-        letter = dead_letter(
+        built = dead_letter(
             b"{}",
             queue=QUEUE,
             exchange="e",
@@ -108,13 +108,13 @@ async def test_what_a_consumer_could_not_read_comes_here(harness: Harness, repla
             exception=error,
         )
     target = await harness.channel.get_exchange(DEAD, ensure=False)
-    await target.publish(aio_pika.Message(letter.body, headers=dict(letter.headers)), "")
+    await target.publish(aio_pika.Message(built.body, headers=dict(built.headers)), "")
     await target.publish(aio_pika.Message(b"from nowhere"), "")
-    rows = await letters(replay, 2)
+    rows = await dead_letters(replay, 2)
     shown = [(await replay.http.get(f"/v1/dead-letters/{row['id']}")).json() for row in rows]
     (ours,) = [row for row in shown if row["queue"]]
     assert "ZeroDivisionError: poison" in ours["stack"]
-    assert ours["fingerprint"] == letter.headers["x-returpost-fingerprint"]
+    assert ours["fingerprint"] == built.headers["x-returpost-fingerprint"]
     (other,) = [row for row in shown if not row["queue"]]
     assert (other["text"], other["attempt"]) == ("from nowhere", 1)
 
@@ -125,9 +125,9 @@ async def test_what_the_broker_gives_up_is_kept_and_can_go_back(harness: Harness
     message = await eventually(lambda: declared.get(fail=False))
     assert message
     await message.reject(requeue=False)
-    (row,) = await letters(replay, 1)
+    (row,) = await dead_letters(replay, 1)
     assert (row["queue"], row["exchange"]) == ("classifier.bounce-received", "returpost.events")
-    assert (row["routing_key"], row["error"]) == ("bounce.received.acme", "RabbitMQ gave it up: rejected")
+    assert (row["routing_key"], row["error"]) == ("bounce.received.acme", "dead-lettered by RabbitMQ: rejected")
     job = await post(replay, "/v1/dead-letters/replay", ids=[row["id"]])
     await done(replay, job["job"])
     (again,) = await harness.take("classifier.bounce-received")
@@ -139,9 +139,9 @@ async def test_a_redelivery_is_the_same_letter_and_a_second_failure_another(
 ) -> None:
     await die(harness, b"{", times=3)
     await eventually(lambda: harness.depth(DEAD_LETTERS), lambda depth: depth == 0)
-    (first,) = await letters(replay, 1)
+    (first,) = await dead_letters(replay, 1)
     await die(harness, b"{", attempts=1)
-    rows = await letters(replay, 2)
+    rows = await dead_letters(replay, 2)
     assert [row["attempt"] for row in rows] == [2, 1]
     assert rows[1]["id"] == first["id"]
 
@@ -151,8 +151,8 @@ async def test_groups_count_what_failed_alike(harness: Harness, replay: RunningS
         await die(harness, b"%d" % n, f"data.{n}: wrong")
     await die(harness, b"x", "type: unknown")
     await die(harness, b"y", "type: unknown", queue="blocklist.block-set")
-    await letters(replay, 5)
-    groups = (await replay.http.get("/v1/dead-letters/groups")).json()
+    await dead_letters(replay, 5)
+    groups = (await replay.http.get("/v1/dead-letters/groups")).json()["items"]
     assert sorted((row["queue"], row["count"]) for row in groups) == [
         (QUEUE, 1),
         (QUEUE, 3),
@@ -160,24 +160,27 @@ async def test_groups_count_what_failed_alike(harness: Harness, replay: RunningS
     ]
     assert (groups[0]["count"], groups[0]["error"]) == (3, "data.2: wrong")
     assert groups[0]["first"] < groups[0]["last"]
-    await letters(replay, 3, fingerprint=groups[0]["fingerprint"])
-    await letters(replay, 1, queue="blocklist.block-set")
-    await letters(replay, 2, limit=2, offset=3)
-    await letters(replay, 0, until=groups[0]["first"])
-    await letters(replay, 0, state="discarded")
+    await dead_letters(replay, 3, fingerprint=groups[0]["fingerprint"])
+    await dead_letters(replay, 1, queue="blocklist.block-set")
+    first = (await replay.http.get("/v1/dead-letters", params={"limit": 3})).json()
+    rest = (await replay.http.get("/v1/dead-letters", params={"cursor": first["next_cursor"]})).json()
+    assert (len(first["items"]), len(rest["items"]), rest["next_cursor"]) == (3, 2, None)
+    assert len({row["id"] for row in first["items"] + rest["items"]}) == 5
+    await dead_letters(replay, 0, until=groups[0]["first"])
+    await dead_letters(replay, 0, state="discarded")
 
 
 async def test_a_plan_does_nothing_and_the_job_does_what_it_said(harness: Harness, replay: RunningService) -> None:
     await die(harness, b'{"n": 1}', attempts=4)
     await die(harness, b'{"n": 2}', queue="blocklist.block-set")
     await die(harness, b'{"n": 3}', queue="")
-    await letters(replay, 3)
+    await dead_letters(replay, 3)
     plan = await post(replay, "/v1/dead-letters/plan", all=True)
-    assert (plan["action"], plan["letters"], plan["without_queue"]) == ("replay", 2, 1)
+    assert (plan["action"], plan["dead_letters"], plan["without_queue"]) == ("replay", 2, 1)
     assert {row["queue"]: row["count"] for row in plan["groups"]} == {QUEUE: 1, "blocklist.block-set": 1, "": 1}
-    assert (await replay.http.get("/v1/jobs")).json() == []
+    assert (await replay.http.get("/v1/jobs")).json()["items"] == []
     job = await post(replay, "/v1/dead-letters/replay", all=True)
-    assert job["letters"] == 2
+    assert job["dead_letters"] == 2
     ended = await done(replay, job["job"])
     assert (ended["total"], ended["done"], ended["requested_by"], ended["kind"]) == (2, 2, "test", "replay")
     assert ended["selection"]["all"] is True
@@ -187,9 +190,9 @@ async def test_a_plan_does_nothing_and_the_job_does_what_it_said(harness: Harnes
     assert message.headers["x-returpost-attempt"] == 5
     (other,) = await harness.take("blocklist.block-set")
     assert (other.body, other.headers["x-returpost-attempt"]) == (b'{"n": 2}', 1)
-    replayed = await letters(replay, 2, state="replayed")
+    replayed = await dead_letters(replay, 2, state="replayed")
     assert {row["changed_by"] for row in replayed} == {"test"}
-    (stays,) = await letters(replay, 1)
+    (stays,) = await dead_letters(replay, 1)
     assert stays["queue"] == ""
     again = await post(replay, "/v1/dead-letters/replay", all=True)
     assert (await done(replay, again["job"]))["done"] == 0
@@ -198,18 +201,18 @@ async def test_a_plan_does_nothing_and_the_job_does_what_it_said(harness: Harnes
 async def test_discard_and_restore(harness: Harness, replay: RunningService) -> None:
     for n in range(3):
         await die(harness, b"%d" % n, queue=QUEUE if n else "")
-    rows = await letters(replay, 3)
+    rows = await dead_letters(replay, 3)
     plan = await replay.http.post(
         "/v1/dead-letters/plan", params={"action": "discard"}, json={"selection": {"queue": QUEUE}}
     )
-    assert (plan.json()["letters"], plan.json()["without_queue"]) == (2, 0)
+    assert (plan.json()["dead_letters"], plan.json()["without_queue"]) == (2, 0)
     await done(replay, (await post(replay, "/v1/dead-letters/discard", all=True))["job"])
-    await letters(replay, 3, state="discarded")
+    await dead_letters(replay, 3, state="discarded")
     assert await harness.depth(QUEUE) == 0
     job = await post(replay, "/v1/dead-letters/restore", ids=[rows[0]["id"]])
     assert (await done(replay, job["job"]))["done"] == 1
-    assert (await letters(replay, 1))[0]["id"] == rows[0]["id"]
-    kinds = [row["kind"] for row in (await replay.http.get("/v1/jobs")).json()]
+    assert (await dead_letters(replay, 1))[0]["id"] == rows[0]["id"]
+    kinds = [row["kind"] for row in (await replay.http.get("/v1/jobs")).json()["items"]]
     assert kinds == ["restore", "discard"]
 
 
@@ -217,14 +220,14 @@ async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(
     harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In parts of one: what cannot be sent must not be taken again and again."""
-    monkeypatch.setattr(jobs, "PART", 1)
+    monkeypatch.setattr(job_runner, "PART", 1)
     await die(harness, b"1", queue="sender.gone.retry-requested")
     await die(harness, b"2")
-    await letters(replay, 2)
+    await dead_letters(replay, 2)
     job = await done(replay, (await post(replay, "/v1/dead-letters/replay", all=True))["job"], "failed")
     assert job["done"] == 1
     assert "no such queue: sender.gone.retry-requested" in job["error"]
-    (row,) = await letters(replay, 1)
+    (row,) = await dead_letters(replay, 1)
     assert (row["queue"], row["attempt"]) == ("sender.gone.retry-requested", 1)
     assert await harness.depth(QUEUE) == 1
 
@@ -238,7 +241,7 @@ async def test_a_queue_that_is_gone_is_told_and_its_letters_stay(
 
 async def test_what_fails_again_is_not_taken_by_the_same_job(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A consumer that buries all that it gets, in parts of two: else the job would never end."""
-    monkeypatch.setattr(jobs, "PART", 2)
+    monkeypatch.setattr(job_runner, "PART", 2)
     async with harness.running(create, Settings, "replay") as replay:
         queue = await harness.channel.declare_queue(QUEUE, passive=True)
 
@@ -248,18 +251,18 @@ async def test_what_fails_again_is_not_taken_by_the_same_job(harness: Harness, m
 
         for n in range(7):
             await die(harness, b"%d" % n)
-        await letters(replay, 7)
+        await dead_letters(replay, 7)
         await queue.consume(bury)
         job = await post(replay, "/v1/dead-letters/replay", queue=QUEUE)
         assert (await done(replay, job["job"]))["done"] == 7
-        rows = await letters(replay, 7)
+        rows = await dead_letters(replay, 7)
         assert {row["attempt"] for row in rows} == {2}
 
 
 async def test_a_job_goes_no_faster_than_asked_and_can_be_stopped(harness: Harness, replay: RunningService) -> None:
     for n in range(30):
         await die(harness, b"%d" % n)
-    await letters(replay, 30)
+    await dead_letters(replay, 30)
     started = datetime.now(UTC)
     job = await post(replay, "/v1/dead-letters/replay", all=True, rate=5)
     await eventually(lambda: harness.depth(QUEUE), lambda depth: depth >= 10)
@@ -268,7 +271,7 @@ async def test_a_job_goes_no_faster_than_asked_and_can_be_stopped(harness: Harne
     stopped = await done(replay, job["job"], "stopped")
     assert 10 <= stopped["done"] < 30
     assert await harness.depth(QUEUE) == stopped["done"]
-    await letters(replay, 30 - stopped["done"])
+    await dead_letters(replay, 30 - stopped["done"])
     assert (await replay.http.post(f"/v1/jobs/{job['job']}/stop")).status_code == 204
     assert (await done(replay, job["job"], "stopped"))["ended_at"] == stopped["ended_at"]
 
@@ -277,7 +280,7 @@ async def test_a_job_goes_on_after_a_restart(harness: Harness) -> None:
     async with harness.running(create, Settings, "replay") as replay:
         for n in range(20):
             await die(harness, b"%d" % n)
-        await letters(replay, 20)
+        await dead_letters(replay, 20)
         job = await post(replay, "/v1/dead-letters/replay", all=True, rate=10)
         await eventually(lambda: harness.depth(QUEUE), lambda depth: depth >= 10)
     async with harness.running(create, Settings, "replay") as replay:
@@ -290,7 +293,7 @@ async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(
     harness: Harness, replay: RunningService
 ) -> None:
     await die(harness, b"1")
-    await letters(replay, 1)
+    await dead_letters(replay, 1)
     await harness.fetch(
         "replay",
         "INSERT INTO jobs (id, kind, selection, requested_by, requested_at, rate, total)"
@@ -305,11 +308,11 @@ async def test_a_job_that_can_never_be_done_fails_and_the_next_goes_on(
 async def test_letters_are_kept_for_a_set_time(harness: Harness, replay: RunningService) -> None:
     for n in range(3):
         await die(harness, b"%d" % n)
-    rows = await letters(replay, 3)
+    rows = await dead_letters(replay, 3)
     await harness.fetch(
         "replay", "UPDATE dead_letters SET kept_at = now() - interval '61 days' WHERE id = $1", rows[0]["id"]
     )
     await harness.fetch("replay", "UPDATE dead_letters SET failed_at = '1980-01-01' WHERE id = $1", rows[1]["id"])
     async with harness.running(create, Settings, "replay") as other:
-        left = await letters(other, 2)
+        left = await dead_letters(other, 2)
     assert rows[0]["id"] not in {row["id"] for row in left}

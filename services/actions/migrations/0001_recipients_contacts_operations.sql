@@ -126,13 +126,3 @@ CREATE TABLE audit (
     operation_id text COLLATE "C",
     UNIQUE NULLS DISTINCT (tenant, operation_id, what)
 );
-
-CREATE TABLE outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    exchange text NOT NULL,
-    routing_key text NOT NULL,
-    body bytea NOT NULL,
-    content_type text NOT NULL,
-    headers jsonb NOT NULL DEFAULT '{}',
-    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);

@@ -183,7 +183,7 @@ TONES = {
 RETRIES = {
     "waiting": _("Waiting to be sent again"),
     "requested": _("On their way again"),
-    "healed": _("Arrived in the end"),
+    "recovered": _("Arrived in the end"),
     "exhausted": _("Given up after all attempts"),
     "failed": _("Turned out to be final"),
     "dropped": _("No longer needed"),

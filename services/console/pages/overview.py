@@ -58,7 +58,7 @@ async def overview(visitor: Visitor) -> None:
             _domains(visitor, told["domains"], first)
             trends.blocks(visitor, told["blocks"], first)
         if retries is not None:
-            _retries(visitor, retries)
+            _retries(visitor, retries["items"])
         if blocks is not None:
             _blocks(visitor, blocks)
 

@@ -44,7 +44,7 @@ async def show(visitor: Visitor) -> None:
     with Tag("div", "cards after-cards"), Tag("section", "card stack"):
         form = Form(visitor, await visitor.api.get("classifier", "/v1/retry-settings"))
         form.show()
-        rows = await visitor.api.get("classifier", "/v1/retries/counts")
+        rows = (await visitor.api.get("classifier", "/v1/retries/counts"))["items"]
         form.waiting(sum(row["count"] for row in rows if row["state"] in ("waiting", "requested")))
 
 

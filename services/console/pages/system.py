@@ -118,7 +118,7 @@ class Letters:
     async def show(self) -> None:
         """Draw the groups."""
         t, texts = self._visitor.t, self._visitor.texts
-        groups = await self._visitor.api.get("replay", "/v1/dead-letters/groups", state="dead")
+        groups = (await self._visitor.api.get("replay", "/v1/dead-letters/groups", state="dead"))["items"]
         self._place.clear()
         with self._place:
             if not groups:
@@ -147,7 +147,7 @@ class Letters:
             except Trouble as trouble:
                 notice("bad", *visitor.trouble(trouble))
                 return
-            count = visitor.texts.tn("{n} message", "{n} messages", plan["letters"])
+            count = visitor.texts.tn("{n} message", "{n} messages", plan["dead_letters"])
             if action == "replay":
                 Tag(
                     "p",
@@ -187,7 +187,7 @@ class Jobs:
     async def show(self) -> None:
         """Draw them."""
         t, texts = self._visitor.t, self._visitor.texts
-        jobs = await self._visitor.api.get("replay", "/v1/jobs")
+        jobs = (await self._visitor.api.get("replay", "/v1/jobs"))["items"]
         self._timer.active = any(job["state"] == "running" for job in jobs)
         self._place.clear()
         with self._place:

@@ -1,4 +1,5 @@
--- Dead letters with all that is known of them, and the jobs that replay or discard.
+-- Dead letters, and the jobs that replay or discard them. A job takes what was there when it began: what fails again by
+-- being replayed comes back as a new dead letter.
 
 CREATE TABLE dead_letters (
     id uuid PRIMARY KEY,                            -- of what the letter says: a redelivery is the same row
@@ -13,6 +14,7 @@ CREATE TABLE dead_letters (
     content_type text NOT NULL,
     body bytea NOT NULL,
     state text COLLATE "C" NOT NULL DEFAULT 'dead' CHECK (state IN ('dead', 'replayed', 'discarded')),
+    kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz,
     changed_by text
 );
@@ -30,18 +32,10 @@ CREATE TABLE jobs (
     state text COLLATE "C" NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'stopped', 'finished', 'failed')),
     total bigint NOT NULL,
     done bigint NOT NULL DEFAULT 0,
-    position bigint,                                -- of an archive job: the offset that comes next
+    next_offset bigint,                             -- of an archive job: where it continues
     error text,
+    missing text[] NOT NULL DEFAULT '{}',           -- queues that dead letters came from and that are gone
+    begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz
 );
 CREATE INDEX jobs_running ON jobs (requested_at) WHERE state = 'running';
-
-CREATE TABLE outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    exchange text NOT NULL,
-    routing_key text NOT NULL,
-    body bytea NOT NULL,
-    content_type text NOT NULL,
-    headers jsonb NOT NULL DEFAULT '{}',
-    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);

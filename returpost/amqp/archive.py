@@ -1,0 +1,65 @@
+"""Reading the archive: a stream, from a time on, in parts that end by themselves.
+
+A stream's messages are acknowledged as credit only; they stay. https://www.rabbitmq.com/docs/streams#consuming
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aio_pika.abc import AbstractConnection
+
+from returpost.amqp.connections import CONNECTION_ERRORS
+from returpost.amqp.streams import offset_of, open_stream
+from returpost.contracts.routing import ARCHIVE
+from returpost.errors import Unavailable
+
+QUIET_SECONDS = 3.0
+"""A stream says nothing at its end: what stays quiet for so long has been read to the end."""
+SLACK = timedelta(minutes=10)
+"""A stream is entered at the chunk of a time, and clocks differ a little."""
+LATE = timedelta(days=1)
+"""Events may come so much later than they were made: their service was cut off from the broker, or down."""
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMessage:
+    """One message of the archive: its offset and its events as plain values."""
+
+    offset: int
+    routing_key: str
+    events: list[dict[str, Any]]
+
+
+async def read(
+    connection: AbstractConnection, *, since: datetime, offset: int | None
+) -> AsyncGenerator[ArchivedMessage, None]:
+    """Yield the messages of the archive from an offset, or from a little before a time, until it falls quiet.
+
+    Raises `Unavailable` when RabbitMQ goes away: that is not the end.
+    """
+    start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
+    try:
+        async with open_stream(connection, start if offset is None else offset, ARCHIVE) as arriving:
+            while True:
+                try:
+                    message = await arriving.next(QUIET_SECONDS)
+                except TimeoutError:
+                    return
+                await message.ack()
+                yield ArchivedMessage(offset_of(message), message.routing_key or "", _events(message.body))
+    except CONNECTION_ERRORS as error:
+        raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
+
+
+def _events(body: bytes) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]

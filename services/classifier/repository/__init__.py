@@ -1,0 +1,1 @@
+"""The classifier's SQL. Every function works on a batch; nothing is decided here."""
