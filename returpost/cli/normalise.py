@@ -99,10 +99,10 @@ def _of_item(item: "Item", tenant: str, paths: "ReturnPaths") -> Iterator[Row]:
 
 def _of_results(name: str, body: bytes, tenant: str) -> Iterator[Row]:
     from returpost.bounces.events.results import events_of
-    from services.ingest.api import read_results, rows
+    from returpost.bounces.events.rows import read_results, split_rows
 
     lines = not isinstance(_json(body), dict | list)
-    taken, refused = read_results(rows(body, lines=lines), tenant, "/cli")
+    taken, refused = read_results(split_rows(body, lines=lines), tenant, "/cli")
     for _, event in taken:
         yield from _told(name, events_of(event))
     for row in refused:
@@ -110,16 +110,16 @@ def _of_results(name: str, body: bytes, tenant: str) -> Iterator[Row]:
 
 
 def _of_webhook(name: str, body: bytes, tenant: str, provider: str) -> Iterator[Row]:
-    from returpost.bounces.events.payloads import events_of_found
-    from returpost.bounces.providers import PROVIDERS, Ignored, Kept, read
+    from returpost.bounces.events.payloads import events_of_normalized
+    from returpost.bounces.providers import PROVIDERS, Ignored, Unreadable, read
 
     for item in read(PROVIDERS[provider], body):
-        if isinstance(item, Kept):
+        if isinstance(item, Unreadable):
             yield {"file": name, "problem": item.error}
         elif isinstance(item, Ignored):
             yield {"file": name, "ignored": item.kind}
         else:
-            yield from _told(name, events_of_found(item, tenant=tenant, provider=provider, sender=None))
+            yield from _told(name, events_of_normalized(item, tenant=tenant, provider=provider, sender=None))
 
 
 def _told(name: str, events: Iterable["AnyEvent"]) -> Iterator[Row]:

@@ -21,16 +21,23 @@ from returpost.errors import InvalidMessage
 from returpost.validation.domains import Domains
 from returpost.validation.lists import load
 from returpost.validation.validator import Validator
-from services.ingest import api, webhook_api
-from services.ingest.mailroom import Mailroom
-from services.ingest.provider_events import KumoLog, give_way, read_log, take_later, take_logs
-from services.ingest.raw_reports import api as raw_reports_api
-from services.ingest.raw_reports.intake import purge, take_erasures, take_reports
-from services.ingest.raw_reports.store import Store
+from services.ingest.mail_sources.ingestion import MailIngestion
+from services.ingest.mail_sources.setup import install as install_ways
+from services.ingest.raw_messages import http as raw_messages_http
+from services.ingest.raw_messages.handlers import handle_erasures, handle_store_commands, purge
+from services.ingest.raw_messages.repository import RawMessageRepository
+from services.ingest.results import http as results_http
 from services.ingest.settings import Settings
-from services.ingest.validation import api as validation_api
-from services.ingest.validation.answers import answer
-from services.ingest.ways.running import install as install_ways
+from services.ingest.validation import http as validation_http
+from services.ingest.validation.handlers import handle_validate
+from services.ingest.webhooks import http as webhooks_http
+from services.ingest.webhooks.ingestion import (
+    KumoLog,
+    handle_deferred,
+    handle_kumomta_logs,
+    read_log,
+    yield_to_requests,
+)
 from shared.database import residual_search
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service, run
@@ -59,20 +66,22 @@ def create(settings: Settings) -> Service[Settings]:
 
     servers = [server.strip() for server in settings.dns_servers.split(",") if server.strip()]
     validator = Validator(Domains(servers, settings.dns_port), load(settings.lists_dir))
-    take_questions = partial(answer, validator=validator)
+    take_questions = partial(handle_validate, validator=validator)
     app = service.app
     app.state.validator = validator
     app.state.return_paths = settings.return_paths()
-    app.state.mailroom = Mailroom(service, keeps=settings.keeps_raw_reports)
-    app.state.raw_reports = _keep_raw_reports(service) if settings.keeps_raw_reports else None
+    app.state.mail_ingestion = MailIngestion(service, keeps=settings.keeps_raw_messages)
+    app.state.raw_messages = _keep_raw_messages(service) if settings.keeps_raw_messages else None
 
     service.consume("ingest.delivery-result", DeliveryResult, take_results, exchange=COMMANDS)
     service.consume("ingest.address-validate", AddressValidate, take_questions, exchange=COMMANDS)
-    service.consume_raw("ingest.kumomta-log", KumoLog, partial(take_logs, service=service), read_log, exchange=COMMANDS)
+    service.consume_raw(
+        "ingest.kumomta-log", KumoLog, partial(handle_kumomta_logs, service=service), read_log, exchange=COMMANDS
+    )
     service.consume(
         "ingest.provider-payload-process",
         ProviderPayloadProcess,
-        partial(take_later, service=service),
+        partial(handle_deferred, service=service),
         exchange=COMMANDS,
         max_batch_events=PUT_OFF_TOGETHER,
     )
@@ -81,28 +90,28 @@ def create(settings: Settings) -> Service[Settings]:
     service.publishes(AddressValidated, "address.validated.{tenant}")
     service.commands(ProviderPayloadProcess, "provider-payload.process.{tenant}")
     service.commands(RawMessageStore, "raw-message.store.{tenant}")
-    install_ways(service, app.state.mailroom)
-    app.add_middleware(webhook_api.Straight)
+    install_ways(service, app.state.mail_ingestion)
+    app.add_middleware(webhooks_http.FastPathMiddleware)
     service.allow_anonymous("/webhooks/")
-    service.routes(webhook_api.router)
-    service.routes(api.router)
-    service.routes(raw_reports_api.router)
-    service.routes(validation_api.router)
-    if kept := app.state.raw_reports:
+    service.routes(webhooks_http.router)
+    service.routes(results_http.router)
+    service.routes(raw_messages_http.router)
+    service.routes(validation_http.router)
+    if kept := app.state.raw_messages:
         service.routes(residual_search.routes(kept.pool))
     return service
 
 
-def _keep_raw_reports(service: Service[Settings]) -> Store:
+def _keep_raw_messages(service: Service[Settings]) -> RawMessageRepository:
     """Keep what arrives as it arrived, in a database that everything else can do without."""
     settings = service.settings
-    store = Store(settings.database_url, settings.database_pool)
-    purging = partial(purge, store, keep=settings.raw_reports_keep, most=settings.raw_reports_max_bytes)
-    forget = partial(take_erasures, kept_in=store)
+    store = RawMessageRepository(settings.database_url, settings.database_pool)
+    purging = partial(purge, store, keep=settings.raw_messages_keep, most=settings.raw_messages_max_bytes)
+    forget = partial(handle_erasures, repository=store)
 
     async def take(events: Sequence[Event[RawMessageStore]], work: UnitOfWork) -> None:
-        await take_reports(events, work, kept_in=store)
-        await give_way(service)
+        await handle_store_commands(events, work, repository=store)
+        await yield_to_requests(service)
 
     service.consume(
         "ingest.raw-message-store",
@@ -113,8 +122,8 @@ def _keep_raw_reports(service: Service[Settings]) -> Store:
         max_batch_events=KEPT_TOGETHER,
     )
     service.consume("ingest.address-erased", AddressErased, forget, required_for_readiness=False)
-    service.background("purge of raw reports", purging)
-    service.add_health_check("raw_reports", store.state)
+    service.background("purge of raw messages", purging)
+    service.add_health_check("raw_messages", store.state)
     return store
 
 

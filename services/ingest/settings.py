@@ -20,12 +20,12 @@ class Settings(ServiceSettings):
     """Addresses of the name servers that are asked about new addresses' domains, by commas; none: the machine's."""
     dns_port: int = Field(default=53, ge=1, le=65535)
     mail_file: Path | None = None
-    """TOML that names the ways in for mails besides HTTP: see `services.ingest.ways.settings`."""
-    raw_reports_keep: timedelta = timedelta(days=30)
+    """TOML that names the ways in for mails besides HTTP: see `services.ingest.mail_sources.settings`."""
+    raw_messages_keep: timedelta = timedelta(days=30)
     """How long mails and webhook events are kept as they arrived; zero keeps none, and needs no database."""
-    raw_reports_max_bytes: int = Field(default=10_000_000_000, ge=1_000_000)
+    raw_messages_max_bytes: int = Field(default=10_000_000_000, ge=1_000_000)
     """Bytes of them that are kept, deflated; the oldest go first."""
-    raw_reports_of_all: bool = False
+    raw_messages_of_all: bool = False
     """Keep also the events of deliveries and opens, of which there are many and which nobody asks the reason of."""
     lists_dir: Path | None = None
     """Folder with own domains.txt, roles.txt or disposable.txt in the place of the packaged ones."""
@@ -44,6 +44,6 @@ class Settings(ServiceSettings):
         return ReturnPaths(keys=keys, patterns=(*checked(self.verp_patterns.split()), *VERP))
 
     @property
-    def keeps_raw_reports(self) -> bool:
+    def keeps_raw_messages(self) -> bool:
         """Whether anything is kept as it arrived."""
-        return bool(self.raw_reports_keep)
+        return bool(self.raw_messages_keep)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from returpost.bounces.events.results import evidence_of, id_of_input, received, recorded
-from returpost.bounces.providers.normalized_result import Found
+from returpost.bounces.providers.normalized_result import NormalizedResult
 from returpost.contracts import Kind, Result, ids
 from returpost.contracts.cloudevents import EncodedEvent
 
 
-def events_of_found(found: Found, *, tenant: str, provider: str, sender: str | None) -> Iterator[EncodedEvent]:
+def events_of_normalized(
+    found: NormalizedResult, *, tenant: str, provider: str, sender: str | None
+) -> Iterator[EncodedEvent]:
     """Yield the result, and for a failed delivery the bounce with its evidence, whose format is the provider's name.
 
     An automatic reply or a challenge has a verdict, but is no result. `sender` is who sent, if the event tells nobody.

@@ -1,21 +1,19 @@
 """What providers say of deliveries: one module a provider, plain functions without I/O."""
 
-from returpost.bounces.providers import (
-    azure,
+from returpost.bounces.providers.clouds import azure, ses
+from returpost.bounces.providers.normalized_result import Ignored as Ignored, NormalizedResult as NormalizedResult
+from returpost.bounces.providers.payload import Provider as Provider, Unreadable as Unreadable, read as read
+from returpost.bounces.providers.servers import kumomta, postal
+from returpost.bounces.providers.services import (
     brevo,
-    kumomta,
     mailgun,
     mailjet,
     mandrill,
-    postal,
     postmark,
     resend,
     sendgrid,
-    ses,
     sparkpost,
 )
-from returpost.bounces.providers.normalized_result import Found as Found, Ignored as Ignored
-from returpost.bounces.providers.payload import Kept as Kept, Provider as Provider, read as read
 
 PROVIDERS: dict[str, Provider] = {
     module.PROVIDER.name: module.PROVIDER

@@ -36,7 +36,7 @@ _MILLISECONDS = 100_000_000_000
 
 
 @dataclass(slots=True)
-class Found:
+class NormalizedResult:
     """One result of one recipient. `event_id` is the provider's, the same when it sends the event again; without one
     the id is made from the content. `kind` is told when it is no result of a delivery, such as an automatic reply.
     """
@@ -68,10 +68,10 @@ class UnknownKind(InvalidMessage):
 
 
 Event = Mapping[str, Any]
-Item = Found | Ignored | Broken
+Item = NormalizedResult | Ignored | Broken
 
 
-def found(
+def normalized(
     event_id: str | None,
     address: Any,
     result: Result,
@@ -89,7 +89,7 @@ def found(
     remote_mta: Any = None,
     feedback_type: Any = None,
     kind: Kind | None = None,
-) -> Found | Broken:
+) -> NormalizedResult | Broken:
     """Return the result, checked, or what is wrong with it."""
     known = _metadata(meta) if meta else {}
     try:
@@ -112,7 +112,7 @@ def found(
         told = (
             construct_trusted(DeliveryResult, **values) if _is_usual(values) else DeliveryResult.model_validate(values)
         )
-        return Found(told, text_of(event_id) or None, kind, b"", bool(known.get("returpost_sender")))
+        return NormalizedResult(told, text_of(event_id) or None, kind, b"", bool(known.get("returpost_sender")))
     except (ValidationError, InvalidMessage) as error:
         return Broken(explain(error))
 

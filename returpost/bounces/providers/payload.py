@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from returpost.bounces.providers.normalized_result import Broken, Event, Found, Ignored, Item, UnknownKind
+from returpost.bounces.providers.normalized_result import Broken, Event, Ignored, Item, NormalizedResult, UnknownKind
 from returpost.contracts.cloudevents import read_each, split
 from returpost.errors import InvalidMessage
 
@@ -14,7 +14,7 @@ Cut = Callable[[bytes], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Unreadable:
     """An event that goes to the dead letters: its bytes, and what was wrong. `outcome` is `unknown` or `broken`."""
 
     body: bytes
@@ -46,8 +46,8 @@ def lines(body: bytes) -> Iterable[bytes]:
 
 
 def read(
-    provider: Provider, body: bytes, check: Callable[[Found], None] = lambda found: None
-) -> Iterator[Found | Ignored | Kept]:
+    provider: Provider, body: bytes, check: Callable[[NormalizedResult], None] = lambda found: None
+) -> Iterator[NormalizedResult | Ignored | Unreadable]:
     """Yield what is found in each event of the body, and what has to be kept for a person to look at.
 
     `check` raises `InvalidMessage` for a result that is not to be taken.
@@ -55,17 +55,17 @@ def read(
     try:
         parts = _parts(provider, body)
     except InvalidMessage as error:
-        yield Kept(body, str(error), "broken")
+        yield Unreadable(body, str(error), "broken")
         return
     for part, value in parts:
         try:
             yield from _items(provider, part, value if value is not None else _object(part), check)
         except UnknownKind as error:
-            yield Kept(part, f"{provider.name}: {error}", "unknown")
+            yield Unreadable(part, f"{provider.name}: {error}", "unknown")
         except InvalidMessage as error:
-            yield Kept(part, f"{provider.name}: {error}", "broken")
+            yield Unreadable(part, f"{provider.name}: {error}", "broken")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            yield Kept(
+            yield Unreadable(
                 part,
                 f"{provider.name}: a field is not of the type that is documented ({type(error).__name__})",
                 "broken",
@@ -83,8 +83,8 @@ def _parts(provider: Provider, body: bytes) -> list[tuple[bytes, Event | None]]:
 
 
 def _items(
-    provider: Provider, part: bytes, event: Event, check: Callable[[Found], None]
-) -> Iterator[Found | Ignored | Kept]:
+    provider: Provider, part: bytes, event: Event, check: Callable[[NormalizedResult], None]
+) -> Iterator[NormalizedResult | Ignored | Unreadable]:
     for item in provider.read(event):
         if isinstance(item, Ignored):
             yield item
@@ -96,7 +96,7 @@ def _items(
             item.original = part
             yield item
         except InvalidMessage as error:
-            yield Kept(part, f"{provider.name}: {error}", "broken")
+            yield Unreadable(part, f"{provider.name}: {error}", "broken")
 
 
 def _object(part: bytes) -> dict[str, Any]:

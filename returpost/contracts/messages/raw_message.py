@@ -9,7 +9,7 @@ from returpost.contracts.messages.fields import Address, Contract, Id, Name, Tex
 
 
 class Mention(BaseModel):
-    """Whom a raw report is about."""
+    """Whom a raw message is about."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -36,7 +36,7 @@ class RawMessageStore(Contract):
 
     TYPE: ClassVar[str] = "returpost.raw-message.store.v1"
 
-    came_by: Name
+    source: Name
     """A way in for mails, or the name of a provider."""
     outcome: RawOutcome
     problem: Text = ""

@@ -32,7 +32,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from returpost.errors import InvalidSettings
 from services.ingest.webhooks.settings import PREFIX
-from services.ingest.webhooks.signatures import Refused
+from services.ingest.webhooks.shared_secret_signatures import Unauthenticated
 
 MAX_CHAIN = 4
 """Certificates below the root; Amazon has two."""
@@ -42,11 +42,11 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----",
 
 
 def certificates(body: bytes) -> list[Certificate]:
-    """Return what an address of a certificate gave, in PEM or, as issuers are, in DER. Raises `Refused`."""
+    """Return what an address of a certificate gave, in PEM or, as issuers are, in DER. Raises `Unauthenticated`."""
     try:
         return load_pem_x509_certificates(body) if _PEM.search(body) else [load_der_x509_certificate(body)]
     except ValueError:
-        raise Refused("certificate", "SigningCertURL: no certificate is there") from None
+        raise Unauthenticated("certificate", "SigningCertURL: no certificate is there") from None
 
 
 def issuer_address(chain: Sequence[Certificate], roots: Sequence[Certificate]) -> str | None:
@@ -67,18 +67,20 @@ def issuer_address(chain: Sequence[Certificate], roots: Sequence[Certificate]) -
     return next((place for place in places if _ISSUERS.match(place)), None)
 
 
-def believe(chain: Sequence[Certificate], roots: Sequence[Certificate], url: str, now: datetime) -> None:
-    """Check that the first certificate leads to one of the roots, now, and is the one of SNS. Raises `Refused`."""
+def verify_chain(chain: Sequence[Certificate], roots: Sequence[Certificate], url: str, now: datetime) -> None:
+    """Check that the first certificate leads to a root, now, and is the one of SNS. Raises `Unauthenticated`."""
     leaf, *issuers = chain
     wanted = names_of_sns(url)
     name = next((name for name in _names(leaf) if name in wanted), None)
     if name is None:
-        raise Refused("certificate", f"SigningCertURL: the certificate is of none of {', '.join(wanted)}")
+        raise Unauthenticated("certificate", f"SigningCertURL: the certificate is of none of {', '.join(wanted)}")
     try:
         verifier = PolicyBuilder().store(Store(list(roots))).time(now).max_chain_depth(MAX_CHAIN)
         verifier.build_server_verifier(DNSName(name)).verify(leaf, issuers)
     except VerificationError:
-        raise Refused("certificate", "SigningCertURL: the certificate does not lead to a root of Amazon's") from None
+        raise Unauthenticated(
+            "certificate", "SigningCertURL: the certificate does not lead to a root of Amazon's"
+        ) from None
 
 
 def names_of_sns(url: str) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
+from returpost.bounces.providers import PROVIDERS, Ignored, NormalizedResult, Unreadable, read
 
 ANN = "ann@example.com"
 BOB = "bob@example.com"
@@ -12,7 +12,7 @@ EPOCH = 1_772_359_200
 """The same moment."""
 
 
-def items(provider: str, payload: Any) -> list[Found | Ignored | Kept]:
+def items(provider: str, payload: Any) -> list[NormalizedResult | Ignored | Unreadable]:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return list(read(PROVIDERS[provider], body))
 
@@ -23,7 +23,7 @@ def outcomes(provider: str, payload: Any) -> list[tuple[str, ...]]:
     for item in items(provider, payload):
         if isinstance(item, Ignored):
             rows.append(("ignored", item.kind))
-        elif isinstance(item, Kept):
+        elif isinstance(item, Unreadable):
             rows.append((item.outcome,))
         else:
             assert item.result.time.isoformat() == TIME

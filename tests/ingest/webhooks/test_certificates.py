@@ -8,8 +8,8 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificates
 
 from returpost.errors import InvalidSettings, Unavailable
-from services.ingest.webhook_api import MAX_CERTIFICATES, Webhooks
-from services.ingest.webhooks.certificates import believe, certificates, issuer_address, names_of_sns, roots_in
+from services.ingest.webhooks.certificates import certificates, issuer_address, names_of_sns, roots_in, verify_chain
+from services.ingest.webhooks.http import MAX_CERTIFICATES, Webhooks
 from services.ingest.webhooks.settings import WebhookSettings
 from tests.ingest.webhooks.test_signatures import openssl, refusal
 
@@ -77,11 +77,11 @@ def good(between: Authority) -> Authority:
     return between.issue("good", leaf("sns.amazonaws.com"))
 
 
-def believed(pem: bytes, root: Authority, after: timedelta = timedelta()) -> str:
+def failure_of(pem: bytes, root: Authority, after: timedelta = timedelta()) -> str:
     """Return nothing, or why the chain is refused."""
     chain, now = certificates(pem), datetime.now(UTC) + after
     try:
-        believe(chain, load_pem_x509_certificates(root.pem), URL, now)
+        verify_chain(chain, load_pem_x509_certificates(root.pem), URL, now)
     except Exception as refused:  # noqa: BLE001 - told by its words
         return str(refused)
     return ""
@@ -89,29 +89,29 @@ def believed(pem: bytes, root: Authority, after: timedelta = timedelta()) -> str
 
 def test_chains(root: Authority, between: Authority, good: Authority) -> None:
     whole = good.pem + between.pem
-    assert believed(whole, root) == ""
-    assert believed(whole + root.pem, root) == ""
-    assert believed(good.pem, between) == ""  # an intermediate may be named as what is trusted
+    assert failure_of(whole, root) == ""
+    assert failure_of(whole + root.pem, root) == ""
+    assert failure_of(good.pem, between) == ""  # an intermediate may be named as what is trusted
     no_root = "does not lead to a root"
-    assert no_root in believed(good.pem, root)
-    assert no_root in believed(whole, root, timedelta(days=31))
-    assert no_root in believed(whole, root, timedelta(days=-1))
+    assert no_root in failure_of(good.pem, root)
+    assert no_root in failure_of(whole, root, timedelta(days=31))
+    assert no_root in failure_of(whole, root, timedelta(days=-1))
     short = between.issue("short", leaf("sns.amazonaws.com"), days=1)
-    assert believed(short.pem + between.pem, root) == ""
-    assert no_root in believed(short.pem + between.pem, root, timedelta(days=2))
+    assert failure_of(short.pem + between.pem, root) == ""
+    assert no_root in failure_of(short.pem + between.pem, root, timedelta(days=2))
     other = Authority(root.folder, "other").issue("other", CA)
-    assert no_root in believed(whole, other)
-    assert no_root in believed(between.pem.join((good.pem, b"")), other)
+    assert no_root in failure_of(whole, other)
+    assert no_root in failure_of(between.pem.join((good.pem, b"")), other)
     alone = Authority(root.folder, "alone").issue("alone", leaf("sns.amazonaws.com"))
-    assert no_root in believed(alone.pem, root)
+    assert no_root in failure_of(alone.pem, root)
     by_a_leaf = good.issue("by-a-leaf", leaf("sns.amazonaws.com"))
-    assert no_root in believed(by_a_leaf.pem + whole, root)
+    assert no_root in failure_of(by_a_leaf.pem + whole, root)
     for host in ("sns.amazonaws.com.example.com", "www.example.com", "sns-signing.us-east-1.amazonaws.com"):
         wrong = between.issue(host, leaf(host))
-        assert "the certificate is of none of" in believed(wrong.pem + between.pem, root)
-    assert "the certificate is of none of" in believed(between.pem, root)
+        assert "the certificate is of none of" in failure_of(wrong.pem + between.pem, root)
+    assert "the certificate is of none of" in failure_of(between.pem, root)
     own = between.issue("own", leaf("sns-signing.eu-west-1.amazonaws.com"))
-    assert believed(own.pem + between.pem, root) == ""
+    assert failure_of(own.pem + between.pem, root) == ""
 
 
 def test_what_is_no_certificate() -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from returpost.bounces.providers import Found
+from returpost.bounces.providers import NormalizedResult
 from tests.ingest.webhooks.builders import ANN, BOB, EPOCH, TIME, items, outcomes
 
 LISTED = "recipient address was suppressed"
@@ -321,6 +321,6 @@ def test_log_records_come_one_as_a_list_or_as_lines() -> None:
 )
 def test_ids_are_the_providers_where_they_stay_the_same(provider: str, payload: Any, identity: str | None) -> None:
     (found,) = items(provider, payload)
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert found.event_id == identity
     assert found.result.time.isoformat() == TIME

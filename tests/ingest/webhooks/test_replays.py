@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from returpost.bounces.events.payloads import events_of_found
-from returpost.bounces.providers import PROVIDERS, Found, read
+from returpost.bounces.events.payloads import events_of_normalized
+from returpost.bounces.providers import PROVIDERS, NormalizedResult, read
 from tests.bounces.test_fuzz import BODIES
 
 
@@ -19,8 +19,8 @@ def ids_of(provider: str, payload: Any, tenant: str = "acme", **layout: Any) -> 
     return [
         one.id
         for found in read(PROVIDERS[provider], body.encode())
-        if isinstance(found, Found)
-        for one in events_of_found(found, tenant=tenant, provider=provider, sender=None)
+        if isinstance(found, NormalizedResult)
+        for one in events_of_normalized(found, tenant=tenant, provider=provider, sender=None)
     ]
 
 

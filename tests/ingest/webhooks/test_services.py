@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from returpost.bounces.providers import Found
+from returpost.bounces.providers import NormalizedResult
 from tests.ingest.webhooks.builders import ANN, EPOCH, TIME, items, outcomes
 
 LISTED = "recipient address was suppressed"
@@ -237,17 +237,17 @@ def test_a_batch_is_its_events_and_a_bad_one_stops_no_other(provider: str, table
 )
 def test_ids_are_the_providers_where_they_stay_the_same(provider: str, payload: Any, identity: str | None) -> None:
     (found,) = items(provider, payload)
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert found.event_id == identity
 
 
 def test_codes_and_servers_are_taken_where_they_are_told() -> None:
     (found,) = items("mailgun", MAILGUN[2][0])
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert (found.result.reply_code, found.result.status, found.result.remote_mta) == (550, "5.1.1", "mx.example.com")
     (found,) = items("mailgun", MAILGUN[4][0])
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert found.result.reply_code is None  # 605 is no reply code of SMTP
     (found,) = items("sparkpost", SPARKPOST[3][0])
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert (found.result.reply_code, found.result.remote_mta) == (550, "192.0.2.1")

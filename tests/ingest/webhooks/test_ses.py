@@ -10,7 +10,7 @@ import pytest
 
 from returpost.bounces import ParsedMail
 from returpost.bounces.events.mails import mailing_of
-from returpost.bounces.providers import Found
+from returpost.bounces.providers import NormalizedResult
 from tests.ingest.webhooks.builders import ANN, BOB, TIME, items, outcomes
 
 STAMP = "2026-03-01T10:00:00.000Z"
@@ -131,7 +131,7 @@ def test_one_bad_recipient_stops_no_other() -> None:
 def test_what_else_is_taken() -> None:
     payload = bounce("Permanent", "General")
     (found,) = items("ses", payload)
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert (found.event_id, found.result.status, found.result.time.isoformat()) == (f"f1:{ANN}", "5.1.1", TIME)
 
 
@@ -167,7 +167,7 @@ SQS = {"MessageId": "1", "ReceiptHandle": "r", "MD5OfBody": "m"}
 def test_the_forms_of_sqs_and_lambda(form: Any) -> None:
     assert outcomes("ses", form) == TOLD_ONE + TOLD_TWO
     first = items("ses", form)[0]
-    assert isinstance(first, Found)
+    assert isinstance(first, NormalizedResult)
     assert json.loads(first.original) in (ONE, enveloped(ONE))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from returpost.bounces.events.payloads import events_of_found
-from returpost.bounces.providers import PROVIDERS, Found, Ignored, Kept, read
+from returpost.bounces.events.payloads import events_of_normalized
+from returpost.bounces.providers import PROVIDERS, Ignored, NormalizedResult, Unreadable, read
 from returpost.bounces.providers.normalized_result import diagnostic, mailing_of, moment
 from returpost.bounces.rules import load
 from returpost.bounces.verdict import classify
@@ -32,8 +32,8 @@ def bounces(provider: str, payload: Any) -> list[BounceReceived]:
     return [
         event.data
         for item in items(provider, payload)
-        if isinstance(item, Found)
-        for event in events_of_found(item, tenant="acme", provider=provider, sender=None)
+        if isinstance(item, NormalizedResult)
+        for event in events_of_normalized(item, tenant="acme", provider=provider, sender=None)
         if isinstance(event.data, BounceReceived)
     ]
 
@@ -76,8 +76,8 @@ def test_an_event_that_comes_again_makes_the_same_ids_and_other_events_make_othe
             event.id
             for provider, payload in EVERYTHING
             for item in items(provider, payload)
-            if isinstance(item, Found)
-            for event in events_of_found(item, tenant="acme", provider=provider, sender=None)
+            if isinstance(item, NormalizedResult)
+            for event in events_of_normalized(item, tenant="acme", provider=provider, sender=None)
         ]
 
     assert made() == made()
@@ -85,8 +85,8 @@ def test_an_event_that_comes_again_makes_the_same_ids_and_other_events_make_othe
 
 def test_ids_are_those_of_the_input() -> None:
     (found,) = items("sparkpost", services.failed("bounce", "10"))
-    assert isinstance(found, Found)
-    first, second = events_of_found(found, tenant="acme", provider="sparkpost", sender="news")
+    assert isinstance(found, NormalizedResult)
+    first, second = events_of_normalized(found, tenant="acme", provider="sparkpost", sender="news")
     cause = ids.of_input("acme", "/webhooks/sparkpost", ids.of_input("acme", "/webhooks/sparkpost", "9235"))
     assert [first.id, second.id] == [ids.derived(cause, event.data.TYPE) for event in (first, second)]
     assert first.data.sender == second.data.sender == "news"
@@ -129,9 +129,9 @@ def test_a_time_that_is_none_is_told(value: Any) -> None:
 def test_metadata_name_sender_contact_and_attempt() -> None:
     meta = {"returpost_mailing": "m", "returpost_sender": "news", "returpost_contact": "c1", "returpost_attempt": 2}
     (found,) = items("mailgun", services.mailgun("delivered", **{"user-variables": meta}))
-    assert isinstance(found, Found)
+    assert isinstance(found, NormalizedResult)
     assert (found.result.sender, found.result.contact, found.result.attempt) == ("news", "c1", 2)
-    (event,) = events_of_found(found, tenant="acme", provider="mailgun", sender="other")
+    (event,) = events_of_normalized(found, tenant="acme", provider="mailgun", sender="other")
     assert event.data.sender == "news"
 
 
@@ -156,14 +156,14 @@ def test_whatever_stands_in_a_field_the_event_is_told_of(case: tuple[str, Any], 
     body = json.dumps(replaced(payload, path, odd)).encode()
     told = list(read(PROVIDERS[provider], body))
     assert told or body in (b"[]", b"{}")
-    assert all(isinstance(item, (Found, Ignored, Kept)) for item in told)
+    assert all(isinstance(item, (NormalizedResult, Ignored, Unreadable)) for item in told)
     for item in told:
-        if isinstance(item, Found):
-            list(events_of_found(item, tenant="acme", provider=provider, sender=None))
-        if isinstance(item, Kept):
+        if isinstance(item, NormalizedResult):
+            list(events_of_normalized(item, tenant="acme", provider=provider, sender=None))
+        if isinstance(item, Unreadable):
             assert ANN not in item.error
 
 
 @given(st.sampled_from(sorted(PROVIDERS)), st.binary(max_size=300))
 def test_any_bytes_are_read(provider: str, body: bytes) -> None:
-    assert all(isinstance(item, Kept) for item in read(PROVIDERS[provider], body))
+    assert all(isinstance(item, Unreadable) for item in read(PROVIDERS[provider], body))

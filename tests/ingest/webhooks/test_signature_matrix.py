@@ -17,9 +17,9 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificate
 from pydantic import SecretStr
 
-from services.ingest.webhooks.access import Request, admit, certificate_address, signed_by_sns, stop
+from services.ingest.webhooks.authentication import Request, authenticate, certificate_address, signed_by_sns, stop
 from services.ingest.webhooks.settings import WebhookSettings
-from services.ingest.webhooks.signatures import Refused, Tokens
+from services.ingest.webhooks.shared_secret_signatures import ReplayCache, Unauthenticated
 from tests.ingest.webhooks.test_signatures import NOTICE, Signer, curve, folder, hmac_of, rsa, signed_by, stranger
 
 __all__ = ["curve", "folder", "rsa", "stranger"]
@@ -131,7 +131,7 @@ def tampered(scheme: str, made: Made) -> Made:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("scheme", ANSWERS)
 def test_matrix(providers: Providers, scheme: str, case: str) -> None:
-    now, tokens = datetime.now(UTC), Tokens()
+    now, tokens = datetime.now(UTC), ReplayCache()
     made = providers.request(scheme, now, wrong=case == "wrong key")
     provider = {"sns": "ses"}.get(scheme.partition(",")[0], scheme.partition(",")[0])
 
@@ -139,11 +139,11 @@ def test_matrix(providers: Providers, scheme: str, case: str) -> None:
         headers, body = made
         asked = Request(provider, "acme", f"/webhooks/{provider}/acme", headers, {}, body)
         try:
-            admit(asked, providers.settings, tokens, at)
+            authenticate(asked, providers.settings, tokens, at)
             if provider == "ses":
                 assert certificate_address(asked, providers.settings)
                 signed_by_sns(asked, providers.certificate, providers.settings, at)
-        except Refused as refused:
+        except Unauthenticated as refused:
             return stop(refused, provider)
         return 200
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
-from services.ingest.webhooks import keys
-from services.ingest.webhooks.signatures import (
-    Refused,
-    Tokens,
+from services.ingest.webhooks import public_key_signatures as keys
+from services.ingest.webhooks.shared_secret_signatures import (
+    ReplayCache,
+    Unauthenticated,
     is_sns_address,
     mailgun,
     mandrill,
@@ -37,7 +37,7 @@ def hmac_of(data: bytes, key: bytes, hashed: str = "sha256") -> bytes:
 
 
 def refusal(check: Callable[[], object]) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Unauthenticated) as refused:
         check()
     return refused.value.reason
 
@@ -136,7 +136,7 @@ def test_mailgun() -> None:
 
 
 def test_a_token_is_good_once_while_it_is_good_and_when_what_it_came_with_was_taken() -> None:
-    tokens = Tokens(limit=2)
+    tokens = ReplayCache(limit=2)
     tokens.take("a", NOW + HOURS, NOW)
     assert refusal(lambda: tokens.take("a", NOW + HOURS, NOW)) == "replayed"
     tokens.give_back("a")
@@ -200,7 +200,10 @@ def test_sendgrid(curve: Signer, rsa: Signer) -> None:
 
 
 def test_postal(rsa: Signer, stranger: Signer, curve: Signer) -> None:
-    body, found = b'{"event":"MessageSent"}', [keys.public_key(curve.public), keys.public_key(rsa.public)]
+    body, found = (
+        b'{"event":"MessageSent"}',
+        [keys.public_key(curve.public), keys.public_key(rsa.public)],
+    )
     newer = {"x-postal-signature-256": rsa.sign(body), "x-postal-signature": rsa.sign(body, "sha1")}
     keys.postal(found, newer, body)
     keys.postal(found, {"x-postal-signature": rsa.sign(body, "sha1")}, body)

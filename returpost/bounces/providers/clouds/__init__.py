@@ -1,0 +1,1 @@
+"""Clouds that send mail among other things."""

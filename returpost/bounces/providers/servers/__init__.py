@@ -1,0 +1,1 @@
+"""Mail servers of one's own that tell what became of each message."""

@@ -1,0 +1,81 @@
+"""Where every way in brings its mails: what `take` has returned from is safe in RabbitMQ, events and original."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import Counter
+
+from returpost.amqp.publisher import Message
+from returpost.bounces.events.mails import MailRead, read_mail
+from returpost.contracts import DeliveryRecorded, RawOutcome
+from returpost.contracts.cloudevents import AnyEvent
+from services.ingest.raw_messages.domain import RawMessage, store_command
+from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
+from shared.messaging.unit_of_work import UnitOfWork
+from shared.service import Service
+
+MAX_MAIL = 10 * 1024 * 1024
+"""Bytes of a mail; deflated and in Base64 it still fits into a message."""
+CONTENT_TYPE = "message/rfc822"
+
+MAILS = Counter("returpost_mails_total", "Mails that came in, by what could be made of them", ["outcome"])
+"""outcome: a kind of report; no-recipient (a report on nobody that it names); no-report; unreadable."""
+
+
+class MailIngestion:
+    """Reads mails and hands on what they tell."""
+
+    def __init__(self, service: Service[Any], *, keeps: bool) -> None:
+        """`keeps`: whether the originals are kept."""
+        self._service = service
+        self._keeps = keeps
+
+    async def take(
+        self,
+        body: bytes,
+        *,
+        tenant: str,
+        sender: str | None,
+        source: str,
+        sent_to: Sequence[str] = (),
+        stream: str | None = None,
+    ) -> MailRead:
+        """Take a mail in and return what was found. Taking it again does no harm: the same bytes have the same ids.
+
+        `sent_to` are the addresses that it was received for. One in which nothing is recognised goes to the dead
+        letters with its bytes, and is kept as unreadable. Raises `Unavailable` when RabbitMQ did not confirm: then the
+        mail is not taken.
+        """
+        paths = self._service.app.state.return_paths.of(tenant)
+        now = datetime.now(UTC)
+        read = read_mail(body, tenant=tenant, sender=sender, now=now, paths=paths, sent_to=sent_to, stream=stream)
+        if read.problem:
+            await publish_or_dead_letter(self._service.publisher, [letter_of(read, body, tenant)])
+        outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
+        arrived = RawMessage(body, tenant, source, CONTENT_TYPE, outcome, read.problem or "")
+        async with self._service.uow_factory.begin() as work:
+            emit_all(work, read.events)
+            if self._keeps:
+                work.command(store_command(arrived, read.events, read.identity))
+        MAILS.labels(read.outcome).inc()
+        return read
+
+
+def emit_all(work: UnitOfWork, events: Iterable[AnyEvent]) -> None:
+    """Publish all with the transaction; results carry their kind in the routing key."""
+    for event in events:
+        work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)
+
+
+def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:
+    """Return the dead letter that keeps a mail that nothing could be made of, with its exact bytes."""
+    return dead_letter(
+        body,
+        queue="",
+        exchange="",
+        routing_key=f"bounce-mail.{tenant}",
+        content_type="message/rfc822",
+        headers={},
+        error=read.problem or "mail: kept",
+    )

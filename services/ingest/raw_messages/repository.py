@@ -1,0 +1,119 @@
+"""The SQL of raw messages, over a database that ingest can do without for a while."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import SecretStr
+
+from returpost.errors import InvalidSettings, Unavailable
+from services.ingest.raw_messages.domain import unpacked
+from shared.database.pool import Connection, Pool, open_pool
+from shared.database.queries import queries
+
+Q = queries(Path(__file__).with_suffix(".sql"))
+
+Row = asyncpg.Record
+Place = tuple[str, str]
+"""Tenant and the key of an address."""
+
+SEARCHED = 100
+"""Reports that are searched for an address at a time."""
+PURGED = 1_000
+"""Reports that are removed at a time, so that no lock is held for long."""
+
+
+class RawMessageRepository:
+    """The database, opened when it is first needed: ingest takes in what comes while it is away."""
+
+    def __init__(self, url: SecretStr | None, size: int) -> None:
+        self._url = url
+        self._size = size
+        self._pool: Pool | None = None
+        self._opening = asyncio.Lock()
+
+    def check(self) -> None:
+        """Raise `InvalidSettings` when no database is set."""
+        if self._url is None:
+            raise InvalidSettings(
+                "RETURPOST_DATABASE_URL or RETURPOST_INGEST_DATABASE_URL is not set; "
+                "without a database set RETURPOST_INGEST_RAW_MESSAGES_KEEP=0"
+            )
+
+    async def pool(self) -> Pool:
+        """Return the pool. Raises what says that the database is away."""
+        async with self._opening:
+            if self._pool is None:
+                assert self._url is not None  # noqa: S101 - checked at the start
+                self._pool = await open_pool(self._url.get_secret_value(), "ingest", size=self._size)
+            return self._pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection inside a transaction. Raises what says that the database is away."""
+        pool = await self.pool()
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def state(self) -> str:
+        """Return `ok`, or what is wrong with the database."""
+        try:
+            await asyncio.wait_for((await self.pool()).fetchval("SELECT 1"), 3.0)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Unavailable) as error:
+            return f"away: {type(error).__name__}"
+        return "ok"
+
+
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Turn rows into the arrays that a statement takes."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+async def keep(connection: Connection, reports: Sequence[tuple[Any, ...]], mentions: Sequence[tuple[Any, ...]]) -> None:
+    """Keep reports (in the order of the statement's columns) and whom they mention."""
+    await connection.execute(Q["keep"], *columns(sorted(reports, key=lambda row: row[0]), 9))
+    await connection.execute(Q["mention"], *columns(sorted(mentions, key=lambda row: row[:2]), 5))
+
+
+async def erased(connection: Connection, places: Sequence[Place]) -> dict[Place, datetime]:
+    """Return when each of these was erased, of those that were; no erasure comes in between from here on."""
+    await connection.execute(Q["share_addresses"])
+    rows = await connection.fetch(Q["erased"], *columns(sorted(set(places)), 2))
+    return {(row["tenant"], row["address"]): row["erased_at"] for row in rows}
+
+
+async def erase(connection: Connection, times: Mapping[Place, datetime]) -> None:
+    """Remove every report about these addresses, and those that nobody could read and that name one of them."""
+    await connection.execute(Q["hold_addresses"])
+    rows = [(*place, times[place]) for place in sorted(times)]
+    await connection.execute(Q["note_erasures"], *columns(rows, 3))
+    await connection.execute(Q["forget"], *columns(sorted(times), 2))
+    for tenant in {tenant for tenant, _ in times}:
+        await _forget_unread(connection, tenant, [address for owner, address in times if owner == tenant])
+
+
+async def purge(pool: Pool, before: datetime) -> int:
+    """Remove what was received before the time, and return how many reports that was."""
+    removed = 0
+    while (done := int((await pool.execute(Q["purge"], before, PURGED)).rpartition(" ")[2])) > 0:
+        removed += done
+    return removed
+
+
+async def _forget_unread(connection: Connection, tenant: str, addresses: Sequence[str]) -> None:
+    names = [address.encode() for address in addresses]
+    last = UUID(int=0)
+    while rows := await connection.fetch(Q["unread"], tenant, last, SEARCHED):
+        texts = [(row["id"], unpacked(row["body"]).lower()) for row in rows]
+        await connection.execute(Q["remove"], [id_ for id_, text in texts if any(name in text for name in names)])
+        last = rows[-1]["id"]

@@ -1,0 +1,1 @@
+"""Delivery results that senders hand in, over the broker or by HTTP."""

@@ -1,0 +1,215 @@
+"""HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import aiohttp
+import orjson
+from cryptography.x509 import Certificate
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
+from prometheus_client import Counter
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from returpost.bounces.providers import PROVIDERS
+from returpost.bounces.providers.clouds.azure import validation_code
+from returpost.contracts import Name
+from returpost.errors import Unavailable
+from services.ingest.webhooks.authentication import (
+    Request,
+    authenticate,
+    certificate_address,
+    signed_by_sns,
+    stop,
+    subscription,
+)
+from services.ingest.webhooks.certificates import certificates, issuer_address, roots_in, verify_chain
+from services.ingest.webhooks.ingestion import Payload, defer, ingest_payload, is_crowded
+from services.ingest.webhooks.settings import WebhookSettings, load
+from services.ingest.webhooks.shared_secret_signatures import ReplayCache, Unauthenticated
+from shared.http.max_body import MAX_BODY
+
+REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
+FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
+MAX_FETCHED = 64 * 1024
+MAX_CERTIFICATES = 50
+_PLAIN = re.compile(r"/webhooks/[a-z]+/[a-z0-9][a-z0-9-]{0,62}\Z")
+_NOT_PLAIN = (b"authorization", b"traceparent")
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
+"""SNS sends its credentials only when it is asked for them."""
+
+
+async def fetch(url: str) -> bytes:
+    """Fetch from SNS. Raises `Unavailable`, and SNS sends again."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=FETCH_TIMEOUT) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                raise Unavailable(f"SNS answered {answer.status}")
+            return await answer.content.read(MAX_FETCHED)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"SNS did not answer: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """What the routes need: the settings, the tokens that were used, and how something is fetched from SNS."""
+
+    settings: WebhookSettings
+    tokens: ReplayCache = field(default_factory=ReplayCache)
+    fetch: Callable[[str], Awaitable[bytes]] = fetch
+    certificates: dict[str, Certificate] = field(default_factory=dict)
+
+    async def certificate(self, url: str) -> Certificate:
+        """Return the certificate at an address of SNS, which is believed once; it stays what it is.
+
+        Raises `Unavailable` and `Unauthenticated`.
+        """
+        if url not in self.certificates:
+            roots = roots_in(self.settings.ses_roots)
+            chain = certificates(await self.fetch(url))
+            while issuer := issuer_address(chain, roots):
+                chain += certificates(await self.fetch(issuer))
+            verify_chain(chain, roots, url, datetime.now(UTC))
+            if len(self.certificates) >= MAX_CERTIFICATES:
+                self.certificates.clear()
+            self.certificates[url] = chain[0]
+        return self.certificates[url]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = load()
+    roots_in(settings.ses_roots)
+    app.state.webhooks = Webhooks(settings)
+    yield
+
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], lifespan=_lifespan)
+
+
+@router.head("/{provider}/{tenant}", include_in_schema=False)
+async def exists(provider: str, tenant: Name) -> Response:
+    """Say that there is such an address; Mandrill asks before it is set up."""
+    return Response(status_code=200 if provider in PROVIDERS else 404)
+
+
+@router.options("/{provider}/{tenant}", include_in_schema=False)
+async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Response:
+    """Let Event Grid send CloudEvents here: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md"""
+    asked = await _presented(provider, tenant, request)
+    origin = asked.headers.get("webhook-request-origin")
+    if provider != "azure" or not origin:
+        return Response(status_code=405, headers={"Allow": "POST, HEAD"})
+    try:
+        await _admitted(asked, request.app.state.webhooks)
+    except Unauthenticated as refused:
+        raise _refusal(refused, provider) from None
+    return Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})
+
+
+@router.post("/{provider}/{tenant}")
+async def receive(
+    provider: str, tenant: Name, request: HttpRequest, sender: Annotated[Name | None, Query()] = None
+) -> Response:
+    """Take what a provider posts, signed or with a secret.
+
+    `sender` is the system that sent the mails, unless their metadata tell. What cannot be read is kept among the dead
+    letters and counted in the answer, and stops nothing else.
+    """
+    return await receive_payload(request, provider, tenant, sender)
+
+
+async def receive_payload(request: HttpRequest, provider: str, tenant: str, sender: str | None = None) -> Response:
+    """Do what `receive` says."""
+    webhooks: Webhooks = request.app.state.webhooks
+    asked = await _presented(provider, tenant, request)
+    token = None
+    try:
+        token = await _admitted(asked, webhooks)
+        told = await _answered(asked, webhooks, request.app.state.service, sender)
+        return Response(orjson.dumps(told), media_type="application/json")
+    except BaseException as error:
+        if token is not None:
+            webhooks.tokens.give_back(token)
+        if isinstance(error, Unauthenticated):
+            raise _refusal(error, provider) from None
+        raise
+
+
+class FastPathMiddleware:
+    """Hands what is posted to a webhook without anything special straight to `receive_payload`.
+
+    Of these there are thousands a second, and what the framework does with a request costs as much as to read it. All
+    others go on to the routes: those with a query, with credentials (their rate is limited), with a trace, of no
+    declared length or a large one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._answering: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_plain(scope):
+            await self._app(scope, receive, send)
+            return
+        if self._answering is None:
+            self._answering = ExceptionMiddleware(self._answer, scope["app"].exception_handlers)
+        await self._answering(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _, _, provider, tenant = scope["path"].split("/")
+        answer = await receive_payload(HttpRequest(scope, receive), provider, tenant)
+        await answer(scope, receive, send)
+
+
+def _is_plain(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["query_string"] or scope["method"] != "POST" or not _PLAIN.match(scope["path"]):
+        return False
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and int(length) <= MAX_BODY and headers.keys().isdisjoint(_NOT_PLAIN)
+
+
+async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
+    if asked.provider == "azure" and (code := validation_code(asked.body)):
+        return {"validationResponse": code}
+    if asked.provider == "ses" and (url := subscription(asked)):
+        await webhooks.fetch(url)
+        return {"confirmed": True}
+    told = Payload(asked.provider, asked.tenant, sender, asked.body)
+    crowded = is_crowded(service)
+    async with service.uow_factory.begin() as work:
+        if crowded:
+            work.command(defer(told))
+            return {"received": True}
+        return dict(await ingest_payload(told, work, service))
+
+
+async def _presented(provider: str, tenant: str, request: HttpRequest) -> Request:
+    if provider not in PROVIDERS:
+        raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    path = f"{path}?{query}" if query else path
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+    return Request(provider, tenant, path, headers, request.query_params, await request.body())
+
+
+async def _admitted(asked: Request, webhooks: Webhooks) -> str | None:
+    settings, now = webhooks.settings, datetime.now(UTC)
+    token = authenticate(asked, settings, webhooks.tokens, now)
+    if asked.provider == "ses" and (url := certificate_address(asked, settings)):
+        signed_by_sns(asked, await webhooks.certificate(url), settings, now)
+    return token
+
+
+def _refusal(refused: Unauthenticated, provider: str) -> HTTPException:
+    REFUSED.labels(provider, refused.reason).inc()
+    status = stop(refused, provider)
+    return HTTPException(status, str(refused), CHALLENGE if status == 401 else None)
