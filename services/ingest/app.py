@@ -21,6 +21,7 @@ from returpost.errors import InvalidMessage
 from returpost.validation.domains import Domains
 from returpost.validation.lists import load
 from returpost.validation.validator import Validator
+from services.ingest.mail_sources import http as mail_http
 from services.ingest.mail_sources.ingestion import MailIngestion
 from services.ingest.mail_sources.setup import install as install_ways
 from services.ingest.raw_messages import http as raw_messages_http
@@ -95,6 +96,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.allow_anonymous("/webhooks/")
     service.routes(webhooks_http.router)
     service.routes(results_http.router)
+    service.routes(mail_http.router)
     service.routes(raw_messages_http.router)
     service.routes(validation_http.router)
     if kept := app.state.raw_messages:
