@@ -31,7 +31,9 @@ _BOTH = re.compile(
 _FIRST = re.compile(
     r"\s{0,20}(?:smtp\s{0,9};\s{0,9})?([45][0-57]\d)(?:-|[ \t]{1,9}\(?#?[^\d\s]|:)", re.IGNORECASE | re.ASCII
 )
-_STATUS = re.compile(r"(?<![\w.@/-])([245]\.\d{1,3}\.\d{1,3})(?=[^\d.\w/]|\.[^\d]|\.?$)", re.ASCII)
+_STATUS = re.compile(
+    r"(?:(?<![\w.@/-])|(?<=\b[245]\d\d-))([245]\.\d{1,3}\.\d{1,3})(?=[^\d.\w/]|\.[^\d]|\.?$)", re.ASCII
+)
 _DIGITS = re.compile(r"[245][0-57]\d")
 _CODE = re2.compile(
     r"(?im)(?:^[ \t]*|<<< ?|[:;] ?['\"(\[]?|['\"(\[#]"

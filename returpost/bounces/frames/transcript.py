@@ -42,13 +42,16 @@ class Exchange(NamedTuple):
 
 
 def exchanges(text: str) -> list[Exchange]:
-    """Return the commands with their replies, in order; a reply of several lines is joined."""
+    """Return the commands with their replies, in order; a reply of several lines is joined.
+
+    What is answered is not known of a reply that a piece of a transcript begins with.
+    """
     found: list[Exchange] = []
+    first = _TURN.search(text)
+    greeted = first is not None and "talking to" in text[max(0, first.start() - 200) : first.start()]
+    command: Command | None = Command.CONNECT if greeted else None
     recipient = ""
-    turns = list(_turns(text))
-    # Of replies without any command nothing tells what they answer.
-    command = Command.CONNECT if any(speaker.endswith(">") for speaker, _ in turns) else None
-    for speaker, words in turns:
+    for speaker, words in _turns(text):
         if speaker.endswith(">"):
             command, recipient = _command(words)
             continue

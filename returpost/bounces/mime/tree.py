@@ -18,8 +18,10 @@ MAX_DEPTH = 8
 MAX_PARTS = 64
 MAX_DELIMITERS = 4_096
 """Of a multipart, those of the multiparts within it included."""
-MAX_TEXT = 64 * 1024
-"""Bytes of a text part that are read."""
+MAX_TEXT = 1024 * 1024
+"""Bytes of a text part that are read: the report on 10,000 recipients is as long."""
+MAX_SNIFFED = 64 * 1024
+"""Bytes in which parts are looked for that no header declares."""
 
 MAX_VALUES = 64
 """Of fields of one name."""
@@ -109,8 +111,8 @@ class Part:
 
 
 def read(mail: bytes) -> Part:
-    """Return the mail's structure; leading mbox lines are skipped."""
-    data = lines(mail[:MAX_BYTES]).lstrip(b"\n")
+    """Return the mail's structure; leading mbox lines and blank lines are skipped."""
+    data = lines(mail[:MAX_BYTES]).lstrip(b"\n \t\x00")
     for _ in range(3):  # a mail that was stored more than once has more than one
         if data.startswith((b"From ", b">From ")):
             data = data.partition(b"\n")[2]
@@ -166,7 +168,7 @@ def _part(data: bytes, depth: int, left: list[int]) -> Part:
         boundary = parameters(declared).get("boundary", "").encode() if multipart else b""
         parts = _split(body, boundary, depth, left) if boundary else ()
         if not parts and (multipart or _may_have_parts(body, content_type, depth)):
-            sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_TEXT])
+            sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_SNIFFED])
             parts = _split(body, sniffed[1].strip(), depth, left) if sniffed else ()
     return Part(fields, body, parts, depth, content_type)
 
@@ -175,7 +177,7 @@ def _may_have_parts(body: bytes, content_type: str, depth: int) -> bool:
     """Say whether the body of what is declared as no multipart may be one."""
     if not depth and b"\n--" in body:
         return True
-    return content_type == "text/plain" and b"message/delivery-status" in body[:MAX_TEXT].lower()
+    return content_type == "text/plain" and b"message/delivery-status" in body[:MAX_SNIFFED].lower()
 
 
 def _split(body: bytes, boundary: bytes, depth: int, left: list[int]) -> tuple[Part, ...]:

@@ -1,15 +1,16 @@
 """Whether a mail is the notice of a failed or delayed delivery, when nothing machine-readable in it says so."""
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import re2
 
-from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address
-from returpost.bounces.notices import families, original_message
-from returpost.bounces.reports import prose
+from returpost.bounces.notices import families, original_message, prose
 from returpost.contracts.enums import Kind
+
+if TYPE_CHECKING:
+    from returpost.bounces.notices.notice import Notice
 
 FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 _RETURNED = frozenset(("message-id", "received", "return-path", "mime-version", "dkim-signature"))
@@ -31,70 +32,67 @@ _DIGEST = re2.compile(
 """What a filter has kept back from its own user: his mails, not ours."""
 
 
-def is_notice(
-    root: tree.Part,
-    notice: str,
-    original: Mapping[str, str],
-    recognised: families.Recognised,
-    automatic: Kind | None,
-) -> bool:
+def is_notice(notice: "Notice") -> bool:
     """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
-    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _DIGEST.search(root.header("subject")):
+    root, automatic, recognised = notice.root, notice.automatic, notice.recognised
+    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _DIGEST.search(notice.subject):
         return False
     if any(name in root.headers for name in FAILED_HEADERS):
         return True
-    author, path = root.header("from").lower(), root.header("return-path").lower().strip()
-    empty_path = "<>" in (path, author.strip())
+    author, path = root.header("from").lower().strip(), root.header("return-path").lower().strip()
+    nobody = author in ("", "<>") and "from" in root.headers
+    empty_path = path == "<>" or nobody
     if any(part.message.content_type == "multipart/report" for part in original_message.messages_of(root)):
         return empty_path
+    program = any(name in author for name in families.MTAS)
     # Who mails to many has a return path that is named after bounces.
-    daemon = any(name in author for name in families.DAEMONS) or any(name in path for name in families.MTAS)
+    daemon = nobody or any(name in author for name in families.DAEMONS) or any(name in path for name in families.MTAS)
     said = recognised.said
     if automatic and not daemon:
         return recognised.format is not None and said
-    shown = not _RETURNED.isdisjoint(original) or bool(prose.CODED.search(notice[:16384]))
+    shown = not _RETURNED.isdisjoint(notice.original) or bool(prose.CODED.search(notice.text[:16384]))
     if recognised.format and recognised.format.alone:
         return True
     listed = any(name in root.headers for name in families.LISTS)
+    if listed and program:
+        # A list has sent on what a program told it.
+        return said and (shown or recognised.format is not None or bool(notice.blocks))
     if empty_path or (daemon and not listed):
-        if said or (shown and (recognised.format is not None or (daemon and (empty_path or not path)))):
+        if said or (recognised.refused and (daemon or shown)):
             return True
-        program = any(name in f"{author} {path}" for name in families.MTAS)
-        return (program or (daemon and (empty_path or shown))) and bool(_others(root, notice))
+        if shown and (recognised.format is not None or (daemon and (empty_path or not path))):
+            return True
+        by_program = program or any(name in path for name in families.MTAS)
+        return (by_program or (daemon and (empty_path or shown))) and bool(notice.blocks)
     if not said or listed or "in-reply-to" in root.headers:
         return False
-    return _is_notice_of_somebody(root, notice, recognised, shown)
+    return _is_notice_of_somebody(notice, shown)
 
 
-def _is_notice_of_somebody(root: tree.Part, notice: str, recognised: families.Recognised, shown: bool) -> bool:
+def _is_notice_of_somebody(notice: "Notice", shown: bool) -> bool:
     """Judge what comes from an address that is no program's by name, with words of a failed delivery in it.
 
     An address of the author's own domain on a line is a failed recipient's only if the notice speaks of recipients or
     shows a reply: whoever writes of a parcel that was not delivered gives the address of a help desk.
     """
+    recognised = notice.recognised
     if recognised.format is not None and shown:
         return True
     if not recognised.failure:
         return False
-    failed = families.recognise(root.header("subject")).failure
-    if _NOBODY.search(root.header("from")) and _is_told_in_a_sentence(root, notice, failed):
+    failed = families.recognise(notice.subject).failure
+    if _NOBODY.search(notice.root.header("from")) and _is_told_in_a_sentence(notice, failed):
         return True
     if not failed:
         return False
-    own = (address(root.header("from")) or "").rpartition("@")[2]
-    told = _others(root, notice)
-    foreign = any(block.recipient.rpartition("@")[2] != own for block in told)
-    return foreign or (bool(told) and (shown or prose.announces(notice)))
+    own = notice.author.rpartition("@")[2]
+    foreign = any(block.recipient.lower().rpartition("@")[2] != own for block in notice.blocks)
+    return foreign or (bool(notice.blocks) and (shown or prose.announces(notice.text)))
 
 
-def _is_told_in_a_sentence(root: tree.Part, notice: str, failed: bool) -> bool:
+def _is_told_in_a_sentence(notice: "Notice", failed: bool) -> bool:
+    to = address(notice.root.header("to"))
     return any(
-        named != address(root.header("to")) and (failed or families.recognise(sentence).failure)
-        for sentence, named in prose.destined(notice)
+        named != to and (failed or families.recognise(sentence).failure)
+        for sentence, named in prose.destined(notice.text)
     )
-
-
-def _others(root: tree.Part, notice: str) -> list[prose.Block]:
-    """Return what stands on lines of its own in the notice, but for the author."""
-    author = (address(root.header("from")) or "").lower()
-    return [block for block in prose.blocks(notice) if block.recipient.lower() != author]

@@ -14,6 +14,7 @@ from returpost.bounces.notices.phrases import (
     FAILURE_PHRASES,
     GIVEN_UP_PHRASES,
     NOTICE_PHRASES,
+    REFUSED_PHRASES,
 )
 
 
@@ -39,6 +40,10 @@ FORMATS = (
             "this message was created automatically by",
             "error(s) in your message",
             "delivery attempts will continue to be made",
+            "a message that you sent contained one or more recipient addresses",
+            "a message that you sent contained no recipient addresses",
+            "no delivery could be attempted",
+            "have yet to be delivered",
         ),
     ),
     Format("indimail", ("--- enclosed is a copy of the message.",)),
@@ -177,6 +182,7 @@ def _numbered() -> tuple[tuple[str, str], ...]:
         ("delivered", DELIVERED_PHRASES),
         ("delay", DELAY_PHRASES),
         ("given-up", GIVEN_UP_PHRASES),
+        ("refused", REFUSED_PHRASES),
     )
     return marks + tuple((phrase, what) for what, list_ in phrases for phrase in list_)
 
@@ -189,6 +195,8 @@ class Recognised:
     failure: bool
     delayed: bool
     delivered: bool
+    refused: bool
+    """Whether it says that something was refused or not found; only a program's saying so counts."""
 
     @property
     def said(self) -> bool:
@@ -208,7 +216,8 @@ def recognise(text: str) -> Recognised:
     known = next((format_ for format_ in FORMATS if f"format:{format_.name}" in found), None)
     delayed = "delay" in found and "given-up" not in found
     delivered = "delivered" in found and found.isdisjoint(("failure", "delay"))
-    return Recognised(known, not delivered and not found.isdisjoint(("failure", "notice")), delayed, delivered)
+    failure = not delivered and not found.isdisjoint(("failure", "notice"))
+    return Recognised(known, failure, delayed, delivered, "refused" in found)
 
 
 def line_of(format_: Format, notice: str) -> str:

@@ -7,7 +7,7 @@ Else it is not told.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -15,11 +15,13 @@ import re2
 
 from returpost.bounces.mime import charsets, tree
 from returpost.bounces.mime.addresses import address
-from returpost.bounces.return_paths import Envelope, ReturnPaths
+from returpost.bounces.return_paths import Envelope
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
-_ENVELOPE = ("delivered-to", "x-delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "to")
+SENDER_FIELDS = ("from", "return-path", "sender", "reply-to", "errors-to", "x-sender", "resent-from")
+LIST_FIELDS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
+"""Of a message that went through a list, whose address stands in To."""
 _ID = re.compile(r"^[^\x00-\x1f\x7f]{1,200}$")
 _SENDER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _DATE = re.compile(
@@ -59,23 +61,6 @@ def flat(headers: tree.Headers) -> dict[str, str]:
         else charsets.header_text(values[0])
         for name, values in headers.items()
     }
-
-
-def envelope_of(
-    root: tree.Part, original: Mapping[str, str], paths: ReturnPaths, sent_to: Sequence[str] = ()
-) -> Envelope:
-    """Return what the address that the report was sent to tells, or the returned message's return path."""
-    fields = root.headers
-    values = [value for name in _ENVELOPE if name in fields for value in fields[name][:8]]
-    lines = (line for line in fields.get("received", ())[:4] if paths.may_tell(line))
-    received = (path for line in lines for path in _FOR.findall(line))
-    for value in (*sent_to, *values, *received, original.get("return-path", "")):
-        if not paths.may_tell(value):
-            continue
-        path = address(value)
-        if path and (envelope := paths.read(path)).told:
-            return envelope
-    return Envelope()
 
 
 def mailing_of(original: Mapping[str, str], envelope: Envelope) -> str | None:

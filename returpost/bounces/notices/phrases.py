@@ -148,7 +148,8 @@ _DELAY = {
         will continue to try / will continue to be attempted / delivery attempts will continue /
         you do not need to resend / have not yet been able to deliver / could not be delivered yet /
         still being retried / transient non-fatal errors / has not yet been delivered /
-        delay in message delivery / temporary problem delivering / temporary failure report
+        delay in message delivery / temporary problem delivering / temporary failure report /
+        have yet to be delivered / has yet to be delivered / message frozen / has been frozen
     """,
     "no": "er forsinket / har blitt forsinket",
     "sv": "är försenad / har försenats / fördröjts",
@@ -181,6 +182,31 @@ _GIVEN_UP = {
     "ru": "постоянная ошибка",
 }
 
+_REFUSED = {
+    "en": """
+        was rejected / has been rejected / been rejected / was refused / been refused / not a valid user /
+        no valid recipient / mail failure / message failure / could not be sent / not be sent / been blocked /
+        was blocked / blocked by / virus / infected / banned / malicious / not accepting mail / does not exist /
+        doesn't exist / doesn’t exist / unrouteable / unroutable / can not be delivered / bounce notification /
+        undeliverable / wasn't found / wasn’t found / couldn't be found / couldn’t be found / could not be found /
+        mail system error / no delivery could be attempted / incorrectly constructed / unknown recipient /
+        recipient unknown / no longer / not exist / invalid recipient / invalid address / not known
+    """,
+    "no": "ble avvist / er avvist / ble blokkert / inneholder virus / finnes ikke",
+    "da": "blev afvist / er afvist / findes ikke",
+    "sv": "avvisades / har avvisats / blockerades / finns inte",
+    "de": "wurde abgelehnt / wurde abgewiesen / wurde blockiert / existiert nicht / unbekannt / enthält einen virus",
+    "nl": "is geweigerd / werd geweigerd / bestaat niet / onbekend",
+    "fr": "a été rejeté / a été refusé / a été bloqué / n'existe pas / n’existe pas / inconnu",
+    "es": "ha sido rechazado / fue rechazado / no existe / desconocido / bloqueado",
+    "pt": "foi rejeitad / não existe / desconhecido / bloquead",
+    "it": "è stato respinto / è stato rifiutato / non esiste / sconosciut / bloccat",
+    "pl": "została odrzucona / nie istnieje / zablokowan",
+    "ru": "отклонено / не существует / заблокирован",
+    "ja": "拒否されました / 存在しません / 見つかりません",
+    "zh": "被拒绝 / 不存在 / 被拒絕",
+}
+
 
 def _all(by_language: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(" ".join(phrase.split()) for text in by_language.values() for phrase in text.split("/"))
@@ -193,3 +219,5 @@ DELIVERED_PHRASES = _all(_DELIVERED)
 DELAY_PHRASES = _all(_DELAY)
 GIVEN_UP_PHRASES = _all(_GIVEN_UP)
 """That the sender has stopped trying, whatever else the notice says of delays."""
+REFUSED_PHRASES = _all(_REFUSED)
+"""That something was refused, blocked or not found."""

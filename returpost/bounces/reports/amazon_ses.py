@@ -5,7 +5,7 @@ from typing import Any
 
 from returpost.bounces.mime.addresses import address, clean
 from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
-from returpost.contracts.enums import Kind
+from returpost.contracts.enums import Kind, RecipientSource
 
 _KINDS = {
     "Bounce": (Kind.FAILURE, "bounce", "bouncedRecipients"),
@@ -49,6 +49,7 @@ def _findings(event: dict[str, Any]) -> list[Finding]:
             Finding(
                 kind=kind,
                 final=address(str(values.get("emailAddress", ""))),
+                source=RecipientSource.FINAL_RECIPIENT,
                 status=_status(values.get("status")),
                 diagnostic=clean(_text(values.get("diagnosticCode") or detail.get("smtpResponse") or type_)),
                 reporting_mta=_text(detail.get("reportingMTA")).rpartition(";")[2].strip() or None,

@@ -4,25 +4,36 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
+from returpost.bounces.frames import RemoteReply, unwrap
 from returpost.bounces.mime.addresses import clean
 from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts import Evidence, construct_trusted
-from returpost.contracts.enums import Kind
+from returpost.contracts.enums import Command, Kind, RecipientSource
 
-MAX_RECIPIENTS = 1_000
+MAX_RECIPIENTS = 10_000
 """Reports of one mail; RFC 5321 section 4.5.3.1.8 lets a message have more than 100."""
 
 _FEEDBACK_TYPE = re.compile(r"^[a-z0-9-]{1,40}\Z")
 
 
+NO_REPLY = RemoteReply("")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the mail says of one recipient. `recipient` is the address that was mailed, normalised."""
+    """What the mail says of one recipient. `recipient` is the address that was mailed, normalised.
+
+    `read_from` names where the diagnostic was read (a field, `prose`, `transcript`); `reply` is the remote server's
+    own, without what the reporting server wrapped round it.
+    """
 
     recipient: str
     original_recipient: str | None
     evidence: Evidence
+    read_from: str = ""
+    reply: RemoteReply = NO_REPLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,8 @@ class ParsedMail:
     is told: both are for a person to look at. `original_headers` are those of the returned message, by lower-case
     name. `sender` is the system that sent it, `stream` the kind of mail, out of its headers `X-Returpost-Sender` and
     `X-Returpost-Stream`; `date` is when the report was written. `proven` says that a signed return path
-    tells who was mailed. `readable` is false for bytes that have not one header field: no mail.
+    tells who was mailed. `readable` is false for bytes that have not one header field: no mail. `problem` says which
+    stage gave up and why; empty when there are reports.
     """
 
     kind: Kind | None
@@ -46,11 +58,16 @@ class ParsedMail:
     date: datetime | None = None
     proven: bool = False
     readable: bool = True
+    problem: str = ""
 
 
 @dataclass(slots=True)
 class Finding:
-    """What a format found of one recipient, before it is judged which address was mailed."""
+    """What a reader found of one recipient, before it is judged which address was mailed.
+
+    `final` is who failed, `original` who was mailed, `source` where they were read. `unreadable` is what stands for an
+    address in the report and is none; `read_from` names where `diagnostic` was read.
+    """
 
     kind: Kind
     final: str | None = None
@@ -60,36 +77,55 @@ class Finding:
     remote_mta: str | None = None
     reporting_mta: str | None = None
     feedback_type: str | None = None
+    source: RecipientSource | None = None
+    unreadable: str = ""
+    read_from: str = ""
+    command: Command | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether it names an address."""
+        return bool(self.final or self.original)
 
 
-def report_of(finding: Finding, format_: str, mailed: str | None = None) -> Report | None:
+class Named(NamedTuple):
+    """An address, and where it was read."""
+
+    recipient: str
+    source: RecipientSource
+
+
+def report_of(finding: Finding, format_: str, mailed: Named | None = None) -> Report | None:
     """Return the report, or None when it names no address.
 
-    The address that was mailed is the one of the return path (`mailed`, VERP) if there is one, else the original
-    recipient (RFC 3464 section 2.3.1), else the one that failed.
+    The address that was mailed is `mailed` if that is known, else the original recipient (RFC 3464 section 2.3.1),
+    else the one that failed.
     """
-    recipient = mailed or finding.original or finding.final
+    recipient = mailed.recipient if mailed else finding.original or finding.final
     if not recipient:
         return None
     original = recipient if finding.final and finding.final.lower() != recipient.lower() else None
-    code, status = codes_of(finding.diagnostic)
+    failure = finding.kind is Kind.FAILURE
+    reply = unwrap(finding.diagnostic, (finding.final or recipient).lower()) if failure else NO_REPLY
+    code, status = codes_of(reply.text if failure else finding.diagnostic)
     feedback = str(finding.feedback_type or "").lower()
+    remote_mta = finding.remote_mta or reply.host
     evidence = construct_trusted(
         Evidence,
         kind=finding.kind,
-        reply_code=code if code and (code >= 400 or finding.kind is not Kind.FAILURE) else None,
+        reply_code=code if code and (code >= 400 or not failure) else None,
         status=_better(finding.status, status),
         diagnostic=clean(finding.diagnostic),
-        remote_mta=clean(finding.remote_mta, 300) if finding.remote_mta else None,
+        remote_mta=clean(remote_mta, 300) if remote_mta else None,
         reporting_mta=clean(finding.reporting_mta, 300) if finding.reporting_mta else None,
         format=format_,
         feedback_type=feedback if _FEEDBACK_TYPE.match(feedback) else None,
         original_recipient=original,
         final_recipient=finding.final,
-        command=None,
-        recipient_source=None,
+        command=reply.command or finding.command,
+        recipient_source=mailed.source if mailed else finding.source,
     )
-    return Report(recipient, original, evidence)
+    return Report(recipient, original, evidence, finding.read_from, reply)
 
 
 def _better(stated: str | None, found: str | None) -> str | None:

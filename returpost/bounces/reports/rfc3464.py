@@ -4,35 +4,21 @@ import re
 from collections.abc import Iterator, Sequence
 
 from returpost.bounces.mime import tree
-from returpost.bounces.mime.addresses import address, clean
+from returpost.bounces.mime.addresses import bare, clean, stated_address
 from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
-from returpost.contracts.enums import Kind
-
-TYPES = ("message/delivery-status", "message/global-delivery-status")
+from returpost.contracts.enums import Kind, RecipientSource
 
 _RECIPIENT_FIELDS = frozenset(("final-recipient", "original-recipient", "action", "status", "diagnostic-code"))
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})")
-_ATTACHED = ("application/octet-stream", "text/plain", "text/rfc822-headers", "message/report")
-_FIRST_FIELD = re.compile(rb"(?i)\s{0,20}reporting-mta[ \t]{0,9}:")
 _FINAL = re.compile(r"(?im)^final-recipient[ \t]{0,9}:")
 _ORIGINAL = re.compile(r"(?im)^original-recipient[ \t]{0,9}:")
 _ACTION = re.compile(r"(?im)^action[ \t]{0,9}:")
 _DIAGNOSTIC_TYPE = re.compile(r"(?i)^\s{0,9}(?:smtp|dns|x-?[a-z0-9._-]*|unknown|lmtp|local|system|rfc822|mts)\s*;\s*")
 _ADDRESSES = ("x-actual-recipient", "x-failed-recipient")
+_NAMING = ("final-recipient", "original-recipient")
+_REPLIES = ("diagnostic-code", "x-supplementary-info", "x-smtp-diagnostic", "x-error", "x-display-reason")
+"""Fields with the reply; IronPort writes the second."""
 _DELIVERED = ("delivered", "relayed", "expanded")
-
-
-def parts_of(root: tree.Part) -> list[tree.Part]:
-    """Return the parts with the machine-readable report, none of a message within; some MTAs make one a recipient."""
-    parts = root.walk()
-    return [part for part in parts if part.content_type in TYPES] or [part for part in parts if _is_unlabelled(part)]
-
-
-def _is_unlabelled(part: tree.Part) -> bool:
-    """Say whether the part is a report that a gateway has made a plain attachment of (`details.txt`)."""
-    if part.parts or "content-disposition" not in part.headers or part.content_type not in _ATTACHED:
-        return False
-    return bool(_FIRST_FIELD.match(part.data))
 
 
 def findings(part: tree.Part, subject: str = "") -> list[Finding]:
@@ -97,19 +83,34 @@ def _finding(fields: tree.Headers, subject: str) -> Finding:
     final, original = _address(fields, "final-recipient"), _address(fields, "original-recipient")
     status = _STATUS.search(fields.get("status", ("",))[0])
     stated = ".".join(str(int(number)) for number in status[1].split(".")) if status else None
-    code = max(fields.get("diagnostic-code", ("",)), key=len)
+    action = fields.get("action", ("",))[0].strip().lower()
+    read_from, diagnostic = _diagnostic(fields)
+    final = final or next((found for name in _ADDRESSES if (found := _address(fields, name))), None)
+    named = next((text for name in _NAMING for value in fields.get(name, ()) if (text := bare(value))), "")
     return Finding(
-        kind=_kind(fields.get("action", ("",))[0].strip().lower(), stated, subject),
-        final=final or next((found for name in _ADDRESSES if (found := _address(fields, name))), None),
+        kind=_kind(action, stated, subject),
+        final=final,
         original=original,
-        status=stated,
-        diagnostic=clean(_DIAGNOSTIC_TYPE.sub("", code)),
+        source=RecipientSource.FINAL_RECIPIENT if final or original else None,
+        unreadable="" if final or original else named,
+        # "Failed" and a temporary status that says nothing more: the first is what was done.
+        status=None if stated == "4.0.0" and action.startswith("fail") else stated,
+        diagnostic=diagnostic,
+        read_from=read_from,
         remote_mta=_host(fields.get("remote-mta", ("",))[0]),
     )
 
 
+def _diagnostic(fields: tree.Headers) -> tuple[str, str]:
+    """Return the name of the field that gives the reply, and the reply: the longest, where there are several."""
+    for name in _REPLIES:
+        if text := clean(_DIAGNOSTIC_TYPE.sub("", max(fields.get(name, ("",)), key=len))):
+            return name, text
+    return "", ""
+
+
 def _address(fields: tree.Headers, name: str) -> str | None:
-    return next((found for value in fields.get(name, ()) if (found := address(value))), None)
+    return next((found for value in fields.get(name, ()) if (found := stated_address(value))), None)
 
 
 def _kind(action: str, status: str | None, subject: str) -> Kind:

@@ -1,28 +1,25 @@
 """Complaints of readers, as providers send them on: RFC 5965 (ARF), RFC 6591 (authentication failures), RFC 6650."""
 
+import re
 from collections.abc import Mapping
 
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address, clean
 from returpost.bounces.notices import original_message
+from returpost.bounces.notices.notice import Notice
 from returpost.bounces.reports.report import MAX_RECIPIENTS, Finding
-from returpost.contracts.enums import Kind
-
-TYPE = "message/feedback-report"
+from returpost.contracts.enums import Kind, RecipientSource
 
 _ADDRESS_FIELDS = ("original-rcpt-to", "removal-recipient", "redacted-address", "original-recipient")
 _OUTLOOK = "x-hmxmroriginalrecipient"
+_STAFF = re.compile(r"(?:staff|jmrp\w{0,20})@(?:[\w-]{1,63}\.)?(?:hotmail|live|outlook|msn)\.com\Z")
+_COMPLAINT_SUBJECT = re.compile(r"(?i)\W{0,9}complaint about message\b")
 _KINDS = {
     "opt-out": Kind.UNSUBSCRIBE,
     "opt-out-list": Kind.UNSUBSCRIBE,
     # The reader took it out of the spam folder: the mail was delivered, and is wanted.
     "not-spam": Kind.DELIVERED,
 }
-
-
-def part_of(root: tree.Part) -> tree.Part | None:
-    """Return the part with the machine-readable report."""
-    return next((part for part in root.walk() if part.content_type == TYPE), None)
 
 
 def findings(part: tree.Part, original: Mapping[str, str], prose: str) -> list[Finding]:
@@ -39,6 +36,7 @@ def findings(part: tree.Part, original: Mapping[str, str], prose: str) -> list[F
         Finding(
             kind=kind,
             final=recipient,
+            source=RecipientSource.FINAL_RECIPIENT if named else RecipientSource.RETURNED_MESSAGE,
             diagnostic=clean(prose, 500),
             reporting_mta=fields.get("reporting-mta", ("",))[0].rpartition(";")[2].strip() or None,
             feedback_type=type_,
@@ -47,8 +45,10 @@ def findings(part: tree.Part, original: Mapping[str, str], prose: str) -> list[F
     ]
 
 
-def of_outlook(root: tree.Part) -> list[Finding]:
-    """Return the complaint of a reader of Outlook (JMRP): the message, with who complained in a header of its own."""
+def of_outlook(notice: Notice) -> list[Finding]:
+    """Return the complaint of a reader of Outlook or, once, Hotmail (JMRP): the message, with who complained in a
+    header of its own, or else in To."""
+    root = notice.root
     for part in root.walk():
         if part.content_type in original_message.MESSAGE_TYPES:
             values = (
@@ -57,8 +57,20 @@ def of_outlook(root: tree.Part) -> list[Finding]:
                 *part.message_headers.get(_OUTLOOK, ()),
             )
             named = list(dict.fromkeys(found for value in values if (found := address(value))))
-            return [Finding(kind=Kind.COMPLAINT, final=name, feedback_type="abuse") for name in named]
-    return []
+            if named:
+                return [_complaint(name, RecipientSource.FINAL_RECIPIENT) for name in named]
+            break
+    if not (_STAFF.match(notice.author) and _COMPLAINT_SUBJECT.match(notice.subject)):
+        return []
+    headers = notice.original or original_message.flat(tree.headers(notice.text))
+    if name := address(headers.get(_OUTLOOK, "")):
+        return [_complaint(name, RecipientSource.FINAL_RECIPIENT)]
+    mailed = (name for name in original_message.recipients_of(headers) if name.lower() not in notice.senders)
+    return [_complaint(name, RecipientSource.RETURNED_MESSAGE) for name in list(dict.fromkeys(mailed))[:1]]
+
+
+def _complaint(name: str, source: RecipientSource) -> Finding:
+    return Finding(kind=Kind.COMPLAINT, final=name, source=source, feedback_type="abuse")
 
 
 def _readable(value: str) -> str | None:

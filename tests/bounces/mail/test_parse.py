@@ -145,14 +145,6 @@ def test_a_clear_code_is_not_mixed_with_prose() -> None:
     assert (evidence.diagnostic, evidence.status) == ("552 5.2.2 Over quota", "5.2.2")
 
 
-def test_the_return_path_names_who_was_mailed() -> None:
-    fields = "Final-Recipient: rfc822; new@example.org\nAction: failed\nStatus: 5.1.1"
-    headers = "Delivered-To: bounces+spring-7+old.name=example.net@news.example.com\n"
-    mail = parse(report(fields, headers=headers))
-    assert (mail.mailing, mail.reports[0].recipient) == ("spring-7", "old.name@example.net")
-    assert mail.reports[0].evidence.final_recipient == "new@example.org"
-
-
 @pytest.mark.parametrize(
     "body",
     [

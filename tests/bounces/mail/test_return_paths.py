@@ -5,6 +5,7 @@ import pytest
 from returpost.bounces import ParsedMail, ReturnPaths, parse
 from returpost.bounces.return_paths import VERP, checked
 from returpost.client import return_path
+from returpost.contracts import RecipientSource
 from returpost.errors import InvalidSettings
 from services.ingest.settings import Settings
 
@@ -13,12 +14,12 @@ PATHS = ReturnPaths("acme", (NEXT, KEY))
 RECIPIENT = "old.name.of.somebody@subsidiary.example.net"
 
 
-def report(to: str, original: str = "") -> bytes:
+def report(to: str, original: str = "", final: str = "Final-Recipient: rfc822; new@example.org\n") -> bytes:
     return (
         f"From: MAILER-DAEMON@mx.example.org\nTo: {to}\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
         "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\n"
-        "Final-Recipient: rfc822; new@example.org\nAction: failed\nStatus: 5.1.1\n"
+        f"{final}Action: failed\nStatus: 5.1.1\n"
         f"--b\nContent-Type: message/rfc822\n\nFrom: news@example.com\n{original}\n--b--\n"
     ).encode()
 
@@ -68,20 +69,46 @@ def test_a_signature_that_is_none_of_ours_proves_nothing(paths: ReturnPaths) -> 
         ("owner-news+bob=example.net@example.com", None, "bob@example.net"),
         ("news-return-48-bob=example.net@example.com", "48", "bob@example.net"),
         ("prvs=0123456789=bounces+bob=example.net@example.com", None, "bob@example.net"),
-        ("SRS0=HHH=TT=example.net=bob@forwarder.example", None, "new@example.org"),
-        ("bob=example.net@example.com", None, "new@example.org"),
-        ("e=mc2@example.com", None, "new@example.org"),
     ],
 )
-def test_verp(to: str, mailing: str | None, recipient: str) -> None:
-    assert told(parse(report(to))) == (mailing, recipient, False)
+def test_verp_is_a_guess_when_nothing_else_names_anybody(to: str, mailing: str | None, recipient: str) -> None:
+    mail = parse(report(to, final=""))
+    assert told(mail) == (mailing, recipient, False)
+    assert mail.reports[0].evidence.recipient_source is RecipientSource.VERP
+    assert mail.reports[0].evidence.guessed
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "bounces+spring-7+bob=example.net@example.com",
+        "bounce-589-120-new=example.org@example.com",
+        "SRS0=HHH=TT=example.net=bob@forwarder.example",
+        "bob=example.net@example.com",
+        "e=mc2@example.com",
+    ],
+)
+def test_verp_never_overrides_a_field(to: str) -> None:
+    (found,) = parse(report(to)).reports
+    assert (found.recipient, found.evidence.recipient_source) == ("new@example.org", RecipientSource.FINAL_RECIPIENT)
+
+
+def test_verp_and_returned_message_together_tell_who_was_mailed() -> None:
+    (found,) = parse(report("bounces+bob=example.net@example.com", "To: Bob <bob@example.net>\n")).reports
+    assert (found.recipient, found.evidence.final_recipient) == ("bob@example.net", "new@example.org")
+    assert found.evidence.guessed
+
+
+def test_verp_leaves_the_number_of_a_mailing_out_of_the_name() -> None:
+    body = report("bounce-589-120-ann=example.org@example.com", "To: ann@example.org\n", final="")
+    assert parse(body).reports[0].recipient == "ann@example.org"
 
 
 def test_verp_of_ones_own_goes_before_the_usual() -> None:
     settings = Settings(verp_patterns=r"b\.(?P<mailing>\d+)\.(?P<local>.+)\.at\.(?P<domain>[a-z0-9.-]+)")
     paths = settings.return_paths().of("acme")
-    assert told(parse(report("b.7.bob.at.example.net@example.com"), paths)) == ("7", "bob@example.net", False)
-    assert told(parse(report("bounces+x=example.net@example.com"), paths)) == (None, "x@example.net", False)
+    assert told(parse(report("b.7.bob.at.example.net@example.com", final=""), paths)) == ("7", "bob@example.net", False)
+    assert told(parse(report("bounces+x=example.net@example.com", final=""), paths)) == (None, "x@example.net", False)
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?P<local>x)", "x"])

@@ -8,13 +8,19 @@ at last a copy of the message. So one reader serves all; `formats` only names th
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import re2
 
 from returpost.bounces.mime.addresses import address
-from returpost.bounces.reports.report import MAX_RECIPIENTS
 
+MAX_RECIPIENTS = 10_000
 MAX_LINES = 1_500
+"""Lines of which it is asked what they say."""
+MAX_LISTED = 40_000
+"""Lines in which recipients are looked for: of 10,000, each with what is said of it."""
+MAX_WORDLESS = 50
+"""Recipients for whom words are looked for elsewhere in the notice."""
 MAX_LINE = 1_000
 MAX_DETAIL = 1_500
 
@@ -46,20 +52,36 @@ _WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
     r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
-    r"|e?-?mail(?: address)?|address|user|unable to deliver (?:your )?(?:message|mail"
-    r"|e-?mail) to(?: the following \w+)?"
+    r"|(?:target |rejected |failed |recipient )?(?:e?-?mail )?address|e?-?mail|user"
+    r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to(?: the following \w+)?"
     r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
     r"|(?:failed|unable) to deliver to|(?:could not|cannot) be delivered to"
-    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca|宛先"
-    r"|送信先|収件人|收件人)"
+    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca)"
+    # The words need something between them and the address: `users@example.com` is a whole address.
+    r"(?:[ \t]*[:：][ \t]*|[ \t]+)"
+    r"|(?:宛先|送信先|収件人|收件人)[ \t]*[:：]?[ \t]*"
 )
 _ON_ITS_LINE = re2.compile(
-    rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:{_LABEL}[ \t]*[:：]?[ \t]*(?:rfc822;[ \t]*)?)?"
+    rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:(?:{_LABEL})(?:rfc822;[ \t]*)?)?"
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
     r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
     r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
 )
+_GLUED = re.compile(r"(\w)<(?=[^<>\s]{1,80}@)")
+_BEFORE_OTHERS = re.compile(
+    r"\s{0,20}(?:(?:envelope[ -])?senders?|from|return[ -]path|mail from|reply[ -]to|avsender|afsender|avsändare"
+    r"|absender|expéditeur|remitente|mittente|afzender|remetente|nadawca|отправитель|差出人|发件人|寄件者)"
+    r"(?:[ -](?:e-?mail|address|adresse|id))*\s{0,9}[:：]\s*\Z"
+    r"|[^@]{0,200}\b(?:contact|assistance|questions?|help ?desk|support|administrator|spørsmål|kontakt\w*|fragen)\b"
+    r"[^@]{0,100}[:：]\s*\Z",
+    re.IGNORECASE,
+)
+"""What stands above the address of somebody else than a recipient."""
+_UNFINISHED = re.compile(
+    r"(?:\bsaid|[45]\d\d|[45]\.\d{1,3}\.\d{1,3}|\b(?:to|for|with|by|of|the|address|recipient))[ :-]*\Z"
+)
+"""How a line ends that was wrapped."""
 # What most of them write, found in a tenth of the time.
 _USUAL = re.compile(
     r"[ \t]{0,60}<([a-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[a-z0-9.-]{1,255})>[ \t]{0,20}(?:\Z|:[ \t]{0,60}(.*)\Z)",
@@ -76,7 +98,9 @@ _DESTINED = re2.compile(
     r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|vaš[ei]"
     r"|va[šs]u|ваш[еу]?|ваше|el|az ön) (?:e-?mail|mail|message|nachricht|sendung|melding|meddelande|besked|bericht"
     r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zprávu?|správu?|poruka|levelét|üzenetét|письмо"
-    r"|сообщение|лист)|viestiäsi|iletiniz)"
+    r"|сообщение|лист)|viestiäsi|iletiniz"
+    r"|you (?:have )?(?:sent|wrote|tried to send|attempted to send|were sending)(?: (?:an?|the|this|your))?"
+    r" (?:e-?mail|mail|message))"
     rf"(?:[ \t]+[^\s@.:]+){{0,6}}[ \t]+[<\"'(]?({_ADDRESS})[>\"')]?"
 )
 """An address in one breath with *your* message, which was to go there."""
@@ -89,6 +113,14 @@ _RECIPIENTS = re2.compile(
     r"|destinat|ontvanger|geadresseerde|odbiorc|adresat|příjem|címzett|alıcı|получател|адресат|одержувач|παραλήπτ"
     r"|宛先|受信者|收件人|收件者|받는 ?사람|수신자|מענים|المستلم"
 )
+MAX_MENTIONING = 65_536
+"""Characters in which addresses are looked for that no line is about."""
+_CONTACT = re2.compile(
+    r"(?i)\b(?:contact|write to|questions?|assistance|support|report (?:this|it|abuse)|e-?mail us|mail us"
+    rf"|reach us|reply to|forward (?:this|it)|kontakt\w*|henvend\w*|contact\w*|wenden)\b"
+    rf"[^@\n.]{{0,80}}\s[<\"'(]?{_ADDRESS}[>\"')]?"
+)
+"""An address to turn to."""
 _GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
 _BEGIN = re2.compile(
     r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
@@ -167,20 +199,21 @@ def telling(text: str) -> bool:
 
 def blocks(notice: str) -> list[Block]:
     """Return the recipients that stand on lines of their own, each with what is said of it."""
-    lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LINES]]
+    lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LISTED]]
     data = "\n".join(lines).encode()
     begin = _BEGIN.search(data)
     found = _blocks(lines[data.count(b"\n", 0, begin.start()) :]) if begin else {}
     if not found:
         found = _blocks(lines)
-    for block in found.values():
-        if not telling(block.detail):
-            block.details += _mentions(lines, block)
+    wordless = (block for block in found.values() if not telling(block.detail))
+    for block in islice(wordless, MAX_WORDLESS):
+        block.details += _mentions(lines[:MAX_LINES], block)
     return list(found.values())
 
 
 def mentioned(notice: str) -> Iterator[str]:
     """Yield the addresses that a sentence names as a destination, the likely ones first."""
+    notice = _CONTACT.sub(" ", notice[:MAX_MENTIONING])
     for pattern in (_IN_COMMAND, _IN_SENTENCE, _ANY):
         for text in pattern.findall(notice)[:50]:
             if found := address(text):
@@ -215,23 +248,28 @@ def announces(notice: str) -> bool:
 def _blocks(lines: list[str]) -> dict[str, Block]:
     found: dict[str, Block] = {}
     block: Block | None = None
-    paragraphs = 0
+    paragraphs = indent = 0
+    above = ""
     for line in lines:
-        named = _named(line) if "@" in line else None
-        if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
-            block = _add_all(found, several[1]) or block
-            paragraphs = 0
-            continue
+        stripped = line.strip()
+        named = None
+        if "@" in line and not (block and block.details and _continues(above, line, indent)):
+            named = None if _BEFORE_OTHERS.match(above) else _named(line)
+            if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
+                block = _add_all(found, several[1]) or block
+                paragraphs, above = 0, stripped
+                continue
+        above = stripped or (above if above.endswith((":", "：")) else "")
         if named and len(found) < MAX_RECIPIENTS:
             recipient, rest = named
             block = found.setdefault(recipient.lower(), Block(recipient))
-            paragraphs = 0
-            line = rest
+            paragraphs, indent = 0, len(line) - len(line.lstrip())
+            line, stripped = rest, rest.strip()
             if not rest:
                 continue
         if block is None:
             continue
-        if not line.strip():
+        if not stripped:
             if block.details:
                 paragraphs += 1
                 if paragraphs > 2 or telling(block.detail):
@@ -239,9 +277,17 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
             continue
         if "@" in line and (origin := _GENERATED.search(line)):
             block.generated_from = address(origin[1])
-        elif line.strip() not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
-            block.details.append(line.strip())
+        elif stripped not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
+            block.details.append(stripped)
     return found
+
+
+def _continues(above: str, line: str, indent: int) -> bool:
+    """Say whether the line goes on with what is said of a recipient: it stands further in, or the one above it was
+    wrapped in the middle of a reply."""
+    if not above:
+        return False
+    return len(line) - len(line.lstrip()) > indent or bool(_UNFINISHED.search(above[-60:]))
 
 
 def _add_all(found: dict[str, Block], listed: str) -> Block | None:
@@ -256,6 +302,8 @@ def _add_all(found: dict[str, Block], listed: str) -> Block | None:
 
 def _named(line: str) -> tuple[str, str] | None:
     """Return the recipient that the line is about, and what it says behind it."""
+    if "<" in line:
+        line = _GLUED.sub(r"\1 <", line)
     usual = _USUAL.match(line)
     if usual and (recipient := address(usual[1])):
         return recipient, usual[2] or ""
