@@ -131,6 +131,8 @@ def _ticket(text: str, chosen: random.Random) -> str | None:
 
 
 def _ip(text: str, chosen: random.Random) -> str | None:
+    if re.search(r"(refused|rejected|denied|blocked|banned|address)[.!]?$", text, re.IGNORECASE):
+        return None  # there it would say who is
     return f"{text} [198.51.100.{chosen.randrange(1, 255)}]"
 
 
@@ -182,8 +184,9 @@ def _changed(text: str, rules: Rules, chosen: random.Random) -> Iterator[tuple[s
     for name, wrap in LINES.items():
         line = wrap(one)
         yield f"frame_{name}", line, judge(line, rules)
+    own = wrapped(_ADDRESS.sub(ADDRESS, text)) or one
     for name, write in MAILS.items():
-        yield f"frame_{name}", text, judge_mail(write(one), rules)
+        yield f"frame_{name}", text, judge_mail(write(own), rules)
 
 
 def figures(found: dict[str, Held]) -> dict[str, float]:

@@ -26,6 +26,9 @@ _NOT_A_BOUNCE = {
 _CODES_ONLY_RETRY = (Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.MOVED)
 """Reasons that a temporary reply puts in doubt: directories fail, and say so with the words for a missing mailbox."""
 
+_UNSPECIFIC = ("0.", "5.")
+"""Subjects of RFC 3463 that say nothing of whom it is about."""
+
 CACHED = 20_000
 
 
@@ -82,7 +85,7 @@ def _reason(reply: NormalizedReply, rules: Rules) -> tuple[Reason, float, str, s
     """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
     if (match := rules.decide(reply)) is not None:
         rule = match.rule
-        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(reply, match.text)):
+        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(reply, match.text, clear=rule.clear)):
             return Reason.RECIPIENT_REFUSED, UNPROVEN_CONFIDENCE, match.name, match.text, rule.type
         return rule.reason, rule.confidence, match.name, match.text, rule.type
     if reply.status and (reason := rules.by_status(reply.status)):
@@ -94,18 +97,27 @@ def _reason(reply: NormalizedReply, rules: Rules) -> tuple[Reason, float, str, s
     return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
 
 
-def is_proven(reply: NormalizedReply, words: str) -> bool:
-    """Tell whether "user unknown" was said of the mailbox: to RCPT, of a recipient, or with a status that says so, too.
+def is_proven(reply: NormalizedReply, words: str, *, clear: bool) -> bool:
+    """Tell whether "user unknown" was said of the mailbox.
 
-    A server that knows its users refuses the recipient. What is said so to the message itself, or by whom and to what
-    the bounce mail does not tell, is as often a filter's word, and an address that lives.
+    It was when RCPT was answered, when a status x.1.x says so, too, or when a sender, a log or a webhook told it. In a
+    bounce mail that does not tell the command, clear words with a reply code are believed when they speak of the
+    recipient, or the status contradicts them in nothing (x.0.x, x.5.x). What is known to answer the message itself, or
+    comes as a sentence without code and status, is as often a filter's word, and an address that lives.
     """
     if _is_address_status(reply.status):
         return True
-    answers = reply.command
-    if answers is not None:
-        return answers is Command.RCPT
-    return not reply.report or (reply.reply_code is not None and "recipient" in words)
+    if reply.command is not None:
+        return reply.command is Command.RCPT
+    if not reply.report:
+        return True
+    if reply.reply_code is None:
+        return False
+    if clear:
+        return True
+    if reply.status is None:
+        return "recipient" in words
+    return reply.status[2:4] in _UNSPECIFIC or ("recipient" in words and reply.status[2:4] != "2.")
 
 
 def _is_address_status(status: str | None) -> bool:

@@ -121,7 +121,7 @@ def test_a_rule_that_breaks_its_word_is_refused(tmp_path: Path, words: str, says
         ("550 #5.1.0 Address rejected ann@example.com.", "address rejected <@>."),
         ("host mx.example.com[192.0.2.1]:25 said", "host [ip] said"),
         ("see http://dnsbl.example/?ip=192.0.2.1", "see http://dnsbl.example/?ip=[ip]"),
-        ("user ann, 4bk2zb1hqz", "user ann, #"),
+        ("user ann, 4bk2zb1hqz", "user ann,"),
         ("4.4.7 expired after 3600 s", "4.4.7 expired after 3600 s"),
         ("a" * 5_000, "a" * 4_000),
     ],

@@ -45,7 +45,9 @@ class Rule(BaseModel):
     type: Literal["hard", "soft"] | None = None
     """Overrides what the reason and the class of the reply say."""
     proven: bool = False
-    """The words alone prove that there is no such mailbox, when a bounce mail does not tell what was answered, too."""
+    """The words alone prove that there is no such mailbox, whatever command was answered: a provider's own."""
+    clear: bool = False
+    """The words prove it where a bounce mail does not tell what was answered, whatever the status says."""
     confidence: float = Field(default=0.9, gt=0, le=1)
     examples: tuple[str, ...] = ()
     """Texts that this rule must decide; checked whenever the rules are loaded."""

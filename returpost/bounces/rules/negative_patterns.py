@@ -4,13 +4,15 @@ import re
 from collections.abc import Sequence
 
 from returpost.bounces.rules.model import Placed, Rule, Tables
-from returpost.contracts.enums import Reason
+from returpost.contracts.enums import Command, Reason
 from returpost.errors import InvalidSettings
 
 AUTHORITATIVE = 700
 """From this precedence on a rule holds whatever the status: a provider's own words, or what leaves no doubt."""
 _OF_THE_SENDER = ("x.1.7", "x.1.8")
 """RFC 3463: the address or the domain of the sender."""
+_BEFORE_RECIPIENTS = (Command.HELO,)
+"""What is refused here is refused before any recipient is named."""
 _KIND = re.compile(r"\{([a-z]+)\}")
 
 
@@ -36,7 +38,10 @@ def _but_not_of(others: tuple[str, ...], placed: Placed, tables: Tables) -> Plac
     rule = placed.rule
     if not tables.reasons[rule.reason].dead:
         return placed
-    changed = {"unless": (*rule.unless, *others)}
+    changed: dict[str, object] = {
+        "unless": (*rule.unless, *others),
+        "unless_command": (*rule.unless_command, *_BEFORE_RECIPIENTS),
+    }
     if placed.precedence < AUTHORITATIVE and not (rule.status or rule.proven):
         of_others = tables.others_status if rule.reason is Reason.USER_UNKNOWN else _OF_THE_SENDER
         changed["unless_status"] = (*rule.unless_status, *of_others)

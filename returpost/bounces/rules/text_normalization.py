@@ -1,7 +1,7 @@
 """What rules see of a reply: its words, without what differs from mail to mail. All in time linear to the text."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from returpost.bounces.frames import unwrap
@@ -23,13 +23,26 @@ _SERVICES = frozenset(f"[{name}:" for name in _NAMES)
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
+_ADDRESS_IN_LINK = re.compile(r"[^/=&?;@]+@[^/=&?;]+")
 MIN_ID = 8
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
 _IP = re.compile(r"\[?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])\]?(?::\d+)?")
 _WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
 _NAMED = re.compile(r"^[a-z0-9-]*\.[a-z0-9.-]*\[ip\]")
+_FOLDED = re.compile(r"[ \t]*\r?\n[ \t]+|[ \t]{2,}|\t")
+"""A line that goes on in the next (RFC 5322 section 2.2.3), and blanks that are more than one."""
 _OF_SENDER = re.compile(r"(?i)sender|return.path|mail from|callback|callout")
 """Before a quoted reply within a reply: it answers a verification of who sends."""
+
+_BEFORE_HOST = re.compile(
+    r"^(?:blocked|rejected|refused|denied|banned|listed|from|for|of|by|at|to|in|on|ip|host|client|address|is|connect|server"
+    r"|mta|accepted|allowed|service|network|range|lookup|resolve|via|with|and|or|the|your|this|abuse|spam|[^\w<>@]*)$|[:=(,-]$"
+)
+_TELLING_LINK = re.compile(
+    r"spamhaus|returnc|google|spf|dmarc|dkim|block|list|rbl|err|reputation|spam|policy|proofpoint|postmaster\.free|#|\?"
+)
+_TICKET = re.compile(r"(?=(?:\D*\d){4})[0-9a-f.:-]{8,}")
+"""An id of the session in hexadecimal digits, in parts."""
 
 _new = tuple.__new__
 """Makes what has names in a third of the time: one is made of each text."""
@@ -60,6 +73,8 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
     """
     text, code, status, command = evidence.diagnostic, evidence.reply_code, evidence.status, evidence.command
     remote_mta = evidence.remote_mta
+    if "\n" in text or "\t" in text or "  " in text:
+        text = _FOLDED.sub(" ", text[:MAX_TEXT])
     remote = unwrap(text)
     if remote.frames and not (_CODE.match(text) and _OF_SENDER.search(text[: text.find(remote.text[:40])])):
         inner_code, inner_status = codes_of(remote.text)
@@ -70,6 +85,8 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
         elif status is not None and inner_code is not None and status in text:
             status = None
         text, command, remote_mta = remote.text, remote.command or command, remote_mta or remote.host
+    elif status is not None and status[1:] == ".0.0" and (told := codes_of(text)[1]) is not None:
+        status = told
     words, leading = _without_code(readable(text))
     if code is None:
         code = leading
@@ -116,7 +133,21 @@ def readable(text: str) -> str:
         # With a status, code and status are left out; a code alone stands before the words, as in a reply of one line.
         if _CODE_ALONE.match(first):
             words.insert(0, first[:3])
+    while len(words) > 2 and _of_no_meaning(words):
+        words.pop()
     return " ".join(filter(None, words))
+
+
+def _of_no_meaning(words: Sequence[str]) -> bool:
+    """Tell whether the last word is an id, a link or a host's address that no sentence speaks of."""
+    last = words[-1]
+    if not last:
+        return True
+    if last == "[ip]":
+        return not _BEFORE_HOST.search(words[-2])
+    if last == "#" or _TICKET.fullmatch(last):
+        return True
+    return last.startswith("http") and not _TELLING_LINK.search(last)
 
 
 def _join_service(words: list[str]) -> None:
@@ -149,6 +180,8 @@ def _without_names(word: str) -> str:
     if word.isalnum() and word.isascii():
         return "#" if len(word) >= MIN_ID else word
     if "@" in word:
+        if word.startswith("http"):
+            return _ADDRESS_IN_LINK.sub("<@>", word)
         return _ADDRESS.sub("<@>", word)
     if _ID.fullmatch(word):
         return "#"
