@@ -185,8 +185,8 @@ class Run:
         """Preview, confirm and wait; return the seconds that all of it took."""
         operation, parameters = STEPS[step]
         started = time.perf_counter()
-        chosen = {"filter": {"view": "returned", "mailing": DEAD}}
-        body = {"operation": operation, "chosen": chosen, "parameters": parameters}
+        target = {"filter": {"view": "returned", "mailing": DEAD}}
+        body = {"operation": operation, "target": target, "parameters": parameters}
         preview = (await self._http.post("/v1/operations", json=body)).raise_for_status().json()
         assert preview["rows"] == self.findings.rows, preview
         place = f"/v1/operations/{preview['id']}"

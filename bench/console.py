@@ -127,9 +127,9 @@ class Run:
             started = time.perf_counter()
             told = (await http.get("/v1/views/blocked", params=asked)).raise_for_status().json()
             seconds.append(time.perf_counter() - started)
-            if told["next"] is None:
+            if told["next_cursor"] is None:
                 break
-            asked["after"] = told["next"]
+            asked["cursor"] = told["next_cursor"]
         self.findings.server["next page by name"] = percentile(seconds, 50) * 1000, percentile(seconds, 95) * 1000
 
     async def _page(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from services.actions.views import Group, Show, Sort
+from services.actions.views.domain import Group, Show, Sort
 
 Asked = tuple[str, dict[str, Any]]
 """The path after `/v1/views/`, and its query."""

@@ -14,13 +14,18 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import jwt
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from fastapi import FastAPI, Form, HTTPException
 from fastapi.responses import RedirectResponse
-from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
 
 CLIENT, SECRET = "returpost-console", "a secret of the client"
+
+
+def new_key() -> RSAPrivateKey:
+    """Return a new key to sign with."""
+    return generate_private_key(65537, 2048)
 
 
 class OpenIdProvider:
@@ -28,7 +33,7 @@ class OpenIdProvider:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+        self.key = new_key()
         self.signs_with = self.key
         self.says: dict[str, Any] = {}
         """Claims that its next tokens have in place of the right ones."""
@@ -45,7 +50,8 @@ class OpenIdProvider:
         return {"issuer": self.url} | {name: f"{self.url}/{path}" for name, path in places.items()}
 
     async def keys(self) -> Any:
-        return KeySet([self.key]).as_dict(private=False)
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return {"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}
 
     async def authorize(
         self, client_id: str, redirect_uri: str, state: str, nonce: str, code_challenge: str, code_challenge_method: str
@@ -73,7 +79,7 @@ class OpenIdProvider:
             return {"error": "invalid_client"}
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
-        token = jwt.encode({"alg": "RS256", "kid": "one"}, claims | self.user | self.says, self.signs_with)
+        token = jwt.encode(claims | self.user | self.says, self.signs_with, "RS256", {"kid": "one"})
         return {"access_token": secrets.token_urlsafe(16), "token_type": "Bearer", "id_token": token}
 
 

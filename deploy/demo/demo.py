@@ -273,7 +273,7 @@ def all_blocks(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
 
 
 def _statuses(api: Api, tenant: str, mailing: str) -> dict[str, int]:
-    mailings = api.get("actions", "/v1/mailings", tenant=tenant, limit=PAGE)
+    mailings = api.get("actions", "/v1/mailings", tenant=tenant, limit=PAGE)["items"]
     return next((dict(row["counts"]) for row in mailings if row["mailing"] == mailing), {})
 
 

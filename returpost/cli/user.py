@@ -45,7 +45,7 @@ def list_users(
     """List users with their tenants and roles."""
     from returpost.cli.terminal import out, print_json, table
 
-    found = api(Home(directory)).get("actions", "/v1/users", tenant=tenant)
+    found = api(Home(directory)).get("actions", "/v1/users", tenant=tenant, limit=1_000)["items"]
     if as_json:
         print_json(found)
         return

@@ -33,112 +33,117 @@ from returpost.contracts import (
     TokenRevoked,
 )
 from returpost.contracts.routing import COMMANDS
-from services.actions import api, contacts_api, mailings_api, oidc, oidc_api, users_api, views_api
-from services.actions.contacts import take_contacts
-from services.actions.exports import api as exports_api
-from services.actions.exports.maker import make_next
-from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
-from services.actions.lists import take_lists
-from services.actions.lists_api import router_of
-from services.actions.mailings import take_mailings
-from services.actions.operations import api as operations_api
-from services.actions.operations.answers import take_applied, take_cleared
-from services.actions.operations.ending import remove_old
+from services.actions.contacts import http as contacts_http
+from services.actions.contacts.handlers import upsert_contacts
+from services.actions.contacts.lists import http as lists_http
+from services.actions.contacts.lists.handlers import upsert_lists
+from services.actions.mailings import http as mailings_http
+from services.actions.mailings.handlers import (
+    erase_addresses,
+    record_blocks,
+    record_results,
+    record_verdicts,
+    upsert_mailings,
+)
+from services.actions.operations import http as operations_http
 from services.actions.operations.engine import Engine
-from services.actions.operations.requests import take_requests
-from services.actions.revoking import SAY_AGAIN_SECONDS, say_again
+from services.actions.operations.exports import http as exports_http
+from services.actions.operations.exports.worker import write_next_file
+from services.actions.operations.handlers import request_operations, settle_applied, settle_cleared
+from services.actions.operations.retention import remove_expired
 from services.actions.settings import Settings
-from services.actions.statistics import api as statistics_api
-from services.actions.statistics.counting import count_next
+from services.actions.statistics import http as statistics_http
+from services.actions.statistics.aggregator import aggregate_next
+from services.actions.users import http as users_http, oidc_http
+from services.actions.users.oidc import Provider
+from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
+from services.actions.views import http as views_http
 from shared.service import Service, run
 
-REMOVAL_SECONDS = 60
-BLOCKS_AT_ONCE = 500
-"""Blocks and lifts in one batch, which is one message when they come by the million: whoever asks something meanwhile
-waits for less."""
-EXPORTS_AT_ONCE = 2
-"""Files a process has made at once: a small one does not wait for a large one."""
+RETENTION_SECONDS = 60
+MAX_BLOCKS_AT_ONCE = 500
+"""Blocks and lifts in one batch, which is one message when they come by the million: requests wait for less."""
+EXPORT_WORKERS = 2
+"""Files that a process writes at once: a small one does not wait for a large one."""
 
 
 def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("actions", settings, description=__doc__ or "")
+    consume, publishes, commands = service.consume, service.publishes, service.commands
 
-    take_timely = partial(take_requests, tolerance=settings.clock_tolerance, grace=settings.delete_grace)
+    request = partial(request_operations, tolerance=settings.clock_tolerance, grace=settings.delete_grace)
+    consume("actions.delivery-recorded", DeliveryRecorded, record_results)
+    consume("actions.bounce-classified", BounceClassified, record_verdicts)
+    consume("actions.address-blocked", AddressBlocked, record_blocks, max_batch_events=MAX_BLOCKS_AT_ONCE)
+    consume("actions.address-unblocked", AddressUnblocked, record_blocks, max_batch_events=MAX_BLOCKS_AT_ONCE)
+    consume("actions.address-erased", AddressErased, erase_addresses)
+    consume("actions.block-cleared", BlockCleared, settle_cleared)
+    consume("actions.block-applied", BlockApplied, settle_applied)
+    consume("actions.contact-upsert", ContactUpsert, upsert_contacts, exchange=COMMANDS)
+    consume("actions.selection-upsert", SelectionUpsert, upsert_lists, exchange=COMMANDS)
+    consume("actions.project-upsert", ProjectUpsert, upsert_lists, exchange=COMMANDS)
+    consume("actions.mailing-upsert", MailingUpsert, upsert_mailings, exchange=COMMANDS)
+    consume("actions.operation-requested", OperationRequested, request, exchange=COMMANDS)
 
-    service.consume("actions.delivery-recorded", DeliveryRecorded, take_results)
-    service.consume("actions.bounce-classified", BounceClassified, take_verdicts)
-    service.consume("actions.address-blocked", AddressBlocked, take_blocks, max_batch_events=BLOCKS_AT_ONCE)
-    service.consume("actions.address-unblocked", AddressUnblocked, take_blocks, max_batch_events=BLOCKS_AT_ONCE)
-    service.consume("actions.address-erased", AddressErased, take_erasures)
-    service.consume("actions.block-cleared", BlockCleared, take_cleared)
-    service.consume("actions.block-applied", BlockApplied, take_applied)
-    service.consume("actions.contact-upsert", ContactUpsert, take_contacts, exchange=COMMANDS)
-    service.consume("actions.selection-upsert", SelectionUpsert, take_lists, exchange=COMMANDS)
-    service.consume("actions.project-upsert", ProjectUpsert, take_lists, exchange=COMMANDS)
-    service.consume("actions.mailing-upsert", MailingUpsert, take_mailings, exchange=COMMANDS)
-    service.consume("actions.operation-requested", OperationRequested, take_timely, exchange=COMMANDS)
-    service.publishes(ContactChanged, "contact.changed.{tenant}")
-    service.publishes(SelectionChanged, "selection.changed.{tenant}")
-    service.publishes(ProjectChanged, "project.changed.{tenant}")
-    service.publishes(OperationProgressed, "operation.progressed.{tenant}")
-    service.publishes(OperationFinished, "operation.finished.{tenant}")
-    service.publishes(TokenRevoked, "token.revoked.{tenant}")
-    service.commands(BlockClear, "block.clear.{tenant}")
-    service.commands(BlockSet, "block.set.{tenant}")
-    service.commands(BlockUndo, "block.undo.{tenant}")
-    service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")
-    service.commands(AddressErase, "address.erase.{tenant}")
+    publishes(ContactChanged, "contact.changed.{tenant}")
+    publishes(SelectionChanged, "selection.changed.{tenant}")
+    publishes(ProjectChanged, "project.changed.{tenant}")
+    publishes(OperationProgressed, "operation.progressed.{tenant}")
+    publishes(OperationFinished, "operation.finished.{tenant}")
+    publishes(TokenRevoked, "token.revoked.{tenant}")
+    commands(BlockClear, "block.clear.{tenant}")
+    commands(BlockSet, "block.set.{tenant}")
+    commands(BlockUndo, "block.undo.{tenant}")
+    commands(RetryRequested, "retry.requested.{tenant}.{sender}")
+    commands(AddressErase, "address.erase.{tenant}")
+
+    service.allow_anonymous("/v1/sign-in")
+    for router in (
+        operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
+        contacts_http.router, mailings_http.router, views_http.router, statistics_http.router,
+        *(lists_http.router_of(kind) for kind in ListKind),
+    ):  # fmt: skip
+        service.routes(router)
 
     engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())
+    oidc = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
+    state = service.app.state
+    state.engine = engine
+    state.ingest = httpx.AsyncClient(base_url=settings.ingest_url, trust_env=False)
+    state.provider = Provider(*oidc) if settings.oidc_issuer else None
 
-    async def turns() -> None:
+    async def operations() -> None:
         await engine.round(service.pool, service.uow_factory)
 
-    async def removal() -> None:
-        kept = (settings.previews_kept, settings.operations_kept, settings.exports_kept)
-        if not await remove_old(service.uow_factory, datetime.now(UTC), *kept):
-            await asyncio.sleep(REMOVAL_SECONDS)
-
-    async def exports() -> None:
-        if not await make_next(service.pool, service.uow_factory, settings.database_url, settings.export_patience):
-            await asyncio.sleep(settings.operations_idle.total_seconds())
+    async def statistics() -> None:
+        await asyncio.sleep(await aggregate_next(service.pool, settings.statistics_pause.total_seconds()))
 
     async def revocations() -> None:
-        await say_again(service.uow_factory)
-        await asyncio.sleep(SAY_AGAIN_SECONDS)
+        await republish_revocations(service.uow_factory)
+        await asyncio.sleep(REPUBLISH_SECONDS)
 
-    async def counting() -> None:
-        pause = settings.statistics_pause.total_seconds()
-        await asyncio.sleep(await count_next(service.pool, pause))
+    async def exports() -> None:
+        silence = settings.export_silence
+        if not await write_next_file(service.pool, service.uow_factory, settings.database_url, silence):
+            await asyncio.sleep(settings.operations_idle.total_seconds())
 
-    service.background("operations", turns)
-    service.background("statistics", counting)
-    service.background("what is revoked, said again", revocations)
-    for number in range(1, EXPORTS_AT_ONCE + 1):
+    async def retention() -> None:
+        kept = (settings.previews_kept, settings.operations_kept, settings.exports_kept)
+        if not await remove_expired(service.uow_factory, datetime.now(UTC), *kept):
+            await asyncio.sleep(RETENTION_SECONDS)
+
+    service.background("operations", operations)
+    service.background("statistics", statistics)
+    service.background("token revocations", revocations)
+    for number in range(1, EXPORT_WORKERS + 1):
         service.background(f"exports {number}", exports)
-    service.background("removal of old operations", removal)
-    service.app.state.engine = engine
-    service.app.state.ingest = httpx.AsyncClient(base_url=settings.ingest_url, trust_env=False)
-    given = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
-    service.app.state.provider = oidc.Provider(*given) if settings.oidc_issuer else None
-    service.routes(operations_api.router)
-    service.routes(exports_api.router)
-    service.routes(api.router)
-    service.allow_anonymous("/v1/sign-in")
-    service.routes(users_api.router)
-    service.routes(oidc_api.router)
-    service.routes(contacts_api.router)
-    service.routes(mailings_api.router)
-    service.routes(views_api.router)
-    service.routes(statistics_api.router)
-    for kind in ListKind:
-        service.routes(router_of(kind))
+    service.background("retention of operations", retention)
     return service
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until stopped."""
     run(create, Settings, "actions")
 
 

@@ -1,4 +1,4 @@
-"""What actions is told."""
+"""Settings of the actions service."""
 
 from datetime import timedelta
 
@@ -10,30 +10,30 @@ class Settings(ServiceSettings):
 
     http_port: int = 8104
     ingest_url: str = "http://127.0.0.1:8101"
-    """Where a corrected address is checked."""
+    """URL of ingest, which validates corrected addresses."""
     oidc_issuer: str = ""
-    """URL of the OpenID Connect provider at which users may sign in; none: passwords alone."""
+    """URL of the OpenID Connect provider at which users may sign in; empty: passwords alone."""
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
     oidc_name: str = "OpenID Connect"
-    """What the provider is called on the page."""
+    """Name of the provider on the sign-in page."""
     oidc_claim: str = "email"
-    """What of the provider's token is the user's name here."""
+    """Claim of the provider's ID token that is the user's name."""
     resend_after: timedelta = timedelta(minutes=2)
-    """An operation in which nothing has happened for so long has its open commands given again."""
+    """A command of an operation that is not answered for so long is sent again."""
     clock_tolerance: timedelta = timedelta(minutes=15)
-    """How far the clock of who asks for an operation may be ahead; not further than the blocklist allows."""
+    """How far the time of a requested operation may be ahead; not further than the blocklist allows."""
     operations_idle: timedelta = timedelta(milliseconds=250)
-    """How long the worker of operations waits before it looks again, when there is nothing to do."""
+    """Pause of the engine and of the export workers when there is nothing to do."""
     delete_grace: timedelta = timedelta(0)
-    """How long a confirmed deletion waits, and can be cancelled, before it begins."""
+    """How long a confirmed deletion waits before it begins, and can be cancelled."""
     previews_kept: timedelta = timedelta(hours=1)
-    """After that, a preview that nobody confirmed is forgotten."""
+    """How long a preview that nobody confirmed is kept."""
     exports_kept: timedelta = timedelta(days=7)
     """How long the file of an export can be downloaded."""
     operations_kept: timedelta = timedelta(days=90)
-    """How long the rows of an ended operation are kept: so long it can be undone. The audit stays."""
-    export_patience: timedelta = timedelta(seconds=30)
-    """Whoever makes a file and has said nothing for so long has died: somebody else makes it."""
+    """How long the rows of an ended operation are kept, and it can be undone. The audit stays."""
+    export_silence: timedelta = timedelta(seconds=30)
+    """An export worker that reports nothing for so long has died: another one writes the file."""
     statistics_pause: timedelta = timedelta(seconds=5)
-    """A mailing that changes is counted again at the earliest after this, and after fifty times what counting took."""
+    """A mailing that changes is aggregated again at the earliest after this, and after fifty times what that took."""

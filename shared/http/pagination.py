@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 import orjson
@@ -20,6 +21,7 @@ JsonScalar = str | int | float | bool | None
 Cursor = Annotated[
     str | None, Query(max_length=MAX_CURSOR, description="The `next_cursor` of the page before; none: the first page")
 ]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Items a page")]
 
 
 class Page(BaseModel, Generic[T]):
@@ -48,7 +50,7 @@ def decode_cursor(cursor: str, *types: type) -> Sequence[JsonScalar]:
     if (
         not isinstance(position, list)
         or len(position) != len(types)
-        or not all(part is None or isinstance(part, kind) for part, kind in zip(position, types, strict=True))
+        or not all(_is_part(part, kind) for part, kind in zip(position, types, strict=True))
     ):
         raise InvalidMessage("cursor: of another list; give the `next_cursor` of a page of this one")
     return position
@@ -76,3 +78,20 @@ def decode_key(cursor: str | None) -> bytes | None:
         return bytes.fromhex(str(position))
     except ValueError:
         raise InvalidMessage(INVALID) from None
+
+
+def decode_time(part: JsonScalar) -> datetime:
+    """Return a position's part that was written by `isoformat`. Raises `InvalidMessage` for what no page has given."""
+    try:
+        time = datetime.fromisoformat(str(part))
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidMessage(INVALID)
+
+
+def _is_part(part: object, kind: type) -> bool:
+    if isinstance(part, str) and "\x00" in part:  # PostgreSQL has no text with it
+        return False
+    return part is None or (isinstance(part, kind) and isinstance(part, bool) is (kind is bool))

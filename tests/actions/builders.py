@@ -26,12 +26,16 @@ from returpost.contracts import (
 )
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.enums import BlockCause, Fault, Operation, Reason, Result, UnblockCause, VerdictType
-from services.actions.contacts import take_contacts
-from services.actions.intake import take_blocks, take_erasures, take_results, take_verdicts
-from services.actions.lists import take_lists
-from services.actions.mailings import take_mailings
-from services.actions.operations.answers import take_applied, take_cleared
-from services.actions.operations.requests import take_requests
+from services.actions.contacts.handlers import upsert_contacts
+from services.actions.contacts.lists.handlers import upsert_lists
+from services.actions.mailings.handlers import (
+    erase_addresses,
+    record_blocks,
+    record_results,
+    record_verdicts,
+    upsert_mailings,
+)
+from services.actions.operations.handlers import request_operations, settle_applied, settle_cleared
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.harness import TENANT, Harness, eventually
@@ -39,18 +43,18 @@ from tests.harness import TENANT, Harness, eventually
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 HANDLERS: dict[type[Contract], Any] = {
-    DeliveryRecorded: take_results,
-    BounceClassified: take_verdicts,
-    AddressBlocked: take_blocks,
-    AddressUnblocked: take_blocks,
-    AddressErased: take_erasures,
-    ContactUpsert: take_contacts,
-    OperationRequested: partial(take_requests, tolerance=timedelta(minutes=15), grace=timedelta(0)),
-    BlockApplied: take_applied,
-    BlockCleared: take_cleared,
-    SelectionUpsert: take_lists,
-    ProjectUpsert: take_lists,
-    MailingUpsert: take_mailings,
+    DeliveryRecorded: record_results,
+    BounceClassified: record_verdicts,
+    AddressBlocked: record_blocks,
+    AddressUnblocked: record_blocks,
+    AddressErased: erase_addresses,
+    ContactUpsert: upsert_contacts,
+    OperationRequested: partial(request_operations, tolerance=timedelta(minutes=15), grace=timedelta(0)),
+    BlockApplied: settle_applied,
+    BlockCleared: settle_cleared,
+    SelectionUpsert: upsert_lists,
+    ProjectUpsert: upsert_lists,
+    MailingUpsert: upsert_mailings,
 }
 
 

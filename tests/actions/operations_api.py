@@ -10,10 +10,10 @@ ENDED = ("finished", "failed", "cancelled", "undone")
 
 
 async def request_preview(
-    actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any
+    actions: RunningService, operation: str, target: dict[str, Any], **parameters: Any
 ) -> dict[str, Any]:
     """Return the preview of an operation."""
-    body = {"operation": operation, "chosen": chosen, "parameters": parameters}
+    body = {"operation": operation, "target": target, "parameters": parameters}
     answer = await actions.http.post("/v1/operations", json=body)
     assert answer.status_code == 201, answer.text
     seen: dict[str, Any] = answer.json()
@@ -27,17 +27,17 @@ async def confirm(actions: RunningService, preview: dict[str, Any]) -> str:
     return str(answer.json()["id"])
 
 
-async def start_operation(actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any) -> str:
+async def start_operation(actions: RunningService, operation: str, target: dict[str, Any], **parameters: Any) -> str:
     """Have an operation previewed and confirmed; return its id."""
-    return await confirm(actions, await request_preview(actions, operation, chosen, **parameters))
+    return await confirm(actions, await request_preview(actions, operation, target, **parameters))
 
 
 async def run_operation(
-    actions: RunningService, operation: str, chosen: dict[str, Any], **parameters: Any
+    actions: RunningService, operation: str, target: dict[str, Any], **parameters: Any
 ) -> dict[str, Any]:
     """Have an operation done to its end; return what it is then."""
     return await wait_for_operation(
-        actions, await start_operation(actions, operation, chosen, **parameters), state="finished"
+        actions, await start_operation(actions, operation, target, **parameters), state="finished"
     )
 
 
@@ -63,5 +63,5 @@ async def wait_for_operation(actions: RunningService, identity: str, **wanted: A
 
 
 def selected(*addresses: str) -> dict[str, Any]:
-    """Return addresses as chosen."""
+    """Return addresses as a target."""
     return {"addresses": list(addresses)}

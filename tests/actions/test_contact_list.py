@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.actions import contact_list, paging, plans
 from services.actions.app import create
-from services.actions.contact_list import Sort
+from services.actions.contacts import contact_queries
+from services.actions.contacts.contact_queries import Sort
 from services.actions.settings import Settings
+from services.actions.views import keyset, repository, view_queries
 from tests.actions.builders import apply, contact_upsert
 from tests.harness import Harness, RunningService
 
@@ -40,10 +41,10 @@ async def pages(actions: RunningService, limit: int = 2, **query: Any) -> list[s
     while True:
         answer = await actions.http.get("/v1/contacts", params={"limit": limit, **query})
         assert answer.status_code == 200, answer.text
-        found += [row["contact"] for row in answer.json()["contacts"]]
-        if answer.json()["next"] is None:
+        found += [row["contact"] for row in answer.json()["items"]]
+        if answer.json()["next_cursor"] is None:
             return found
-        query["after"] = answer.json()["next"]
+        query["cursor"] = answer.json()["next_cursor"]
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -74,12 +75,12 @@ FOUND: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("few", [plans.FEW, 0], ids=["looked up", "met on the way"])
+@pytest.mark.parametrize("few", [view_queries.MAX_FILTER_LOOKUP, 0], ids=["looked up", "met on the way"])
 async def test_what_is_searched_is_found_and_counted(
     actions: RunningService, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    for limit in ("FEW", "MANY"):
-        monkeypatch.setattr(contact_list, limit, few)
+    for limit in ("MAX_FILTER_LOOKUP", "MAX_UNSORTED_LOOKUP"):
+        monkeypatch.setattr(contact_queries, limit, few)
     order: dict[Sort, Callable[[str], int]] = {
         Sort.CONTACT: sorted(PEOPLE).index, Sort.NAME: (BY_NAME + NAMELESS).index,
         Sort.COMPANY: (BY_COMPANY + FREE).index,
@@ -92,13 +93,14 @@ async def test_what_is_searched_is_found_and_counted(
 
 
 async def test_more_than_are_counted_is_said(actions: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "COUNTED", 3)
+    monkeypatch.setattr(keyset, "MAX_COUNT", 3)
+    monkeypatch.setattr(repository, "MAX_COUNT", 3)
     assert (await actions.http.get("/v1/count/contacts")).json() == {"count": 3, "exact": False}
 
 
 async def test_a_mark_of_something_else_is_refused(actions: RunningService) -> None:
-    of_names = (await actions.http.get("/v1/contacts", params={"limit": 1, "sort": "name"})).json()["next"]
-    for query in ({"after": of_names}, {"after": "x"}, {"after": "W10="}, {"sort": "version"}):
+    of_names = (await actions.http.get("/v1/contacts", params={"limit": 1, "sort": "name"})).json()["next_cursor"]
+    for query in ({"cursor": of_names}, {"cursor": "x"}, {"cursor": "W10="}, {"sort": "version"}):
         answer = await actions.http.get("/v1/contacts", params=query)
         assert answer.status_code == 422, (query, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from returpost.contracts import ContactUpsert
-from services.actions.contacts import Contact, merge
+from services.actions.contacts.domain import Contact, merge
 from tests.actions.builders import moment
 
 

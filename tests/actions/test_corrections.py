@@ -27,7 +27,7 @@ async def actions(harness: Harness) -> AsyncIterator[RunningService]:
 
 async def test_the_new_address_of_a_correction_is_checked(harness: Harness, actions: RunningService) -> None:
     """By ingest, which is reached as over a network; only the socket between is left out."""
-    body = {"operation": "correct_address", "chosen": selected(address(1))}
+    body = {"operation": "correct_address", "target": selected(address(1))}
 
     async def asked(new: str, **more: Any) -> httpx.Response:
         return await actions.http.post("/v1/operations", json=body | {"parameters": {"new": new, **more}})
@@ -51,6 +51,6 @@ async def test_the_new_address_of_a_correction_is_checked(harness: Harness, acti
 
 
 async def test_a_correction_goes_on_when_ingest_is_away(actions: RunningService) -> None:
-    body = {"operation": "correct_address", "chosen": selected(address(1)), "parameters": {"new": "ann@gmial.com"}}
+    body = {"operation": "correct_address", "target": selected(address(1)), "parameters": {"new": "ann@gmial.com"}}
     answer = await actions.http.post("/v1/operations", json=body)
     assert (answer.status_code, answer.json()["validation"]["validity"]) == (201, "unknown")

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from returpost.contracts import ContactUpsert
 from returpost.errors import InvalidMessage
-from services.actions.csv_import import MAX_LINES, BadRow, read
+from services.actions.contacts.csv_import import MAX_LINES, BadRow, read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

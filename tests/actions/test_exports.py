@@ -12,10 +12,10 @@ import openpyxl
 import pytest
 
 from services.actions.app import create
-from services.actions.exports.columns import DEFAULT, TITLES, Column, Language
-from services.actions.exports.excel import SHEET_ROWS, Excel
-from services.actions.exports.formats import STREAMED, Format, Look, harmless
-from services.actions.operations.ending import remove_old
+from services.actions.operations.exports.columns import DEFAULT, TITLES, Column, Language
+from services.actions.operations.exports.excel import SHEET_ROWS, Excel
+from services.actions.operations.exports.formats import STREAMED, FileLayout, Format, escape_formula
+from services.actions.operations.retention import remove_expired
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
 from tests.actions.builders import address, apply, blocked, contact_upsert, erased, result, verdict
@@ -29,7 +29,7 @@ from tests.actions.operations_api import (
 )
 from tests.harness import Harness, RunningService
 
-OSLO = Look(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
+OSLO = FileLayout(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
 
 
 @pytest.fixture
@@ -55,21 +55,23 @@ async def returned(pool: Pool) -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+47", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1"])
 def test_what_a_spreadsheet_takes_for_a_formula_is_a_text(text: str) -> None:
-    assert harmless(text) == f"'{text}"
+    assert escape_formula(text) == f"'{text}"
     cells = next(csv.reader(io.StringIO(STREAMED[Format.CSV](OSLO).rows([[text]]).decode(), newline=""), delimiter=";"))
     assert cells == [f"'{text}"]
 
 
 @pytest.mark.parametrize("text", ["ann@example.com", "1+1", "Bø", "", "a=b"])
 def test_other_text_is_left_as_it_is(text: str) -> None:
-    assert harmless(text) == text
+    assert escape_formula(text) == text
 
 
 def test_each_format_says_the_same_of_awkward_values() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     rows = [['a"b;<c>\n', None, 7, moment]]
-    look = Look(["a", "b", "c", "d"], ["A", "B", "C", "D"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
-    whole = {kind: (made := maker(look)).start() + made.rows(rows) + made.end() for kind, maker in STREAMED.items()}
+    layout = FileLayout(
+        ["a", "b", "c", "d"], ["A", "B", "C", "D"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";"
+    )
+    whole = {kind: (made := maker(layout)).start() + made.rows(rows) + made.end() for kind, maker in STREAMED.items()}
     assert whole[Format.CSV].startswith(b"\xef\xbb\xbfA;B;C;D\r\n")
     assert list(csv.reader(io.StringIO(whole[Format.CSV].decode("utf-8-sig"), newline=""), delimiter=";"))[1] == [
         'a"b;<c>\n', "", "7", "2026-01-02 04:04:05",
@@ -89,7 +91,7 @@ def test_every_column_has_a_title_in_every_language() -> None:
 def sheets(rows: list[list[Any]], titles: list[str], sheet_rows: int = SHEET_ROWS) -> list[list[tuple[Any, ...]]]:
     """Write a workbook, and read it again."""
     file = io.BytesIO()
-    book = Excel(file, Look(titles, titles, ZoneInfo("Europe/Oslo")), sheet_rows)
+    book = Excel(file, FileLayout(titles, titles, ZoneInfo("Europe/Oslo")), sheet_rows)
     book.rows(rows)
     book.close()
     return [list(sheet.iter_rows(values_only=True)) for sheet in openpyxl.load_workbook(file)]
@@ -132,8 +134,8 @@ async def download(actions: RunningService, operation: dict[str, Any]) -> tuple[
 @pytest.mark.services
 async def test_each_format_is_made_downloaded_and_opened(actions: RunningService, pool: Pool) -> None:
     await returned(pool)
-    chosen = {"returned_in": "m1"}
-    made = await run_operation(actions, "export", chosen, format="csv", language="nb", bom=True, name="Returer uke 4")
+    target = {"returned_in": "m1"}
+    made = await run_operation(actions, "export", target, format="csv", language="nb", bom=True, name="Returer uke 4")
     data, disposition = await download(actions, made)
     assert "Returer%20uke%204.csv" in disposition
     assert disposition.startswith("attachment;")
@@ -145,7 +147,7 @@ async def test_each_format_is_made_downloaded_and_opened(actions: RunningService
     assert len(rows) == 3
     assert (made["done"], made["result"]["file"]["rows"]) == (2, 2)
 
-    data, _ = await download(actions, await run_operation(actions, "export", chosen, format="xlsx"))
+    data, _ = await download(actions, await run_operation(actions, "export", target, format="xlsx"))
     sheet = openpyxl.load_workbook(io.BytesIO(data)).active
     cells = list(sheet.iter_rows(values_only=True))
     assert cells[0] == tuple(TITLES[Language.ENGLISH][column] for column in DEFAULT)
@@ -154,12 +156,12 @@ async def test_each_format_is_made_downloaded_and_opened(actions: RunningService
     assert len(cells) == 3
 
     columns = ["address", "message", "mailing", "domain"]
-    data, _ = await download(actions, await run_operation(actions, "export", chosen, format="jsonl", columns=columns))
+    data, _ = await download(actions, await run_operation(actions, "export", target, format="jsonl", columns=columns))
     assert [json.loads(line) for line in data.splitlines()] == [
         {"address": "U1@example.com", "message": "gone", "mailing": "m1", "domain": "example.com"},
         {"address": "U2@example.com", "message": "", "mailing": "m1", "domain": "example.com"},
     ]
-    html, _ = await download(actions, await run_operation(actions, "export", chosen, format="html", language="nb"))
+    html, _ = await download(actions, await run_operation(actions, "export", target, format="html", language="nb"))
     assert "<td>Bø &amp; Søn AS</td>" in html.decode()
     text, _ = await download(actions, await run_operation(actions, "export", selected(address(1)), format="txt"))
     assert text.decode().splitlines()[1].split("\t")[2:6] == ["U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
@@ -177,7 +179,7 @@ async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Run
     assert (gone.status_code, "deleted" in gone.json()["title"]) == (410, True)
     assert await pool.fetchval("SELECT count(DISTINCT operation) FROM operation_files") == 1
     later = datetime.now(UTC) + timedelta(days=8)
-    await remove_old(actions.service.uow_factory, later, timedelta(hours=1), timedelta(days=90), timedelta(days=7))
+    await remove_expired(actions.service.uow_factory, later, timedelta(hours=1), timedelta(days=90), timedelta(days=7))
     assert (await actions.http.get(f"/v1/operations/{second['id']}/file")).status_code == 410
     assert await pool.fetchval("SELECT count(*) FROM operation_files") == 0
     assert (await actions.http.get("/v1/operations/no-such/file")).status_code == 404
@@ -188,13 +190,13 @@ async def test_a_file_goes_with_an_address_in_it_and_after_its_time(actions: Run
 async def test_a_file_whose_maker_died_is_made_by_another_and_a_cancelled_one_is_not(
     harness: Harness, pool: Pool
 ) -> None:
-    quick = {"export_patience": timedelta(seconds=3)}
+    quick = {"export_silence": timedelta(seconds=3)}
     async with harness.running(create, Settings, "actions", **quick) as actions:
         preview = await request_preview(actions, "export", selected(address(1), address(2)))
         no = await pool.fetchval("SELECT no FROM operations")
         # What somebody who died after the first piece has left.
         dead = "0b9f3a52-0000-4000-8000-000000000000"
-        await pool.execute("UPDATE operation_parts SET state = 'given', answer = $1, moved_at = now()", dead)
+        await pool.execute("UPDATE operation_parts SET state = 'commanded', awaited = $1, moved_at = now()", dead)
         await pool.execute("INSERT INTO operation_files VALUES ($1, $2, 0, 'x')", no, dead)
         await post_action(actions, preview["id"], "confirm", token=preview["token"])
         made = await wait_for_operation(actions, preview["id"], state="finished")

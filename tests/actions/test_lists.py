@@ -98,21 +98,21 @@ async def test_lists_over_http(harness: Harness, actions: RunningService) -> Non
     for n in range(5):
         assert (await http.put(f"/v1/projects/p{n}", json={"name": f"Vår {n}"})).status_code == 204
     for typed in ("høst", "HOSTENS", "tens pro"):
-        found = (await http.get("/v1/projects", params={"q": typed})).json()["projects"]
+        found = (await http.get("/v1/projects", params={"q": typed})).json()["items"]
         assert [(row["name"], row["size"]) for row in found] == [("Høstens prosjekt", 2)], typed
-    assert (await http.get("/v1/selections", params={"q": "høst"})).json() == {"selections": [], "next": None}
+    assert (await http.get("/v1/selections", params={"q": "høst"})).json() == {"items": [], "next_cursor": None}
     names, after = [], None
     while True:
-        query = {"limit": 2} | ({"after": after} if after else {})
+        query = {"limit": 2} | ({"cursor": after} if after else {})
         page = (await http.get("/v1/projects", params=query)).json()
-        names += [row["name"] for row in page["projects"]]
-        after = page["next"]
+        names += [row["name"] for row in page["items"]]
+        after = page["next_cursor"]
         if after is None:
             break
     assert names == ["Høstens prosjekt", *(f"Vår {n}" for n in range(5))]
     await http.put("/v1/contacts/c1", json={"name": "Ann", "former_employee": True})
-    assert [m["contact"] for m in (await http.get(f"{place}/members")).json()["members"]] == ["c2"]
-    shown = (await http.get(f"{place}/members", params={"former_employees": True})).json()["members"]
+    assert [m["contact"] for m in (await http.get(f"{place}/members")).json()["items"]] == ["c2"]
+    shown = (await http.get(f"{place}/members", params={"former_employees": True})).json()["items"]
     assert [(m["contact"], m["name"]) for m in shown] == [("c1", "Ann"), ("c2", None)]
     changes = await receive_events(harness, spy, 6)
     assert changes[0]["data"] | {"time": ""} == {

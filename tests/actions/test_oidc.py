@@ -6,10 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from joserfc.jwk import RSAKey
 
-from services.actions.oidc import Begun, NotProved, Provider, ProviderAway, name_in
-from tests.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
+from services.actions.users.oidc import AuthorizationRequest, InvalidIdToken, Provider, ProviderUnavailable, name_in
+from tests.openid import CLIENT, SECRET, OpenIdProvider, new_key, openid_provider
 
 pytestmark = pytest.mark.anyio
 BACK = "http://console.example/sign-in/provider/callback"
@@ -27,7 +26,7 @@ def there(running: OpenIdProvider) -> OpenIdProvider:
     return running
 
 
-async def code_for(begun: Begun) -> str:
+async def code_for(begun: AuthorizationRequest) -> str:
     """Go to the provider as a browser does, and return the code that it sends back."""
     async with httpx.AsyncClient() as browser:
         answer = await browser.get(begun.url)
@@ -57,34 +56,34 @@ async def test_a_token_that_is_not_for_this_question_proves_nothing(
     there: OpenIdProvider, says: dict[str, Any]
 ) -> None:
     there.says = says
-    with pytest.raises(NotProved):
+    with pytest.raises(InvalidIdToken):
         await signed_in(Provider(there.url, CLIENT, SECRET))
 
 
 async def test_a_code_needs_its_verifier_and_serves_once(there: OpenIdProvider) -> None:
     provider = Provider(there.url, CLIENT, SECRET)
     begun = await provider.begin(BACK)
-    with pytest.raises(NotProved):
+    with pytest.raises(InvalidIdToken):
         await provider.finish(await code_for(begun), BACK, begun.nonce, "another verifier")
     code = await code_for(begun)
     await provider.finish(code, BACK, begun.nonce, begun.verifier)
-    with pytest.raises(NotProved):
+    with pytest.raises(InvalidIdToken):
         await provider.finish(code, BACK, begun.nonce, begun.verifier)
 
 
 async def test_a_token_of_another_key_proves_nothing(there: OpenIdProvider) -> None:
-    there.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
-    with pytest.raises(NotProved):
+    there.signs_with = new_key()
+    with pytest.raises(InvalidIdToken):
         await signed_in(Provider(there.url, CLIENT, SECRET))
 
 
 async def test_a_provider_that_is_away_or_another_is_said_so(there: OpenIdProvider) -> None:
     for issuer in ("http://127.0.0.1:1", f"{there.url}/elsewhere"):
-        with pytest.raises(ProviderAway):
+        with pytest.raises(ProviderUnavailable):
             await Provider(issuer, CLIENT, SECRET).begin(BACK)
 
 
 @pytest.mark.parametrize("claims", [{}, {"email": ""}, {"email": "a@b.example", "email_verified": False}])
 def test_without_a_name_nobody_is_known(claims: dict[str, Any]) -> None:
-    with pytest.raises(NotProved):
+    with pytest.raises(InvalidIdToken):
         name_in(claims, "email")

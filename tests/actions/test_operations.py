@@ -9,7 +9,7 @@ import pytest
 from returpost.contracts import BlockCleared
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, routing_key
 from services.actions.app import create
-from services.actions.operations.model import COMMAND_PART as CHUNK
+from services.actions.operations.domain import COMMAND_ROWS as CHUNK
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
 from tests.actions.builders import (
@@ -56,14 +56,14 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 async def audit(actions: RunningService) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (await actions.http.get("/v1/audit")).json()
+    rows: list[dict[str, Any]] = (await actions.http.get("/v1/audit")).json()["items"]
     return rows
 
 
 async def test_from_the_preview_to_the_end(harness: Harness, actions: RunningService) -> None:
     spy = await spy_queue(harness, *TOLD)
     addresses = [address(1), address(2), "u1@EXAMPLE.com", "Unknown@nowhere.example"]
-    body = {"operation": "clear_bounce_flag", "chosen": {"addresses": addresses}, "note": "list cleaned"}
+    body = {"operation": "clear_bounce_flag", "target": {"addresses": addresses}, "note": "list cleaned"}
     answer = await actions.http.post("/v1/operations", json=body)
     assert answer.status_code == 201, answer.text
     preview = answer.json()
@@ -75,7 +75,7 @@ async def test_from_the_preview_to_the_end(harness: Harness, actions: RunningSer
         "unknown@nowhere.example",
     ]
     assert await audit(actions) == []
-    assert (await actions.http.get("/v1/operations")).json() == {"operations": [], "next": None}
+    assert (await actions.http.get("/v1/operations")).json() == {"items": [], "next_cursor": None}
 
     assert await confirm(actions, preview) == identity
     (command,) = await receive_events(harness, CLEARS, 1)
@@ -94,7 +94,7 @@ async def test_from_the_preview_to_the_end(harness: Harness, actions: RunningSer
     del row["id"]
     assert row == {
         "who": "test", "what": "clear_bounce_flag", "how_many": 3, "note": "list cleaned", "operation_id": identity,
-        "chosen": {"addresses": 4},
+        "target": {"addresses": 4},
     }  # fmt: skip
     events = await receive_events(harness, spy, 3)
     assert [(e["type"], e["data"].get("done"), e["data"].get("outcomes")) for e in events] == [
@@ -122,7 +122,7 @@ async def test_only_what_was_previewed_is_done(pool: Pool, actions: RunningServi
 
 
 async def test_asked_twice_with_one_key_it_is_done_once(harness: Harness, actions: RunningService) -> None:
-    body = {"operation": "clear_bounce_flag", "chosen": selected(address(1))}
+    body = {"operation": "clear_bounce_flag", "target": selected(address(1))}
     key = {"Idempotency-Key": "monday-7"}
     for _ in range(3):
         answer = await actions.http.post("/v1/operations", json=body, headers=key)
@@ -135,7 +135,7 @@ async def test_asked_twice_with_one_key_it_is_done_once(harness: Harness, action
     assert (await actions.http.post("/v1/operations", json=body, headers=key)).json()["state"] == "finished"
     assert await harness.depth(CLEARS) == 0
     assert len(await audit(actions)) == 1
-    other = await actions.http.post("/v1/operations", json=body | {"chosen": selected(address(2))}, headers=key)
+    other = await actions.http.post("/v1/operations", json=body | {"target": selected(address(2))}, headers=key)
     assert (other.status_code, other.json()["title"].split(":")[0]) == (422, "Idempotency-Key")
 
 
@@ -200,7 +200,7 @@ async def test_all_that_were_returned_in_a_mailing(harness: Harness, actions: Ru
     )
 
     async def returned() -> int:
-        return len((await actions.http.get("/v1/returns")).json()["returns"])
+        return len((await actions.http.get("/v1/returns")).json()["items"])
 
     await eventually(returned, lambda number: number == 3)
     await start_operation(actions, "clear_bounce_flag", {"returned_in": "m1"})

@@ -93,7 +93,7 @@ async def test_a_block_by_hand_has_its_reason_and_is_undone(
 ) -> None:
     await dead(harness, pool, 1)
     before = await standings(harness, "u1@%")
-    body = {"operation": "block", "chosen": selected(address(1), address(7)), "note": "asked us on the phone"}
+    body = {"operation": "block", "target": selected(address(1), address(7)), "note": "asked us on the phone"}
     preview = (await actions.http.post("/v1/operations", json=body)).json()
     await post_action(actions, preview["id"], "confirm", token=preview["token"])
     operation = await wait_for_operation(actions, preview["id"], state="finished")
@@ -226,9 +226,9 @@ async def test_one_address_is_corrected_starts_clean_and_is_put_back(
     await blocked(pool, {"u1@example.com"})
     await undone(actions, operation)
     assert [tuple(row) for row in await pool.fetch(addresses)] == before
-    body = {"operation": "correct_address", "chosen": selected(address(1), address(2)), "parameters": {"new": "a@x.no"}}
+    body = {"operation": "correct_address", "target": selected(address(1), address(2)), "parameters": {"new": "a@x.no"}}
     refused = await actions.http.post("/v1/operations", json=body)
-    assert (refused.status_code, refused.json()["title"].split(":")[0]) == (422, "chosen")
+    assert (refused.status_code, refused.json()["title"].split(":")[0]) == (422, "target")
     assert await pool.fetchval("SELECT count(*) FROM operations WHERE operation = 'correct_address'") == 1
 
 

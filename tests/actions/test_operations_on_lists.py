@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.actions.app import create
-from services.actions.operations.model import PART
+from services.actions.operations.domain import PART_ROWS
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
 from tests.actions.builders import address, receive_events, spy_queue
@@ -71,8 +71,8 @@ async def test_copied_to_a_new_list_added_to_it_and_undone(
 ) -> None:
     await people(pool, 5)
     spy = await spy_queue(harness, f"{kind}.changed.*")
-    chosen = selected(address(1), address(2), address(3), "nobody@example.com")
-    preview = await request_preview(actions, f"copy_to_{kind}", chosen, name="Clean these")
+    target = selected(address(1), address(2), address(3), "nobody@example.com")
+    preview = await request_preview(actions, f"copy_to_{kind}", target, name="Clean these")
     assert (preview["rows"], preview["to_do"], preview["can_be_undone"]) == (4, 2, True)
     skipped = {row["why"]: row["rows"] for row in preview["skipped"]}
     assert skipped == {"former_employee": 1, "no_contact": 1}
@@ -83,7 +83,7 @@ async def test_copied_to_a_new_list_added_to_it_and_undone(
 
     first = await wait_for_operation(actions, await confirm(actions, preview), state="finished")
     assert (first["done"], first["settled"], first["rows"]) == (2, 4, 4)
-    rows = (await actions.http.get(f"/v1/operations/{first['id']}/rows")).json()["rows"]
+    rows = (await actions.http.get(f"/v1/operations/{first['id']}/rows")).json()["items"]
     assert {(row["address"], row["outcome"], row["why"]) for row in rows} == {
         ("nobody@example.com", "skipped", "no_contact"),
         ("u3@example.com", "skipped", "former_employee"),
@@ -132,12 +132,12 @@ async def test_who_was_told_to_be_no_member_is_that_again_after_an_undo(actions:
 async def test_cancelled_in_the_middle_it_leaves_nothing_or_keeps_what_it_did(
     actions: RunningService, pool: Pool
 ) -> None:
-    await people(pool, 3 * PART)
-    chosen = selected(*(address(n) for n in range(1, 3 * PART + 1)))
+    await people(pool, 3 * PART_ROWS)
+    target = selected(*(address(n) for n in range(1, 3 * PART_ROWS + 1)))
     before = await everything(pool)
     for keep in (False, True):
         async with pool.acquire() as connection, connection.transaction():
-            identity = await start_operation(actions, "copy_to_selection", chosen, name="Many")
+            identity = await start_operation(actions, "copy_to_selection", target, name="Many")
             await wait_for_operation(actions, identity, state="running")
             # The last part is in another's hand: it cannot be over before it is cancelled.
             await connection.fetch(
@@ -145,13 +145,13 @@ async def test_cancelled_in_the_middle_it_leaves_nothing_or_keeps_what_it_did(
                 " WHERE part = 2 AND o.operation_id = $1 FOR UPDATE OF operation_parts",
                 identity,
             )
-            await wait_for_operation(actions, identity, settled=2 * PART)
+            await wait_for_operation(actions, identity, settled=2 * PART_ROWS)
             assert (await post_action(actions, identity, "cancel", keep=keep)).json()["state"] == "cancelling"
             cancelled = await wait_for_operation(actions, identity, state="cancelled")
         if not keep:
             assert await everything(pool) == before
-    assert (cancelled["done"], cancelled["rows"]) == (2 * PART - 1, 3 * PART)
-    assert len(await members(pool)) == 2 * PART - 1
+    assert (cancelled["done"], cancelled["rows"]) == (2 * PART_ROWS - 1, 3 * PART_ROWS)
+    assert len(await members(pool)) == 2 * PART_ROWS - 1
     await post_action(actions, identity, "undo")
     await wait_for_operation(actions, identity, state="undone")
     assert await everything(pool) == before
@@ -159,7 +159,7 @@ async def test_cancelled_in_the_middle_it_leaves_nothing_or_keeps_what_it_did(
 
 async def test_a_list_that_is_not_there_is_refused_and_one_that_goes_fails(actions: RunningService, pool: Pool) -> None:
     await people(pool, 1)
-    body = {"operation": "add_to_project", "chosen": selected(address(1)), "parameters": {"list": "no-such"}}
+    body = {"operation": "add_to_project", "target": selected(address(1)), "parameters": {"list": "no-such"}}
     answer = await actions.http.post("/v1/operations", json=body)
     assert (answer.status_code, answer.json()["title"]) == (422, "parameters.list: there is no such project")
     await pool.execute("INSERT INTO lists (tenant, kind, list, name) VALUES ($1, 'project', 'p', 'P')", TENANT)
@@ -170,13 +170,13 @@ async def test_a_list_that_is_not_there_is_refused_and_one_that_goes_fails(actio
 
 
 async def test_two_operations_over_the_same_rows_both_come_to_their_end(actions: RunningService, pool: Pool) -> None:
-    await people(pool, PART + 10)
-    chosen = selected(*(address(n) for n in range(1, PART + 11)))
+    await people(pool, PART_ROWS + 10)
+    target = selected(*(address(n) for n in range(1, PART_ROWS + 11)))
     await pool.execute("INSERT INTO lists (tenant, kind, list, name) VALUES ($1, 'selection', 's', 'S')", TENANT)
-    both = [await start_operation(actions, "add_to_selection", chosen, list="s") for _ in range(2)]
+    both = [await start_operation(actions, "add_to_selection", target, list="s") for _ in range(2)]
     for identity in both:
         await wait_for_operation(actions, identity, state="finished")
-    assert await pool.fetchval("SELECT size FROM lists") == PART + 9 == len(await members(pool))
+    assert await pool.fetchval("SELECT size FROM lists") == PART_ROWS + 9 == len(await members(pool))
     for identity in reversed(both):
         await post_action(actions, identity, "undo")
         await wait_for_operation(actions, identity, state="undone")

@@ -1,4 +1,4 @@
-"""Operations over what a filter of a view matches: the same rows that the view shows, frozen when they are chosen."""
+"""Operations over what a filter of a view matches: the same rows that the view shows, frozen when they are target."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -42,7 +42,7 @@ async def shown(actions: RunningService, asked: dict[str, Any]) -> list[dict[str
     query = {name: value for name, value in asked.items() if name != "view"}
     answer = await actions.http.get(f"/v1/views/{asked['view']}", params=query)
     assert answer.status_code == 200, answer.text
-    rows: list[dict[str, Any]] = answer.json()["rows"]
+    rows: list[dict[str, Any]] = answer.json()["items"]
     return rows
 
 
@@ -66,11 +66,11 @@ async def test_a_program_asks_for_it_by_a_command_with_a_filter(harness: Harness
     command = request("op-1", filter=asked, operation="block")
     await publish_events(harness, command, command)
     operation = await wait_for_operation(actions, "op-1", rows=4)
-    assert operation["chosen"] == {"filter": asked}
+    assert operation["target"] == {"filter": asked}
     (sent,) = await receive_events(harness, "blocklist.block-set", 1)
     assert sent["data"]["addresses"] == addresses
-    (entry,) = (await actions.http.get("/v1/audit")).json()
-    assert (entry["what"], entry["how_many"], entry["chosen"]) == ("block", 4, {"filter": asked})
+    (entry,) = (await actions.http.get("/v1/audit")).json()["items"]
+    assert (entry["what"], entry["how_many"], entry["target"]) == ("block", 4, {"filter": asked})
 
 
 @pytest.mark.parametrize("operation", ["clear_bounce_flag", "send_again"])
@@ -91,17 +91,17 @@ async def test_it_is_over_what_the_view_shows(actions: RunningService, operation
 async def test_preview_operation_and_audit_tell_the_filter(harness: Harness, actions: RunningService) -> None:
     asked: dict[str, Any] = {"view": "blocked", "reason": "user_unknown", "domain": "example.com", "show": ["returned"]}
     preview = await request_preview(actions, "clear_bounce_flag", {"filter": asked | {"q": ""}})
-    assert (preview["chosen"], preview["rows"]) == ({"filter": asked}, 0)
+    assert (preview["target"], preview["rows"]) == ({"filter": asked}, 0)
     del asked["show"]
     preview = await request_preview(actions, "clear_bounce_flag", {"filter": asked})
     assert preview["rows"] == 2
     identity = await confirm(actions, preview)
     (command,) = await receive_events(harness, "blocklist.block-clear", 1)
     assert command["data"]["addresses"] == ["u1@example.com", "u3@example.com"]
-    assert (await wait_for_operation(actions, identity, rows=2))["chosen"] == {"filter": asked}
+    assert (await wait_for_operation(actions, identity, rows=2))["target"] == {"filter": asked}
     assert (await tell(actions, identity, "cancel", keep=True)).status_code == 202
-    audit = (await actions.http.get("/v1/audit")).json()
-    assert [(row["what"], row["chosen"]) for row in audit] == [
+    audit = (await actions.http.get("/v1/audit")).json()["items"]
+    assert [(row["what"], row["target"]) for row in audit] == [
         ("clear_bounce_flag_cancelled", {"filter": asked}),
         ("clear_bounce_flag", {"filter": asked}),
     ]
@@ -123,11 +123,11 @@ async def test_the_set_is_frozen_and_the_token_is_of_the_filter(actions: Running
 
 
 async def test_asked_twice_with_one_key_another_filter_is_refused(actions: RunningService) -> None:
-    body: dict[str, Any] = {"operation": "clear_bounce_flag", "chosen": {"filter": {"view": "blocked"}}}
+    body: dict[str, Any] = {"operation": "clear_bounce_flag", "target": {"filter": {"view": "blocked"}}}
     key = {"Idempotency-Key": "monday-7"}
     first = await actions.http.post("/v1/operations", json=body, headers=key)
     assert (await actions.http.post("/v1/operations", json=body, headers=key)).json()["id"] == first.json()["id"]
-    body["chosen"]["filter"]["domain"] = "example.com"
+    body["target"]["filter"]["domain"] = "example.com"
     assert (await actions.http.post("/v1/operations", json=body, headers=key)).status_code == 422
 
 
@@ -139,14 +139,14 @@ async def test_a_search_for_an_erased_address_is_not_kept(actions: RunningServic
     part = await run_operation(actions, "export", {"filter": {"view": "blocked", "q": "u"}}, format="csv")
     await wait_for_operation(actions, whole, state="finished")
     await apply(pool, erased(1, 60))
-    told = [(await wait_for_operation(actions, identity))["chosen"]["filter"]["q"] for identity in (whole, part["id"])]
+    told = [(await wait_for_operation(actions, identity))["target"]["filter"]["q"] for identity in (whole, part["id"])]
     assert told == ["(erased)", "u"]
-    audit = (await actions.http.get("/v1/audit")).json()
-    assert sorted(row["chosen"]["filter"]["q"] for row in audit) == ["(erased)", "u"]
+    audit = (await actions.http.get("/v1/audit")).json()["items"]
+    assert sorted(row["target"]["filter"]["q"] for row in audit) == ["(erased)", "u"]
 
 
 @pytest.mark.parametrize(
-    "chosen",
+    "target",
     [
         {"filter": {"view": "recipients"}},
         {"filter": {"view": "nothing"}},
@@ -157,7 +157,7 @@ async def test_a_search_for_an_erased_address_is_not_kept(actions: RunningServic
         {"filter": {"view": "blocked", "show": "sent'; DROP TABLE recipients"}},
     ],
 )
-async def test_what_cannot_be_is_refused(actions: RunningService, chosen: dict[str, Any]) -> None:
-    answer = await actions.http.post("/v1/operations", json={"operation": "export", "chosen": chosen})
+async def test_what_cannot_be_is_refused(actions: RunningService, target: dict[str, Any]) -> None:
+    answer = await actions.http.post("/v1/operations", json={"operation": "export", "target": target})
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

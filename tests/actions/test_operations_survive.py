@@ -17,8 +17,8 @@ import pytest
 from returpost.contracts import Operation
 from returpost.contracts.routing import sender_queue
 from services.actions.app import create
-from services.actions.operations.kinds import KINDS
-from services.actions.operations.model import COMMAND_PART, PART
+from services.actions.operations.domain import COMMAND_ROWS, PART_ROWS
+from services.actions.operations.registry import REGISTRY
 from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
@@ -28,8 +28,8 @@ from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
-ROWS = COMMAND_PART + 200
-MANY = PART + 200
+ROWS = COMMAND_ROWS + 200
+MANY = PART_ROWS + 200
 """Of operations whose parts are larger: more than one part of each."""
 SIZES = {
     Operation.COPY_TO_SELECTION: MANY, Operation.ADD_TO_SELECTION: MANY, Operation.COPY_TO_PROJECT: MANY,
@@ -111,7 +111,7 @@ class Mortal:
             "RETURPOST_DATABASE_URL": harness.database_urls["actions"],
             "RETURPOST_TOKEN_KEYS": TOKEN_KEY,
             "RETURPOST_HTTP_FD": str(self._socket.fileno()),
-            "RETURPOST_EXPORT_PATIENCE": "PT3S",
+            "RETURPOST_EXPORT_SILENCE": "PT3S",
         }
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._process: asyncio.subprocess.Process | None = None
@@ -188,7 +188,7 @@ async def test_each_is_killed_in_the_middle_ends_and_is_undone(harness: Harness,
             assert (ended["rows"], ended["done"], ended["outcomes"]) == (number, number, []), operation
         await as_wanted(harness, pool, actions, previews)
 
-        backwards = [operation for operation in Operation if KINDS[operation].undo is not None]
+        backwards = [operation for operation in Operation if REGISTRY[operation].undo is not None]
         for operation in backwards:
             assert (await post_action(actions, previews[operation]["id"], "undo")).status_code == 202
         assert await killed_in_the_middle(pool, service, "undone") > 0
@@ -264,7 +264,7 @@ async def test_over_the_same_rows_side_by_side(actions: RunningService, pool: Po
     await eventually(lambda: difference(pool, before), lambda found: not found)
 
 
-@pytest.mark.parametrize("operation", [one for one in Operation if KINDS[one].undo])
+@pytest.mark.parametrize("operation", [one for one in Operation if REGISTRY[one].undo])
 async def test_cancelled_in_the_middle_it_is_as_before(
     actions: RunningService, pool: Pool, operation: Operation
 ) -> None:
@@ -294,11 +294,11 @@ async def test_what_cannot_be_undone_stops_where_it_is(
         # The last part is in another's hand: it cannot be over before it is cancelled.
         await connection.execute("SELECT FROM operation_parts WHERE part = 1 FOR UPDATE")
         await post_action(actions, preview["id"], "confirm", token=preview["token"])
-        await wait_for_operation(actions, preview["id"], settled=COMMAND_PART)
+        await wait_for_operation(actions, preview["id"], settled=COMMAND_ROWS)
         assert (await post_action(actions, preview["id"], "cancel")).status_code == 202
         ended = await wait_for_operation(actions, preview["id"], state="cancelled")
-    assert (ended["done"], ended["rows"], ended["can_be_undone"]) == (COMMAND_PART, ROWS, False)
-    deleted = COMMAND_PART if operation is Operation.DELETE_ADDRESSES else 0
+    assert (ended["done"], ended["rows"], ended["can_be_undone"]) == (COMMAND_ROWS, ROWS, False)
+    deleted = COMMAND_ROWS if operation is Operation.DELETE_ADDRESSES else 0
     for table in ("recipients WHERE mailing = $1", "contact_addresses WHERE address ^@ $1"):
         assert await pool.fetchval(f"SELECT count(*) FROM {table}", operation.value) == ROWS - deleted  # noqa: S608
     sent: list[dict[str, Any]] = []
@@ -307,7 +307,7 @@ async def test_what_cannot_be_undone_stops_where_it_is(
         sent.extend(await harness.take_events(sender_queue("default")))
         return len({one["id"] for one in sent})
 
-    await eventually(commands, partial(operator.eq, COMMAND_PART - deleted))
+    await eventually(commands, partial(operator.eq, COMMAND_ROWS - deleted))
 
 
 async def ended_at(actions: RunningService, identity: str) -> Any:
@@ -324,7 +324,7 @@ async def difference(pool: Pool, before: dict[str, set[tuple[Any, ...]]]) -> dic
 
 
 async def test_done_again_after_an_undo(actions: RunningService, pool: Pool) -> None:
-    await seeded(pool, "x", COMMAND_PART, *BLOCKED)
+    await seeded(pool, "x", COMMAND_ROWS, *BLOCKED)
     before = await state(pool)
     for _ in range(2):
         ended = await run_operation(actions, Operation.CLEAR_BOUNCE_FLAG, {"returned_in": "x"})

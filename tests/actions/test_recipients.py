@@ -200,7 +200,7 @@ EVERYWHERE = """
     SELECT 'recipients' AS place, address FROM recipients UNION ALL SELECT 'states', address FROM address_states
     UNION ALL SELECT 'contacts', address FROM contact_addresses
     UNION ALL SELECT 'operations', address FROM operation_rows
-    UNION ALL SELECT 'before', address FROM operation_before
+    UNION ALL SELECT 'before', address FROM operation_undo_values
 """
 
 
@@ -227,7 +227,7 @@ async def test_erased_is_removed_everywhere_and_does_not_come_back(pool: Pool) -
         await apply(pool, one)
     rows = await pool.fetch(EVERYWHERE)
     assert {row["address"] for row in rows} == {"kept@example.com"}
-    told_apart = await pool.fetch("SELECT to_jsonb(e)::text AS text FROM erasures AS e")
+    told_apart = await pool.fetch("SELECT to_jsonb(e)::text AS text FROM erased_addresses AS e")
     assert len(told_apart) == 2
     assert not any("example" in row["text"] for row in told_apart)
 

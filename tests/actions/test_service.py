@@ -40,9 +40,26 @@ async def get(actions: RunningService, path: str, **query: Any) -> Any:
     return answer.json()
 
 
+async def items(actions: RunningService, path: str, **query: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await get(actions, path, **query))["items"]
+    return found
+
+
+async def all_items(actions: RunningService, path: str, limit: int) -> list[dict[str, Any]]:
+    """Return the items of all pages."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        page = await get(actions, path, **query)
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
 async def statuses(actions: RunningService, mailing: str = "m1", **query: Any) -> dict[str, str]:
     found = await get(actions, f"/v1/mailings/{mailing}/recipients", **query)
-    return {row["address"]: row["status"] for row in found["recipients"]}
+    return {row["address"]: row["status"] for row in found["items"]}
 
 
 async def test_recipients_and_mailings_from_plan_to_outcome(harness: Harness, actions: RunningService) -> None:
@@ -52,7 +69,7 @@ async def test_recipients_and_mailings_from_plan_to_outcome(harness: Harness, ac
     assert answer.status_code == 204, answer.text
     wanted = {f"u{n}@example.com": "blocked" if n == 2 else "ready" for n in range(5)}
     await eventually(lambda: statuses(actions), lambda seen: seen == wanted)
-    (mailing,) = await get(actions, "/v1/mailings")
+    (mailing,) = await items(actions, "/v1/mailings")
     assert (mailing["mailing"], mailing["counts"]) == ("m1", {"ready": 4, "blocked": 1})
     await publish_events(
         harness, *(result("sent", n, 1) for n in (0, 1, 3)), result("bounced", 1, 2), verdict("hard", 1, 2)
@@ -64,7 +81,7 @@ async def test_recipients_and_mailings_from_plan_to_outcome(harness: Harness, ac
     assert await statuses(actions, status="ready") == {"u4@example.com": "ready"}
     assert await statuses(actions, reason="user_unknown") == {"u1@example.com": "hard_bounced"}
     await eventually(lambda: statuses(actions, "m0"))
-    mailings = await get(actions, "/v1/mailings")
+    mailings = await items(actions, "/v1/mailings")
     assert {one["mailing"]: one["counts"] for one in mailings} == {
         "m1": {"sent": 1, "hard_bounced": 1, "blocked": 1, "opened": 1, "ready": 1},
         "m0": {"sent": 1},
@@ -84,7 +101,7 @@ async def test_returns_say_why_whose_and_whether_blocked(harness: Harness, actio
     )
 
     async def addresses(**query: Any) -> list[str]:
-        return [row["address"] for row in (await get(actions, "/v1/returns", **query))["returns"]]
+        return [row["address"] for row in await items(actions, "/v1/returns", **query)]
 
     everything = ["U3@example.com", "U2@example.com", "U1@example.com"]
     await eventually(addresses, lambda seen: seen == everything)
@@ -93,7 +110,7 @@ async def test_returns_say_why_whose_and_whether_blocked(harness: Harness, actio
     assert await addresses(contact=False) == await addresses(blocked=False) == everything[:2]
     assert await addresses(hard=True) == ["U3@example.com", "U1@example.com"]
     assert await addresses(mailing="m2") == await addresses(reason="greylisted") == everything[:1]
-    (row,) = (await get(actions, "/v1/returns", blocked=True))["returns"]
+    (row,) = await items(actions, "/v1/returns", blocked=True)
     assert row == {
         "mailing": "m1", "address": "U1@example.com", "returned_at": "2026-01-02T03:05:05Z", "hard": True,
         "exhausted": False, "reason": "user_unknown", "reply_code": 550, "enhanced_status": "5.1.1",
@@ -106,13 +123,7 @@ async def test_returns_are_paged_also_within_one_moment(harness: Harness, action
     await publish_events(harness, *(verdict("hard", n, n // 4, f"m{n % 3}") for n in range(11)))
 
     async def pages() -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
-        query: dict[str, Any] | None = {}
-        while query is not None:
-            page = await get(actions, "/v1/returns", limit=3, **query)
-            found += [(row["returned_at"], row["address"]) for row in page["returns"]]
-            query = page["next"]
-        return found
+        return [(row["returned_at"], row["address"]) for row in await all_items(actions, "/v1/returns", 3)]
 
     seen = await eventually(pages, lambda seen: len(seen) == 11)
     assert len({one for _, one in seen}) == 11
@@ -125,35 +136,23 @@ async def test_recipients_contacts_operations_and_audit_are_paged(harness: Harne
         assert (await actions.http.put(f"/v1/contacts/c{n}", json={"name": f"N{n}"})).status_code == 204
         await start_operation(actions, "clear_bounce_flag", selected(address(n)))
         await publish_events(harness, result("sent", 1, n, f"p{n}"))
-    await eventually(lambda: get(actions, "/v1/audit"), lambda rows: len(rows) == 7)
-    await eventually(lambda: get(actions, "/v1/mailings"), lambda rows: len(rows) == 8)
-    for path, name, id_ in (
-        ("/v1/mailings/m1/recipients", "recipients", "address"),
-        ("/v1/contacts", "contacts", "contact"),
-    ):
-        found: list[str] = []
-        after: dict[str, str] = {}
-        while after is not None:
-            page = await get(actions, path, limit=3, **after)
-            found += [row[id_] for row in page[name]]
-            after = {"after": page["next"]} if page["next"] else None  # type: ignore[assignment]
+    await eventually(lambda: items(actions, "/v1/audit"), lambda rows: len(rows) == 7)
+    await eventually(lambda: items(actions, "/v1/mailings"), lambda rows: len(rows) == 8)
+    for path, id_ in (("/v1/mailings/m1/recipients", "address"), ("/v1/contacts", "contact")):
+        found = [row[id_] for row in await all_items(actions, path, 3)]
         assert found == sorted(set(found))
         assert len(found) == 7
-    parts = [row["mailing"] for at in (0, 3, 6) for row in await get(actions, "/v1/mailings", limit=3, offset=at)]
-    assert parts == [row["mailing"] for row in await get(actions, "/v1/mailings")]
-    assert len(set(parts)) == 8
-    first = await get(actions, "/v1/operations", limit=3)
-    second = await get(actions, "/v1/operations", limit=10, **first["next"])
-    times = [row["requested_at"] for row in first["operations"] + second["operations"]]
-    assert (times, len(times), second["next"]) == (sorted(set(times), reverse=True), 7, None)
-    newest = await get(actions, "/v1/audit", limit=3)
-    older = await get(actions, "/v1/audit", limit=10, before=newest[-1]["id"])
-    assert [row["id"] for row in newest + older] == sorted((row["id"] for row in newest + older), reverse=True)
-    assert len(older) == 4
+    mailings = [row["mailing"] for row in await all_items(actions, "/v1/mailings", 3)]
+    assert mailings == [row["mailing"] for row in await items(actions, "/v1/mailings")]
+    assert len(set(mailings)) == 8
+    times = [row["requested_at"] for row in await all_items(actions, "/v1/operations", 3)]
+    assert (times, len(times)) == (sorted(set(times), reverse=True), 7)
+    entries = [row["id"] for row in await all_items(actions, "/v1/audit", 3)]
+    assert (entries, len(entries)) == (sorted(set(entries), reverse=True), 7)
 
 
 async def contact(actions: RunningService, name: str) -> dict[str, Any] | None:
-    rows = (await get(actions, "/v1/contacts", contact=name))["contacts"]
+    rows = await items(actions, "/v1/contacts", contact=name)
     return rows[0] if rows else None
 
 
@@ -206,12 +205,12 @@ async def test_contacts_from_csv(actions: RunningService) -> None:
     assert [row["line"] for row in said["errors"][:2]] == [1_502, 1_503]
     assert said["errors"][1]["problem"] == "contact: Field required"
     assert (await contact(actions, "c7") or {})["addresses"][0]["address"] == "u7@x.no"
-    (row,) = await get(actions, "/v1/audit")
+    (row,) = await items(actions, "/v1/audit")
     assert (row["who"], row["what"], row["how_many"]) == ("test", "contacts_imported", 1_501)
     answer = await actions.http.post("/v1/contacts/import", content=b"name;phone\nAnn;1\n")
     assert answer.status_code == 422
     assert "header" in answer.json()["title"]
-    assert len(await get(actions, "/v1/audit")) == 1
+    assert len(await items(actions, "/v1/audit")) == 1
 
 
 async def test_a_body_that_is_too_large_is_refused(actions: RunningService) -> None:
@@ -255,14 +254,12 @@ async def test_what_one_tenant_has_no_other_sees(harness: Harness, actions: Runn
     await publish_events(harness, blocked(1, 1, tenant="other"))
     await eventually(lambda: contact(actions, "c1"))
     await eventually(lambda: statuses(actions), lambda seen: seen == {"u1@example.com": "hard_bounced"})
-    assert (await get(actions, "/v1/returns"))["returns"][0]["blocked"] is False
+    assert (await items(actions, "/v1/returns"))[0]["blocked"] is False
     actions.http.headers["Authorization"] = f"Bearer {harness.token(tenant='other')}"
     for path in ("/v1/mailings", "/v1/mailings/m1/recipients", "/v1/returns", "/v1/contacts", "/v1/audit"):
-        found = await get(actions, path)
-        assert found in ([], {"recipients": [], "next": None}, {"returns": [], "next": None},
-                         {"contacts": [], "next": None}), path  # fmt: skip
+        assert await get(actions, path) == {"items": [], "next_cursor": None}, path
     actions.http.headers["Authorization"] = f"Bearer {harness.token(tenant='*')}"
-    assert (await get(actions, "/v1/mailings", tenant=TENANT))[0]["last_seen"] == moment(1).isoformat()[:-6] + "Z"
+    assert (await items(actions, "/v1/mailings", tenant=TENANT))[0]["last_seen"] == moment(1).isoformat()[:-6] + "Z"
 
 
 def test_the_document_names_all_that_goes_in_and_out() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from services.actions.app import create
 from services.actions.settings import Settings
-from services.actions.statistics.counting import count_next
-from services.actions.statistics.rates import change, rates
-from services.actions.statistics.store import COUNTS
+from services.actions.statistics.aggregator import aggregate_next
+from services.actions.statistics.domain import change, rates
+from services.actions.statistics.repository import COUNTS
 from shared.database.pool import Pool, connect
 from tests.actions.builders import apply, blocked, erased, moment, result, unblocked, verdict
 from tests.harness import Harness, RunningService, eventually
@@ -56,7 +56,7 @@ async def counted(actions: RunningService, **query: Any) -> dict[str, Any]:
         found: dict[str, Any] = answer.json()
         return found
 
-    return await eventually(look, lambda seen: seen["counting"] == 0)
+    return await eventually(look, lambda seen: seen["pending"] == 0)
 
 
 async def story(pool: Pool) -> None:
@@ -75,7 +75,8 @@ async def test_by_day_reason_and_domain(actions: RunningService) -> None:
     await story(actions.service.pool)
     found = await counted(actions, mailing="m1")
     expected = ZERO | {
-        "sent": 10, "delivered": 5, "hard": 2, "soft": 1, "complained": 1, "opened": 2, "unsubscribed": 1, "healed": 2,
+        "sent": 10, "delivered": 5, "hard": 2, "soft": 1, "complained": 1, "opened": 2, "unsubscribed": 1,
+        "recovered": 2,
     }  # fmt: skip
     assert {name: found["totals"][name] for name in COUNTS} == expected
     assert found["totals"]["success_rate"] == 0.7
@@ -84,10 +85,10 @@ async def test_by_day_reason_and_domain(actions: RunningService) -> None:
         "2026-01-02": {"sent": 10, "delivered": 2, "soft": 1},
         "2026-01-03": {"hard": 2, "opened": 1, "unsubscribed": 1},
         "2026-01-04": {"delivered": 1, "complained": 1},
-        "2026-01-05": {"delivered": 1, "healed": 1},
-        "2026-01-06": {"delivered": 1, "opened": 1, "healed": 1},
+        "2026-01-05": {"delivered": 1, "recovered": 1},
+        "2026-01-06": {"delivered": 1, "opened": 1, "recovered": 1},
     }
-    reasons = {one["reason"]: (one["hard"], one["soft"], one["healed"]) for one in found["reasons"]}
+    reasons = {one["reason"]: (one["hard"], one["soft"], one["recovered"]) for one in found["reasons"]}
     assert reasons == {"user_unknown": (2, 0, 0), "mailbox_full": (0, 1, 2)}
     (domain,) = found["domains"]
     assert (domain["domain"], domain["sent"], domain["hard_rate"]) == ("example.com", 10, 0.2)
@@ -118,10 +119,10 @@ async def test_from_one_mailing_to_the_next(actions: RunningService) -> None:
     await counted(actions)
     found: list[dict[str, Any]] = []
     query: dict[str, Any] = {"limit": 1}
-    while query.get("before", "") is not None:
+    while query.get("cursor", "") is not None:
         page = (await actions.http.get("/v1/statistics/mailings", params=query)).json()
-        found += page["mailings"]
-        query |= page["next"] or {"before": None}
+        found += page["items"]
+        query["cursor"] = page["next_cursor"]
     assert [(one["mailing"], one["sent"], one["success_rate"], one["success_change"]) for one in found] == [
         ("m2", 3, 0.666667, -0.033333),
         ("m1", 10, 0.7, None),
@@ -162,15 +163,15 @@ async def test_a_change_that_is_not_committed_yet_is_waited_for(pool: Pool) -> N
             "INSERT INTO recipients (tenant, mailing, address, sent_at) VALUES ('acme', 'm1', 'x@example.com', now())"
         )
         await slow.execute("INSERT INTO statistics_due VALUES ('acme', 'mailing', 'm1') ON CONFLICT DO NOTHING")
-        assert await count_next(pool, 0) == 0
+        assert await aggregate_next(pool, 0) == 0
         assert await pool.fetchval("SELECT count(*) FROM statistics_due") == 0
 
     async def at_last() -> bool:  # another test's transaction may be under way in the same server
-        return await count_next(pool, 0) > 0
+        return await aggregate_next(pool, 0) > 0
 
     await eventually(at_last, bool)
     assert await pool.fetchval("SELECT sum(sent) FROM statistics WHERE split = 'day'") == 2
-    assert await count_next(pool, 0) == 0
+    assert await aggregate_next(pool, 0) == 0
 
 
 async def test_tenants_are_apart(actions: RunningService, harness: Harness) -> None:
@@ -181,4 +182,7 @@ async def test_tenants_are_apart(actions: RunningService, harness: Harness) -> N
         await actions.http.get("/v1/statistics", params={"first": "2026-01-01", "last": "2026-02-01"}, headers=other)
     ).json()
     assert (found["totals"]["sent"], found["days"], found["blocks"]) == (0, [], [])
-    assert (await actions.http.get("/v1/statistics/mailings", headers=other)).json() == {"mailings": [], "next": None}
+    assert (await actions.http.get("/v1/statistics/mailings", headers=other)).json() == {
+        "items": [],
+        "next_cursor": None,
+    }

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies
 
-from services.actions.text import MAX_KEY, folded, order_key, query, words
+from services.actions.contacts.collation import MAX_KEY, folded, order_key, search_query, search_words
 
 
 def test_the_letters_after_z_come_last_and_accents_do_not_matter() -> None:
@@ -21,11 +21,11 @@ def test_folding(text: str, wanted: str) -> None:
     assert folded(text) == wanted
 
 
-def test_a_query_asks_for_each_word_of_its_tenant() -> None:
-    assert words("acme", ["Ann O'Hara", None, "X ann"]) == ["acme/ann", "acme/o'hara", "acme/x"]
-    assert query("acme", "Ann o'h") == "'acme/ann':* & 'acme/o''h':*"
-    assert query("acme", "  ") is None
-    assert query("acme", "a\\") == "'acme/a\\\\':*"
+def test_a_search_query_asks_for_each_word_of_its_tenant() -> None:
+    assert search_words("acme", ["Ann O'Hara", None, "X ann"]) == ["acme/ann", "acme/o'hara", "acme/x"]
+    assert search_query("acme", "Ann o'h") == "'acme/ann':* & 'acme/o''h':*"
+    assert search_query("acme", "  ") is None
+    assert search_query("acme", "a\\") == "'acme/a\\\\':*"
 
 
 @given(strategies.text(max_size=500))

@@ -10,9 +10,9 @@ from hypothesis import given, strategies as st
 
 from returpost.contracts.routing import EVENTS
 from returpost.errors import InvalidMessage
-from services.actions import accounts
 from services.actions.app import create
 from services.actions.settings import Settings
+from services.actions.users import domain
 from services.blocklist import app as blocklist, settings as blocklist_settings
 from shared.http.auth import verify
 from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
@@ -64,8 +64,8 @@ async def test_a_wrong_password_and_an_unknown_name_look_the_same(actions: Runni
 @pytest.mark.services
 async def test_a_guesser_has_to_wait_and_the_right_password_as_well(actions: RunningService) -> None:
     await add(actions, "kari")
-    answers = [(await sign_in(actions, "kari", "guess")).status_code for _ in range(accounts.FREE_TRIES)]
-    assert answers == [401] * accounts.FREE_TRIES
+    answers = [(await sign_in(actions, "kari", "guess")).status_code for _ in range(domain.FREE_TRIES)]
+    assert answers == [401] * domain.FREE_TRIES
     answer = await sign_in(actions, "kari")
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 6
@@ -92,7 +92,7 @@ async def test_who_is_shut_out_does_not_come_in(actions: RunningService) -> None
     await actions.http.patch("/v1/users/kari", json={"disabled": False, "password": "another long password"})
     assert (await sign_in(actions, "kari", "another long password")).status_code == 200
     assert (await actions.http.delete("/v1/users/kari")).status_code == 204
-    assert (await actions.http.get("/v1/users")).json() == []
+    assert (await actions.http.get("/v1/users")).json()["items"] == []
 
 
 @pytest.mark.services
@@ -100,12 +100,14 @@ async def test_administrators_see_the_users_of_their_tenant_alone(harness: Harne
     await add(actions, "kari")
     assert (await add(actions, "kari")).status_code == 409
     other = bearer(harness.token(tenant="other"))
-    assert (await actions.http.get("/v1/users", headers=other)).json() == []
+    assert (await actions.http.get("/v1/users", headers=other)).json()["items"] == []
     for method, body in (("PATCH", {"disabled": True}), ("DELETE", None)):
         assert (await actions.http.request(method, "/v1/users/kari", json=body, headers=other)).status_code == 404
     assert (await sign_in(actions, "kari")).status_code == 200
     everybody = bearer(harness.token(tenant="*"))
-    assert [user["name"] for user in (await actions.http.get("/v1/users", headers=everybody)).json()] == ["kari"]
+    assert [user["name"] for user in (await actions.http.get("/v1/users", headers=everybody)).json()["items"]] == [
+        "kari"
+    ]
 
 
 @pytest.mark.services
@@ -129,13 +131,13 @@ async def test_tokens_are_issued_listed_and_revoked(harness: Harness, actions: R
     assert caller is not None
     assert (caller.name, caller.tenant, caller.token) == ("newsletter", TENANT, issued["id"])
     assert caller.scopes == {"send"}
-    listed = (await actions.http.get("/v1/tokens")).json()
+    listed = (await actions.http.get("/v1/tokens")).json()["items"]
     assert [(row["id"], row["kind"], row["scopes"]) for row in listed] == [(issued["id"], "token", ["send"])]
     assert issued["token"] not in str(listed)
     other = bearer(harness.token(tenant="other"))
     assert (await actions.http.delete(f"/v1/tokens/{issued['id']}", headers=other)).status_code == 404
     assert (await actions.http.delete(f"/v1/tokens/{issued['id']}")).status_code == 204
-    assert (await actions.http.get("/v1/tokens")).json() == []
+    assert (await actions.http.get("/v1/tokens")).json()["items"] == []
     few = bearer(harness.token(scopes=("read", "administer")))
     assert (await actions.http.post("/v1/tokens", json=body, headers=few)).status_code == 403
 
@@ -185,19 +187,19 @@ async def test_what_is_revoked_is_told_again_to_a_broker_that_was_set_up_anew(
 @pytest.mark.parametrize("name", ["", " ", "-kari", "ka ri", "kåri", "x" * 101, "<b>"])
 def test_names_that_nobody_has(name: str) -> None:
     with pytest.raises(InvalidMessage):
-        accounts.name_of(name)
+        domain.name_of(name)
 
 
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_the_wait_never_shrinks_with_failures_and_has_an_end(failures: int, more: int) -> None:
-    one = accounts.wait(failures, NOW, NOW)
-    other = accounts.wait(failures + more, NOW, NOW)
-    assert timedelta(0) <= one <= other <= accounts.LONGEST_WAIT
-    assert accounts.wait(failures, NOW, NOW + accounts.LONGEST_WAIT) == timedelta(0)
+    one = domain.wait(failures, NOW, NOW)
+    other = domain.wait(failures + more, NOW, NOW)
+    assert timedelta(0) <= one <= other <= domain.LONGEST_WAIT
+    assert domain.wait(failures, NOW, NOW + domain.LONGEST_WAIT) == timedelta(0)
 
 
 def test_a_short_password_is_refused_and_none_never_fits() -> None:
     with pytest.raises(InvalidMessage):
-        accounts.hashed("short")
-    assert not accounts.is_right("nobody has this password", None)
-    assert accounts.is_right(PASSWORD, accounts.hashed(PASSWORD))
+        domain.hashed("short")
+    assert not domain.is_right("nobody has this password", None)
+    assert domain.is_right(PASSWORD, domain.hashed(PASSWORD))

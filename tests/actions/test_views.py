@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.actions import plans
 from services.actions.app import create
 from services.actions.settings import Settings
-from services.actions.views import Group, Sort
+from services.actions.views import view_queries
+from services.actions.views.domain import Group, Sort
 from tests.actions.builders import rows_to_view
 from tests.harness import Harness, RunningService
 
@@ -27,10 +27,10 @@ async def pages(actions: RunningService, view: str, limit: int = 2, **query: Any
     while True:
         answer = await actions.http.get(f"/v1/views/{view}", params={"limit": limit, **query})
         assert answer.status_code == 200, answer.text
-        found += answer.json()["rows"]
-        if answer.json()["next"] is None:
+        found += answer.json()["items"]
+        if answer.json()["next_cursor"] is None:
             return found
-        query["after"] = answer.json()["next"]
+        query["cursor"] = answer.json()["next_cursor"]
 
 
 VIEWS: list[tuple[str, dict[str, Any], int]] = [
@@ -69,10 +69,10 @@ async def test_mailings_are_shown_by_their_names(actions: RunningService) -> Non
     assert {(one["value"], one["name"]) for one in groups} == {("m1", "Newsletter"), ("m2", "m2")}
 
 
-@pytest.mark.parametrize("few", [0, plans.FEW])
+@pytest.mark.parametrize("few", [0, view_queries.MAX_FILTER_LOOKUP])
 async def test_filters_are_combined(actions: RunningService, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    for limit in ("FEW", "FOUND", "MANY"):  # what is left is looked up first, or met on the way
-        monkeypatch.setattr(plans, limit, few)
+    for limit in ("MAX_FILTER_LOOKUP", "MAX_SEARCH_LOOKUP", "MAX_UNSORTED_LOOKUP"):
+        monkeypatch.setattr(view_queries, limit, few)
 
     async def keys(**query: Any) -> list[str]:
         return [row["key"].partition("@")[0] for row in await pages(actions, "recipients", mailing="m1", **query)]
@@ -121,9 +121,9 @@ async def test_groups_of_a_search_that_finds_many_say_that_they_are_not_exact(
         return sum(one["count"] for one in answer["groups"]), answer["exact"]
 
     assert await groups("u") == (5, True)
-    monkeypatch.setattr(plans, "FEW", 2)
+    monkeypatch.setattr(view_queries, "MAX_FILTER_LOOKUP", 2)
     assert await groups("u") == (5, True)
-    monkeypatch.setattr(plans, "MANY", 3)
+    monkeypatch.setattr(view_queries, "MAX_UNSORTED_LOOKUP", 3)
     assert await groups("u") == (3, False)
 
 
@@ -132,9 +132,9 @@ async def test_what_cannot_be_is_refused(actions: RunningService) -> None:
         ("recipients", {}),
         ("nothing", {}),
         ("blocked", {"sort": "address; DROP TABLE recipients"}),
-        ("blocked", {"after": "x"}),
-        ("blocked", {"after": "W10="}),
-        ("returned", {"sort": "sent_at", "after": "W2ZhbHNlLCAieCIsICJ5IiwgInoiXQ=="}),
+        ("blocked", {"cursor": "x"}),
+        ("blocked", {"cursor": "W10="}),
+        ("returned", {"sort": "sent_at", "cursor": "W2ZhbHNlLCAieCIsICJ5IiwgInoiXQ=="}),
         ("returned", {"day": "yesterday"}),
     ):
         answer = await actions.http.get(f"/v1/views/{path}", params=query)

@@ -31,15 +31,15 @@ def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory
         made.installation.run("send", str(folder / "results.jsonl"))
         returned = len({(row["mailing"], row["address"]) for row in rows if row["result"] == "bounced"})
         made.installation.wait_for(lambda: made.count("returned/count") == returned)
-        made.installation.wait_for(lambda: not made.ask("actions", "GET", "/v1/statistics")["counting"])
+        made.installation.wait_for(lambda: not made.ask("actions", "GET", "/v1/statistics")["pending"])
         yield made
 
 
 def pages(system: System) -> dict[str, str]:
     """Return the pages by name: one blocked person and one returned row of those that there are."""
-    blocked = system.ask("actions", "GET", "/v1/views/blocked?contact=true&reason=user_unknown&limit=1")["rows"][0]
+    blocked = system.ask("actions", "GET", "/v1/views/blocked?contact=true&reason=user_unknown&limit=1")["items"][0]
     wanted = f"mailing={MAILING}&sort=name&reason=user_unknown&contact=true"
-    row = system.ask("actions", "GET", f"/v1/views/returned?{wanted}")["rows"][0]
+    row = system.ask("actions", "GET", f"/v1/views/returned?{wanted}")["items"][0]
     return {
         "overview": "/", "mailings": "/mailings", "recipients": f"/mailings/{MAILING}?f.show=returned,opened",
         "bounces": f"/mailings/{MAILING}?tab=bounces&sort=name&open={row['address']}", "blocked": "/blocked",

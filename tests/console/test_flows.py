@@ -63,7 +63,7 @@ def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
     confirm(page)
     expect(page.locator("dialog .notice.good")).to_contain_text("3")
-    operations = system.ask("actions", "GET", "/v1/operations")["operations"]
+    operations = system.ask("actions", "GET", "/v1/operations")["items"]
     assert (operations[0]["operation"], operations[0]["done"]) == ("copy_to_selection", 3)
     assert operations[0]["parameters"]["name"] == f"Returned {language}"
     page.get_by_role("dialog").get_by_role("button", name=t("Undo")).click()
@@ -131,7 +131,7 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     confirm(page)
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
     done(page)
-    members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["members"]
+    members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["items"]
     assert [member["contact"] for member in members] == ["c1"]
 
 
@@ -146,7 +146,7 @@ def test_copy_to_a_new_project(system: System, visit: Visit, language: str) -> N
     expect(page.get_by_text(t("Will be done for"))).to_be_visible()
     confirm(page)
     expect(page.locator("dialog .notice.good")).to_contain_text("2")
-    (made,) = system.ask("actions", "GET", f"/v1/projects?q=Rydding {language}")["projects"]
+    (made,) = system.ask("actions", "GET", f"/v1/projects?q=Rydding {language}")["items"]
     assert made["size"] == 2
 
 

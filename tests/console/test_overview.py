@@ -63,7 +63,7 @@ def customer(system: System) -> Iterator[Customer]:
     wait(lambda: made.get("blocklist", "/v1/storms?limit=5")["storms"])
     wait(lambda: made.get("actions", f"/v1/views/returned/count?mailing={MAILING}")["count"] == REFUSED)
     wait(made.is_judged)
-    wait(lambda: not made.get("actions", "/v1/statistics")["counting"])
+    wait(lambda: not made.get("actions", "/v1/statistics")["pending"])
     yield made
     made.http.close()
 

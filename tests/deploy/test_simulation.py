@@ -26,7 +26,7 @@ from returpost.contracts import ContactUpsert, DeliveryResult, RetryRequested
 from returpost.contracts.cloudevents import decode
 from returpost.contracts.enums import Reason, Result, VerdictType
 from returpost.errors import InvalidSettings
-from services.actions import csv_import
+from services.actions.contacts import csv_import
 
 mailings = st.builds(
     Mailing,

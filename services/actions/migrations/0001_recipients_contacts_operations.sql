@@ -106,15 +106,6 @@ CREATE TABLE operations (
 );
 CREATE INDEX operations_running ON operations (moved_at) WHERE state = 'running';
 
-CREATE TABLE operation_items (
-    tenant text COLLATE "C" NOT NULL,
-    operation_id text COLLATE "C" NOT NULL,
-    address text COLLATE "C" NOT NULL,
-    written text NOT NULL,
-    outcome text COLLATE "C",
-    PRIMARY KEY (tenant, operation_id, address)
-);
-
 CREATE TABLE audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL,

@@ -5,7 +5,7 @@ ALTER TABLE contacts
     ADD external_id_at timestamptz,
     ADD former_employee_at timestamptz,
     ADD version bigint NOT NULL DEFAULT 1,                  -- rises with every change that is to be seen
-    ADD name_key text COLLATE "C",                          -- what names are sorted by; services/actions/text.py
+    ADD name_key text COLLATE "C",                          -- what names are sorted by; services/actions/contacts/collation.py
     ADD company_key text COLLATE "C",
     ADD words tsvector NOT NULL DEFAULT '';                 -- what is found by typing: `<tenant>/<word>`
 UPDATE contacts SET name_key = lower(name), company_key = lower(company), words = array_to_tsvector(

@@ -1,11 +1,11 @@
--- Operations with a preview, done part by part: the set frozen when it is chosen, the parts that workers share.
+-- Operations with a preview, done part by part: the rows frozen at the preview, the parts that workers share.
 
 ALTER TABLE operations DROP CONSTRAINT operations_state_check;
 ALTER TABLE operations
     ADD COLUMN no bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     ADD COLUMN parameters jsonb NOT NULL DEFAULT '{}',
-    ADD COLUMN chosen jsonb NOT NULL DEFAULT '{}',          -- the filter, or how many were ticked: no addresses
-    ADD COLUMN asked text COLLATE "C" NOT NULL DEFAULT '',  -- digest of the request: a repeat asks for the same
+    ADD COLUMN target jsonb NOT NULL DEFAULT '{}',          -- the filter, or how many were named: no addresses
+    ADD COLUMN request_digest text COLLATE "C" NOT NULL DEFAULT '',  -- a repeated request has the same
     ADD COLUMN due_at timestamptz NOT NULL DEFAULT '-infinity',
     ADD COLUMN served_at timestamptz NOT NULL DEFAULT '-infinity',
     ADD COLUMN keep boolean NOT NULL DEFAULT false,         -- a cancelled one keeps what it did
@@ -35,24 +35,24 @@ CREATE TABLE operation_parts (
     last integer NOT NULL,
     todo integer NOT NULL,                                  -- rows that are not skipped from the start
     state text COLLATE "C" NOT NULL DEFAULT 'open'
-        CHECK (state IN ('open', 'given', 'done', 'failed', 'taken_back', 'undone')),
+        CHECK (state IN ('open', 'commanded', 'done', 'failed', 'undo_commanded', 'undone')),
     done integer NOT NULL DEFAULT 0,
     moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    answer text COLLATE "C",                                -- id of the event that ends what was commanded
+    awaited text COLLATE "C",                                -- id of the event that ends what was commanded
     PRIMARY KEY (operation, part)
 ) WITH (fillfactor = 70);
-CREATE INDEX operation_parts_answer ON operation_parts (answer) WHERE answer IS NOT NULL;
+CREATE INDEX operation_parts_awaited ON operation_parts (awaited) WHERE awaited IS NOT NULL;
 
 -- What was before, of what an operation changes and an undo puts back.
-CREATE TABLE operation_before (
+CREATE TABLE operation_undo_values (
     operation bigint NOT NULL,
     part integer NOT NULL,
     id text COLLATE "C" NOT NULL,                           -- of the contact or mailing
     address text COLLATE "C",
     value jsonb NOT NULL DEFAULT '{}'
 );
-CREATE INDEX operation_before_part ON operation_before (operation, part);
-CREATE INDEX operation_before_address ON operation_before (address) WHERE address IS NOT NULL;
+CREATE INDEX operation_undo_values_part ON operation_undo_values (operation, part);
+CREATE INDEX operation_undo_values_address ON operation_undo_values (address) WHERE address IS NOT NULL;
 
 -- The files of exports, in pieces. A piece belongs to one run: what a run that died left behind is never served.
 CREATE TABLE operation_files (
@@ -64,14 +64,4 @@ CREATE TABLE operation_files (
 );
 ALTER TABLE operation_files ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
--- Operations of the version before go on as one part each, of which the command is given again.
-INSERT INTO operation_rows (operation, seq, address)
-SELECT o.no, row_number() OVER (PARTITION BY o.no ORDER BY i.address) - 1, i.address
-FROM operation_items AS i JOIN operations AS o USING (tenant, operation_id);
-INSERT INTO operation_parts (operation, part, first, last, todo, state, done)
-SELECT r.operation, seq / 1000, min(seq), max(seq), count(*), CASE WHEN o.state = 'running' THEN 'open' ELSE 'done' END,
-       CASE WHEN o.state = 'running' THEN 0 ELSE count(*) END
-FROM operation_rows AS r JOIN operations AS o ON o.no = r.operation GROUP BY r.operation, seq / 1000, o.state;
-DELETE FROM operation_items;
-
-ALTER TABLE audit ADD COLUMN chosen jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE audit ADD COLUMN target jsonb NOT NULL DEFAULT '{}';

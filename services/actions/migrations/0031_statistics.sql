@@ -32,7 +32,7 @@ CREATE TABLE statistics (
     complained integer NOT NULL,
     opened integer NOT NULL,
     unsubscribed integer NOT NULL,
-    healed integer NOT NULL,                                -- returned, and delivered after all
+    recovered integer NOT NULL,                                -- returned, and delivered after all
     PRIMARY KEY (tenant, mailing, split, value, day)
 );
 CREATE INDEX statistics_by_day ON statistics (tenant, split, day);

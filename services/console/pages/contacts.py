@@ -51,9 +51,14 @@ class Contacts(Ungrouped):
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return a page of persons."""
         sort = view.sort if view.sort in {column.name for column in self.columns if column.sort} else self.sort
-        asked = self._asked(view) | {"sort": sort, "descending": view.descending, "limit": limit, "after": mark or None}
+        asked = self._asked(view) | {
+            "sort": sort,
+            "descending": view.descending,
+            "limit": limit,
+            "cursor": mark or None,
+        }
         found = await self._visitor.api.get("actions", "/v1/contacts", **asked)
-        return Found(found["contacts"], found["next"])
+        return Found(found["items"], found["next_cursor"])
 
     async def total(self, view: View) -> Total | None:
         """Return how many persons fit."""

@@ -1,6 +1,5 @@
 """Mailings, and the recipients of each with what became of them."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -66,12 +65,11 @@ class Mailings(Ungrouped):
         """Return a page of mailings, as they were last counted; in another order than by time, of the newest alone."""
         path = "/v1/statistics/mailings"
         if (view.sort, view.descending) == (self.sort, self.descending):
-            place = json.loads(mark) if mark else {}
-            found = await self._visitor.api.get("actions", path, limit=limit, **place)
-            return Found(found["mailings"], json.dumps(found["next"]) if found["next"] else None)
+            found = await self._visitor.api.get("actions", path, limit=limit, cursor=mark or None)
+            return Found(found["items"], found["next_cursor"])
         found = await self._visitor.api.get("actions", path, limit=MOST_SORTED)
         first = int(mark or 0)
-        rows = sorted(found["mailings"], key=ORDERS.get(view.sort, ORDERS["at"]), reverse=view.descending)
+        rows = sorted(found["items"], key=ORDERS.get(view.sort, ORDERS["at"]), reverse=view.descending)
         return Found(rows[first : first + limit], str(first + limit) if len(rows) > first + limit else None)
 
     def identity(self, row: Mapping[str, Any]) -> str:

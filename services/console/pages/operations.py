@@ -21,7 +21,7 @@ async def operations(visitor: Visitor) -> None:
     t = visitor.t
     heading(t("Operations"), t("What was done with many addresses at once, by whom, and what came of it."))
     found = await visitor.api.get("actions", "/v1/operations", limit=MOST)
-    rows: list[dict[str, Any]] = found["operations"] if isinstance(found, dict) else found
+    rows: list[dict[str, Any]] = found["items"]
     with Tag("div", "sheet no-ticks"):
         if not rows:
             what = t("Tick addresses under Mailings or Blocked addresses, then choose from the Actions menu.")
@@ -39,7 +39,7 @@ async def operations(visitor: Visitor) -> None:
 
 def _row(visitor: Visitor, row: dict[str, Any]) -> None:
     texts, t = visitor.texts, visitor.t
-    identity = row.get("id") or row["operation_id"]
+    identity = row["id"]
     with Tag("tr"):
         with Tag("td", "first"):
             link(t(words.NAMES.get(row["operation"], row["operation"])), f"/operations/{identity}")
@@ -47,8 +47,7 @@ def _row(visitor: Visitor, row: dict[str, Any]) -> None:
         Tag("td", text=texts.time(row["requested_at"]), data_label=t("When"))
         with Tag("td", data_label=t("State")):
             Tag("span", f"badge {words.TONES.get(row['state'], 'calm')}", t(words.STATES[row["state"]]))
-        total = row["rows"] if "rows" in row else row["total"]
-        Tag("td", "number", texts.number(total), data_label=t("Addresses"))
+        Tag("td", "number", texts.number(row["rows"]), data_label=t("Addresses"))
 
 
 async def operation(visitor: Visitor) -> None:

@@ -51,7 +51,7 @@ async def overview(visitor: Visitor) -> None:
     with Tag("div", "cards"):
         _figures(visitor, told, blocks)
         if sent is not None:
-            shown = [row for row in reversed(sent["mailings"]) if row["sent"] > 0 and row["at"] >= first.isoformat()]
+            shown = [row for row in reversed(sent["items"]) if row["sent"] > 0 and row["at"] >= first.isoformat()]
             trends.rates(visitor, shown)
         if told is not None:
             _reasons(visitor, told["reasons"], first)
@@ -95,7 +95,7 @@ def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | No
         _figure(visitor, texts.percent(complained, 2), t("Complaint rate"), worse, limits)
         _figure(
             visitor,
-            texts.number(all_["healed"]),
+            texts.number(all_["recovered"]),
             t("Arrived in the end"),
             None,
             t("Came back at first, and were sent again."),

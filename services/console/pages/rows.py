@@ -142,8 +142,8 @@ class Rows:
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return the page after a mark."""
         sort = view.sort if view.sort in {column.name for column in self.columns if column.sort} else self.sort
-        told = await self._get("", view, sort=sort, descending=view.descending, after=mark or None, limit=limit)
-        return Found(told["rows"], told["next"])
+        told = await self._get("", view, sort=sort, descending=view.descending, cursor=mark or None, limit=limit)
+        return Found(told["items"], told["next_cursor"])
 
     async def total(self, view: View) -> Total | None:
         """Return how many rows fit."""

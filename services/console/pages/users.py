@@ -19,6 +19,8 @@ SCOPES = {
     "read": _("Read"),
     "write": _("Change addresses and persons"),
 }
+MOST = 1_000
+"""Users, or tokens, that are shown."""
 DAYS = {"30": _("30 days"), "90": _("90 days"), "365": _("A year")}
 
 
@@ -69,7 +71,8 @@ async def _users(part: Part) -> None:
     t, texts = part.visitor.t, part.visitor.texts
     tenant = None if part.visitor.all_tenants else part.visitor.api.tenant
     with table(t("Name"), t("Role"), t("Customer"), t("Since"), "", label=t("Users")):
-        for user in await part.visitor.api.get("actions", "/v1/users", tenant=tenant):
+        found = await part.visitor.api.get("actions", "/v1/users", tenant=tenant, limit=MOST)
+        for user in found["items"]:
             path = f"/v1/users/{quote(user['name'], safe='')}"
             with Tag("tr"):
                 Tag("td", "first", user["name"])
@@ -117,7 +120,8 @@ async def _tokens(part: Part) -> None:
     t, texts = part.visitor.t, part.visitor.texts
     kinds = {"session": t("Session"), "token": t("Token")}
     with table(t("Name"), t("Kind"), t("May"), t("Made by"), t("Ends"), "", label=t("Tokens and sessions")):
-        for token in await part.visitor.api.get("actions", "/v1/tokens"):
+        found = await part.visitor.api.get("actions", "/v1/tokens", limit=MOST)
+        for token in found["items"]:
             with Tag("tr"):
                 Tag("td", "first", token["name"])
                 Tag("td", text=kinds[token["kind"]])

@@ -103,7 +103,7 @@ class OperationDialog:
             except Trouble as trouble:
                 self._field.wrong(" ".join(self._visitor.trouble(trouble)[:2]))
                 return
-        rows = found[f"{kind}s"]
+        rows = found["items"]
         self._found = {row["id"]: row["name"] or row["id"] for row in rows}
         self._field.wrong("" if rows or not text else self._visitor.t("Nothing with this name."))
         members = self._visitor.texts
@@ -142,7 +142,7 @@ class OperationDialog:
         self._steps(visitor.t("OK"), self._preview)
 
     async def _preview(self) -> None:
-        body = {"operation": self._operation, "chosen": self._chosen, "parameters": self._parameters}
+        body = {"operation": self._operation, "target": self._chosen, "parameters": self._parameters}
         self._dialog.body.clear()
         with self._dialog.body:
             try:

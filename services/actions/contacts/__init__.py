@@ -1,0 +1,1 @@
+"""Contacts: what CRMs say of them, their addresses, and how they are found."""

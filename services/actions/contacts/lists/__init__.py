@@ -1,0 +1,1 @@
+"""Selections and projects: both are lists of contacts."""

@@ -1,0 +1,1 @@
+"""Mailings and their recipients: results, verdicts, block states, erasures."""

@@ -1,0 +1,1 @@
+"""Mailings, recipients, block states and erasures in PostgreSQL."""

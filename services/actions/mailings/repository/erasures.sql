@@ -1,0 +1,38 @@
+-- name: lock_erasures_shared
+-- Make erasures wait until this transaction ends: they would not see the addresses that it writes.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('returpost actions erasures', 0))
+
+-- name: lock_erasures
+-- Wait for the transactions that write addresses, and make new ones wait.
+SELECT pg_advisory_xact_lock(hashtextextended('returpost actions erasures', 0))
+
+-- name: any_erasures
+-- Whether anything was ever erased.
+SELECT EXISTS (SELECT FROM erased_addresses)
+
+-- name: erased_at
+-- When each of these addresses was erased, of those that were.
+SELECT k.tenant, k.address, e.erased_at
+FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
+JOIN erased_addresses AS e ON e.key = erased_key(k.tenant, k.address)
+
+-- name: record_erasures
+-- When addresses were erased, by the keyed hash of each.
+INSERT INTO erased_addresses AS e (key, erased_at)
+SELECT erased_key(k.tenant, k.address), k.erased_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at)
+ON CONFLICT (key) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
+
+-- name: erase
+-- Remove addresses from everything that is kept by address; what they counted in is counted again.
+WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
+events AS (DELETE FROM address_events AS e USING gone AS g WHERE e.tenant = g.tenant AND e.address = g.address),
+states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
+owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
+mailed AS (DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
+           RETURNING r.tenant, r.mailing),
+blocked AS (SELECT DISTINCT e.tenant, (e.time AT TIME ZONE 'UTC')::date::text AS day
+            FROM address_events AS e JOIN gone AS g USING (tenant, address))
+INSERT INTO statistics_due (tenant, counted, name)
+SELECT DISTINCT tenant, 'mailing', mailing FROM mailed UNION ALL SELECT tenant, 'blocks', day FROM blocked
+ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+"""Files of exports: columns, formats, the subprocess that writes them, and where they are kept."""

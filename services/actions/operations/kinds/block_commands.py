@@ -1,0 +1,77 @@
+"""Operations that the blocklist does: clear bounce-flag, block, delete; one command a part."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from returpost.contracts import AddressErase, BlockApplied, BlockClear, BlockCleared, BlockSet, BlockUndo, Contract
+from services.actions.operations.domain import COMMAND_ROWS, Part, StoredOperation
+from services.actions.operations.events import awaited_id, part_command
+from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind
+from services.actions.operations.repository import operations
+from shared.messaging.unit_of_work import UnitOfWork
+
+
+async def _clear(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
+    """At the time of the request: what bounces later counts again."""
+    addresses = await operations.open_addresses(work.connection, part)
+    values = {"note": operation.note, "operation": operation.id}
+    return send_commands(work, operation, part, addresses, BlockClear, BlockCleared, **values)
+
+
+async def _block(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
+    addresses = await operations.open_addresses(work.connection, part)
+    values = {"note": operation.note, "operation": operation.id}
+    return send_commands(work, operation, part, addresses, BlockSet, BlockApplied, **values)
+
+
+async def _undo(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
+    """Have the blocklist undo what it did for this part."""
+    addresses = await operations.open_addresses(work.connection, part)
+    values = {"operation": operation.id, "of": operation.time}
+    return send_commands(work, operation, part, addresses, BlockUndo, BlockApplied, **values)
+
+
+async def _erase(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
+    """The rows go with the addresses: when none is left, the part is done."""
+    addresses = await operations.open_addresses(work.connection, part)
+    return send_commands(work, operation, part, addresses, AddressErase, None) and AwaitedEvent()
+
+
+def send_commands(
+    work: UnitOfWork,
+    operation: StoredOperation,
+    part: Part,
+    addresses: Sequence[str],
+    command: type[Contract],
+    answer: type[Contract] | None,
+    /,
+    **values: Any,
+) -> AwaitedEvent | None:
+    """Send commands over addresses; return the event that answers the last one, nothing when there are none."""
+    last: str | None = None
+    for start in range(0, len(addresses), COMMAND_ROWS):
+        some = list(addresses[start : start + COMMAND_ROWS])
+        last = send_command(work, operation, part, command, some, start // COMMAND_ROWS, **values)
+    return None if last is None else AwaitedEvent(awaited_id(last, answer) if answer else None)
+
+
+def send_command(
+    work: UnitOfWork,
+    operation: StoredOperation,
+    part: Part,
+    command: type[Contract],
+    addresses: list[str],
+    number: int = 0,
+    /,
+    **values: Any,
+) -> str:
+    """Send one command; return its id, which is the same when it is sent again."""
+    data = command.model_construct(addresses=addresses, time=operation.time, by=operation.by, **values)
+    event = part_command(operation, part, data, number)
+    work.command(event)
+    return event.id
+
+
+CLEAR = OperationKind(apply=_clear, undo=_undo, part_rows=COMMAND_ROWS)
+BLOCK = OperationKind(apply=_block, undo=_undo, part_rows=COMMAND_ROWS)
+DELETE = OperationKind(apply=_erase, part_rows=COMMAND_ROWS)

@@ -1,0 +1,314 @@
+"""HTTP: signing in with a password, and the administration of users and tokens."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from returpost.contracts import Name
+from returpost.contracts.enums import Role
+from returpost.errors import InvalidMessage
+from services.actions.users import domain, repository
+from services.actions.users.repository import Language, Token
+from services.actions.users.sessions import Session, open_session, renew_session, signing_key
+from services.actions.users.token_revocation import revoke_sessions, revoke_token
+from shared.http.auth import ALL_TENANTS, Caller, issue, requires
+from shared.http.dependencies import Administrator
+from shared.http.pagination import Cursor, Limit, Page, decode_cursor, decode_time, encode_cursor
+
+MAX_HASHES_AT_ONCE = 2
+"""Each takes 64 MiB and a processor."""
+SESSION_ENDED = "the session has ended; sign in again"
+OWN_ACCESS = "cannot remove your own administrator access; another administrator can"
+
+router = APIRouter(prefix="/v1", tags=["users"])
+Anybody = Annotated[Caller, Depends(requires("read"))]
+Tenant = Annotated[Name | Literal["*"] | None, Query()]
+Password = Annotated[str, Field(max_length=1000)]
+_hashing = asyncio.Semaphore(MAX_HASHES_AT_ONCE)
+
+
+class RequestBody(BaseModel):
+    """The body of a request; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignInBody(RequestBody):
+    name: Annotated[str, Field(max_length=200)]
+    password: Password
+
+
+class NewUserBody(RequestBody):
+    name: Annotated[str, Field(max_length=200)]
+    role: Role
+    password: Password | None = None
+    home: Name | None = None
+    language: Language | None = None
+
+
+class UserChangeBody(RequestBody):
+    role: Role | None = None
+    password: Password | None = None
+    disabled: bool | None = None
+
+
+class OwnChangeBody(RequestBody):
+    language: Language | None = None
+    password: Password | None = None
+    old_password: Password = ""
+
+
+class NewTokenBody(RequestBody):
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: Annotated[list[str], Field(min_length=1, max_length=10)]
+    days: Annotated[int, Field(ge=1, le=730)] = 90
+
+
+class Identity(BaseModel):
+    """Who asks: a user, or the bearer of a token, which has no role, home or language."""
+
+    name: str
+    tenant: str
+    scopes: list[str]
+    role: Role | None
+    home: str | None
+    language: Language | None
+
+
+class UserItem(BaseModel):
+    """A user in a list."""
+
+    name: str
+    tenant: str
+    home: str
+    role: Role
+    language: Language | None
+    disabled: bool
+    created_at: datetime
+    created_by: str
+    has_password: bool
+
+
+class CreatedUser(BaseModel):
+    """The name of a new user, as it is stored."""
+
+    name: str
+
+
+class TokenItem(BaseModel):
+    """A token or a session in a list, never the signed token itself."""
+
+    id: UUID
+    kind: Literal["session", "token"]
+    tenant: str
+    name: str
+    scopes: list[str]
+    issued_by: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class CreatedToken(BaseModel):
+    """A new token; it is shown this once."""
+
+    id: UUID
+    token: str
+    expires_at: datetime
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, body: SignInBody) -> Session:
+    """Begin a session by name and password. 401 when they are wrong, 429 after too many tries."""
+    pool, now, name = request.app.state.service.pool, datetime.now(UTC), body.name.strip().lower()
+    user = await repository.find_user(pool, name)
+    if user and (pause := domain.wait(user.failures, user.failed_at, now)):
+        seconds = str(int(pause.total_seconds()) + 1)
+        raise HTTPException(429, "too many wrong passwords; wait a while", {"Retry-After": seconds})
+    known = user.password_hash if user else None
+    async with _hashing:
+        right = await asyncio.to_thread(domain.is_right, body.password, known)
+    if not right or user is None or user.disabled:
+        await repository.record_failure(pool, name, now)
+        raise HTTPException(401, "name or password is wrong")
+    await repository.record_success(pool, name, await asyncio.to_thread(domain.rehashed, body.password, str(known)))
+    return await open_session(request, user, now)
+
+
+@router.post("/sign-in/renewal")
+async def renew(request: Request, caller: Anybody) -> Session:
+    """Renew a session; the new token has the role that the user has now. 401 when it has ended."""
+    pool = request.app.state.service.pool
+    token = await repository.find_token(pool, UUID(caller.token)) if caller.token else None
+    user = await repository.find_user(pool, caller.name)
+    if token is None or token.kind != "session" or token.revoked_at or user is None or user.disabled:
+        raise HTTPException(401, SESSION_ENDED)
+    session = await renew_session(request, user, token, datetime.now(UTC))
+    if session is None:
+        raise HTTPException(401, SESSION_ENDED)
+    return session
+
+
+@router.post("/sign-out", status_code=204)
+async def sign_out(request: Request, caller: Anybody) -> None:
+    """End the session of this token."""
+    if caller.token:
+        await revoke_token(request.app.state.service, UUID(caller.token), None, caller.name)
+
+
+@router.get("/me")
+async def me(request: Request, caller: Anybody) -> Identity:
+    """Who asks: as a user, or as the bearer of a token."""
+    user = await repository.find_user(request.app.state.service.pool, caller.name) if caller.token else None
+    return Identity(
+        name=caller.name,
+        tenant=caller.tenant,
+        scopes=sorted(caller.scopes),
+        role=user and user.role,
+        home=user and user.home,
+        language=user and user.language,
+    )
+
+
+@router.put("/me", status_code=204)
+async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> None:
+    """Change the own language or password."""
+    pool = request.app.state.service.pool
+    user = await repository.find_user(pool, caller.name) if caller.token else None
+    if user is None:
+        raise HTTPException(404, "user: this token belongs to no user")
+    if body.password is not None:
+        async with _hashing:
+            right = await asyncio.to_thread(domain.is_right, body.old_password, user.password_hash)
+        if not right:
+            raise HTTPException(403, "old_password: not your current password")
+    password_hash = await _hash(body.password)
+    await repository.change_user(pool, user.name, None, password_hash=password_hash, language=body.language)
+
+
+@router.get("/users")
+async def users(
+    request: Request, caller: Administrator, tenant: Tenant = None, cursor: Cursor = None, limit: Limit = 100
+) -> Page[UserItem]:
+    """A page of the users of a tenant by name; without one, and with a token for all tenants: of all."""
+    (after,) = decode_cursor(cursor, str) if cursor else (None,)
+    pool = request.app.state.service.pool
+    rows = await repository.page_of_users(pool, _scope(caller, tenant), None if after is None else str(after), limit)
+    last = encode_cursor(rows[-1]["name"]) if len(rows) == limit else None
+    return Page[UserItem].model_validate({"items": rows, "next_cursor": last})
+
+
+@router.post("/users", status_code=201)
+async def add_user(request: Request, caller: Administrator, body: NewUserBody, tenant: Tenant = None) -> CreatedUser:
+    """Create a user. 409 when the name is taken."""
+    owner = _scope(caller, tenant) or ALL_TENANTS
+    home = body.home or (owner if owner != ALL_TENANTS else "demo")
+    if owner not in (ALL_TENANTS, home):
+        raise HTTPException(422, "home: another tenant's")
+    user = repository.NewUser(
+        name=domain.name_of(body.name),
+        tenant=owner,
+        home=home,
+        role=body.role,
+        password_hash=await _hash(body.password),
+        language=body.language,
+        created_at=datetime.now(UTC),
+        created_by=caller.name,
+    )
+    if not await repository.add_user(request.app.state.service.pool, user):
+        raise HTTPException(409, f"name: {user.name} is taken")
+    return CreatedUser(name=user.name)
+
+
+@router.patch("/users/{name}", status_code=204)
+async def change_user(
+    request: Request, caller: Administrator, name: str, body: UserChangeBody, tenant: Tenant = None
+) -> None:
+    """Change role or password of a user, or disable it; open sessions end with each of these."""
+    if name == caller.name and (body.disabled or body.role not in (None, Role.ADMINISTRATOR)):
+        raise HTTPException(409, OWN_ACCESS)
+    changed = await repository.change_user(
+        request.app.state.service.pool,
+        name,
+        _scope(caller, tenant),
+        role=body.role,
+        disabled=body.disabled,
+        password_hash=await _hash(body.password),
+    )
+    if not changed:
+        raise HTTPException(404, f"user: {name} is not known")
+    if body.disabled or body.password or body.role:
+        await revoke_sessions(request.app.state.service, name, caller.name)
+
+
+@router.delete("/users/{name}", status_code=204)
+async def remove_user(request: Request, caller: Administrator, name: str, tenant: Tenant = None) -> None:
+    """Remove a user; open sessions end."""
+    if name == caller.name:
+        raise HTTPException(409, OWN_ACCESS)
+    if not await repository.remove_user(request.app.state.service.pool, name, _scope(caller, tenant)):
+        raise HTTPException(404, f"user: {name} is not known")
+    await revoke_sessions(request.app.state.service, name, caller.name)
+
+
+@router.get("/tokens")
+async def tokens(
+    request: Request, caller: Administrator, tenant: Tenant = None, cursor: Cursor = None, limit: Limit = 100
+) -> Page[TokenItem]:
+    """A page of the tokens and sessions that are valid, newest first, never the signed tokens themselves."""
+    after = None
+    if cursor is not None:
+        issued_at, identity = decode_cursor(cursor, str, str)
+        after = (decode_time(issued_at), _uuid(identity))
+    pool, now = request.app.state.service.pool, datetime.now(UTC)
+    rows = await repository.page_of_tokens(pool, _scope(caller, tenant), now, after, limit)
+    last = encode_cursor(rows[-1]["issued_at"].isoformat(), str(rows[-1]["id"])) if len(rows) == limit else None
+    return Page[TokenItem].model_validate({"items": rows, "next_cursor": last})
+
+
+@router.post("/tokens", status_code=201)
+async def add_token(request: Request, caller: Administrator, body: NewTokenBody, tenant: Tenant = None) -> CreatedToken:
+    """Issue a token for a system. It is shown this once."""
+    owner = _scope(caller, tenant) or ALL_TENANTS
+    if beyond := set(body.scopes) - caller.scopes:
+        raise HTTPException(403, f"scopes: you do not have {', '.join(sorted(beyond))} yourself")
+    identity, now, life = uuid4(), datetime.now(UTC), timedelta(days=body.days)
+    scopes = tuple(dict.fromkeys(body.scopes))
+    token = issue(
+        signing_key(request), name=body.name, tenant=owner, scopes=scopes, lifetime=life, identity=str(identity)
+    )
+    stored = Token(identity, "token", owner, body.name, scopes, caller.name, now, now + life)
+    await repository.add_token(request.app.state.service.pool, stored)
+    return CreatedToken(id=identity, token=token, expires_at=now + life)
+
+
+@router.delete("/tokens/{identity}", status_code=204)
+async def delete_token(request: Request, caller: Administrator, identity: UUID, tenant: Tenant = None) -> Response:
+    """Revoke a token or end a session. 404 when it is not known, or revoked already."""
+    if not await revoke_token(request.app.state.service, identity, _scope(caller, tenant), caller.name):
+        raise HTTPException(404, f"token: {identity} is not known, or revoked already")
+    return Response(status_code=204)
+
+
+def _scope(caller: Caller, tenant: str | None) -> str | None:
+    """Return the tenant whose users are meant; nothing: those of all."""
+    if caller.tenant == ALL_TENANTS:
+        return tenant
+    return caller.tenant_for(tenant)
+
+
+def _uuid(part: object) -> UUID:
+    try:
+        return UUID(str(part))
+    except ValueError:
+        raise InvalidMessage("cursor: invalid; give the `next_cursor` of a page as it is") from None
+
+
+async def _hash(password: str | None) -> str | None:
+    if password is None:
+        return None
+    async with _hashing:
+        return await asyncio.to_thread(domain.hashed, password)

@@ -1,0 +1,166 @@
+"""Users and tokens in PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from returpost.contracts.enums import Role
+from shared.database.pool import Connection, Pool
+from shared.database.queries import queries
+
+_Q = queries(Path(__file__).with_name("users.sql"))
+
+Language = Literal["nb", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as stored."""
+
+    name: str
+    tenant: str
+    home: str
+    role: Role
+    password_hash: str | None
+    language: Language | None
+    disabled: bool
+    failures: int
+    """Wrong passwords since the last right one."""
+    failed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to store."""
+
+    name: str
+    tenant: str
+    home: str
+    role: Role
+    password_hash: str | None
+    language: Language | None
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token or a session, without the signed token itself."""
+
+    id: UUID
+    kind: Literal["session", "token"]
+    tenant: str
+    name: str
+    scopes: Sequence[str]
+    issued_by: str
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedToken:
+    """A token that was revoked before it expires."""
+
+    id: UUID
+    tenant: str
+    expires_at: datetime
+
+
+async def find_user(pool: Pool, name: str) -> User | None:
+    """Return a user; nothing when it does not exist."""
+    row = await pool.fetchrow(_Q["user"], name)
+    return None if row is None else User(**dict(row) | {"role": Role(row["role"])})
+
+
+async def page_of_users(pool: Pool, tenant: str | None, after: str | None, limit: int) -> list[dict[str, Any]]:
+    """Return users by name; those of a tenant, or all."""
+    return [dict(row) for row in await pool.fetch(_Q["page_of_users"], tenant, after, limit)]
+
+
+async def add_user(pool: Pool, user: NewUser) -> bool:
+    """Add a user; false when the name is taken."""
+    values = (user.name, user.tenant, user.home, user.role, user.password_hash, user.language)
+    return await pool.fetchval(_Q["add_user"], *values, user.created_at, user.created_by) is not None
+
+
+async def change_user(
+    pool: Pool,
+    name: str,
+    tenant: str | None,
+    *,
+    role: Role | None = None,
+    disabled: bool | None = None,
+    password_hash: str | None = None,
+    language: Language | None = None,
+) -> bool:
+    """Set values of a user (of a tenant, or of any); false when it does not exist."""
+    values = (role, disabled, password_hash, language)
+    return await pool.fetchval(_Q["change_user"], name, tenant, *values) is not None
+
+
+async def remove_user(pool: Pool, name: str, tenant: str | None) -> bool:
+    """Remove a user (of a tenant, or of any); false when it does not exist."""
+    return await pool.fetchval(_Q["remove_user"], name, tenant) is not None
+
+
+async def record_failure(pool: Pool, name: str, now: datetime) -> None:
+    """Count a wrong password."""
+    await pool.execute(_Q["record_failure"], name, now)
+
+
+async def record_success(pool: Pool, name: str, new_hash: str | None) -> None:
+    """Reset the count of wrong passwords; a new hash replaces the old one."""
+    await pool.execute(_Q["record_success"], name, new_hash)
+
+
+async def find_token(pool: Pool, identity: UUID) -> Token | None:
+    """Return a token; nothing when it does not exist."""
+    row = await pool.fetchrow(_Q["token"], identity)
+    return None if row is None else Token(**dict(row))
+
+
+async def add_token(pool: Pool, token: Token) -> None:
+    """Add a token."""
+    await pool.execute(
+        _Q["add_token"], token.id, token.kind, token.tenant, token.name, list(token.scopes), token.issued_by,
+        token.issued_at, token.expires_at,
+    )  # fmt: skip
+
+
+async def extend_token(pool: Pool, identity: UUID, expires_at: datetime, scopes: Sequence[str]) -> None:
+    """Set expiry and scopes of a token that is not revoked."""
+    await pool.execute(_Q["extend_token"], identity, expires_at, list(scopes))
+
+
+async def delete_expired_tokens(pool: Pool, before: datetime) -> None:
+    """Delete tokens that expired before a time."""
+    await pool.execute(_Q["delete_expired_tokens"], before)
+
+
+async def page_of_tokens(
+    pool: Pool, tenant: str | None, now: datetime, after: tuple[datetime, UUID] | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return tokens and sessions that are valid, newest first; those of a tenant, or all."""
+    rows = await pool.fetch(_Q["page_of_tokens"], tenant, now, *(after or (None, None)), limit)
+    return [dict(row) for row in rows]
+
+
+async def revoke_token(
+    connection: Connection, identity: UUID, tenant: str | None, now: datetime, by: str
+) -> list[RevokedToken]:
+    """Revoke a token; nothing is returned when it is unknown or revoked already."""
+    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_token"], identity, tenant, now, by)]
+
+
+async def revoke_sessions(connection: Connection, user: str, now: datetime, by: str) -> list[RevokedToken]:
+    """Revoke all sessions of a user."""
+    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_sessions"], user, now, by)]
+
+
+async def revoked_tokens(connection: Connection, now: datetime) -> list[RevokedToken]:
+    """Return the tokens that are revoked and have not expired."""
+    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoked_tokens"], now)]

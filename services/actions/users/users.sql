@@ -1,0 +1,71 @@
+-- name: add_user
+-- A new user; nothing when the name is taken.
+INSERT INTO users (name, tenant, home, role, password_hash, language, created_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING name
+
+-- name: user
+-- One user.
+SELECT name, tenant, home, role, password_hash, language, disabled, failures, failed_at
+FROM users WHERE name = $1
+
+-- name: page_of_users
+-- A page of the users of a tenant, or of all, by name.
+SELECT name, tenant, home, role, language, disabled, created_at, created_by, password_hash IS NOT NULL AS has_password
+FROM users WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS NULL OR name > $2) ORDER BY name LIMIT $3
+
+-- name: change_user
+-- New values of a user; what is null stays.
+UPDATE users SET
+    role = coalesce($3, role), disabled = coalesce($4, disabled), password_hash = coalesce($5, password_hash),
+    language = coalesce($6, language), failures = CASE WHEN $5::text IS NULL THEN failures ELSE 0 END
+WHERE name = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING name
+
+-- name: remove_user
+-- Remove a user.
+DELETE FROM users WHERE name = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING name
+
+-- name: record_failure
+-- A wrong password.
+UPDATE users SET failures = failures + 1, failed_at = $2 WHERE name = $1
+
+-- name: record_success
+-- A right password; a hash made with older parameters is replaced.
+UPDATE users SET failures = 0, failed_at = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1
+
+-- name: add_token
+-- A new token.
+INSERT INTO tokens (id, kind, tenant, name, scopes, issued_by, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: token
+-- One token.
+SELECT id, kind, tenant, name, scopes, issued_by, issued_at, expires_at, revoked_at FROM tokens WHERE id = $1
+
+-- name: extend_token
+-- A session is renewed.
+UPDATE tokens SET expires_at = $2, scopes = $3 WHERE id = $1 AND revoked_at IS NULL
+
+-- name: page_of_tokens
+-- A page of tokens and sessions that are valid, newest first.
+SELECT id, kind, tenant, name, scopes, issued_by, issued_at, expires_at FROM tokens
+WHERE ($1::text IS NULL OR tenant = $1) AND revoked_at IS NULL AND expires_at > $2
+  AND ($3::timestamptz IS NULL OR issued_at < $3 OR (issued_at = $3 AND id > $4))
+ORDER BY issued_at DESC, id LIMIT $5
+
+-- name: revoke_token
+-- Revoke one token.
+UPDATE tokens SET revoked_at = $3, revoked_by = $4
+WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND revoked_at IS NULL RETURNING id, tenant, expires_at
+
+-- name: revoke_sessions
+-- Revoke all sessions of a user.
+UPDATE tokens SET revoked_at = $2, revoked_by = $3
+WHERE name = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 RETURNING id, tenant, expires_at
+
+-- name: revoked_tokens
+-- Tokens that are revoked and have not expired.
+SELECT id, tenant, expires_at FROM tokens WHERE revoked_at IS NOT NULL AND expires_at > $1
+
+-- name: delete_expired_tokens
+-- Delete tokens that expired before a time.
+DELETE FROM tokens WHERE expires_at < $1

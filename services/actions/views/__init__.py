@@ -1,0 +1,1 @@
+"""Views over recipients, returns, complaints and blocked addresses: pages, counts and groups."""
