@@ -197,7 +197,7 @@ def routes(pool: Callable[[], Awaitable[Pool]]) -> APIRouter:
     """Return the route that searches the tables behind a pool."""
     router = APIRouter(prefix="/v1", tags=["erasures"])
 
-    @router.post("/traces")
+    @router.post("/residual-searches")
     async def traces(wanted: Wanted, caller: Operator, tenant: Annotated[Name | None, Query()] = None) -> Traces:
         """Search every table of this service for an address, in whatever form it is written: what an erasure has left.
 
