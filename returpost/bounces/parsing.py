@@ -6,6 +6,7 @@ each with the remote server's reply taken out of its frame (`frames`). The verdi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address
@@ -18,6 +19,7 @@ from returpost.bounces.return_paths import Envelope, ReturnPaths
 from returpost.contracts.enums import Kind
 
 UNSIGNED = ReturnPaths()
+MAX_DESCRIBED = 100
 MAX_NESTING = 3
 """Mails within mails that are looked into: a report that somebody forwarded as an attachment."""
 
@@ -92,11 +94,51 @@ def _reports(notice: Notice, envelope: Envelope, findings: Findings) -> tuple[Re
     mailed = recipients.mailed_by(notice, envelope) if len(findings.found) == 1 else None
     if mailed and mailed.recipient.lower() in {(findings.found[0].final or "").lower(), findings.found[0].original}:
         mailed = mailed if envelope.claim else None
-    unique: dict[tuple[str, str | None], Report] = {}
+    unique: dict[str, Report] = {}
     for finding in findings.found[:MAX_RECIPIENTS]:
         if report := report_of(finding, findings.format, mailed):
-            unique[report.recipient.lower(), report.evidence.final_recipient] = report
+            known = unique.get(report.recipient.lower())
+            if known is None or (_weight(report) > _weight(known)):
+                unique[report.recipient.lower()] = report
     return tuple(unique.values())
+
+
+def _weight(report: Report) -> tuple[bool, bool]:
+    """Return what counts of two reports on one recipient: a failure before a delay, one with words before others."""
+    return report.evidence.kind is Kind.FAILURE, bool(report.evidence.diagnostic)
+
+
+def described(made: Stages) -> dict[str, Any]:
+    """Return what each stage made of the mail: structure, notice, and each report with where it was read."""
+    notice, mail = made.notice, made.mail
+    return {
+        "structure": [f"{'  ' * part.depth}{part.content_type}, {len(part.body)} bytes" for part in made.root.walk()],
+        "notice": {
+            "kind": mail.kind,
+            "read_as": mail.format,
+            "from": notice.author or None,
+            "subject": notice.subject[:200],
+            "reporting_mta": next((r.evidence.reporting_mta for r in mail.reports if r.evidence.reporting_mta), None),
+            "machine_readable_parts": len(notice.statuses) + (notice.complaint is not None),
+            "returned_message": bool(notice.original),
+        },
+        "reports": [
+            {
+                "recipient": report.recipient,
+                "recipient_read_from": report.evidence.recipient_source,
+                "final_recipient": report.evidence.final_recipient,
+                "diagnostic_read_from": report.read_from or None,
+                "frames": list(report.reply.frames),
+                "reply": report.reply.text or None,
+                "host": report.evidence.remote_mta,
+                "command": report.evidence.command,
+                "reply_code": report.evidence.reply_code,
+                "status": report.evidence.status,
+            }
+            for report in mail.reports[:MAX_DESCRIBED]
+        ],
+        "problem": mail.problem or None,
+    }
 
 
 def _kind(found: Sequence[Finding]) -> Kind | None:

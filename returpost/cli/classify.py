@@ -20,7 +20,18 @@ MAX_MAIL = 32 * 1024 * 1024
 WRONG_USE = 2
 SHOWN_RUNNERS_UP = 3
 
-Told = tuple[str | None, str | None, "Evidence | None"]
+NOTHING_RECOGNISED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of one recipient, or one line; `stages` is what each stage of reading made of the mail."""
+
+    recipient: str | None = None
+    original_recipient: str | None = None
+    evidence: "Evidence | None" = None
+    problem: str = ""
+    stages: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class Judged:
     original_recipient: str | None
     evidence: "Evidence | None"
     verdict: "Verdict | None"
+    problem: str = ""
+    stages: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -47,7 +60,11 @@ class Judged:
             "status": evidence.status if evidence else None,
             "confidence": round(verdict.confidence, 3) if verdict else 0.0,
             "rule": verdict.rule if verdict else None,
-        }
+            "text": verdict.text if verdict else "",
+            "diagnostic": evidence.diagnostic if evidence else "",
+            "recipient_source": evidence.recipient_source if evidence else None,
+            "problem": self.problem or None,
+        } | ({"stages": self.stages} if self.stages is not None else {})
 
 
 def classify(
@@ -59,8 +76,11 @@ def classify(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
     rules: Annotated[Path | None, typer.Option(help="Folder with rule files of your own.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each stage made of a mail.")] = False,
 ) -> None:
     """Judge bounce mails or SMTP replies: the verdict, and why.
+
+    Exit code 1 when nothing was recognised in one of them, 2 when a file cannot be read.
 
     \b
     returpost classify bounce.eml
@@ -71,7 +91,7 @@ def classify(
     from returpost.bounces.verdict import classify as judge
 
     loaded = load(rules)
-    unread = 0
+    unread = unrecognised = 0
     for name in paths(files or ["-"]):
         try:
             body = read(name)
@@ -79,15 +99,17 @@ def classify(
             sys.stderr.write(f"{name}: {error.strerror or error}\n")
             unread += 1
             continue
-        told = of_lines(body) if lines else of_file(name, body)
-        for number, (recipient, original, evidence) in enumerate(told, 1):
+        for number, told in enumerate(of_lines(body) if lines else of_file(name, body, explain=explain), 1):
+            evidence = told.evidence
             verdict = judge(evidence, loaded) if evidence else None
-            place = f"{name}:{number}" if lines else recipient or name
+            unrecognised += verdict is None
+            place = f"{name}:{number}" if lines else told.recipient or name
             if lines and evidence and (fault := _fault_of_line(evidence.diagnostic)):
                 sys.stderr.write(f"{place}: {fault}\n")
-            _show(Judged(name, recipient, original, evidence, verdict), place, loaded, as_json=as_json)
-    if unread:
-        raise typer.Exit(WRONG_USE)
+            judged = Judged(name, told.recipient, told.original_recipient, evidence, verdict, told.problem, told.stages)
+            _show(judged, place, loaded, as_json=as_json)
+    if unread or unrecognised:
+        raise typer.Exit(WRONG_USE if unread else NOTHING_RECOGNISED)
 
 
 def _fault_of_line(text: str) -> str | None:
@@ -117,25 +139,28 @@ def read(name: str) -> bytes:
         return file.read(MAX_MAIL)
 
 
-def of_file(name: str, body: bytes) -> Iterator[Told]:
+def of_file(name: str, body: bytes, *, explain: bool = False) -> Iterator[Told]:
     """Yield what a mail tells, or of an mbox each of its mails."""
     if name.lower().endswith(MBOX_ENDINGS):
         for message in messages(body.splitlines(keepends=True), MAX_MAIL):
-            yield from of_mail(message.content)
+            yield from of_mail(message.content, explain=explain)
     else:
-        yield from of_mail(body)
+        yield from of_mail(body, explain=explain)
 
 
-def of_mail(body: bytes) -> Iterator[Told]:
-    """Yield each recipient of a mail, its original recipient, and what is told of it."""
-    from returpost.bounces import parse
+def of_mail(body: bytes, *, explain: bool = False) -> Iterator[Told]:
+    """Yield what is told of each recipient of a mail; the first has what each stage made of the mail."""
+    from returpost.bounces.parsing import described, stages
     from returpost.contracts import Evidence
 
-    parsed = parse(body)
-    for report in parsed.reports:
-        yield report.recipient, report.original_recipient, report.evidence
-    if not parsed.reports:
-        yield None, None, Evidence(kind=parsed.kind) if parsed.kind else None
+    made = stages(body)
+    mail = made.mail
+    shown = described(made) if explain else None
+    for report in mail.reports:
+        yield Told(report.recipient, report.original_recipient, report.evidence, stages=shown)
+        shown = None
+    if not mail.reports:
+        yield Told(evidence=Evidence(kind=mail.kind) if mail.kind else None, problem=mail.problem, stages=shown)
 
 
 def of_lines(body: bytes) -> Iterator[Told]:
@@ -146,7 +171,8 @@ def of_lines(body: bytes) -> Iterator[Told]:
     for line in body.decode("utf-8", "replace").splitlines():
         text = line.replace("\x00", " ")
         reply = parse_reply(text)
-        yield None, None, Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+        evidence = Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+        yield Told(evidence=evidence)
 
 
 def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
@@ -158,12 +184,11 @@ def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
     from returpost.cli.terminal import out
 
     verdict = judged.verdict
+    if judged.stages is not None:
+        out.print(Text(_stages_text(judged.stages), style="dim"))
     if verdict is None:
-        out.print(
-            Text.assemble(
-                (head, "bold"), "  nothing recognised: no mail that tells of a bounce (for SMTP replies: --lines)"
-            )
-        )
+        why = judged.problem or "no mail that tells of a bounce"
+        out.print(Text.assemble((head, "bold"), f"  nothing recognised: {why} (for SMTP replies: --lines)"))
         return
     colour = {"hard": "red", "soft": "yellow"}.get(verdict.type, "green")
     dead = ", dead address" if verdict.dead_address else ""
@@ -179,3 +204,14 @@ def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
 
         for other in explained(judged.evidence, rules)["runners_up"][:SHOWN_RUNNERS_UP]:
             out.print(Text(f"    before {other['rule']}: {other['reason']}: {other['text']}", style="dim"))
+
+
+def _stages_text(stages: dict[str, Any]) -> str:
+    """Return the stages for people: one line a part, a field, a report."""
+    lines = ["structure:", *(f"    {part}" for part in stages["structure"]), "notice:"]
+    lines += [f"    {name}: {value}" for name, value in stages["notice"].items() if value not in (None, "")]
+    for report in stages["reports"]:
+        lines += ["report:", *(f"    {name}: {value}" for name, value in report.items() if value not in (None, "", []))]
+    if stages["problem"]:
+        lines.append(f"gave up: {stages['problem']}")
+    return "\n".join(lines)

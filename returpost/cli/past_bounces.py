@@ -29,7 +29,8 @@ def of_files(names: list[str], *, lines: bool) -> Iterator[tuple[str, "Evidence"
         if name.endswith(".jsonl"):
             yield from ((name, evidence) for evidence in _of_events(name, body))
         else:
-            yield from ((name, evidence) for _, _, evidence in (of_lines(body) if lines else of_mail(body)) if evidence)
+            told = of_lines(body) if lines else of_mail(body)
+            yield from ((name, one.evidence) for one in told if one.evidence)
 
 
 def of_archive(amqp_url: str, since: datetime, tenant: str | None) -> list[tuple[str, "Evidence"]]:

@@ -55,3 +55,39 @@ def test_lines_are_told_by_their_number_and_bad_ones_named(tmp_path: Path) -> No
 
 def test_a_folder_without_files_says_so(tmp_path: Path) -> None:
     assert f"{tmp_path}: there are no files" in CliRunner().invoke(app, ["classify", str(tmp_path)]).stderr
+
+
+def test_json_names_the_deciding_words_and_the_diagnostic() -> None:
+    (row,) = judged("--lines", "-", input_="550 5.1.1 User unknown\n")
+    assert row["text"] == "user unknown"
+    assert row["diagnostic"] == "550 5.1.1 User unknown"
+
+
+def test_nothing_recognised_is_an_exit_code(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.eml"
+    letter.write_text("From: a@example.com\nSubject: Hello\n\nHow are you?\n")
+    (row,) = judged(str(letter), code=1)
+    assert row["problem"].startswith("notice: ")
+
+
+def test_recipient_that_is_reported_twice_is_one_line(tmp_path: Path) -> None:
+    group = "Final-Recipient: rfc822; ann@example.com\nAction: failed\nStatus: 5.1.1\n\n"
+    mail = tmp_path / "twice.eml"
+    mail.write_text(
+        "From: MAILER-DAEMON@mx.example.net\nContent-Type: message/delivery-status\n\n"
+        f"Reporting-MTA: dns; mx.example.net\n\n{group}{group.replace('rfc822;', 'rfc822; Ann')}{group.upper()}"
+    )
+    assert [row["recipient"] for row in judged(str(mail))] == ["ann@example.com"]
+
+
+def test_explain_shows_each_stage() -> None:
+    name = next(path for path in SAMPLES if path.endswith("postfix-user-unknown.eml"))
+    (row,) = judged("--explain", name)
+    stages = row["stages"]
+    assert stages["notice"]["read_as"] == "rfc3464"
+    assert any("message/delivery-status" in part for part in stages["structure"])
+    assert stages["reports"][0]["recipient_read_from"] == "final_recipient"
+    assert stages["reports"][0]["diagnostic_read_from"] == "diagnostic-code"
+    shown = CliRunner().invoke(app, ["classify", "--explain", name]).stdout
+    assert "structure:" in shown
+    assert "recipient_read_from: final_recipient" in shown

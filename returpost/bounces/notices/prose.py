@@ -92,7 +92,7 @@ _AFTER_CODE = re2.compile(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDR
 _IN_SENTENCE = re2.compile(
     rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to"
     rf"|for|an|für|à|para|pour|til|till)"
-    rf"[:,]?\s+[<\"'(]?({_ADDRESS})[>\"')]?"
+    rf"[:,]?\s+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 _DESTINED = re2.compile(
     r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|vaš[ei]"
@@ -100,8 +100,8 @@ _DESTINED = re2.compile(
     r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zprávu?|správu?|poruka|levelét|üzenetét|письмо"
     r"|сообщение|лист)|viestiäsi|iletiniz"
     r"|you (?:have )?(?:sent|wrote|tried to send|attempted to send|were sending)(?: (?:an?|the|this|your))?"
-    r" (?:e-?mail|mail|message))"
-    rf"(?:[ \t]+[^\s@.:]+){{0,6}}[ \t]+[<\"'(]?({_ADDRESS})[>\"')]?"
+    r" (?:e-?mail|mail|message)|(?:the following|this|the original) (?:e-?mail|mail|message) (?:to|for))"
+    rf"(?:[ \t]+[^\s@.:<]+){{0,6}}[ \t]+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 """An address in one breath with *your* message, which was to go there."""
 _WHEN = re.compile(r"(?:on|am|den|le|el|il|em|op|dnia|dne) ", re.IGNORECASE)
@@ -215,8 +215,8 @@ def mentioned(notice: str) -> Iterator[str]:
     """Yield the addresses that a sentence names as a destination, the likely ones first."""
     notice = _CONTACT.sub(" ", notice[:MAX_MENTIONING])
     for pattern in (_IN_COMMAND, _IN_SENTENCE, _ANY):
-        for text in pattern.findall(notice)[:50]:
-            if found := address(text):
+        for match in islice(pattern.finditer(notice), 50):
+            if found := address(match[match.lastindex or 0]):
                 yield found
 
 
@@ -225,7 +225,7 @@ def destined(notice: str) -> Iterator[tuple[str, str]]:
     for sentence in _SENTENCE.split(notice[:4096])[:40]:
         stated = "@" in sentence and not sentence.endswith("?")
         named = _DESTINED.search(" ".join(sentence.split())) if stated else None
-        if named and (found := address(named[1])):
+        if named and (found := address(named[named.lastindex or 0])):
             yield sentence, found
 
 
@@ -328,7 +328,8 @@ def _mentions(lines: list[str], block: Block) -> list[str]:
     for line in lines:
         if wanted in line.lower():
             answers = line.startswith(">>>")
-            if not answers and telling(line) and line.strip() not in block.details:
+            named = _named(line)
+            if not answers and not (named and not named[1]) and telling(line) and line.strip() not in block.details:
                 found.append(line.strip())
         elif answers and line.startswith("<<<"):
             found.append(line.strip())

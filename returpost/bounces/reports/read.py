@@ -47,8 +47,13 @@ def _machine_readable(notice: Notice, envelope: Envelope) -> Findings | None:
         if found and auto_replies.is_challenge_service(notice.root, notice.text):
             for finding in found:
                 finding.kind = Kind.CHALLENGE
+        unreadable = next((finding.unreadable for finding in found if finding.unreadable), "")
+        kinds = [finding.kind for finding in found]
         if found := from_prose.complete(found, notice, envelope):
             return Findings("rfc3464", found)
+        if unreadable:
+            problem = f"reports: the report names {unreadable[:100]!r}, which is no address"
+            return Findings("rfc3464", [], kinds[0], problem)
     if "notificationType" in notice.text or "eventType" in notice.text:
         found, headers = amazon_ses.findings(notice.text)
         if found:
