@@ -21,8 +21,8 @@ from returpost.contracts import Contract
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
 from returpost.errors import InvalidSettings, ReturpostError
-from shared.database import residual_search
 from shared.database.pool import Pool, connect
+from shared.http import residual_searches
 from shared.http.auth import AuthMiddleware, keys_of
 from shared.http.max_body import MaxBodyMiddleware
 from shared.http.problems import REFUSALS, install_exception_handlers
@@ -87,11 +87,11 @@ class Service(Generic[S]):
         self._pool: Pool | None = None
         self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        self.background("revoked tokens", partial(self.revoked.follow, settings.amqp_url.get_secret_value()))
+        self.background("revoked tokens", partial(self.revoked.consume, settings.amqp_url.get_secret_value()))
         self.add_health_check("tokens", self.revoked.look)
         self._add_health()
         if not stateless:
-            self.routes(residual_search.routes(self._its_pool))
+            self.routes(residual_searches.routes(self._own_pool))
 
     def consume(
         self,
@@ -156,7 +156,7 @@ class Service(Generic[S]):
             raise ReturpostError(f"{self.name} has no database connection")
         return self._pool
 
-    async def _its_pool(self) -> Pool:
+    async def _own_pool(self) -> Pool:
         return self.pool
 
     def asyncapi(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from services.ingest.webhooks.ingestion import (
     read_log,
     yield_to_requests,
 )
-from shared.database import residual_search
+from shared.http import residual_searches
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service, run
 
@@ -100,7 +100,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.routes(raw_messages_http.router)
     service.routes(validation_http.router)
     if kept := app.state.raw_messages:
-        service.routes(residual_search.routes(kept.pool))
+        service.routes(residual_searches.routes(kept.pool))
     return service
 
 

@@ -1,35 +1,29 @@
-"""What a service's tables say of one address, in whatever form: the search behind the proof that it was erased.
+"""Searches every table of a service for one address, in whatever form it is written: the proof of an erasure.
 
-It knows no table by name: whatever the schema of the service has is read, every column that may hold text, also what
-is kept packed, and files that are kept in pieces. It reads all rows and takes as long; nothing of it is for every day.
+It knows no table by name: it reads the whole schema, every column that may hold text, compressed values, and files that
+are kept in pieces. It reads all rows and takes as long as that takes.
 """
 
 import asyncio
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from typing import IO, Annotated, Any, Final
+from typing import IO, Any, Final
 
 import idna
 from asyncpg import Record
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
 
-from returpost.contracts import Name
 from returpost.contracts.addresses import key, normalise
 from shared.database.compressed_search import file_says, says, unpacked
-from shared.database.pool import Connection, Pool
-from shared.http.auth import OPERATE, Caller, requires
+from shared.database.pool import Connection
 
-Operator = Annotated[Caller, Depends(requires(OPERATE))]
-
-PATIENCE: Final = 3_600.0
-"""Seconds for one table."""
+TABLE_TIMEOUT: Final = 3_600.0
+"""Seconds per table."""
 PAGE: Final = 200
-"""Packed values that are in memory at once."""
+"""Compressed values in memory at once."""
 PIECES: Final = 8
 """Pieces of a file that are."""
 PIECE: Final = "piece"
@@ -55,12 +49,14 @@ _TEXT: Final = ("text", "text[]", "jsonb", "json", "character varying", "tsvecto
 _HASHES: Final = {
     "erased_addresses": "SELECT max(erased_at) FROM erased_addresses WHERE key = erased_key($1, $2)",
     "erased": "SELECT max(time) FROM erased WHERE place = place($1, $2)",
+    "erasures": """SELECT max(e.erased_at) FROM erasure_key AS s JOIN erasures AS e
+                   ON e.digest = sha256(s.secret || convert_to($1 || E'\\x1f' || $2, 'UTF8'))""",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """Rows of one column that say an address; of one that keeps files in pieces, the files."""
+class Residue:
+    """Rows of one column that hold an address; of a column that keeps files in pieces, the files."""
 
     table: str
     column: str
@@ -68,12 +64,12 @@ class Trace:
 
 
 @dataclass(slots=True)
-class Traces:
-    """All that a service says of an address."""
+class SearchResult:
+    """What a service still has of an address."""
 
     searched: list[str]
     """Tables."""
-    found: list[Trace]
+    found: list[Residue]
     hashed: list[str]
     """Tables that remember by a keyed hash that the address was erased."""
 
@@ -91,24 +87,24 @@ def forms(address: str) -> list[str]:
     return list(dict.fromkeys((*plain, *json_, *others)))
 
 
-async def search(connection: Connection, tenant: str, address: str) -> Traces:
+async def search(connection: Connection, tenant: str, address: str) -> SearchResult:
     """Read every table of the service; rows of other tenants are left out where it is said whose they are."""
     wanted, tables = forms(address), await connection.fetch(_COLUMNS)
-    found: list[Trace] = []
+    found: list[Residue] = []
     hashed: list[str] = []
     for table in tables:
         found += await _texts(connection, table, tenant, wanted)
         for column, type_ in zip(table["columns"], table["types"], strict=True):
             look = _files if (table["key"] or [""])[-1] == PIECE else _packed
             if type_ == "bytea" and (rows := await look(connection, table, column, tenant, wanted)):
-                found.append(Trace(table["name"], column, rows))
+                found.append(Residue(table["name"], column, rows))
         remembers = _HASHES.get(table["name"])
         if remembers and await connection.fetchval(remembers, tenant, key(normalise(address))):
             hashed.append(table["name"])
-    return Traces([table["name"] for table in tables], found, hashed)
+    return SearchResult([table["name"] for table in tables], found, hashed)
 
 
-async def _texts(connection: Connection, table: Record, tenant: str, wanted: Sequence[str]) -> list[Trace]:
+async def _texts(connection: Connection, table: Record, tenant: str, wanted: Sequence[str]) -> list[Residue]:
     columns = [name for name, type_ in zip(table["columns"], table["types"], strict=True) if type_ in _TEXT]
     if not columns:
         return []
@@ -118,10 +114,10 @@ async def _texts(connection: Connection, table: Record, tenant: str, wanted: Seq
         f"SELECT {counts} FROM {_quoted(table['name'])} {where}",  # noqa: S608 - names of the catalogue
         list(wanted),
         *arguments,
-        timeout=PATIENCE,
+        timeout=TABLE_TIMEOUT,
     )
     assert row is not None  # noqa: S101 - counts are always a row
-    return [Trace(table["name"], name, rows) for name, rows in zip(columns, row.values(), strict=True) if rows]
+    return [Residue(table["name"], name, rows) for name, rows in zip(columns, row.values(), strict=True) if rows]
 
 
 async def _packed(connection: Connection, table: Record, column: str, tenant: str, wanted: Sequence[str]) -> int:
@@ -142,7 +138,7 @@ async def _files(connection: Connection, table: Record, column: str, tenant: str
     where, arguments = _of_tenant(table, tenant, "$1")
     order = ", ".join(_quoted(name) for name in table["key"])
     found, this = 0, ()
-    with tempfile.TemporaryFile(prefix="returpost-traces-") as file:
+    with tempfile.TemporaryFile(prefix="returpost-residual-") as file:
         async with connection.transaction(readonly=True):
             pieces = connection.cursor(
                 f"SELECT {order}, {_quoted(column)} AS value FROM {_quoted(table['name'])} {where} ORDER BY {order}",  # noqa: S608 - names of the catalogue
@@ -185,26 +181,3 @@ def _decoded(domain: str) -> str:
         return idna.decode(domain).lower()
     except idna.IDNAError:
         return domain
-
-
-class Wanted(BaseModel):
-    """Whom to search for."""
-
-    address: str
-
-
-def routes(pool: Callable[[], Awaitable[Pool]]) -> APIRouter:
-    """Return the route that searches the tables behind a pool."""
-    router = APIRouter(prefix="/v1", tags=["erasures"])
-
-    @router.post("/residual-searches")
-    async def traces(wanted: Wanted, caller: Operator, tenant: Annotated[Name | None, Query()] = None) -> Traces:
-        """Search every table of this service for an address, in whatever form it is written: what an erasure has left.
-
-        Takes as long as reading all tables does. `hashed` are the tables that keep a keyed hash of an erased address.
-        """
-        owner = caller.tenant_for(tenant)
-        async with (await pool()).acquire() as connection:
-            return await search(connection, owner, wanted.address)
-
-    return router

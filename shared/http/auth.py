@@ -37,8 +37,8 @@ NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}\Z")
 OPERATE = "operate"
 ADMINISTER = "administer"
 SCOPES = ("send", "check", "read", "write", OPERATE, ADMINISTER)
-"""send: hand in results; check: ask whom to skip; read, write: look at addresses and work on them; operate: dead
-letters; administer: settings, users, tokens, webhooks."""
+"""send: submit results; check: ask whom to skip; read, write: see and change addresses; operate: dead letters,
+retries, archive; administer: settings, users, tokens, webhooks."""
 SCOPES_OF_ROLE = {
     Role.VIEWER: ("read", "check"),
     Role.MARKETER: ("read", "check", "write"),
@@ -58,15 +58,15 @@ class Caller:
     token: str | None = None
     """Id of the token, of those that the actions service has issued."""
 
-    def tenant_for(self, asked: str | None) -> str:
+    def tenant_for(self, named: str | None) -> str:
         """Return the tenant to work for. Raises HTTP 403 for another's, 400 when a caller for all names none."""
         if self.tenant != ALL_TENANTS:
-            if asked not in (None, self.tenant):
+            if named not in (None, self.tenant):
                 raise HTTPException(403, f"tenant: this token is for {self.tenant}")
             return self.tenant
-        if asked is None:
+        if named is None:
             raise HTTPException(400, "tenant: this token is for all tenants; name one, ?tenant=...")
-        return asked
+        return named
 
 
 def keys_of(setting: str) -> list[str]:

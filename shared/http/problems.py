@@ -58,8 +58,8 @@ def problem(
 
 def fields_of(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
     """Return field and problem of each fault; never the input, which may hold addresses."""
-    faults = error.errors()[:MAX_PROBLEMS]
-    return [{"field": ".".join(str(part) for part in fault["loc"]), "problem": words(fault)} for fault in faults]
+    errors = error.errors()[:MAX_PROBLEMS]
+    return [{"field": ".".join(str(part) for part in one["loc"]), "problem": words(one)} for one in errors]
 
 
 def install_exception_handlers(app: FastAPI) -> None:

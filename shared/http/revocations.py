@@ -1,4 +1,4 @@
-"""Tokens that were revoked: every service reads of them in a stream, so that none asks another who may come in.
+"""Revoked tokens: every service reads them from a stream, so that none has to ask another.
 
 https://www.rabbitmq.com/docs/streams
 """
@@ -23,14 +23,14 @@ log = structlog.get_logger()
 
 
 class Revocations(Container[object]):
-    """The ids of the tokens that are refused though their time is not over."""
+    """The ids of tokens that are refused before they expire."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._ends: dict[str, float] = {}
         self._forget_at = FORGET_ABOVE
-        self.following = False
-        """Whether what is revoked now is heard of."""
+        self.consuming = False
+        """Whether the stream is being read."""
 
     def __contains__(self, token: object) -> bool:
         return token in self._ends
@@ -39,7 +39,7 @@ class Revocations(Container[object]):
         return len(self._ends)
 
     def add(self, revoked: TokenRevoked) -> None:
-        """Refuse a token from now on, until it would have ended by itself."""
+        """Refuse a token from now on, until it would have expired."""
         now = self._clock()
         if (end := revoked.expires_at.timestamp()) > now:
             self._ends[revoked.token] = end
@@ -47,8 +47,8 @@ class Revocations(Container[object]):
             self._ends = {token: end for token, end in self._ends.items() if end > now}
             self._forget_at = max(FORGET_ABOVE, 2 * len(self._ends))
 
-    def hear(self, body: bytes) -> None:
-        """Add all that a message says; what it says in another form is noted, and holds up nothing."""
+    def add_all(self, body: bytes) -> None:
+        """Add the revocations of a message; one that cannot be read is logged and skipped."""
         try:
             events, rejected = decode(TokenRevoked, body)
         except InvalidMessage as broken:
@@ -56,23 +56,23 @@ class Revocations(Container[object]):
         for event in events:
             self.add(event.data)
         for item in rejected:
-            log.error("a revoked token is not understood", stream=REVOCATIONS, error=item.error)
+            log.error("revocation could not be read", stream=REVOCATIONS, error=item.error)
 
-    async def follow(self, amqp_url: str) -> None:
+    async def consume(self, amqp_url: str) -> None:
         """Read the stream from its first event on. Raises `InvalidSettings`, one of `CONNECTION_ERRORS`."""
         try:
             async with (
                 open_connection(amqp_url) as connection,
-                open_stream(connection, "first", REVOCATIONS) as arriving,
+                open_stream(connection, "first", REVOCATIONS) as reader,
             ):
-                self.following = True
+                self.consuming = True
                 while True:
-                    message = await arriving.next()
-                    self.hear(message.body)
+                    message = await reader.next()
+                    self.add_all(message.body)
                     await message.ack()
         finally:
-            self.following = False
+            self.consuming = False
 
     async def look(self) -> dict[str, Any]:
-        """Say how many there are, and whether they are heard of."""
-        return {"revoked": len(self), "following": self.following}
+        """Return how many there are, and whether the stream is being read."""
+        return {"revoked": len(self), "consuming": self.consuming}

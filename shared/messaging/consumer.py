@@ -48,7 +48,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A larger message is refused unread: the default limit of RabbitMQ 4."""
 BACK_OFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries while the infrastructure is away; the last one repeats."""
+"""Seconds between tries while the database or the broker is unavailable; the last one repeats."""
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Consumer(Generic[D]):
         required_for_readiness: bool = True,
         max_batch_events: int = MAX_EVENTS,
     ) -> None:
-        """`read` makes events of a message where it is not the contract that does: of dead letters. The service is
+        """`read` makes events of a message where it is not the contract that does: dead letters. The service is
         ready while a consumer that is not `required_for_readiness` is paused. A batch ends with the message that brings
         it to `max_batch_events` events.
         """
@@ -168,14 +168,14 @@ class Consumer(Generic[D]):
         return ""
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
-        letters = [self._letter(d.message, item.body, item.error) for d in deliveries for item in d.rejected]
-        EVENTS_IN.labels(self.queue, "rejected").inc(len(letters))
+        dead_letters = [self._dead_letter(d.message, item.body, item.error) for d in deliveries for item in d.rejected]
+        EVENTS_IN.labels(self.queue, "rejected").inc(len(dead_letters))
         pairs = [(event, delivery) for delivery in deliveries for event in delivery.events]
         if pairs:
             with span_of_batch(self.queue, [event for event, _ in pairs]):
-                letters += await self._apply(pairs)
-        if letters:
-            await self._retry_while_unavailable(lambda: self._publish_dead_letters(letters))
+                dead_letters += await self._apply(pairs)
+        if dead_letters:
+            await self._retry_while_unavailable(lambda: self._publish_dead_letters(dead_letters))
 
     async def _apply(self, pairs: list[tuple[Event[D], Delivery[D]]]) -> list[Message]:
         """Handle all; halve what fails until the event that fails stands alone, and return its dead letter."""
@@ -200,8 +200,8 @@ class Consumer(Generic[D]):
             EVENTS_IN.labels(self.queue, "failed").inc()
             body = _bytes_of(event, delivery.message.body, self.contract)
             if isinstance(error, InvalidMessage):
-                return [self._letter(delivery.message, body, str(error))]
-            return [self._letter(delivery.message, body, f"{type(error).__name__}: {error}", error)]
+                return [self._dead_letter(delivery.message, body, str(error))]
+            return [self._dead_letter(delivery.message, body, f"{type(error).__name__}: {error}", error)]
         EVENTS_IN.labels(self.queue, "processed").inc(len(pairs) - len(refused))
         EVENTS_IN.labels(self.queue, "rejected").inc(len(refused))
         return self._refusals(pairs, refused)
@@ -211,13 +211,13 @@ class Consumer(Generic[D]):
     ) -> list[Message]:
         origin = {id(event): delivery.message for event, delivery in pairs} if refused else {}
         return [
-            self._letter(message, _bytes_of(event, message.body, self.contract), error)
+            self._dead_letter(message, _bytes_of(event, message.body, self.contract), error)
             for event, error in refused
             for message in [origin[id(event)]]
         ]
 
-    async def _publish_dead_letters(self, letters: list[Message]) -> None:
-        await self._publisher.publish(letters)
+    async def _publish_dead_letters(self, dead_letters: list[Message]) -> None:
+        await self._publisher.publish(dead_letters)
 
     async def _retry_while_unavailable(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until the infrastructure lets it be done; any other error is raised. Stops trying when asked to stop."""
@@ -275,7 +275,7 @@ class Consumer(Generic[D]):
             self.lag = max(0.0, time.time() - min(times).timestamp())
             LAG_SECONDS.labels(self.queue).set(self.lag)
 
-    def _letter(
+    def _dead_letter(
         self, message: AbstractIncomingMessage, body: bytes, error: str, exception: BaseException | None = None
     ) -> Message:
         return dead_letter(

@@ -220,16 +220,16 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
     name = f"sender-{sender}"
     read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
-    told = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check"
-    key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({told})\.{tenant})$"
+    upserts = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check"
+    key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({upserts})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
 
 def crm_user(name: str) -> User:
     """A CRM reads blocks and changes, and tells of its contacts, selections, projects and mailings."""
-    told = r"(contact|selection|project|mailing)\.upsert"
-    asked = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
-    topics = ((COMMANDS, rf"^({told}|{asked})\.", "^$"),)
+    upserts = r"(contact|selection|project|mailing)\.upsert"
+    commands = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
+    topics = ((COMMANDS, rf"^({upserts}|{commands})\.", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS, CHANGES), topics)
 
 

@@ -166,7 +166,7 @@ async def test_what_is_revoked_is_refused_by_every_service_and_by_one_that_start
         assert (await actions.http.patch("/v1/users/kari", json={"disabled": True})).status_code == 204
         await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
         health = (await running.http.get("/health/ready")).json()
-        assert health["tokens"] == {"revoked": 2, "following": True}
+        assert health["tokens"] == {"revoked": 2, "consuming": True}
     async with harness.running(blocklist.create, blocklist_settings.Settings, "blocklist") as running:
         await eventually(lambda: statuses(running), lambda seen: seen == [401, 401, 200])
 

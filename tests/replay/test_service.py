@@ -245,14 +245,14 @@ async def test_what_fails_again_is_not_taken_by_the_same_job(harness: Harness, m
     async with harness.running(create, Settings, "replay") as replay:
         queue = await harness.channel.declare_queue(QUEUE, passive=True)
 
-        async def bury(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        async def publish_dead_letter(message: aio_pika.abc.AbstractIncomingMessage) -> None:
             await die(harness, message.body, attempts=int(str(message.headers["x-returpost-attempt"])))
             await message.ack()
 
         for n in range(7):
             await die(harness, b"%d" % n)
         await dead_letters(replay, 7)
-        await queue.consume(bury)
+        await queue.consume(publish_dead_letter)
         job = await post(replay, "/v1/dead-letters/replay", queue=QUEUE)
         assert (await done(replay, job["job"]))["done"] == 7
         rows = await dead_letters(replay, 7)

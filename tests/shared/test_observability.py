@@ -108,7 +108,7 @@ def test_spans_are_exported_where_the_setting_points() -> None:
         server.shutdown()
         thread.join()
     ((path, body),) = received
-    assert path == "/v1/residual-searches"
+    assert path == "/v1/traces"
     assert b"/v1/sampled" in body
     assert b"returpost-test" in body
     assert bytes.fromhex(TRACE) in body

@@ -53,8 +53,8 @@ def test_many_that_are_not_over_are_all_kept() -> None:
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"{}", b"[]", b"\xff", b'[{"data": {"token": 1}}]', b"null"])
 def test_what_is_not_understood_holds_up_nothing(body: bytes) -> None:
     revocations = Revocations(Clock())
-    revocations.hear(body)
+    revocations.add_all(body)
     body, _ = encode([event(revoked("good"), id="1", source="/returpost/actions", tenant="acme")])
-    revocations.hear(body)
+    revocations.add_all(body)
     assert len(revocations) == 1
     assert "good" in revocations
