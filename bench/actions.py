@@ -33,7 +33,7 @@ from bench.processes import MEBIBYTE, Processes
 from bench.seed import DEAD, FILL, MAILING, MAILINGS, TENANT, fill
 from bench.viewing import pages, sums
 from deploy.local.local_stack import Options
-from returpost.cli.installation import Home, Running
+from returpost.cli.installation import Installation, Running
 from shared.http.auth import ALL_TENANTS
 
 ROWS = 1_000_000
@@ -123,12 +123,12 @@ class Run:
     """One run over one system."""
 
     def __init__(
-        self, running: Running, home: Home, token: str, findings: Findings, keep: Callable[[], None],
+        self, running: Running, installation: Installation, token: str, findings: Findings, keep: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.findings = findings
         self._running = running
-        self._processes = Processes(home.folder)
+        self._processes = Processes(installation.folder)
         self._keep, self._say = keep, say
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(
@@ -293,7 +293,7 @@ def run(given: argparse.Namespace, console: Console) -> Findings:
         shutil.rmtree(given.data)
     options = Options(services=("actions", "blocklist"), console_logs=False)
     with own_system(options, console, given.data) as own:
-        measured = Run(own.running, own.home, own.token(ALL_TENANTS), findings, keep, console.print)
+        measured = Run(own.running, own.installation, own.token(ALL_TENANTS), findings, keep, console.print)
         own.measure(lambda: measured.work(given.steps, Filled(own.folder, findings.rows)))
     return findings
 

@@ -14,7 +14,7 @@ import uvloop
 from rich.console import Console
 
 from deploy.local.local_stack import Options, operate, system
-from returpost.cli.installation import Home, Running
+from returpost.cli.installation import Installation, Running
 from shared.http.auth import SCOPES, issue
 
 
@@ -23,13 +23,13 @@ class OwnSystem:
     """It runs while `measure` does; its servers stay until the block ends."""
 
     folder: Path
-    home: Home
+    installation: Installation
     running: Running
     operate: Callable[[Callable[[], Awaitable[int]]], Coroutine[Any, Any, int | None]]
 
     def token(self, tenant: str) -> str:
         """Return a token that may all."""
-        key = self.home.secrets().token_key
+        key = self.installation.secrets().token_key
         return issue(key, name="bench", tenant=tenant, scopes=SCOPES, lifetime=timedelta(days=1))
 
     def measure(self, work: Callable[[], Awaitable[int]]) -> None:
@@ -49,15 +49,17 @@ def own_system(options: Options, console: Console, keep: Path | None = None) -> 
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="returpost-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        home, logs = Home(folder / "home"), (folder / "services.log").open("w")
+        installation, logs = Installation(folder / "home"), (folder / "services.log").open("w")
 
         def write(program: str, line: str) -> None:
             logs.write(f"{program} | {line}\n")
             if '"level":"error"' in line:
                 console.print(f"{program} | {line}")
 
-        with logs, system(home, options, console.print) as (running, programs):
-            yield OwnSystem(folder, home, running, lambda work: operate(running, programs, write, console.print, work))
+        with logs, system(installation, options, console.print) as (running, programs):
+            yield OwnSystem(
+                folder, installation, running, lambda work: operate(running, programs, write, console.print, work)
+            )
 
 
 def percentile(seconds: Sequence[float], share: int) -> float:

@@ -34,7 +34,7 @@ from bench.baseline_min import ANSWER, floor
 from bench.posting import Poster
 from bench.processes import Processes, each, shares
 from deploy.local.local_stack import Options, operate, system
-from returpost.cli.installation import Home, Running
+from returpost.cli.installation import Installation, Running
 
 REQUESTS, AT_LEAST = 20_000, 500
 EVENTS = 10
@@ -198,7 +198,7 @@ def run(scale: float, processes: int, console: Console) -> Findings:
         folder = Path(name)
         with (
             (folder / "services.log").open("w") as logs,
-            system(Home(folder / "home"), options, console.print) as (running, programs),
+            system(Installation(folder / "home"), options, console.print) as (running, programs),
         ):
             measured = Run(running, signer, findings, folder, console)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from returpost.cli.operate.erase import DEFAULT
 from returpost.cli.root import all_commands, load
 from returpost.contracts import DeliveryResult
 from shared.messaging.topology import queues
@@ -54,6 +55,8 @@ def test_what_is_to_be_typed_exists(block: str) -> None:
             assert name in all_commands(), line
             command = load(name)
             if hasattr(command, "commands"):
+                if arguments[0] not in command.commands:
+                    arguments = [DEFAULT, *arguments]
                 command, arguments = command.commands[arguments[0]], arguments[1:]
             command.make_context(name, arguments)
         if line.startswith("make "):

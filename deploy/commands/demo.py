@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from returpost.cli.installation import Home
+from returpost.cli.installation import Installation
 from returpost.cli.options import FOLDER, Folder, Json
 
 if TYPE_CHECKING:
@@ -38,25 +38,25 @@ def demo(
     returpost demo
     returpost demo --once --recipients 100000
     """
+    from deploy.commands.hooks import own_token
     from deploy.demo.demo import SENDER, SETTINGS, Demo
     from deploy.demo.samples import expectations, paths
     from deploy.local.local_stack import Options, operate, system
-    from returpost.cli.api import Api
-    from returpost.cli.options import own_token
+    from returpost.cli.http.api import Api
+    from returpost.cli.operate.user import drawn, make
     from returpost.cli.terminal import err, print_json, say, to_files
-    from returpost.cli.user import drawn, make
 
-    home = Home(directory)
+    installation = Installation(directory)
     options = Options(senders=("default", SENDER), settings=SETTINGS, console_logs=False)
-    with system(home, options, say) as (running, programs):
-        say(f"starting {len(programs)} services; their logs are in {home.logs()}")
+    with system(installation, options, say) as (running, programs):
+        say(f"starting {len(programs)} services; their logs are in {installation.logs()}")
 
         shown = False
 
         async def show() -> int:
             nonlocal shown
             with _bars() as progress:
-                api = Api(running.urls, own_token(home))
+                api = Api(running.urls, own_token(installation))
                 judged = Counter((mail.type, mail.reason) for mail in expectations())
                 made = Demo(api, running.sender_urls[SENDER], recipients, paths(), judged, progress)
                 outcome = await made.run(limit)
@@ -72,7 +72,7 @@ def demo(
                 await asyncio.Event().wait()
             return 0 if outcome.adds_up else 1
 
-        write = to_files(home.logs(), [program.name for program in programs])
+        write = to_files(installation.logs(), [program.name for program in programs])
         code = asyncio.run(operate(running, programs, write, say, show))
     err.print("stopped")
     raise typer.Exit(code if code is not None else 0 if shown else INTERRUPTED)
@@ -138,7 +138,7 @@ def _where_next(outcome: "Outcome", urls: Mapping[str, str], password: str) -> N
         f"\nIt keeps running until Ctrl-C. In another terminal:\n"
         f"  returpost status\n"
         f"  returpost blocked list --tenant {outcome.tenant}\n"
-        f"  returpost dead list\n"
+        f"  returpost dead-letters list\n"
         f'  curl -H "Authorization: Bearer $(returpost token --tenant {outcome.tenant})" '
         f"{urls['classifier']}/v1/verdicts/counts\n"
         f"  {urls['actions']}/docs  (each service has such a page)",

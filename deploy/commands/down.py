@@ -21,17 +21,17 @@ def down(
 
     Exit code 0 also when nothing runs.
     """
-    from returpost.cli.installation import Home
+    from returpost.cli.installation import Installation
     from returpost.cli.terminal import say
 
-    home = Home(directory)
-    found = home.running()
+    installation = Installation(directory)
+    found = installation.running()
     if found is None:
         say("nothing runs")
         return
     os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout
-    while home.held():
+    while installation.held():
         if time.monotonic() > deadline:
             raise ReturpostError(f"process {found.pid} has not stopped after {timeout:g} s; it may be killed")
         time.sleep(POLL_SECONDS)

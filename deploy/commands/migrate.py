@@ -22,15 +22,15 @@ def migrate(
     from deploy.database import SERVICES, role_of
     from deploy.local.local_stack import migrate as prepare, secrets_of
     from returpost.cli.env_config import setting
-    from returpost.cli.installation import Home
+    from returpost.cli.installation import Installation
     from returpost.cli.terminal import out, print_json, table
 
-    home = Home(directory)
-    found = home.running()
+    installation = Installation(directory)
+    found = installation.running()
     url = setting("DATABASE_URL") or (found.database_url if found else None)
     if url is None:
         raise InvalidSettings("RETURPOST_DATABASE_URL is not set, and nothing runs here")
-    prepare(url, secrets_of(home, ()), single_role)
+    prepare(url, secrets_of(installation, ()), single_role)
     done = [{"service": name, "schema": name, "role": None if single_role else role_of(name)} for name in SERVICES]
     if as_json:
         print_json(done)

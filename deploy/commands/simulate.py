@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from returpost.cli.env_config import setting
-from returpost.cli.installation import Home
+from returpost.cli.installation import Installation
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant
 from returpost.errors import InvalidSettings
 
@@ -67,7 +67,7 @@ def simulate(
         made = replace(made, receivers=receivers_of(domains))
     counts = _counts(made)
     if not dry_run:
-        url = _sender_url(Home(directory), sender)
+        url = _sender_url(Installation(directory), sender)
         counts["messages"] = asyncio.run(_run(made, url, obey))
     if as_json:
         print_json(counts)
@@ -117,8 +117,8 @@ def _counts(mailing: "Mailing") -> dict[str, Any]:
     }
 
 
-def _sender_url(home: Home, sender: str) -> str:
-    running = home.running()
+def _sender_url(installation: Installation, sender: str) -> str:
+    running = installation.running()
     if url := setting("AMQP_URL"):
         return url
     if running is None:

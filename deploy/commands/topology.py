@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from returpost.cli.env_config import setting
-from returpost.cli.installation import Home
+from returpost.cli.installation import Installation
 from returpost.cli.options import FOLDER, SENDERS, Folder, Json, RecreateStreams, Senders
 from returpost.errors import InvalidSettings
 
@@ -37,11 +37,16 @@ def apply(
     from returpost.cli.options import names
     from returpost.cli.terminal import say
 
-    home = Home(directory)
-    amqp_url, management_url = _broker(home)
+    installation = Installation(directory)
+    amqp_url, management_url = _broker(installation)
     who, readers = senders_of(senders), names(crms, "--crms")
     made = broker.apply(
-        amqp_url, management_url, who, secrets_of(home, who, readers).broker, readers, streams_of(recreate_streams)
+        amqp_url,
+        management_url,
+        who,
+        secrets_of(installation, who, readers).broker,
+        readers,
+        streams_of(recreate_streams),
     )
     say(f"declared; {len(made)} users" if management_url else "declared; no management URL, so no users were made")
 
@@ -61,7 +66,7 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
     if as_json:
         print_json(topology.definitions(who))
     try:
-        url, _ = _broker(Home(directory))
+        url, _ = _broker(Installation(directory))
         states = {state.name: state for state in broker.states(url, who)}
     except InvalidSettings:
         states = {}
@@ -79,9 +84,9 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
         raise typer.Exit(1)
 
 
-def _broker(home: Home) -> tuple[str, str | None]:
+def _broker(installation: Installation) -> tuple[str, str | None]:
     """Return AMQP and management URL: the environment's, else of what runs here. Raises `InvalidSettings`."""
-    found = home.running()
+    found = installation.running()
     if url := setting("AMQP_URL"):
         return url, setting("AMQP_MANAGEMENT_URL")
     if found is None:

@@ -33,7 +33,7 @@ def up(
     import asyncio
 
     from deploy.local.local_stack import Options, operate, system
-    from returpost.cli.installation import Home
+    from returpost.cli.installation import Installation
     from returpost.cli.terminal import err, prefixed, say, table
 
     options = Options(
@@ -44,7 +44,7 @@ def up(
         console_logs=not json_logs,
         recreate_streams=recreate_streams,
     )
-    with system(Home(directory), options, say) as (running, programs):
+    with system(Installation(directory), options, say) as (running, programs):
 
         async def tell_and_wait() -> int:
             rows = [(name, url, f"{url}/docs") for name, url in running.urls.items() if name != "console"]

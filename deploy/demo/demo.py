@@ -16,7 +16,7 @@ from typing import Any
 from deploy.demo.people import contacts_csv
 from deploy.demo.sender import simulated_sender
 from deploy.demo.simulation import JUNK, Expected, Mailing, dead_or_complained, expected, past_start, simulate
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 
 SENDER = "demo"
 NAME = "Newsletter"

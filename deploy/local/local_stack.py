@@ -13,9 +13,9 @@ from pathlib import Path
 from deploy import broker, database
 from deploy.local.backing_services import Backing, start_backing
 from deploy.local.supervisor import Program, Supervisor, Write
-from returpost.cli.api import Api
 from returpost.cli.env_config import for_service, setting
-from returpost.cli.installation import PORTS, PROGRAMS, Home, Running, Secrets
+from returpost.cli.http.api import Api
+from returpost.cli.installation import PORTS, PROGRAMS, Installation, Running, Secrets
 from returpost.contracts.routing import SERVICES
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging.topology import STREAM_DAYS
@@ -55,17 +55,17 @@ class Access:
 
 
 @contextmanager
-def system(home: Home, options: Options, say: Say) -> Iterator[tuple[Running, list[Program]]]:
+def system(installation: Installation, options: Options, say: Say) -> Iterator[tuple[Running, list[Program]]]:
     """Start what the services need, set it up, and give what to run; stop it at the end.
 
     Raises `ReturpostError` when it already runs, and what the parts raise.
     """
-    with home.lock(), ExitStack() as stack:
+    with installation.lock(), ExitStack() as stack:
         say("starting RabbitMQ and PostgreSQL")
-        backing = start_backing(home.folder)
+        backing = start_backing(installation.folder)
         try:
             say("preparing the database and the topology")
-            secrets = secrets_of(home, options.senders)
+            secrets = secrets_of(installation, options.senders)
             access = _set_up(backing, options, secrets, say)
             sockets = {service: listen(service, options, say, stack) for service in options.services}
             running = Running(
@@ -77,14 +77,14 @@ def system(home: Home, options: Options, say: Say) -> Iterator[tuple[Running, li
                 options.senders,
                 {sender: access.amqp[f"sender-{sender}"] for sender in options.senders},
             )
-            home.started(running)
+            installation.started(running)
             yield running, programs(options, access, sockets, secrets)
         finally:
-            home.ended()
+            installation.ended()
             backing.stop()
 
 
-def secrets_of(home: Home, senders: Sequence[str], crms: Sequence[str] = ()) -> Secrets:
+def secrets_of(installation: Installation, senders: Sequence[str], crms: Sequence[str] = ()) -> Secrets:
     """Return the secrets: those that the environment gives, and for the rest what is drawn for this installation."""
     users = [user.name for user in broker.users(senders, crms)]
     key = setting("TOKEN_KEYS")
@@ -93,7 +93,7 @@ def secrets_of(home: Home, senders: Sequence[str], crms: Sequence[str] = ()) -> 
     if key and all(for_database.values()) and all(for_broker.values()):
         drawn = Secrets("", {}, {})  # nothing to draw: the folder need not be writable
     else:
-        drawn = home.secrets(database.SERVICES, users)
+        drawn = installation.secrets(database.SERVICES, users)
     return Secrets(
         key or drawn.token_key,
         {name: password or drawn.database[name] for name, password in for_database.items()},

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 from returpost.errors import ReturpostError
 
 LOOKS_AFTER = 0.3

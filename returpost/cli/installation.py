@@ -49,7 +49,7 @@ class Running:
     """AMQP URL by sender."""
 
 
-class Home:
+class Installation:
     """The folder; nobody but its owner can read what is in it."""
 
     def __init__(self, folder: Path = DEFAULT) -> None:

@@ -6,7 +6,7 @@ HINT = "the command line needs more than the client library: pip install 'returp
 
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is away."""
+    """Run the command. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is unavailable."""
     try:
         from returpost.cli.root import app
     except ModuleNotFoundError as error:

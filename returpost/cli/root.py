@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from returpost.cli import server
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 FAILED, WRONG_USE, AWAY = 1, 2, 3
@@ -24,49 +24,41 @@ class Entry:
     panel: str
 
 
-_RUN, _FEED, _ASK, _OPERATE = "Run", "Hand in", "Ask", "Operate"
+_RUN, _SUBMIT, _QUERY, _OPERATE = "Run", "Submit", "Query", "Operate"
 
 COMMANDS = {
-    "status": Entry("status:status", "Show services, queues, database and lag.", _RUN),
-    "send": Entry("send:send", "Hand in delivery results (JSON) and bounce mails.", _FEED),
-    "blocked": Entry("blocked:app", "List, look up, import and export blocked addresses.", _ASK),
-    "why": Entry("blocked:lookup", "Tell why an address is blocked, or why not, with its history.", _ASK),
-    "check": Entry("suppression_files:check", "Tell whom a mailing must skip, out of a file of any length.", _ASK),
-    "correct": Entry("suppression_files:correct", "Say that an address is written otherwise.", _FEED),
-    "reconcile": Entry("suppression_files:reconcile", "Hold a provider's suppression list against ours.", _ASK),
-    "classify": Entry("classify:classify", "Judge bounce mails or SMTP replies here and now; needs no service.", _ASK),
-    "normalise": Entry("normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _ASK),
-    "validate": Entry("validate:validate", "Check new addresses: syntax, domain, likely slips.", _ASK),
-    "settings": Entry("settings:app", "A tenant's settings: show, try out, change, undo, history.", _OPERATE),
-    "erase": Entry("erase:erase", "Forget addresses in every service, for ever.", _OPERATE),
-    "erasures": Entry("erase:erasures", "List the erasures that wait for their time.", _OPERATE),
-    "traces": Entry(
-        "erase:traces", "Search tables, queues and streams for an address: what an erasure has left.", _OPERATE
+    "status": Entry("run.status:status", "Show services, queues with lag, and the database.", _RUN),
+    "send": Entry("submit.send:send", "Submit delivery results (JSON) and bounce mails.", _SUBMIT),
+    "correct": Entry("submit.correct:correct", "Correct a misspelt address: the right one starts clean.", _SUBMIT),
+    "blocked": Entry("query.blocked:app", "List, look up, import and export blocked addresses.", _QUERY),
+    "why": Entry("query.blocked:lookup", "Show why an address is blocked, or why not, with its history.", _QUERY),
+    "check": Entry("query.suppression_files:check", "Check a list of any length: whom must a mailing skip?", _QUERY),
+    "reconcile": Entry("query.suppression_files:reconcile", "Compare a provider's suppression list with ours.", _QUERY),
+    "classify": Entry("query.classify:classify", "Classify bounce mails or SMTP replies; needs no service.", _QUERY),
+    "normalise": Entry(
+        "query.normalise:normalise", "Show what mails and webhook bodies become; needs no service.", _QUERY
     ),
-    "storms": Entry("storms:app", "Sudden bounces of one cause: list them, lift what they blocked.", _OPERATE),
-    "retries": Entry("retries:app", "Pending retries: list, drop, run now, resume.", _OPERATE),
-    "webhooks": Entry("webhooks:app", "Post blocks to CRMs: add, try out, look at, resend.", _OPERATE),
-    "rules": Entry("rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
-    "dead": Entry("dead_letters:app", "Look at dead letters, replay or discard them.", _OPERATE),
-    "replay": Entry("replay:replay", "Replay events of the archive into one service's queue.", _OPERATE),
-    "token": Entry("token:token", "Make an API token.", _OPERATE),
-    "user": Entry("user:app", "Add, list and remove users of the web page.", _OPERATE),
+    "validate": Entry("query.validate:validate", "Check new addresses: syntax, domain, likely typing errors.", _QUERY),
+    "settings": Entry("operate.settings:app", "A tenant's settings: show, preview, change, undo, history.", _OPERATE),
+    "erase": Entry("operate.erase:app", "Erase addresses everywhere; list, undo, run now, verify.", _OPERATE),
+    "storms": Entry("operate.storms:app", "Bounce storms: list them, lift what they blocked.", _OPERATE),
+    "retries": Entry("operate.retries:app", "Retries: list, drop, run now, resume.", _OPERATE),
+    "webhooks": Entry("operate.webhooks:app", "Outbound webhooks: add, test, read the log, resend.", _OPERATE),
+    "rules": Entry("operate.rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
+    "dead-letters": Entry("operate.dead_letters:app", "List, replay or discard dead letters.", _OPERATE),
+    "replay": Entry("operate.replay:replay", "Replay archived events into one service's queue.", _OPERATE),
+    "user": Entry("operate.user:app", "Add, list and remove users of the console.", _OPERATE),
 }
-
-
-SERVER_COMMANDS = "deploy.commands"
-"""The one place where a checkout or the image of the server adds its commands; `pip install returpost` has none."""
 PACKAGE = "returpost.cli"
 
 
 def all_commands() -> dict[str, Entry]:
     """Return the commands by name, those of the server first when it is importable."""
-    if find_spec(SERVER_COMMANDS.partition(".")[0]) is None or find_spec(SERVER_COMMANDS) is None:
-        return COMMANDS
-    server: dict[str, tuple[str, str, str]] = import_module(SERVER_COMMANDS).COMMANDS
-    return {
-        name: Entry(f"{SERVER_COMMANDS}.{place}", text, panel) for name, (place, text, panel) in server.items()
-    } | COMMANDS
+    added = {
+        name: Entry(f"{server.PACKAGE}.{place}", text, panel)
+        for name, (place, text, panel) in server.commands().items()
+    }
+    return added | COMMANDS
 
 
 class LazyGroup(TyperGroup):
@@ -97,7 +89,7 @@ def exit_code(error: ReturpostError) -> int:
 def load(name: str) -> Any:
     """Import a command. Raises `ReturpostError` when the installation lacks a part that it needs."""
     module, _, attribute = all_commands()[name].place.partition(":")
-    module = module if module.startswith(SERVER_COMMANDS) else f"{PACKAGE}.{module}"
+    module = module if module.startswith(server.PACKAGE) else f"{PACKAGE}.{module}"
     try:
         found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
@@ -117,12 +109,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     add_completion=False,
-    help="""Returned e-mail: verdicts, retries, blocks and clean-up, event by event.
+    help="""Process returned e-mail: classify bounces, retry, block dead addresses, clean up.
 
-Begin with `returpost demo`. To work with it: `returpost up`, then in another terminal
-`returpost send results.jsonl`, `returpost status`, `returpost blocked list`.
+On a machine with the server: `returpost demo` shows it, `returpost up` starts it.
+Elsewhere set RETURPOST_TOKEN, and RETURPOST_<SERVICE>_URL for each service that is not on this machine.
+Then `returpost send results.jsonl`, `returpost status`, `returpost blocked list`.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is away.""",
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is unavailable.""",
 )
 
 

@@ -140,7 +140,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     for module in ROUTERS:
         routes.include_router(module.router)
     service.routes(routes)
-    service.allow_streaming_bodies("/v1/check", "/v1/blocks/imports", "/v1/reconcile")
+    service.allow_streaming_bodies("/v1/check", "/v1/blocks/imports", "/v1/reconcile", "/v1/reconcile/file")
     return service
 
 

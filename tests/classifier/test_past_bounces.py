@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from returpost.cli.rules import app
+from returpost.cli.operate.rules import app
 from returpost.contracts import BounceReceived, Evidence, ids
 from returpost.contracts.cloudevents import Event, event
 from tests.harness import Harness

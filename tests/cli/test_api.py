@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 

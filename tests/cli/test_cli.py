@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.commands.simulate import receivers_of
+from deploy.commands.token import lifetime_of
 from deploy.commands.up import services_of, workers_of
 from returpost.cli.installation import PROGRAMS
 from returpost.cli.root import all_commands, app, load
-from returpost.cli.token import lifetime_of
 from returpost.errors import InvalidSettings
 from shared.http.auth import ALL_TENANTS, verify
 from shared.messaging.topology import queues

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from returpost.cli.rules import app
+from returpost.cli.operate.rules import app
 from returpost.contracts import Evidence
 from returpost.errors import InvalidSettings
 

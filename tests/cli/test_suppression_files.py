@@ -170,14 +170,14 @@ async def test_why_tells_of_one_address() -> None:
 
 
 @pytest.mark.usefixtures("served")
-async def test_an_erasure_waits_is_listed_undone_and_hurried() -> None:
+async def test_erase_waits_lists_undoes_and_runs_now() -> None:
     ann, bob = "ann@example.com", "bob@example.com"
     await returpost("settings", "set", "erase_after_days=2", "skip_erased=true")
-    assert "It waits until" in (await returpost("erase", ann, bob, "--yes")).output
-    listed = json.loads((await returpost("erasures", "--json")).stdout)
+    assert "Waits until" in (await returpost("erase", ann, bob, "--yes")).output
+    listed = json.loads((await returpost("erase", "list", "--json")).stdout)
     assert [(one["address"], one["by"]) for one in listed] == [(ann, "test"), (bob, "test")]
-    assert "not erased: 1" in (await returpost("blocked", "undo", "--erasure", ann)).output
-    assert "Erased here" in (await returpost("erase", bob, "--now", "--yes")).output
-    assert json.loads((await returpost("erasures", "--json")).stdout) == []
+    assert "cancelled: 1" in (await returpost("erase", "undo", ann)).output
+    assert "Erased here" in (await returpost("erase", "run-now", bob, "--yes")).output
+    assert json.loads((await returpost("erase", "list", "--json")).stdout) == []
     assert "Erased on" in (await returpost("why", bob)).output
-    await returpost("blocked", "undo", "--erasure", exit_code=2)
+    await returpost("erase", "undo", exit_code=2)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from deploy.local import install
 from tests.conftest import made_database, made_vhost
-from tests.deploy.test_local_stack import TENANT, Installation, environment_of
+from tests.deploy.test_local_stack import TENANT, UpProcess, environment_of
 from tests.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 
 PASSWORD = "correct horse battery"
@@ -65,14 +65,14 @@ def results() -> Iterator[dict[str, Any]]:
 class System:
     """The running system, with a mailing, persons and users in it."""
 
-    def __init__(self, installation: Installation, provider: OpenIdProvider) -> None:
-        self.installation, self.provider = installation, provider
+    def __init__(self, up_process: UpProcess, provider: OpenIdProvider) -> None:
+        self.installation, self.provider = up_process, provider
         self.signed_in: dict[tuple[str, str], Any] = {}
         """Cookies of each user, by where: one signs in once."""
-        running = installation.home.running()
+        running = up_process.installation.running()
         assert running is not None
         self.urls = running.urls
-        token = installation.run("token", "--scopes", "send,check,read,write,administer", "--tenant", TENANT).strip()
+        token = up_process.run("token", "--scopes", "send,check,read,write,administer", "--tenant", TENANT).strip()
         self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     @property
@@ -137,13 +137,13 @@ def booted(backing: Any, template: str, folder: Path) -> Iterator[System]:
             "RETURPOST_ACTIONS_OIDC_CLIENT_SECRET": SECRET,
             "RETURPOST_ACTIONS_OIDC_NAME": "Firma",
         }
-        installation = Installation(folder, environment)
+        up_process = UpProcess(folder, environment)
         try:
-            installation.up()
-            with contextlib.closing(System(installation, provider)) as made:
+            up_process.up()
+            with contextlib.closing(System(up_process, provider)) as made:
                 yield made
         finally:
-            installation.end()
+            up_process.end()
 
 
 @pytest.fixture(scope="package")

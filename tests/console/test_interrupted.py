@@ -39,7 +39,7 @@ def test_an_operation_is_followed_again_after_a_reload(visit: Visit, system: Sys
 def test_whose_session_ended_meanwhile_comes_back_to_the_same_view(visit: Visit, system: System) -> None:
     t = Texts("nb").t
     system.ask("actions", "POST", "/v1/users", {"name": "leaver", "role": "viewer", "password": PASSWORD})
-    key = system.installation.home.secrets().token_key
+    key = system.installation.installation.secrets().token_key
     token = issue(key, name="leaver", tenant=TENANT, scopes=("read",), lifetime=SOON)
     system.signed_in[system.url, "leaver"] = [{"name": session.COOKIE, "value": token, "url": system.url}]
     page = visit("leaver", "nb")

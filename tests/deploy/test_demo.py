@@ -8,7 +8,7 @@ import pytest
 
 from deploy.demo.demo import RETRY_DELAYS, Demo, Figures
 from deploy.demo.simulation import dead_or_complained, expected
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 
 
 @pytest.fixture

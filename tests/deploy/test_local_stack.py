@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psutil
 import pytest
 
-from returpost.cli.api import Api
-from returpost.cli.installation import PROGRAMS, Home
+from returpost.cli.http.api import Api
+from returpost.cli.installation import PROGRAMS, Installation
 from returpost.errors import ReturpostError
 from tests.conftest import PASSWORDS
 from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
@@ -27,18 +27,18 @@ PATIENCE = 180.0
 TENANT = "acme"
 
 
-class Installation:
+class UpProcess:
     """A folder in which `returpost up` runs."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.home = Home(folder / ".returpost")
+        self.installation = Installation(folder / ".returpost")
         self._environment = environment
         self._log = (folder / "up.log").open("w+")
         self.process: subprocess.Popen[bytes] | None = None
 
     def up(self, *arguments: str) -> None:
         """Start it, and wait until all are ready."""
-        command = [sys.executable, "-m", "returpost", "up", *arguments, "--dir", str(self.home.folder)]
+        command = [sys.executable, "-m", "returpost", "up", *arguments, "--dir", str(self.installation.folder)]
         process = subprocess.Popen(command, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT)
         self.process = process
         self.wait_for(lambda: "Returpost is ready" in self.log() or process.poll() is not None)
@@ -46,7 +46,7 @@ class Installation:
 
     def run(self, *arguments: str, given: str = "", code: int = 0) -> str:
         """Run a command and return what it prints."""
-        command = [sys.executable, "-m", "returpost", *arguments, "--dir", str(self.home.folder)]
+        command = [sys.executable, "-m", "returpost", *arguments, "--dir", str(self.installation.folder)]
         done = subprocess.run(command, env=self._environment, input=given, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr + self.log()
         return done.stdout
@@ -95,9 +95,9 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, backing: Any, vhost: str, database: str) -> Iterator[Installation]:
+def up_process(tmp_path: Path, backing: Any, vhost: str, database: str) -> Iterator[UpProcess]:
     """An installation over a virtual host and a database of its own."""
-    made = Installation(tmp_path, environment_of(backing, vhost, database))
+    made = UpProcess(tmp_path, environment_of(backing, vhost, database))
     yield made
     made.end()
 
@@ -121,9 +121,9 @@ def environment_of(backing: Any, vhost: str, database: str) -> dict[str, str]:
     return environment
 
 
-def test_from_up_over_send_to_blocked_and_down(installation: Installation, tmp_path: Path) -> None:
-    installation.up()
-    status = installation.json("status")
+def test_from_up_over_send_to_blocked_and_down(up_process: UpProcess, tmp_path: Path) -> None:
+    up_process.up()
+    status = up_process.json("status")
     assert status["ok"], status
     assert set(status["services"]) == set(PROGRAMS)
     assert all(queue["exists"] for queue in status["queues"]["queues"])
@@ -140,49 +140,49 @@ def test_from_up_over_send_to_blocked_and_down(installation: Installation, tmp_p
         for name in ("ann", "bob")
     ]
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"mailing": "m"}\n')
-    summary = installation.json("send", str(tmp_path / "results.jsonl"), code=1)
+    summary = up_process.json("send", str(tmp_path / "results.jsonl"), code=1)
     assert (summary["results"], summary["refused"]) == (2, 1)
     assert summary["problems"][0]["where"].endswith("results.jsonl:3")
 
-    blocked = installation.wait_for(lambda: len(found := installation.json("blocked", "list")) == 2 and found)
+    blocked = up_process.wait_for(lambda: len(found := up_process.json("blocked", "list")) == 2 and found)
     assert {row["address"] for row in blocked} == {"ann@example.com", "bob@example.com"}
-    looked_up = installation.json("blocked", "lookup", "Ann@Example.com")
+    looked_up = up_process.json("blocked", "lookup", "Ann@Example.com")
     assert looked_up["blocked"]
     assert looked_up["reason"] == "user_unknown"
-    assert "ann@example.com" in installation.run("blocked", "list")
+    assert "ann@example.com" in up_process.run("blocked", "list")
 
     # `up` holds the folder
-    assert "already runs" in _stderr(installation, "up")
-    installation.run("down")
-    assert installation.process is not None
-    assert installation.process.wait(PATIENCE) == 0
-    installation.forget_the_usual_ports()
-    assert installation.json("status", code=3)["ok"] is False
+    assert "already runs" in _stderr(up_process, "up")
+    up_process.run("down")
+    assert up_process.process is not None
+    assert up_process.process.wait(PATIENCE) == 0
+    up_process.forget_the_usual_ports()
+    assert up_process.json("status", code=3)["ok"] is False
 
 
-def test_a_killed_service_comes_back_and_a_simulated_mailing_comes_through(installation: Installation) -> None:
-    installation.up("--workers", "classifier=2", "--senders", "default,news")
-    for child in installation.children().values():
+def test_a_killed_service_comes_back_and_a_simulated_mailing_comes_through(up_process: UpProcess) -> None:
+    up_process.up("--workers", "classifier=2", "--senders", "default,news")
+    for child in up_process.children().values():
         child.kill()
-    simulated = installation.json("simulate", "-n", "500", "--sender", "news", "--mailing", "m1")
-    token = installation.run("token", "--tenant", TENANT).strip()
+    simulated = up_process.json("simulate", "-n", "500", "--sender", "news", "--mailing", "m1")
+    token = up_process.run("token", "--tenant", TENANT).strip()
 
     def judged() -> bool:
-        with closing(Api(_running(installation).urls, token)) as api:
+        with closing(Api(_running(up_process).urls, token)) as api:
             try:
                 rows = api.get("classifier", "/v1/verdicts/counts", mailing="m1")["items"]
             except ReturpostError:
                 return False
         return bool(sum(row["count"] for row in rows) >= simulated["hard bounces"] + simulated["soft bounces"])
 
-    installation.wait_for(judged)
-    installation.wait_for(lambda: _is_well(installation))
-    assert installation.log().count("starts again in") >= len(PROGRAMS)
+    up_process.wait_for(judged)
+    up_process.wait_for(lambda: _is_well(up_process))
+    assert up_process.log().count("starts again in") >= len(PROGRAMS)
 
 
-def test_each_service_has_its_own_secrets_alone(installation: Installation) -> None:
-    installation.up()
-    for service, process in installation.children().items():
+def test_each_service_has_its_own_secrets_alone(up_process: UpProcess) -> None:
+    up_process.up()
+    for service, process in up_process.children().items():
         environment = process.environ()
         if service == "console":  # it knows the others by their HTTP alone
             assert not {"RETURPOST_AMQP_URL", "RETURPOST_DATABASE_URL"} & environment.keys()
@@ -195,26 +195,26 @@ def test_each_service_has_its_own_secrets_alone(installation: Installation) -> N
         assert not any(name.endswith("PASSWORD") for name in environment if name.startswith("RETURPOST_"))
 
 
-def test_only_what_was_asked_for(installation: Installation) -> None:
-    installation.up("--only", "ingest,classifier")
-    assert set(installation.children()) == {"ingest", "classifier"}
+def test_only_what_was_asked_for(up_process: UpProcess) -> None:
+    up_process.up("--only", "ingest,classifier")
+    assert set(up_process.children()) == {"ingest", "classifier"}
 
 
 def _variable(user: str) -> str:
     return f"RETURPOST_{user.removeprefix('returpost-').replace('-', '_').upper()}_AMQP_PASSWORD"
 
 
-def _running(installation: Installation) -> Any:
-    found = installation.home.running()
+def _running(up_process: UpProcess) -> Any:
+    found = up_process.installation.running()
     assert found is not None
     return found
 
 
-def _stderr(installation: Installation, *arguments: str) -> str:
-    command = [sys.executable, "-m", "returpost", *arguments, "--dir", str(installation.home.folder)]
+def _stderr(up_process: UpProcess, *arguments: str) -> str:
+    command = [sys.executable, "-m", "returpost", *arguments, "--dir", str(up_process.installation.folder)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
-def _is_well(installation: Installation) -> bool:
-    command = [sys.executable, "-m", "returpost", "status", "--dir", str(installation.home.folder)]
+def _is_well(up_process: UpProcess) -> bool:
+    command = [sys.executable, "-m", "returpost", "status", "--dir", str(up_process.installation.folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -18,7 +18,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 
 from deploy.local.backing_services import rabbit_in
 from deploy.local.postgres import EmbeddedPostgres
-from returpost.cli.installation import PROGRAMS, Home, Running
+from returpost.cli.installation import PROGRAMS, Installation, Running
 from returpost.contracts.routing import COMMANDS
 from shared.messaging.topology import queues
 
@@ -119,7 +119,7 @@ def live(folder: Path) -> Iterator[Live]:
 def _started(folder: Path, up: "subprocess.Popen[bytes]", log: Path) -> Running:
     deadline = time.monotonic() + START_SECONDS
     while True:
-        running = Home(folder).running()
+        running = Installation(folder).running()
         if running is not None and all(map(_answers, running.urls.values())) and set(running.urls) == set(PROGRAMS):
             return running
         assert up.poll() is None, log.read_text()[-4000:]

@@ -6,13 +6,14 @@ from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 from services.blocklist.checks.http.check import IN_MEMORY, NDJSON, sent
-from services.blocklist.suppression_files.entry import Kind
-from services.blocklist.suppression_files.reader import ListReader
+from services.blocklist.suppression_files.entry import Kind, moment
+from services.blocklist.suppression_files.reader import Format, ListReader
 from services.blocklist.suppression_files.reconciliation import Reconciliation
+from services.blocklist.suppression_files.writer import TYPES, Block, ListWriter
 from shared.http.callers import Reader, Tenant
 
 router = APIRouter()
@@ -40,6 +41,45 @@ async def reconcile(
     kept.write(_line(asdict(work.summary)))
     kept.seek(0)
     return StreamingResponse(sent(kept), media_type=NDJSON)
+
+
+@router.post("/reconcile/file", response_class=StreamingResponse)
+async def provider_file(
+    request: Request,
+    _: Reader,
+    format: Format = Format.CSV,  # noqa: A002 - the name that callers see
+) -> StreamingResponse:
+    """Hand in lines that a comparison has answered; they are answered as the file that the provider takes in.
+
+    Nothing is read or stored here. A line that is no block is refused (422) with its number.
+    """
+    chosen = Format.CSV if format is Format.AUTO else format
+    writer, kept = ListWriter(chosen), SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
+    try:
+        kept.write(writer.begin().encode())
+        number, rest = 0, b""
+        async for piece in request.stream():
+            *lines, rest = (rest + piece).split(b"\n")
+            blocks = [_block(line, number + n) for n, line in enumerate(lines, 1)]
+            number += len(lines)
+            kept.write(writer.blocks(blocks).encode())
+        kept.write(writer.blocks([_block(rest, number + 1)] if rest else []).encode() + writer.end().encode())
+    except BaseException:
+        kept.close()
+        raise
+    kept.seek(0)
+    return StreamingResponse(sent(kept), media_type=TYPES.get(chosen, "text/csv; charset=utf-8"))
+
+
+def _block(line: bytes, number: int) -> Block:
+    try:
+        block: dict[str, Any] = json.loads(line)
+        since = moment(block["since"])
+        if since is None or not all(isinstance(block[name], str) for name in ("address", "cause")):
+            raise ValueError
+    except (ValueError, LookupError, TypeError):
+        raise HTTPException(422, f"line {number}: not a block; expected address, cause, reason and since") from None
+    return {"reason": None} | block | {"since": since}
 
 
 def _line(value: dict[str, Any]) -> bytes:

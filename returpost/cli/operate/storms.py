@@ -7,7 +7,6 @@ from urllib.parse import quote
 import typer
 
 from returpost.cli.background_jobs import came_to, followed
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 
 PATH = "/v1/storms"
@@ -36,7 +35,7 @@ def list_storms(
     """
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(Home(directory)).get("blocklist", PATH, tenant=tenant, limit=limit)["storms"]
+    found: list[dict[str, Any]] = api(directory).get("blocklist", PATH, tenant=tenant, limit=limit)["storms"]
     if as_json:
         print_json(found)
         return
@@ -49,7 +48,7 @@ def show(storm: Id, tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json
     """Show one storm, and how many addresses are blocked that it may have blocked."""
     from returpost.cli.terminal import out, print_json, table
 
-    found: dict[str, Any] = api(Home(directory)).get("blocklist", f"{PATH}/{quote(storm, safe='')}", tenant=tenant)
+    found: dict[str, Any] = api(directory).get("blocklist", f"{PATH}/{quote(storm, safe='')}", tenant=tenant)
     if as_json:
         print_json(found)
     else:
@@ -81,6 +80,6 @@ def count(storm: Id, note: Note = "", tenant: Tenant = TENANT, directory: Folder
 def _judge(storm: str, state: str, note: str, tenant: str, directory: Any) -> None:
     from returpost.cli.terminal import err
 
-    client, body = api(Home(directory)), json.dumps({"state": state, "note": note}).encode()
+    client, body = api(directory), json.dumps({"state": state, "note": note}).encode()
     begun = client.call("blocklist", "POST", f"{PATH}/{quote(storm, safe='')}", {"tenant": tenant}, body)
     err.print(f"{state}: {came_to(followed(client, tenant, begun))}")

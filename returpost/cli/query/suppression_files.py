@@ -1,4 +1,4 @@
-"""`returpost blocked import|export`, `check`, `correct`, `reconcile`: whole files of addresses."""
+"""`returpost blocked import|export`, `check`, `reconcile`: whole files of addresses."""
 
 import json
 import sys
@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from returpost.cli.background_jobs import watched
-from returpost.cli.env_config import setting
-from returpost.cli.http_transfer import exchanged, media_type_of, opened
-from returpost.cli.installation import Home
-from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api, own_token, urls_of
+from returpost.cli.http.http_transfer import exchanged, media_type_of, opened
+from returpost.cli.installation import Installation
+from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api, token_of, urls_of
 from returpost.errors import ReturpostError
 
 PROBLEMS = 5
@@ -48,17 +47,22 @@ def import_list(
     """
     from returpost.cli.terminal import err, out, print_json, table
 
-    home = Home(directory)
     query = {"tenant": tenant, "action": "clear" if clear else "block", "kind": kind, "dry_run": dry_run, "note": note}
     headers = {"Content-Type": media_type_of(file)} | ({"Idempotency-Key": key} if key else {})
-    with opened(file) as source, _exchanged(home, "POST", "/v1/blocks/imports", query, source, headers) as lines:
+    with (
+        opened(file) as source,
+        _exchanged(directory, "POST", "/v1/blocks/imports", query, source, headers) as lines,
+    ):
         begun: dict[str, Any] = json.loads("".join(lines))
     place = f"/v1/blocks/imports/{begun['id']}"
     err.print(f"import {begun['id']}: {begun['total']:,} rows are safe; it goes on by itself from here")
-    with closing(api(home)) as client:
+    with closing(api(directory)) as client:
         done = watched(begun, lambda: dict(client.get("blocklist", place, tenant=tenant)))
     if report is not None:
-        with report.open("w") as target, _exchanged(home, "GET", f"{place}/report", {"tenant": tenant}) as lines:
+        with (
+            report.open("w") as target,
+            _exchanged(directory, "GET", f"{place}/report", {"tenant": tenant}) as lines,
+        ):
             target.writelines(f"{line}\n" for line in lines)
     if as_json:
         print_json(done)
@@ -67,7 +71,7 @@ def import_list(
     invalid = done["outcomes"].get("invalid", 0)
     if invalid:
         wrong = {"tenant": tenant, "outcome": "invalid"}
-        with _exchanged(home, "GET", f"{place}/report", wrong) as lines:
+        with _exchanged(directory, "GET", f"{place}/report", wrong) as lines:
             for line in map(json.loads, islice(lines, PROBLEMS)):
                 err.print(f"row {line['row']:,}: {line['problem']}", highlight=False)
         if invalid > PROBLEMS and report is None:
@@ -94,7 +98,7 @@ def export_list(
     returpost blocked export - --format ses --cause complaint > ses.csv
     """
     query = {"tenant": tenant, "format": format, "kind": kind, "cause": cause, "reason": reason, "domain": domain}
-    with _exchanged(Home(directory), "GET", "/v1/blocks/export", query) as lines:
+    with _exchanged(directory, "GET", "/v1/blocks/export", query) as lines:
         target = sys.stdout if file == "-" else Path(file).open("w", encoding="utf-8")  # noqa: SIM115 - closed below
         target.writelines(f"{line}\n" for line in lines)
         if file != "-":
@@ -121,33 +125,16 @@ def check(
 
     query = {"tenant": tenant, "stream": stream, "answer": "all" if everything else "skip"}
     headers, last = {"Content-Type": media_type_of(file)}, ""
-    with opened(file) as source, _exchanged(Home(directory), "POST", "/v1/check", query, source, headers) as lines:
+    with (
+        opened(file) as source,
+        _exchanged(directory, "POST", "/v1/check", query, source, headers) as lines,
+    ):
         for line in lines:
             if last:
                 sys.stdout.write(f"{last if as_json else _shown(json.loads(last))}\n")
             last = line
     counts = _whole(last)
     err.print(f"{counts['checked']:,} checked: skip {counts['skip']:,}, {counts['invalid']:,} are no addresses")
-
-
-def correct(
-    old: Annotated[str, typer.Argument(help="The address that was wrong.")],
-    new: Annotated[str, typer.Argument(help="The right one.")],
-    note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
-    tenant: Tenant = TENANT,
-    directory: Folder = FOLDER,
-) -> None:
-    """Say that an address is written otherwise: the new one starts clean, the old one stays as it is.
-
-    \b
-    returpost correct an@example.com ann@example.com --note "a letter was missing"
-    """
-    body = json.dumps({"corrections": [{"old": old, "new": new}], "note": note}).encode()
-    from returpost.cli.terminal import err
-
-    with closing(api(Home(directory))) as client:
-        client.call("blocklist", "POST", "/v1/addresses/correct", {"tenant": tenant}, body)
-    err.print("Corrected: the new one starts clean. `returpost why` tells of either.")
 
 
 def reconcile(
@@ -175,7 +162,10 @@ def reconcile(
 
     headers, found = {"Content-Type": media_type_of(file)}, list[dict[str, Any]]()
     query = {"tenant": tenant, "kind": kind}
-    with opened(file) as source, _exchanged(Home(directory), "POST", "/v1/reconcile", query, source, headers) as lines:
+    with (
+        opened(file) as source,
+        _exchanged(directory, "POST", "/v1/reconcile", query, source, headers) as lines,
+    ):
         found += map(json.loads, lines)
     if not found or "theirs" not in found[-1]:
         raise ReturpostError("the answer broke off; nothing was written")
@@ -186,8 +176,8 @@ def reconcile(
     if remove is not None:
         remove.write_text("".join(f"{one['address']}\n" for one in here if one["lifted"]))
     if add is not None:
-        _write_for(provider, [one for one in found if one["missing"] == "there"], add)
-    applied = _block_all(Home(directory), tenant, [one for one in here if not one["lifted"]], file) if apply else None
+        _write_for(directory, provider, [one for one in found if one["missing"] == "there"], add)
+    applied = _block_all(directory, tenant, [one for one in here if not one["lifted"]], file) if apply else None
     if as_json:
         print_json({"counts": counts, "missing": found} | ({"import": applied} if applied else {}))
         return
@@ -199,30 +189,31 @@ def reconcile(
         err.print(f"{lifted:,} of those missing here were lifted by us: take them off the provider's list (--remove)")
 
 
-def _block_all(home: Home, tenant: str, missing: list[dict[str, Any]], file: str) -> dict[str, Any] | None:
+def _block_all(directory: Path, tenant: str, missing: list[dict[str, Any]], file: str) -> dict[str, Any] | None:
     """Have these blocked as an import; nothing when there is none."""
     if not missing:
         return None
     lines = "".join(json.dumps(one) + "\n" for one in missing).encode()
     query = {"tenant": tenant, "note": f"reconciled with {Path(file).name}"[:200]}
     headers = {"Content-Type": "application/x-ndjson"}
-    with _exchanged(home, "POST", "/v1/blocks/imports", query, BytesIO(lines), headers) as answer:
+    with _exchanged(directory, "POST", "/v1/blocks/imports", query, BytesIO(lines), headers) as answer:
         return dict(json.loads("".join(answer)))
 
 
-def _write_for(provider: str, blocks: list[dict[str, Any]], target: Path) -> None:
-    from services.blocklist.suppression_files.entry import moment
-    from services.blocklist.suppression_files.reader import Format
-    from services.blocklist.suppression_files.writer import ListWriter
+def _write_for(directory: Path, provider: str, blocks: list[dict[str, Any]], target: Path) -> None:
+    """Write these blocks in the provider's form, which the service knows."""
+    lines = "".join(json.dumps(one) + "\n" for one in blocks).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    with (
+        _exchanged(directory, "POST", "/v1/reconcile/file", {"format": provider}, BytesIO(lines), headers) as answer,
+        target.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.writelines(f"{line}\n" for line in answer)
 
-    writer = ListWriter(Format(provider))
-    rows = [one | {"since": moment(one["since"])} for one in blocks]
-    target.write_text(writer.begin() + writer.blocks(rows) + writer.end())
 
-
-def _exchanged(home: Home, method: str, path: str, query: Any, source: Any = None, headers: Any = None) -> Any:
-    token = setting("TOKEN") or own_token(home)
-    return exchanged(urls_of(home)["blocklist"], token, method, path, query, source, headers)
+def _exchanged(directory: Path, method: str, path: str, query: Any, source: Any = None, headers: Any = None) -> Any:
+    installation = Installation(directory)
+    return exchanged(urls_of(installation)["blocklist"], token_of(installation), method, path, query, source, headers)
 
 
 def _whole(last: str) -> dict[str, int]:

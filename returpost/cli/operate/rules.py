@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from returpost.cli.env_config import setting
-from returpost.cli.installation import Home
-from returpost.cli.options import FOLDER, Folder, Json, running
+from returpost.cli.installation import Installation
+from returpost.cli.options import FOLDER, Folder, Json
+from returpost.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from returpost.bounces.rules import Rules
@@ -70,7 +71,7 @@ def coverage(
     """
     from returpost.bounces.rules import load
     from returpost.bounces.verdict import classify
-    from returpost.cli.past_bounces import of_files
+    from returpost.cli.operate.past_bounces import of_files
 
     loaded = load(rules)
     deciding: Counter[str] = Counter()
@@ -116,12 +117,14 @@ def diff(
     returpost rules diff my-rules --archive --days 7 --tenant acme
     """
     from returpost.bounces.rules import load
-    from returpost.cli.past_bounces import of_archive, of_files
+    from returpost.cli.operate.past_bounces import of_archive, of_files
 
     before, after = load(now), load(folder)
     past: Iterable[tuple[str, Evidence]] = of_files(over or [], lines=lines)
     if archive:
-        past = chain(past, of_archive(_broker(Home(directory)), datetime.now(UTC) - timedelta(days=days), tenant))
+        past = chain(
+            past, of_archive(_broker(Installation(directory)), datetime.now(UTC) - timedelta(days=days), tenant)
+        )
     elif not over:
         raise typer.BadParameter("name files of past bounces, or say --archive")
     asked = list(past)
@@ -143,9 +146,13 @@ def diff(
         raise typer.Exit(FAILED)
 
 
-def _broker(home: Home) -> str:
+def _broker(installation: Installation) -> str:
     """Return where the broker is. Raises `InvalidSettings` when nothing says so."""
-    return setting("AMQP_URL") or running(home).amqp_url
+    running = installation.running()
+    url = setting("AMQP_URL") or (running.amqp_url if running else None)
+    if url is None:
+        raise InvalidSettings("--archive: RETURPOST_AMQP_URL is not set, and nothing runs in this folder")
+    return url
 
 
 def _changes(before: "Rules", after: "Rules", past: Iterable[tuple[str, "Evidence"]]) -> Iterator[dict[str, Any]]:

@@ -6,21 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import InvalidSettings
 
-Recipients = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Retries by their id (see `list`).")]
+Recipients = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of retries (see `list`).")]
 Mailing = Annotated[str | None, typer.Option(help="Only of this mailing.")]
 Domain = Annotated[str | None, typer.Option(help="Only at this receiving domain.")]
 Reason = Annotated[str | None, typer.Option(help="Only with this reason, as mailbox_full.")]
 Sender = Annotated[str | None, typer.Option(help="Only of this sending system.")]
-All = Annotated[bool, typer.Option("--all", help="All of the tenant.")]
+All = Annotated[bool, typer.Option("--all", help="All retries of the tenant.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them.")]
 PAGE = 1000
 
 ACTIONS = {
-    "drop": """Ask for no further attempt; `resume` takes it back.
+    "drop": """Cancel retries; `resume` takes it back.
 
     \b
     returpost retries drop --mailing newsletter-48 --dry-run
@@ -56,7 +55,7 @@ def list_retries(
     """
     from returpost.cli.terminal import out, print_json, table
 
-    client = api(Home(directory))
+    client = api(directory)
     found = client.get("classifier", "/v1/retries", tenant=tenant, state=state, limit=limit)["items"]
     if as_json:
         print_json(found)
@@ -97,7 +96,7 @@ def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json =
     """Show who dropped, ran or resumed how many retries, newest first."""
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(Home(directory)).get("classifier", "/v1/retries/actions", tenant=tenant)["items"]
+    found: list[dict[str, Any]] = api(directory).get("classifier", "/v1/retries/actions", tenant=tenant)["items"]
     if as_json:
         print_json(found)
         return
@@ -107,16 +106,20 @@ def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json =
 
 @app.command()
 def unknown(
-    undetermined: Annotated[bool, typer.Option("--undetermined", help="Leave out what a code decided.")] = False,
+    undetermined: Annotated[bool, typer.Option("--undetermined", help="Leave out texts whose code decided.")] = False,
     tenant: Tenant = TENANT,
     limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many at most.")] = 30,
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """Show the texts that no rule knows, most frequent first: where the next rule would help most."""
+    """Show the reply texts that no rule matches, most frequent first: where the next rule helps most.
+
+    \b
+    returpost retries unknown --undetermined
+    """
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(Home(directory)).get(
+    found: list[dict[str, Any]] = api(directory).get(
         "classifier", "/v1/unknown-texts", tenant=tenant, limit=limit, only_undetermined=undetermined
     )["items"]
     if as_json:
@@ -156,10 +159,10 @@ def _act(action: str, choice: dict[str, Any], dry_run: bool, tenant: str, direct
 
     body = json.dumps({"action": action.replace("-", "_"), "selection": choice, "dry_run": dry_run}).encode()
     path = "/v1/retries/actions"
-    done = api(Home(directory)).call("classifier", "POST", path, {"tenant": tenant}, body)
+    done = api(directory).call("classifier", "POST", path, {"tenant": tenant}, body)
     if as_json:
         print_json(done)
     elif dry_run:
-        out.print(f"{done['retries']:,} retries would be changed; nothing was done.")
+        out.print(f"{done['retries']:,} retries would change; nothing was done.")
     else:
         out.print(f"{action}: {done['retries']:,} retries.")

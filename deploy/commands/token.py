@@ -1,4 +1,4 @@
-"""`returpost token`: make an API token."""
+"""`returpost token`: issue an API token."""
 
 import re
 from datetime import timedelta
@@ -14,30 +14,34 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def token(
-    tenant: Annotated[str, typer.Option(envvar="RETURPOST_TENANT", help="Whose data; * for all tenants.")] = "demo",
+    tenant: Annotated[str, typer.Option(envvar="RETURPOST_TENANT", help="The tenant; * for all tenants.")] = "demo",
     scopes: Annotated[
-        str | None, typer.Option(help="What it may do, by commas: send, check, read, write, operate, administer.")
+        str | None,
+        typer.Option(help="What it may do, separated by commas: send, check, read, write, operate, administer."),
     ] = None,
     role: Annotated[Role | None, typer.Option(help="What the person is, in the place of scopes.")] = None,
     name: Annotated[str, typer.Option(help="Who will use it; shown in audits.")] = "somebody",
-    lifetime: Annotated[str, typer.Option(help="How long it is good for: 30m, 12h, 90d.")] = "12h",
+    lifetime: Annotated[str, typer.Option(help="How long it is valid: 30m, 12h, 90d.")] = "12h",
     directory: Folder = FOLDER,
 ) -> None:
-    """Make a token for the HTTP APIs, signed with RETURPOST_TOKEN_KEYS or the key of this installation.
+    """Issue a token for the HTTP APIs, signed with RETURPOST_TOKEN_KEYS or the key of this installation.
 
     \b
     returpost token --tenant acme --scopes send --name newsletter --lifetime 90d
     returpost token --tenant acme --role marketer --name ann
     curl -H "Authorization: Bearer $(returpost token)" 'http://127.0.0.1:8103/v1/blocks'
     """
-    from returpost.cli.installation import Home
-    from returpost.cli.options import names, signing_key
+    from deploy.commands.hooks import signing_key
+    from returpost.cli.installation import Installation
+    from returpost.cli.options import names
     from shared.http.auth import ALL_TENANTS, issue
 
     if tenant != ALL_TENANTS and len(names(tenant, "--tenant")) != 1:
         raise InvalidSettings("--tenant: name one, or * for all")
     asked = _asked(scopes, role)
-    made = issue(signing_key(Home(directory)), name=name, tenant=tenant, scopes=asked, lifetime=lifetime_of(lifetime))
+    made = issue(
+        signing_key(Installation(directory)), name=name, tenant=tenant, scopes=asked, lifetime=lifetime_of(lifetime)
+    )
     typer.echo(made)
 
 

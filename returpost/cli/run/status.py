@@ -1,4 +1,4 @@
-"""`returpost status`: how everything is."""
+"""`returpost status`: services, queues, database."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -6,27 +6,27 @@ from typing import Any
 
 import typer
 
-from returpost.cli.env_config import setting
-from returpost.cli.installation import Home
+from returpost.cli import server
+from returpost.cli.installation import Installation
 from returpost.cli.options import FOLDER, Folder, Json, urls_of
-from returpost.errors import ReturpostError, Unavailable
+from returpost.errors import Unavailable
 
-DATABASE_TIMEOUT = 5
+NEEDS_SERVER = "not asked: needs the server (a checkout or the image)"
 
 
 def status(directory: Folder = FOLDER, as_json: Json = False) -> None:
     """Show services, queues with depth, consumers and lag, and the database.
 
-    Exit code 0: all is well; 1: something is not; 3: no service answers.
+    Exit code 0: everything works; 1: something does not; 3: no service answers.
     """
     from returpost.cli.terminal import print_json
 
-    home = Home(directory)
-    urls = urls_of(home)
+    installation = Installation(directory)
+    urls = urls_of(installation)
     with ThreadPoolExecutor(len(urls) + 2) as pool:
         asked = {service: pool.submit(_service, service, urls) for service in urls}
-        queues = pool.submit(_queues, home)
-        size = pool.submit(_database, home)
+        queues = pool.submit(_server_part, "queue_states", installation, {"queues": []})
+        size = pool.submit(_server_part, "database_state", installation, {"bytes": None})
         found: dict[str, Any] = {
             "services": {service: answer.result() for service, answer in asked.items()},
             "queues": queues.result(),
@@ -43,7 +43,7 @@ def status(directory: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 def _service(service: str, urls: Mapping[str, str]) -> dict[str, Any]:
-    from returpost.cli.api import Api
+    from returpost.cli.http.api import Api
 
     api = Api(urls, "")
     try:
@@ -52,41 +52,11 @@ def _service(service: str, urls: Mapping[str, str]) -> dict[str, Any]:
         return {"url": urls[service], "answers": False, "ok": False, "error": str(error)}
 
 
-def _queues(home: Home) -> dict[str, Any]:
-    from deploy import broker
-
-    running = home.running()
-    url = setting("AMQP_URL") or (running.amqp_url if running else None)
-    if url is None:
-        return {"ok": True, "queues": [], "error": "not asked: RETURPOST_AMQP_URL is not set, and nothing runs here"}
-    try:
-        states = broker.states(url, running.senders if running else ("default",))
-    except ReturpostError as error:
-        return {"ok": False, "queues": [], "error": str(error)}
-    rows = [
-        {"name": state.name, "exists": state.exists, "waiting": state.waiting, "consumers": state.consumers}
-        for state in states
-    ]
-    return {"ok": all(state.exists for state in states), "queues": rows, "error": None}
-
-
-def _database(home: Home) -> dict[str, Any]:
-    import psycopg
-
-    running = home.running()
-    url = setting("DATABASE_URL") or (running.database_url if running else None)
-    if url is None:
-        return {
-            "ok": True,
-            "bytes": None,
-            "error": "not asked: RETURPOST_DATABASE_URL is not set, and nothing runs here",
-        }
-    try:
-        with psycopg.connect(url, connect_timeout=DATABASE_TIMEOUT) as connection:
-            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-    except psycopg.Error as error:
-        return {"ok": False, "bytes": None, "error": str(error).strip()}
-    return {"ok": True, "bytes": row[0] if row else None, "error": None}
+def _server_part(name: str, installation: Installation, missing: Mapping[str, Any]) -> dict[str, Any]:
+    if not server.is_here():
+        return {"ok": True, "error": NEEDS_SERVER, **missing}
+    found: dict[str, Any] = server.hook(name)(installation)
+    return found
 
 
 def _show(found: Mapping[str, Any]) -> None:
@@ -106,7 +76,7 @@ def _show(found: Mapping[str, Any]) -> None:
     for queue in found["queues"]["queues"]:
         consumer = consumers.get(queue["name"], {})
         lag = consumer.get("lag")
-        state = "missing" if not queue["exists"] else "held" if consumer.get("paused_seconds") is not None else "ok"
+        state = "missing" if not queue["exists"] else "paused" if consumer.get("paused_seconds") is not None else "ok"
         rows.append((queue["name"], state, queue["waiting"], queue["consumers"], "" if lag is None else f"{lag:.2f} s"))
     if rows:
         out.print(table("Queues", ("queue", "state", "waiting", "consumers", "lag of last batch"), rows))

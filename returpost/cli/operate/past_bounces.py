@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from returpost.cli.classify import of_lines, of_mail, paths, read
+from returpost.cli.query.classify import of_lines, of_mail, paths, read
 from returpost.errors import InvalidSettings, Unavailable
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`returpost dead`: what services could not process; look, plan, replay, discard, restore."""
+"""`returpost dead-letters`: messages that a service could not process; list, show, replay, discard, restore."""
 
 import sys
 from datetime import datetime
@@ -6,22 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from returpost.cli.api import Api
-from returpost.cli.installation import Home
-from returpost.cli.jobs import agreed, encode, follow
+from returpost.cli.http.api import Api
+from returpost.cli.operate.jobs import agreed, encode, follow
 from returpost.cli.options import FOLDER, Folder, Json, api
 from returpost.errors import InvalidSettings
 
-Queue = Annotated[str | None, typer.Option(help="Only letters that failed in this queue.")]
-Fingerprint = Annotated[str | None, typer.Option(help="Only letters that failed like this (see `dead list`).")]
-Since = Annotated[datetime | None, typer.Option(help="Only letters that failed from this time on (UTC).")]
-Until = Annotated[datetime | None, typer.Option(help="Only letters that failed before this time (UTC).")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Letters by their id.")]
-All = Annotated[bool, typer.Option("--all", help="Every letter.")]
-Rate = Annotated[int, typer.Option(min=0, help="Letters a second; 0: as fast as it goes.")]
+Queue = Annotated[str | None, typer.Option(help="Only dead letters of this queue.")]
+Fingerprint = Annotated[str | None, typer.Option(help="Only dead letters with this error (see `dead-letters list`).")]
+Since = Annotated[datetime | None, typer.Option(help="Only dead letters from this time on (UTC).")]
+Until = Annotated[datetime | None, typer.Option(help="Only dead letters before this time (UTC).")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of dead letters.")]
+All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+Rate = Annotated[int, typer.Option(min=0, help="Dead letters per second; 0: no limit.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at dead letters, replay or discard them.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="List, show, replay, discard or restore dead letters."
+)
 
 
 @app.command("list")
@@ -29,19 +30,19 @@ def list_letters(
     queue: Queue = None,
     fingerprint: Fingerprint = None,
     state: Annotated[str, typer.Option(help="dead, replayed or discarded.")] = "dead",
-    letters: Annotated[bool, typer.Option("--letters", help="One by one, not grouped by what went wrong.")] = False,
+    letters: Annotated[bool, typer.Option("--letters", help="One by one, not grouped by error.")] = False,
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """List dead letters, grouped by what went wrong.
+    """List dead letters, grouped by error.
 
     \b
-    returpost dead list
-    returpost dead list --fingerprint 5f1c9e0b7a6d3c21
+    returpost dead-letters list
+    returpost dead-letters list --fingerprint 5f1c9e0b7a6d3c21
     """
     from returpost.cli.terminal import out, print_json, table
 
-    client = api(Home(directory))
+    client = api(directory)
     if letters or queue or fingerprint:
         found = client.get("replay", "/v1/dead-letters", state=state, queue=queue, fingerprint=fingerprint)["items"]
         columns = ("id", "failed_at", "queue", "attempt", "bytes", "fingerprint", "error")
@@ -51,10 +52,10 @@ def list_letters(
     if as_json:
         print_json(found)
     elif not found:
-        out.print(f"No {state} letters.")
+        out.print(f"No dead letters in state {state}.")
     else:
         out.print(table(None, columns, [[_short(row[column]) for column in columns] for row in found]))
-        out.print("Next: `returpost dead show ID`, `returpost dead replay --fingerprint F` when the cause is mended.")
+        out.print("Next: `returpost dead-letters show ID`; `... replay --fingerprint F` when the cause is fixed.")
 
 
 @app.command()
@@ -64,12 +65,16 @@ def show(
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """Show one dead letter: why, where, and its bytes."""
+    """Show one dead letter: error, queue, and its bytes.
+
+    \b
+    returpost dead-letters show 1b7f0f4e-0000-4000-8000-000000000000
+    """
     from base64 import b64decode
 
     from returpost.cli.terminal import out, print_json
 
-    letter = api(Home(directory)).get("replay", f"/v1/dead-letters/{_id(identity)}")
+    letter = api(directory).get("replay", f"/v1/dead-letters/{_id(identity)}")
     if as_json:
         print_json(letter)
         return
@@ -96,8 +101,12 @@ def replay(
     yes: Yes = False,
     directory: Folder = FOLDER,
 ) -> None:
-    """Put dead letters back into the queue where they failed. Shows a plan first, and progress during."""
-    _act("replay", _selection(ids, queue, fingerprint, since, until, every), rate, yes, api(Home(directory)))
+    """Put dead letters back into the queue where they failed. Shows a plan first, then progress.
+
+    \b
+    returpost dead-letters replay --queue classifier.bounce-received
+    """
+    _act("replay", _selection(ids, queue, fingerprint, since, until, every), rate, yes, api(directory))
 
 
 @app.command()
@@ -111,8 +120,12 @@ def discard(
     yes: Yes = False,
     directory: Folder = FOLDER,
 ) -> None:
-    """Put dead letters aside for good. They are kept for a time, and can be restored."""
-    _act("discard", _selection(ids, queue, fingerprint, since, until, every), 0, yes, api(Home(directory)))
+    """Discard dead letters. They are kept for a time, and can be restored.
+
+    \b
+    returpost dead-letters discard --fingerprint 5f1c9e0b7a6d3c21
+    """
+    _act("discard", _selection(ids, queue, fingerprint, since, until, every), 0, yes, api(directory))
 
 
 @app.command()
@@ -126,8 +139,12 @@ def restore(
     yes: Yes = False,
     directory: Folder = FOLDER,
 ) -> None:
-    """Make discarded letters dead letters again."""
-    _act("restore", _selection(ids, queue, fingerprint, since, until, every), 0, yes, api(Home(directory)))
+    """Make discarded messages dead letters again.
+
+    \b
+    returpost dead-letters restore --queue classifier.bounce-received
+    """
+    _act("restore", _selection(ids, queue, fingerprint, since, until, every), 0, yes, api(directory))
 
 
 def _act(action: str, selection: dict[str, Any], rate: int, yes: bool, client: Api) -> None:
@@ -140,13 +157,13 @@ def _act(action: str, selection: dict[str, Any], rate: int, yes: bool, client: A
         for g in plan["groups"]
     ]
     if rows:
-        out.print(table(f"To {action}", ("letters", "queue", "fingerprint", "error"), rows))
+        out.print(table(f"To {action}", ("dead letters", "queue", "fingerprint", "error"), rows))
     if plan["without_queue"]:
-        out.print(f"{plan['without_queue']} of them never reached a queue, and stay where they are.")
+        out.print(f"{plan['without_queue']} never reached a queue, and stay where they are.")
     if not plan["dead_letters"]:
         out.print("Nothing to do.")
         return
-    if agreed(f"{action.capitalize()} {plan['dead_letters']} letters?", yes=yes):
+    if agreed(f"{action.capitalize()} {plan['dead_letters']} dead letters?", yes=yes):
         job = client.call("replay", "POST", f"/v1/dead-letters/{action}", None, body)
         follow(client, job["job"], plan["dead_letters"])
 
@@ -160,7 +177,7 @@ def _selection(
     every: bool,
 ) -> dict[str, Any]:
     if not (ids or queue or fingerprint or since or until or every):
-        raise InvalidSettings("which letters? Give ids, --fingerprint, --queue, --since, --until or --all")
+        raise InvalidSettings("specify at least one filter: ids, --fingerprint, --queue, --since, --until or --all")
     return {
         "all": every,
         "queue": queue,
@@ -177,7 +194,9 @@ def _id(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise InvalidSettings(f"{text!r} is no id of a letter; `returpost dead list --letters` shows them") from None
+        raise InvalidSettings(
+            f"{text!r} is not the id of a dead letter; `returpost dead-letters list --letters` shows them"
+        ) from None
 
 
 def _short(value: object) -> object:

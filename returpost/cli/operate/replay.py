@@ -1,12 +1,11 @@
-"""`returpost replay`: events of the archive into one service's queue, once more."""
+"""`returpost replay`: archived events into one service's queue, once more."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from returpost.cli.installation import Home
-from returpost.cli.jobs import agreed, encode, follow
+from returpost.cli.operate.jobs import agreed, encode, follow
 from returpost.cli.options import FOLDER, Folder, api
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -18,7 +17,7 @@ def replay(
     into: Annotated[str, typer.Option(help="Queue that they go into, as classifier.bounce-received.")],
     until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Before this time; else now.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
-    rate: Annotated[int, typer.Option(min=0, help="Events a second; 0: as fast as it goes.")] = 0,
+    rate: Annotated[int, typer.Option(min=0, help="Events per second; 0: no limit.")] = 0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     directory: Folder = FOLDER,
 ) -> None:
@@ -29,7 +28,7 @@ def replay(
     """
     from returpost.cli.terminal import out
 
-    client = api(Home(directory))
+    client = api(directory)
     selection: dict[str, Any] = {
         "type": type_,
         "since": since.replace(tzinfo=UTC).isoformat(),

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 from returpost.cli.input_files import Item, Mail, Results, Unreadable, read_path, read_stream
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
@@ -59,7 +58,7 @@ def send(
 
     from returpost.cli.terminal import err
 
-    client, summary = api(Home(directory)), Summary()
+    client, summary = api(directory), Summary()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("handing in", total=None)

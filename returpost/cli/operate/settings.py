@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from returpost.cli.api import Api
 from returpost.cli.background_jobs import came_to, followed
-from returpost.cli.installation import Home
+from returpost.cli.http.api import Api
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import InvalidSettings
 
@@ -43,7 +42,7 @@ def show(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = Fa
     """
     from returpost.cli.terminal import out, print_json, table
 
-    found: dict[str, Any] = api(Home(directory)).get("blocklist", PATH, tenant=tenant)
+    found: dict[str, Any] = api(directory).get("blocklist", PATH, tenant=tenant)
     if as_json:
         print_json(found)
         return
@@ -62,7 +61,7 @@ def what_if(changes: Changes, tenant: Tenant = TENANT, directory: Folder = FOLDE
     """
     from returpost.cli.terminal import err, out, print_json, table
 
-    client = api(Home(directory))
+    client = api(directory)
     body = json.dumps(change_of(changes)).encode()
     asked = client.call("blocklist", "POST", f"{PATH}/what-if", {"tenant": tenant}, body)
     result = followed(client, tenant, asked)["result"]
@@ -91,7 +90,7 @@ def change(
     \b
     returpost settings set accepted_bounces=3 --note "as agreed with sales"
     """
-    client = api(Home(directory))
+    client = api(directory)
     body = json.dumps(change_of(changes) | {"note": note}).encode()
     read: dict[str, Any] = client.get("blocklist", PATH, tenant=tenant)
     tag = f'"{read["version"]}"'
@@ -114,7 +113,7 @@ def undo(
     returpost settings undo
     returpost settings undo --version 3
     """
-    client, body = api(Home(directory)), json.dumps({"version": version}).encode()
+    client, body = api(directory), json.dumps({"version": version}).encode()
     _tell(client, tenant, client.call("blocklist", "POST", f"{PATH}/undo", {"tenant": tenant}, body), as_json)
 
 
@@ -123,7 +122,7 @@ def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json =
     """Tell who changed what, when and why, newest first."""
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(Home(directory)).get("blocklist", f"{PATH}/history", tenant=tenant)["versions"]
+    found: list[dict[str, Any]] = api(directory).get("blocklist", f"{PATH}/history", tenant=tenant)["versions"]
     if as_json:
         print_json(found)
         return

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import InvalidSettings
 
@@ -32,7 +31,7 @@ def add(
     returpost user add --tenant '*' --home demo --role operator --draw nina
     """
     password = drawn() if draw else _asked()
-    make(api(Home(directory)), name, password, tenant=tenant, role=role, home=home)
+    make(api(directory), name, password, tenant=tenant, role=role, home=home)
     typer.echo(f"{name} can sign in" + (f" with the password {password}" if draw else ""))
 
 
@@ -45,7 +44,7 @@ def list_users(
     """List users with their tenants and roles."""
     from returpost.cli.terminal import out, print_json, table
 
-    found = api(Home(directory)).get("actions", "/v1/users", tenant=tenant, limit=1_000)["items"]
+    found = api(directory).get("actions", "/v1/users", tenant=tenant, limit=1_000)["items"]
     if as_json:
         print_json(found)
         return
@@ -58,7 +57,7 @@ def remove(name: str, directory: Folder = FOLDER) -> None:
     """Remove a user; open sessions end."""
     from urllib.parse import quote
 
-    api(Home(directory)).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}")
+    api(directory).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}")
     typer.echo(f"{name} is removed")
 
 

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import typer
 
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import ReturpostError
 
@@ -158,7 +157,7 @@ def resend(
 
 def _call(directory: Any, method: str, path: str, tenant: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
     raw = None if body is None else json.dumps(body).encode()
-    return api(Home(directory)).call("blocklist", method, PATH + path, {"tenant": tenant, **query}, raw)
+    return api(directory).call("blocklist", method, PATH + path, {"tenant": tenant, **query}, raw)
 
 
 def _tell_secret(made: dict[str, Any], as_json: bool) -> None:

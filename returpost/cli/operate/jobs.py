@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from returpost.cli.api import Api
+from returpost.cli.http.api import Api
 from returpost.errors import InvalidSettings, ReturpostError
 
 POLL_SECONDS = 0.3
@@ -23,7 +23,7 @@ def agreed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise InvalidSettings(f"{question} Nobody is here to answer: give --yes")
+        raise InvalidSettings(f"{question} Not a terminal: confirm with --yes")
     return typer.confirm(question)
 
 

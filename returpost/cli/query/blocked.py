@@ -8,13 +8,12 @@ from urllib.parse import quote
 import typer
 
 from returpost.cli.background_jobs import came_to, followed
-from returpost.cli.installation import Home
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
-from returpost.cli.suppression_files import export_list, import_list
+from returpost.cli.query.suppression_files import export_list, import_list
 from returpost.errors import InvalidSettings
 
 PAGE = 1000
-UNDONE = {"take_back": "taken back", "lift": "lifted", "block": "blocked again", "undone": "not erased"}
+UNDONE = {"take_back": "taken back", "lift": "lifted", "block": "blocked again"}
 UNDONE |= {"nothing": "nothing to undo"}
 """What became of an address, by what the service says was done."""
 
@@ -45,7 +44,7 @@ def list_blocks(
     from returpost.cli.terminal import err, out, print_json, table
 
     wanted = {"cause": cause, "reason": reason, "domain": domain, "limit": min(PAGE, limit + 1)}
-    rows = api(Home(directory)).pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, **wanted)
+    rows = api(directory).pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, **wanted)
     found = list(islice(rows, limit))
     more = next(rows, None) is not None
     if as_json:
@@ -72,9 +71,7 @@ def lookup(address: str, tenant: Tenant = TENANT, directory: Folder = FOLDER, as
         asked = normalise(address)
     except InvalidAddress as error:
         raise InvalidSettings(str(error)) from None
-    found: dict[str, Any] = api(Home(directory)).get(
-        "blocklist", f"/v1/addresses/{quote(asked, safe='')}", tenant=tenant
-    )
+    found: dict[str, Any] = api(directory).get("blocklist", f"/v1/addresses/{quote(asked, safe='')}", tenant=tenant)
     if as_json:
         print_json(found)
         return
@@ -111,7 +108,7 @@ def add(
     returpost blocked add ann@example.com --note "asked by phone" --until 2026-12-31T00:00:00Z
     """
     body = {"addresses": addresses, "note": note} | ({"until": until} if until else {})
-    _tell("Blocked", _say(directory, "", tenant, body))
+    _tell("Blocked", _post(directory, "", tenant, body))
 
 
 @app.command()
@@ -121,39 +118,32 @@ def clear(addresses: Addresses, note: Note = "", tenant: Tenant = TENANT, direct
     \b
     returpost blocked clear ann@example.com --note "the mailbox works again"
     """
-    _tell("Cleared", _say(directory, "/clear", tenant, {"addresses": addresses, "note": note}))
+    _tell("Cleared", _post(directory, "/clear", tenant, {"addresses": addresses, "note": note}))
 
 
 @app.command()
 def undo(
     addresses: Annotated[list[str] | None, typer.Argument(help="Undo the last block or lift of each.")] = None,
     import_: Annotated[str | None, typer.Option("--import", help="Undo all that this import did.")] = None,
-    erasure: Annotated[
-        bool, typer.Option("--erasure", help="Have the addresses, which wait for it, not erased.")
-    ] = False,
     note: Note = "",
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,
 ) -> None:
-    """Undo the last block or lift of addresses, a whole import, or an erasure that waits.
-
-    `returpost why` and `returpost erasures` show what there is to undo.
+    """Undo the last block or lift of addresses, or a whole import. `returpost why` shows what there is to undo.
 
     \b
     returpost blocked undo ann@example.com
-    returpost blocked undo --erasure ann@example.com
     returpost blocked undo --import 0b54d6a2-4e0c-5b39-9a3e-6a6f1c1d2e3f
     """
     from returpost.cli.terminal import out
 
-    if (not addresses) == (import_ is None) or (erasure and not addresses):
-        raise InvalidSettings("what? Give addresses, or --import and its id")
+    if (not addresses) == (import_ is None):
+        raise InvalidSettings("specify addresses, or --import with its id, not both")
     if import_ is not None:
-        begun = _say(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
-        out.print(came_to(followed(api(Home(directory)), tenant, begun)))
+        begun = _post(directory, f"/imports/{quote(import_, safe='')}/undo", tenant, {})
+        out.print(came_to(followed(api(directory), tenant, begun)))
     else:
-        said = {"addresses": addresses} if erasure else {"addresses": addresses, "note": note}
-        counts = _say(directory, "/undo", tenant, said, of="erasures" if erasure else "blocks")
+        counts = _post(directory, "/undo", tenant, {"addresses": addresses, "note": note})
         out.print(", ".join(f"{UNDONE[what]}: {number:,}" for what, number in counts.items()))
 
 
@@ -163,6 +153,6 @@ def _tell(done: str, counts: dict[str, int]) -> None:
     err.print(f"{done}: {counts['addresses']:,}. `returpost blocked undo` takes it back.")
 
 
-def _say(directory: Any, path: str, tenant: str, body: dict[str, Any], *, of: str = "blocks") -> Any:
+def _post(directory: Any, path: str, tenant: str, body: dict[str, Any]) -> Any:
     raw = json.dumps(body).encode()
-    return api(Home(directory)).call("blocklist", "POST", f"/v1/{of}{path}", {"tenant": tenant}, raw)
+    return api(directory).call("blocklist", "POST", f"/v1/blocks{path}", {"tenant": tenant}, raw)
