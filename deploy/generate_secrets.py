@@ -1,8 +1,8 @@
-"""Draw the secrets that `docker-compose.yml` mounts: `python -m deploy.generate_secrets [FOLDER]`.
+"""Generate the secrets that `docker-compose.yml` mounts: `python -m deploy.generate_secrets [FOLDER]`.
 
 One file a secret, named as the settings are, in a folder that its owner alone may open: inside the containers, where
-users have other numbers, the files are readable. What is there stays as it is, so that it can be run again when a
-sender is added. Needs nothing but Python.
+users have other numbers, the files are readable. Existing files stay as they are, so that it can be run again when
+a sender is added. Needs nothing but Python.
 """
 
 import argparse
@@ -20,7 +20,7 @@ BROKER, DATABASE = "rabbitmq:5672", "postgres:5432/returpost"
 """Where the servers are, seen from the containers."""
 
 
-def draw(
+def generate(
     folder: Path, senders: Sequence[str] = ("default",), broker: str = BROKER, database: str = DATABASE
 ) -> list[str]:
     """Write the files that are missing, and return their names. URLs are made of the passwords that are there then."""
@@ -58,17 +58,19 @@ def _write(path: Path, text: str) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draw, and say what was made."""
+    """Generate what is missing, and report it."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.generate_secrets",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    parser.add_argument("--senders", default="default", help="names of the sending systems, by commas")
+    parser.add_argument("--senders", default="default", help="names of the sending systems, separated by commas")
     given = parser.parse_args(arguments)
-    made = draw(given.folder, [name.strip() for name in given.senders.split(",") if name.strip()])
-    sys.stdout.write(f"{given.folder}: {len(made)} secrets drawn\n" if made else f"{given.folder}: all are there\n")
+    made = generate(given.folder, [name.strip() for name in given.senders.split(",") if name.strip()])
+    sys.stdout.write(
+        f"{given.folder}: {len(made)} secrets generated\n" if made else f"{given.folder}: nothing is missing\n"
+    )
     return 0
 
 

@@ -43,7 +43,7 @@ def demo(
     from deploy.demo.samples import expectations, paths
     from deploy.local.local_stack import Options, operate, system
     from returpost.cli.http.api import Api
-    from returpost.cli.operate.user import drawn, make
+    from returpost.cli.operate.user import generate_password, make
     from returpost.cli.terminal import err, print_json, say, to_files
 
     installation = Installation(directory)
@@ -66,7 +66,7 @@ def demo(
                 _tell(outcome)
             shown = True
             if not once:
-                password = drawn()
+                password = generate_password()
                 make(api, outcome.tenant, password, tenant="*", home=outcome.tenant, role="administrator")
                 _where_next(outcome, running.urls, password)
                 await asyncio.Event().wait()

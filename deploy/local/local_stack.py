@@ -85,19 +85,19 @@ def system(installation: Installation, options: Options, say: Say) -> Iterator[t
 
 
 def secrets_of(installation: Installation, senders: Sequence[str], crms: Sequence[str] = ()) -> Secrets:
-    """Return the secrets: those that the environment gives, and for the rest what is drawn for this installation."""
+    """Return the secrets: those that the environment gives, the rest as generated for this installation."""
     users = [user.name for user in broker.users(senders, crms)]
     key = setting("TOKEN_KEYS")
     for_database = {name: setting(f"{name.upper()}_DATABASE_PASSWORD") for name in database.SERVICES}
     for_broker = {name: setting(f"{_variable(name)}_AMQP_PASSWORD") for name in users}
     if key and all(for_database.values()) and all(for_broker.values()):
-        drawn = Secrets("", {}, {})  # nothing to draw: the folder need not be writable
+        kept = Secrets("", {}, {})  # nothing to generate: the folder need not be writable
     else:
-        drawn = installation.secrets(database.SERVICES, users)
+        kept = installation.secrets(database.SERVICES, users)
     return Secrets(
-        key or drawn.token_key,
-        {name: password or drawn.database[name] for name, password in for_database.items()},
-        {name: password or drawn.broker[name] for name, password in for_broker.items()},
+        key or kept.token_key,
+        {name: password or kept.database[name] for name, password in for_database.items()},
+        {name: password or kept.broker[name] for name, password in for_broker.items()},
     )
 
 

@@ -25,7 +25,7 @@ PROGRAMS = (*SERVICES, "console")
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What was drawn once for this installation."""
+    """Generated once for each installation."""
 
     token_key: str = field(repr=False)
     database: Mapping[str, str] = field(repr=False)
@@ -60,7 +60,7 @@ class Installation:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def secrets(self, services: Iterable[str] = (), users: Iterable[str] = ()) -> Secrets:
-        """Return the secrets, and draw those that are missing: the first time all, later those of new names.
+        """Return the secrets; generate those that are missing: at first all, later those of new names.
 
         Raises `InvalidSettings` when the file is damaged.
         """
@@ -68,14 +68,14 @@ class Installation:
         with self._open("secrets.lock") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             kept = self._read("secrets")
-            drawn = Secrets(
+            found = Secrets(
                 kept.get("token_key") or secrets.token_urlsafe(48),
                 _completed(kept.get("database", {}), services),
                 _completed(kept.get("broker", {}), users),
             )
-            if asdict(drawn) != kept:
-                self._write("secrets", asdict(drawn))
-        return drawn
+            if asdict(found) != kept:
+                self._write("secrets", asdict(found))
+        return found
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The folder of an installation: secrets drawn once, one `up` at a time, notes that a kill leaves behind."""
+"""The folder of an installation: secrets generated once, one `up` at a time, notes that a kill leaves behind."""
 
 import json
 import multiprocessing
@@ -15,7 +15,7 @@ from returpost.errors import InvalidSettings, ReturpostError
 RUNNING = Running(os.getpid(), {"ingest": "http://127.0.0.1:1"}, "amqp://a", "postgresql://d", None, ("default",), {})
 
 
-def test_secrets_are_drawn_once_and_new_names_are_added(tmp_path: Path) -> None:
+def test_secrets_are_found_once_and_new_names_are_added(tmp_path: Path) -> None:
     home = Installation(tmp_path / "new")
     first = home.secrets(["classifier"], ["returpost-ingest"])
     second = home.secrets(["classifier", "replay"], ["returpost-ingest", "sender-news"])
@@ -39,8 +39,8 @@ def test_nobody_else_can_read_them(tmp_path: Path) -> None:
 
 def test_two_at_once_draw_the_same(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        drawn = list(pool.map(lambda _: Installation(tmp_path).secrets(["a"], ["b"]), range(16)))
-    assert all(one == drawn[0] for one in drawn)
+        found = list(pool.map(lambda _: Installation(tmp_path).secrets(["a"], ["b"]), range(16)))
+    assert all(one == found[0] for one in found)
 
 
 def test_nothing_shows_a_secret(tmp_path: Path) -> None:

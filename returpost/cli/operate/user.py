@@ -1,4 +1,4 @@
-"""`returpost user`: who may sign in to the web page."""
+"""`returpost user`: who may sign in to the console."""
 
 import json
 import secrets
@@ -10,9 +10,9 @@ import typer
 from returpost.cli.options import FOLDER, TENANT, Folder, Json, Tenant, api
 from returpost.errors import InvalidSettings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list and remove users of the web page.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list and remove users of the console.")
 
-DRAWN_BYTES = 12
+PASSWORD_BYTES = 12
 
 
 @app.command("add")
@@ -21,18 +21,18 @@ def add(
     tenant: Tenant = TENANT,
     role: Annotated[str, typer.Option(help="viewer, marketer, operator or administrator.")] = "marketer",
     home: Annotated[str | None, typer.Option(help="With --tenant '*': the tenant that is shown first.")] = None,
-    draw: Annotated[bool, typer.Option("--draw", help="Draw a password and print it.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate a password and print it.")] = False,
     directory: Folder = FOLDER,
 ) -> None:
-    """Add a user. The password is asked for, read from standard input when that is no terminal, or drawn.
+    """Add a user. The password is prompted for, read from standard input when that is not a terminal, or generated.
 
     \b
     returpost user add --tenant demo --role administrator kari
-    returpost user add --tenant '*' --home demo --role operator --draw nina
+    returpost user add --tenant '*' --home demo --role operator --generate nina
     """
-    password = drawn() if draw else _asked()
+    password = generate_password() if generate else _prompt()
     make(api(directory), name, password, tenant=tenant, role=role, home=home)
-    typer.echo(f"{name} can sign in" + (f" with the password {password}" if draw else ""))
+    typer.echo(f"{name} can sign in" + (f" with the password {password}" if generate else ""))
 
 
 @app.command("list")
@@ -58,24 +58,24 @@ def remove(name: str, directory: Folder = FOLDER) -> None:
     from urllib.parse import quote
 
     api(directory).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}")
-    typer.echo(f"{name} is removed")
+    typer.echo(f"{name} removed")
 
 
-def drawn() -> str:
-    """Return a password that nobody guesses."""
-    return secrets.token_urlsafe(DRAWN_BYTES)
+def generate_password() -> str:
+    """Return a random password of 16 characters."""
+    return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
 def make(client: Any, name: str, password: str, *, tenant: str, role: str, home: str | None = None) -> None:
-    """Make a user. Raises as `Api.call` does."""
+    """Add a user. Raises as `Api.call` does."""
     told = {"name": name, "role": role, "password": password, "home": home}
     client.call("actions", "POST", "/v1/users", {"tenant": tenant}, json.dumps(told).encode())
 
 
-def _asked() -> str:
+def _prompt() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True))
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        raise InvalidSettings("no password: give it on standard input, or draw one with --draw")
+        raise InvalidSettings("no password: give it on standard input, or generate one with --generate")
     return password
