@@ -1,13 +1,10 @@
 """Who may ask what of actions, and how a wrong request is told."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from services.actions.app import create
-from services.actions.settings import Settings
 from shared.http.pagination import encode_cursor
 from tests.harness import TENANT, Harness, RunningService
 
@@ -30,12 +27,6 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/contacts/import", {"content": b"id,email\nc1,a@x.no\n"}),
     ("POST", "/v1/operations", {"json": CLEAR}),
 ]
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
 
 
 async def written(harness: Harness) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import count, groupby
 from typing import Any
 
@@ -36,13 +36,6 @@ VERDICTS = ("hard", "soft", "exhausted", "none")
 Happened = tuple[str, int, int, str]
 """What, to which address, in which minute, in which mailing."""
 TENANTS = (f"t{n}" for n in count())
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=4)
-    yield opened
-    await opened.close()
 
 
 def as_event(happened: Happened, tenant: str) -> Event[Any]:

@@ -22,16 +22,10 @@ from tests.actions.builders import (
     unblocked,
     verdict,
 )
-from tests.actions.operations_api import selected, start_operation
+from tests.actions.operations.operations_api import selected, start_operation
 from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
 
 
 async def get(actions: RunningService, path: str, **query: Any) -> Any:

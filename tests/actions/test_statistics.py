@@ -11,7 +11,7 @@ from services.actions.settings import Settings
 from services.actions.statistics.aggregator import aggregate_next
 from services.actions.statistics.domain import change, rates
 from services.actions.statistics.repository import COUNTS
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import apply, blocked, erased, moment, result, unblocked, verdict
 from tests.harness import Harness, RunningService, eventually
 
@@ -32,13 +32,6 @@ def test_rates_are_of_what_was_sent_and_of_what_was_accepted() -> None:
 
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=4)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -1,25 +1,21 @@
 """Views are held against the rows, sorted and filtered in Python: each view, each sort, both ways, page by page."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from services.actions.app import create
-from services.actions.settings import Settings
 from services.actions.views import view_queries
 from services.actions.views.domain import Group, Sort
 from tests.actions.builders import rows_to_view
-from tests.harness import Harness, RunningService
+from tests.harness import RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        await rows_to_view(running.service.pool)
-        yield running
+async def actions(actions: RunningService) -> RunningService:
+    await rows_to_view(actions.service.pool)
+    return actions
 
 
 async def pages(actions: RunningService, view: str, limit: int = 2, **query: Any) -> list[dict[str, Any]]:

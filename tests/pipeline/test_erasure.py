@@ -19,7 +19,7 @@ from returpost.contracts.routing import SERVICES
 from shared.database.compressed_search import says
 from shared.database.residual_search import forms
 from shared.http.auth import ALL_TENANTS, SCOPES, issue
-from tests.actions.operations_api import run_operation, selected
+from tests.actions.operations.operations_api import run_operation, selected
 from tests.blocklist.outbound_webhooks.receiver import receiving
 from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 

@@ -139,7 +139,7 @@ async def test_what_waits_is_listed_in_pages_and_found_by_traces(
     assert seen == [*many, ANN]
 
     async def found() -> list[str]:
-        answer = await blocklist.http.post("/v1/traces", json={"address": ANN}, **operator)
+        answer = await blocklist.http.post("/v1/residual-searches", json={"address": ANN}, **operator)
 
         return [one["table"] for one in answer.raise_for_status().json()["found"]]
 

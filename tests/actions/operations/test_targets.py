@@ -1,15 +1,12 @@
 """Operations over what a filter of a view matches: the same rows that the view shows, frozen when they are target."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from returpost.contracts.enums import Show, View
-from services.actions.app import create
-from services.actions.settings import Settings
 from tests.actions.builders import apply, blocked, erased, publish_events, receive_events, request, rows_to_view
-from tests.actions.operations_api import (
+from tests.actions.operations.operations_api import (
     confirm,
     post_action as tell,
     request_preview,
@@ -23,10 +20,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 
 @pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        await rows_to_view(running.service.pool)
-        yield running
+async def actions(actions: RunningService) -> RunningService:
+    await rows_to_view(actions.service.pool)
+    return actions
 
 
 async def frozen(actions: RunningService, identity: str) -> list[tuple[str, str | None]]:

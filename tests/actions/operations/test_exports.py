@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,9 +16,9 @@ from services.actions.operations.exports.excel import SHEET_ROWS, Excel
 from services.actions.operations.exports.formats import STREAMED, FileLayout, Format, escape_formula
 from services.actions.operations.retention import remove_expired
 from services.actions.settings import Settings
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import address, apply, blocked, contact_upsert, erased, result, verdict
-from tests.actions.operations_api import (
+from tests.actions.operations.operations_api import (
     post_action,
     request_preview,
     run_operation,
@@ -30,19 +29,6 @@ from tests.actions.operations_api import (
 from tests.harness import Harness, RunningService
 
 OSLO = FileLayout(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=2)
-    yield opened
-    await opened.close()
 
 
 async def returned(pool: Pool) -> None:

@@ -1,6 +1,5 @@
 """Users sign in, sessions end, administrators see to both."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
 
 
 async def add(actions: RunningService, name: str, role: str = "marketer", **more: Any) -> httpx.Response:

@@ -11,7 +11,7 @@ from services.actions.app import create
 from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import (
     address,
     apply,
@@ -23,7 +23,13 @@ from tests.actions.builders import (
     spy_queue,
     verdict,
 )
-from tests.actions.operations_api import post_action, request_preview, run_operation, selected, wait_for_operation
+from tests.actions.operations.operations_api import (
+    post_action,
+    request_preview,
+    run_operation,
+    selected,
+    wait_for_operation,
+)
 from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -41,13 +47,6 @@ async def actions(harness: Harness) -> AsyncIterator[RunningService]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(harness.running(create_blocklist, BlocklistSettings, "blocklist"))
         yield await stack.enter_async_context(harness.running(create, Settings, "actions"))
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=2)
-    yield opened
-    await opened.close()
 
 
 async def dead(harness: Harness, pool: Pool, *numbers: int) -> None:

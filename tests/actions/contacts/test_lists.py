@@ -1,14 +1,11 @@
 """Selections, projects and mailings: by events in any order, by HTTP, by CSV."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from services.actions.app import create
-from services.actions.settings import Settings
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import (
     apply,
     contact_upsert,
@@ -23,19 +20,6 @@ from tests.actions.builders import (
 from tests.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
-
-
-@pytest.fixture
-async def pool(harness: Harness) -> AsyncIterator[Pool]:
-    pool = await connect(harness.database_urls["actions"], "actions", size=4)
-    yield pool
-    await pool.close()
 
 
 async def state(pool: Pool) -> Any:

@@ -1,6 +1,5 @@
 """Clear bounce-flag over many addresses: from the request to an outcome for each, told on the way."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, routing_key
 from services.actions.app import create
 from services.actions.operations.domain import COMMAND_ROWS as CHUNK
 from services.actions.settings import Settings
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import (
     address,
     apply,
@@ -25,7 +24,7 @@ from tests.actions.builders import (
     verdict,
     wrap,
 )
-from tests.actions.operations_api import (
+from tests.actions.operations.operations_api import (
     confirm,
     post_action,
     request_preview,
@@ -40,19 +39,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 CLEARS = "blocklist.block-clear"
 TOLD = ("operation.progressed.*", "operation.finished.*")
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=4)
-    yield opened
-    await opened.close()
 
 
 async def audit(actions: RunningService) -> list[dict[str, Any]]:

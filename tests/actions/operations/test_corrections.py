@@ -12,7 +12,7 @@ from services.actions.settings import Settings
 from services.ingest.app import create as create_ingest
 from services.ingest.settings import Settings as IngestSettings
 from tests.actions.builders import address
-from tests.actions.operations_api import selected
+from tests.actions.operations.operations_api import selected
 from tests.harness import Harness, RunningService
 from tests.ingest.validation.name_server import name_server
 

@@ -1,16 +1,13 @@
 """Copy and add to selections and projects: who comes in, who is left out and why; cancelled and undone."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from services.actions.app import create
 from services.actions.operations.domain import PART_ROWS
-from services.actions.settings import Settings
-from shared.database.pool import Pool, connect
+from shared.database.pool import Pool
 from tests.actions.builders import address, receive_events, spy_queue
-from tests.actions.operations_api import (
+from tests.actions.operations.operations_api import (
     confirm,
     post_action,
     request_preview,
@@ -36,19 +33,6 @@ ADDRESSES = """
     SELECT $1, 'u' || n || '@example.com', 'c' || n, 0, 'U' || n || '@example.com'
     FROM generate_series(1, $2::integer) AS n
 """
-
-
-@pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        yield running
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=2)
-    yield opened
-    await opened.close()
 
 
 async def people(pool: Pool, number: int) -> None:

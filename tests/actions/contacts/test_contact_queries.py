@@ -1,17 +1,15 @@
 """The list of contacts is held against the contacts, sorted and found in Python: each sort, both ways, page by page."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from services.actions.app import create
 from services.actions.contacts import contact_queries
 from services.actions.contacts.contact_queries import Sort
-from services.actions.settings import Settings
 from services.actions.views import keyset, repository, view_queries
 from tests.actions.builders import apply, contact_upsert
-from tests.harness import Harness, RunningService
+from tests.harness import RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -30,10 +28,10 @@ BY_COMPANY, FREE = ["c2", "c1", "c3", "c4"], ["c5", "c6", "c7"]
 
 
 @pytest.fixture
-async def actions(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "actions") as running:
-        await apply(running.service.pool, *(contact_upsert(contact, 1, **values) for contact, values in PEOPLE.items()))
-        yield running
+async def actions(actions: RunningService) -> RunningService:
+    upserts = (contact_upsert(contact, 1, **values) for contact, values in PEOPLE.items())
+    await apply(actions.service.pool, *upserts)
+    return actions
 
 
 async def pages(actions: RunningService, limit: int = 2, **query: Any) -> list[str]:

@@ -22,8 +22,8 @@ from services.actions.operations.registry import REGISTRY
 from services.actions.settings import Settings
 from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
-from shared.database.pool import Pool, connect
-from tests.actions.operations_api import post_action, request_preview, run_operation, wait_for_operation
+from shared.database.pool import Pool
+from tests.actions.operations.operations_api import post_action, request_preview, run_operation, wait_for_operation
 from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -80,13 +80,6 @@ STATE = {
     "WHERE last_clear IS NOT NULL OR manual_at IS NOT NULL OR cause IS NOT NULL",
 }
 """What operations change; of addresses that nothing is said of any more, the blocklist may keep empty rows."""
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await connect(database, "actions", size=4)
-    yield opened
-    await opened.close()
 
 
 async def seeded(pool: Pool, name: str, number: int, *more: str) -> None:
