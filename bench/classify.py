@@ -27,6 +27,8 @@ from rich.table import Table
 from bench import command
 from bench.confusion import picture
 from bench.corpus import CORPUS, Label, aside_families, labels
+from bench.laws import AT_LEAST_FRAME, AT_LEAST_LAW, figures, laws
+from bench.reliability import Judgements, diagram
 from deploy.demo.replies import HARD, SOFT
 from returpost.bounces import parse
 from returpost.bounces.reports.report import ParsedMail
@@ -46,6 +48,7 @@ AT_LEAST = {
     "reason_all": 0.90,
     "dead_agreed": 0.985,
 }
+SURE = 0.9
 GAP = 0.03
 """By how much the families that are read may be better than those put aside."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -73,10 +76,17 @@ class Findings:
     aside_reason: float = 0.0
     aside_dead: float = 0.0
     aside_false_dead: int = 0
+    sure_right: float = 0.0
+    """Of the verdicts on the families put aside with confidence 0.9 and more, the share that is right."""
     read_recipients: float = 0.0
     read_reason: float = 0.0
     read_dead: float = 0.0
     read_false_dead: int = 0
+    laws: dict[str, float] = field(default_factory=dict)
+    """Shares that hold, as `law_<name>`, and `frames_worst`: one key each in the JSON."""
+    became_dead: int = 0
+    """Metamorphic cases that are called dead and were not before."""
+    metamorphic_cases: int = 0
     microseconds_by_length: dict[int, float] = field(default_factory=dict)
     microseconds_by_rules: dict[int, float] = field(default_factory=dict)
 
@@ -157,13 +167,26 @@ def measure_accuracy(findings: Findings, rules: Rules, wanted: Sequence[Label]) 
     findings.missed_dead = sum(one.label.dead_address and not one.dead for one in found)
     aside = aside_families()
     read = [one for one in found if one.label.family not in aside]
-    if hidden := [one for one in found if one.label.family in aside]:
+    hidden = [one for one in found if one.label.family in aside]
+    if hidden:
         findings.aside_recipients = _share(one.recipient for one in hidden)
         findings.aside_reason, findings.aside_dead = _reasons(hidden), _dead(hidden)
         findings.aside_false_dead = _false_dead(hidden)
     findings.read_recipients = _share(one.recipient for one in read)
     findings.read_reason, findings.read_dead, findings.read_false_dead = _reasons(read), _dead(read), _false_dead(read)
     write_results(read)
+    series: dict[str, Judgements] = {"families read": _confidences(read), "families put aside": _confidences(hidden)}
+    findings.sure_right = _share(right for confidence, right in series["families put aside"] if confidence >= SURE)
+    (RESULTS / "classify-reliability.svg").write_text(diagram(series), encoding="utf-8")
+
+
+def _confidences(found: Iterable[Judged]) -> list[tuple[float, bool]]:
+    """Return the confidence of the verdicts on failures with safe labels, and whether the reason is right."""
+    return [
+        (one.verdict.confidence, one.reason == one.label.reason)
+        for one in found
+        if one.verdict and one.label.agreed and not one.verdict.rule.startswith("kind.")
+    ]
 
 
 def _reasons(found: Iterable[Judged]) -> float:
@@ -176,6 +199,14 @@ def _dead(found: Iterable[Judged]) -> float:
 
 def _false_dead(found: Iterable[Judged]) -> int:
     return sum(one.dead and not one.label.dead_address for one in found)
+
+
+def measure_laws(findings: Findings, rules: Rules, scale: float) -> None:
+    """Try the laws over replies: on all of them at full size, on fewer for a quick look."""
+    found = laws(rules, max(1, round(0.3 / scale)))
+    findings.laws = figures(found)
+    findings.became_dead = sum(held.false_dead for held in found.values())
+    findings.metamorphic_cases = sum(held.tried for held in found.values())
 
 
 def write_results(found: Sequence[Judged]) -> None:
@@ -300,6 +331,7 @@ def run(scale: float, console: Console, corpus: Path = CORPUS) -> Findings:
         "lines": lambda: measure_lines(findings, rules, said),
         "mails": lambda: measure_mails(findings, rules, bodies, max(int(MAILS * scale), AT_LEAST_MAILS)),
         "accuracy": lambda: measure_accuracy(findings, rules, wanted),
+        "laws": lambda: measure_laws(findings, rules, scale),
         "by length of line": lambda: measure_lengths(findings, rules, findings.lines * 10),
         "by number of rules": lambda: measure_rules(findings, rules, findings.lines // 4),
     }
@@ -327,6 +359,11 @@ def show(findings: Findings, console: Console) -> None:
         table.add_row(f"{name}, families read", f"{read:.1%}", "")
         table.add_row(f"{name}, families aside", f"{aside:.1%}", f"at least {read - GAP:.1%}")
     table.add_row("false_dead, families aside", str(findings.aside_false_dead), "0")
+    table.add_row("right of those with confidence 0.9, aside", f"{findings.sure_right:.1%}", "at least 90.0%")
+    for name, share in findings.laws.items():
+        least = AT_LEAST_FRAME if "frame" in name else AT_LEAST_LAW
+        table.add_row(name, f"{share:.2%}", f"at least {least:.0%}")
+    table.add_row("became dead", f"{findings.became_dead} of {findings.metamorphic_cases:,}", "at most 1 in 2,000")
     for length, taken in findings.microseconds_by_length.items():
         table.add_row(f"line of {length:,} characters", f"{taken:,.0f} µs", "")
     for number, taken in findings.microseconds_by_rules.items():
@@ -342,6 +379,9 @@ def main() -> None:
     console = Console(stderr=True)
     findings = run(given.scale, console, given.corpus)
     show(findings, console)
+    shares = findings.laws
+    del findings.laws
+    vars(findings).update(shares)
     command.write(given.json, findings)
 
 

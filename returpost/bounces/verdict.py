@@ -9,6 +9,10 @@ STATUS_CONFIDENCE = 0.75
 """A status alone, from the table. Of 597 real diagnostics 5.1.1, .2, .3, .6 and .10 meant a dead address in 85%."""
 REPLY_CONFIDENCE = 0.5
 """A reply code alone: 550 meant a dead address in 66% of the same diagnostics."""
+DEAD_FROM_CONFIDENCE = 0.75
+"""From which confidence on a dead address may be blocked at once: that of a status alone, and what is surer.
+
+Below stand a noun and a verb somewhere in a text that no rule knows (`fallback.toml`)."""
 UNPROVEN_CONFIDENCE = 0.6
 NOTHING_CONFIDENCE = 0.2
 BY_STATUS = "tables.status"
@@ -53,12 +57,19 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 @lru_cache(maxsize=CACHED)
 def verdict_of(reply: NormalizedReply, rules: Rules) -> Verdict:
     """Return the verdict on a failure. Servers say the same to many: most of it was judged before."""
-    return _verdict(rules, *_reason(reply, rules), is_temporary(reply))
+    return _verdict(rules, *_reason(reply, rules), is_temporary(reply), reply.guessed)
 
 
 @lru_cache(maxsize=CACHED)
 def _verdict(
-    rules: Rules, reason: Reason, confidence: float, rule: str, text: str, forced: str | None, temporary: bool
+    rules: Rules,
+    reason: Reason,
+    confidence: float,
+    rule: str,
+    text: str,
+    forced: str | None,
+    temporary: bool,
+    guessed: bool,
 ) -> Verdict:
     """Return the verdict that follows from the rule that decided, its words, and the class of the reply."""
     meaning = rules.meaning(reason)
@@ -74,9 +85,10 @@ def _verdict(
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD and rule != BY_CODE,
+        dead_address=meaning.dead and kind is VerdictType.HARD and rule != BY_CODE and not guessed,
         rule=rule,
         text=text,
+        recipient_guessed=guessed,
         rules=rules.version,
     )
 

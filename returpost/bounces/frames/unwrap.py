@@ -19,6 +19,8 @@ MAX_DEPTH = 6
 
 _COMMANDS = (
     ("rcpt", Command.RCPT),
+    ("unknown address", Command.RCPT),  # how Cisco's gateways sum up what was answered to RCPT, and to the message
+    ("other mail system", Command.DATA),
     ("does", Command.RCPT),
     ("mail", Command.MAIL),
     ("but sender", Command.MAIL),

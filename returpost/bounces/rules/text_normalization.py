@@ -23,6 +23,7 @@ _SERVICES = frozenset(f"[{name}:" for name in _NAMES)
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
+_REPLY_CODE = re.compile(r"\b[45]\d\d\b")
 _ADDRESS_IN_LINK = re.compile(r"[^/=&?;@]+@[^/=&?;]+")
 MIN_ID = 8
 _ID = re.compile(r"\W*(?:[a-z]*\d[a-z0-9]*(?<=[a-z0-9]{8})|[0-9a-f]{4,}(?:-[0-9a-f]{4,}){2,})\W*")
@@ -91,10 +92,16 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
     if code is None:
         code = leading
     seen = (
-        words, status, code, command, evidence.format != "smtp", False,
+        words, status, code, command, evidence.format != "smtp", evidence.guessed and not _names_recipient(evidence),
         named(remote_mta, evidence.reporting_mta),
     )  # fmt: skip
     return _new(NormalizedReply, seen)
+
+
+def _names_recipient(evidence: Evidence) -> bool:
+    """Tell whether the reply itself names the recipient, after its code: then nobody need guess."""
+    code, named = _REPLY_CODE.search(evidence.diagnostic), evidence.final_recipient
+    return code is not None and named is not None and f"<{named}>".lower() in evidence.diagnostic[code.end() :].lower()
 
 
 def _without_code(text: str) -> tuple[str, int | None]:

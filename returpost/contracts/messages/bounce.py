@@ -81,6 +81,8 @@ class Verdict(BaseModel):
     """`file.rule` of the rule that decided."""
     text: Diagnostic = ""
     """The text that decided it."""
+    recipient_guessed: bool = False
+    """Whom the bounce is about is a guess: whatever it says, the address is not called dead."""
     rules: Annotated[str, StringConstraints(max_length=80)] = ""
     """The version of the rules: that of the packaged ones, and a digest of all files that were in force."""
 
