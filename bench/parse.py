@@ -61,13 +61,15 @@ def flufls(body: bytes) -> set[str]:
 
 
 def shares(mails: dict[bytes, list[Label]], find: Callable[[bytes], set[str]]) -> tuple[float, float]:
-    """Return the shares of the recipients that are found: of those that are stated, and of all."""
+    """Return the shares of the recipients that are found: of those that are stated, and of all that anybody can tell."""
     stated: list[bool] = []
     every: list[bool] = []
     for body, wanted in mails.items():
         found = find(body)
         for one in wanted:
-            hit = one.recipient.lower() in found if one.recipient else not found
+            if one.recipient is None:
+                continue
+            hit = one.recipient.lower() in found
             every.append(hit)
             stated += [hit] if one.stated else []
     return sum(stated) / max(1, len(stated)), sum(every) / len(every)

@@ -31,9 +31,7 @@ _BOTH = re.compile(
 _FIRST = re.compile(
     r"\s{0,20}(?:smtp\s{0,9};\s{0,9})?([45][0-57]\d)(?:-|[ \t]{1,9}\(?#?[^\d\s]|:)", re.IGNORECASE | re.ASCII
 )
-_STATUS = re.compile(
-    r"(?:(?<![\w.@/-])|(?<=\b[245]\d\d-))([245]\.\d{1,3}\.\d{1,3})(?=[^\d.\w/]|\.[^\d]|\.?$)", re.ASCII
-)
+_STATUS = re.compile(r"(?<![\w.@/])([245]\.\d{1,3}\.\d{1,3})(?=[^\d.\w/]|\.[^\d]|\.?$)", re.ASCII)
 _DIGITS = re.compile(r"[245][0-57]\d")
 _CODE = re2.compile(
     r"(?im)(?:^[ \t]*|<<< ?|[:;] ?['\"(\[]?|['\"(\[#]"
@@ -115,6 +113,9 @@ def _status_of(text: str, code: int | None) -> str | None:
 
 def _statuses(text: str) -> Iterator[str]:
     for found in _STATUS.finditer(text):
+        start = found.start(1)
+        if text[start - 1 : start] == "-" and not _DIGITS.fullmatch(text[max(0, start - 4) : start - 1]):
+            continue
         if not _STATUS_TAIL.search(text[max(0, found.start(1) - 24) : found.start(1)]):
             yield _canonical(found[1])
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from returpost.contracts.enums import Command
 
 MAX_TURNS = 400
-_TURN = re.compile(r"(>>>|<<<|(?<![-\w])-{1,3}>(?=\s?[A-Za-z.])|(?<![-\w])<-{1,3}(?=\s?\d))")
+_TURN = re.compile(r"(>>>|<<<)")
+_ARROW = re.compile(r"((?<![-\w])-{1,3}>(?=\s?[A-Za-z.])|(?<![-\w])<-{1,3}(?=\s?\d))")
 """Who speaks: the arrows of MDaemon and others point to and from the remote host."""
 _CODE = re.compile(r"\s{0,9}([2345]\d\d)(?=[\s-]|$)")
 _HOST = re.compile(
@@ -41,13 +43,14 @@ class Exchange(NamedTuple):
     code: int
 
 
-def exchanges(text: str) -> list[Exchange]:
+@lru_cache(maxsize=8)
+def exchanges(text: str) -> tuple[Exchange, ...]:
     """Return the commands with their replies, in order; a reply of several lines is joined.
 
     What is answered is not known of a reply that a piece of a transcript begins with.
     """
     found: list[Exchange] = []
-    first = _TURN.search(text)
+    first = _marks(text).search(text)
     greeted = first is not None and "talking to" in text[max(0, first.start() - 200) : first.start()]
     command: Command | None = Command.CONNECT if greeted else None
     recipient = ""
@@ -70,7 +73,7 @@ def exchanges(text: str) -> list[Exchange]:
         command_was_answered = words[code.end() : code.end() + 1] != "-"
         if command_was_answered and command is Command.CONNECT:
             command = None
-    return found
+    return tuple(found)
 
 
 def refusal(text: str, recipient: str = "") -> Exchange | None:
@@ -99,12 +102,16 @@ def host_of(text: str) -> str | None:
 
 
 def _turns(text: str) -> Iterator[tuple[str, str]]:
-    pieces = _TURN.split(text, MAX_TURNS)
+    pieces = _marks(text).split(text, MAX_TURNS)
     for speaker, words in zip(pieces[1::2], pieces[2::2], strict=True):
         # A line is one turn; where lines were joined, the next mark ends it.
         line = words.partition("\n")[0].strip()
         if line:
             yield speaker, line
+
+
+def _marks(text: str) -> re.Pattern[str]:
+    return _TURN if "<<<" in text else _ARROW
 
 
 def _command(words: str) -> tuple[Command | None, str]:

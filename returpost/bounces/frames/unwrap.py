@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,6 +94,7 @@ class _Forms(NamedTuple):
         return sorted({self.form_of_mark[mark] for mark in found}) if found else []
 
 
+@lru_cache(maxsize=64)
 def unwrap(text: str, recipient: str = "") -> RemoteReply:
     """Return the reply in the text; a text in no known frame is itself the reply.
 

@@ -97,6 +97,18 @@ _SERVICE = re2.compile(
     r"|tmda-confirm|spamarrest\.com/a2|mailinblack\.com"
 )
 """What services write that ask a sender to show himself a person before they deliver."""
+_SERVICE_WORDS = (
+    "protected by",
+    "boxbe",
+    "waitlisted",
+    "approved",
+    " list",
+    "require",
+    "tmda",
+    "arrest",
+    "mailinblack",
+)
+"""One of these stands in all of it."""
 _ANSWER = re2.compile(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
 _COOKIE = re.compile(r"[-+](?:confirm|dated|dsn)[-+]\d{6,}\.(?:\d+\.)?[0-9a-f]{4,}@")
 """What TMDA adds to its user's address ("Tagged addresses": confirm, with time, process and HMAC)."""
@@ -164,7 +176,10 @@ def kind_of(root: tree.Part, subject: str, text: str) -> Kind | None:
 
 def is_challenge_service(root: tree.Part, text: str) -> bool:
     """Say whether a service asks the sender to show himself a person, in words that only such services use."""
-    return bool(_SERVICE.search(text[:4000])) or "@boxbe." in root.header("from").lower()
+    beginning = text[:4000].lower()
+    if any(word in beginning for word in _SERVICE_WORDS) and _SERVICE.search(beginning):
+        return True
+    return any("@boxbe." in value.lower() for value in root.headers.get("from", ()))
 
 
 def findings(root: tree.Part, kind: Kind, text: str, mailed: str | None) -> list[Finding]:

@@ -14,7 +14,7 @@ STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 COMPLAINT_TYPE = "message/feedback-report"
 _ATTACHED = ("application/octet-stream", "text/plain", "text/rfc822-headers", "message/report")
 _FIRST_FIELD = re.compile(rb"(?i)\s{0,20}reporting-mta[ \t]{0,9}:")
-_STATUS_FIELD = re.compile(rb"(?im)^(?:(?:final|original)-recipient|reporting-mta|action|status)[ \t]{0,9}:")
+_STATUS_FIELDS = (b"final-recipient", b"reporting-mta", b"original-recipient", b"action:")
 _QUOTED = re.compile(r"(?m)^(?:>|> .*)$")
 """Lines that somebody quotes; `>>>` is what an MTA said."""
 MAX_RECOGNISED = 16_384
@@ -64,10 +64,21 @@ class Notice:
     def blocks(self) -> list[prose.Block]:
         """The recipients on lines of their own, with what is said of each; never who reports or is reported to."""
         found = prose.blocks(self.text)
-        others = [block for block in found if block.recipient.lower() not in self.not_failed]
+        others = [block for block in found if not self.is_ours(block.recipient)]
         # Who mails himself is told so in an MTA's own form, each recipient with what was said of it.
         itself = not others and self.recognised.format is not None
         return [block for block in found if prose.CODED.search(block.detail)] if itself else others
+
+    def is_ours(self, name: str) -> bool:
+        """Say whether the address is of those that cannot have failed."""
+        lowered = name.lower()
+        return lowered in self._own_fields and lowered in self.not_failed
+
+    @lazy
+    def _own_fields(self) -> str:
+        """The fields that `not_failed` is made of, as one text: what is not in it need not be looked for."""
+        texts = [value for name in ("from", "to", "delivered-to") for value in self.root.headers.get(name, ())[:8]]
+        return "\n".join((*texts, *(self.original.get(name, "") for name in original_message.SENDER_FIELDS))).lower()
 
     @lazy
     def not_failed(self) -> frozenset[str]:
@@ -110,11 +121,16 @@ def readable(root: tree.Part) -> str:
         elif (
             type_.startswith("text/")
             or (type_.startswith("multipart/") and not part.parts)
-            or (type_ in STATUS_TYPES and not part.parts and not _STATUS_FIELD.search(part.data[:4096]))
+            or (type_ in STATUS_TYPES and not part.parts and not _has_status(part))
         ):
             plain.append(part)
     text = "\n".join(part.text for part in plain[:4])
     return text if text.strip() else "\n".join(html.text_of(part.text) for part in rich[:2])
+
+
+def _has_status(part: tree.Part) -> bool:
+    beginning = part.data[:4096].lower()
+    return any(field in beginning for field in _STATUS_FIELDS)
 
 
 def status_parts(root: tree.Part) -> tuple[tree.Part, ...]:

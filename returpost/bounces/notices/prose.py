@@ -8,6 +8,7 @@ at last a copy of the message. So one reader serves all; `formats` only names th
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 import re2
@@ -48,7 +49,7 @@ _FORWARDED = re.compile(
 _DOMAIN = r"@(?:[\w\x{80}-\x{10ffff}-]+\.)*[\w\x{80}-\x{10ffff}-]+"
 _ADDRESS = r"""(?:"[^"\s]+"|[^\s<>()\[\],;:"'`@：；、。，（）「」]+)""" + _DOMAIN
 _WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[\],;:"`@：；、。，（）「」]*""" + _DOMAIN
-"""Only within angle brackets: elsewhere a language may write `d'ann@example.com`."""
+"""Only within angle brackets or on a line of its own: elsewhere a language may write `d'ann@example.com`."""
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
     r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
@@ -63,7 +64,8 @@ _LABEL = (
 )
 _ON_ITS_LINE = re2.compile(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:(?:{_LABEL})(?:rfc822;[ \t]*)?)?"
-    rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
+    rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|{_WITH_APOSTROPHE}"
+    rf"|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
     r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
     r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
@@ -186,6 +188,7 @@ def cut(text: str) -> tuple[str, str]:
     return (text, "") if _REPLY.match(copy) else (data[: found.start()].decode(), copy)
 
 
+@lru_cache(maxsize=64)
 def telling(text: str) -> bool:
     """Say whether the text gives a reason: not codes and addresses alone, nor words that only lead up to one (`:`)."""
     for line in text[:MAX_DETAIL].lower().split("\n"):
@@ -302,11 +305,11 @@ def _add_all(found: dict[str, Block], listed: str) -> Block | None:
 
 def _named(line: str) -> tuple[str, str] | None:
     """Return the recipient that the line is about, and what it says behind it."""
-    if "<" in line:
-        line = _GLUED.sub(r"\1 <", line)
     usual = _USUAL.match(line)
     if usual and (recipient := address(usual[1])):
         return recipient, usual[2] or ""
+    if "<" in line:
+        line = _GLUED.sub(r"\1 <", line)
     on_line = _ON_ITS_LINE.search(line)
     if on_line and (recipient := address(on_line[1].strip("[]'\""))):
         mark, rest = on_line[3], on_line[4]

@@ -43,7 +43,7 @@ def findings(notice: Notice, envelope: Envelope) -> list[Finding]:
                 kind,
                 block.recipient,
                 block.generated_from,
-                diagnostic=reply_in(detail),
+                diagnostic=reply_in(detail, block.recipient),
                 remote_mta=_host(detail),
                 source=source,
                 read_from="prose",

@@ -30,12 +30,12 @@ _GIVES_REASON = re.compile(
 )
 
 
-def reply_in(detail: str) -> str:
+def reply_in(detail: str, recipient: str = "") -> str:
     """Return the lines of the reply among those about a recipient: what an MTA says before it is not part of it.
 
     Lines in a frame are left as they are: the frame tells its reply. A text without a code is returned whole.
     """
-    if "\n" not in detail or unwrap(detail).frames:
+    if "\n" not in detail or unwrap(detail, recipient.lower()).frames:
         return detail
     lines = detail.split("\n")
     for matches in (_STARTS_WITH_CODE.match, _HAS_CODE.search, _GIVES_REASON.match):

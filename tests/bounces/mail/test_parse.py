@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from deploy.demo.samples import paths
 from returpost.bounces import parse
-from returpost.bounces.mime.addresses import MAX_DIAGNOSTIC, address
+from returpost.bounces.mime.addresses import MAX_DIAGNOSTIC, address, stated_address
 from returpost.bounces.reports.report import MAX_RECIPIENTS
 from returpost.contracts import Evidence, Kind
 
@@ -24,7 +24,7 @@ def read(body: bytes) -> None:
     assert time.process_time() - started < SLOWEST
     assert len(mail.reports) <= MAX_RECIPIENTS
     for report in mail.reports:
-        assert address(report.recipient) == report.recipient
+        assert stated_address(report.recipient) == report.recipient
         assert len(report.evidence.diagnostic) <= MAX_DIAGNOSTIC
         Evidence.model_validate(report.evidence.model_dump())
 
