@@ -61,7 +61,7 @@ def flufls(body: bytes) -> set[str]:
 
 
 def shares(mails: dict[bytes, list[Label]], find: Callable[[bytes], set[str]]) -> tuple[float, float]:
-    """Return the shares of the recipients that are found: of those that are stated, and of all that anybody can tell."""
+    """Return the shares of the recipients that are found: of those that are stated, and of all that are known."""
     stated: list[bool] = []
     every: list[bool] = []
     for body, wanted in mails.items():
