@@ -8,4 +8,4 @@ from returpost.errors import InvalidMessage
 def check_not_in_future(moment: datetime, now: datetime, tolerance: timedelta) -> None:
     """Raise `InvalidMessage` for a time that is ahead of `now` by more than the tolerance."""
     if moment > now + tolerance:
-        raise InvalidMessage(f"time: {moment.isoformat()} is in the future; set the clock right")
+        raise InvalidMessage(f"data.time: {moment.isoformat()} is in the future; set the clock right")

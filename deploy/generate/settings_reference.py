@@ -59,7 +59,8 @@ def _classes(service: str) -> list[type[BaseSettings]]:
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if module.name.endswith("settings"):
             import_module(module.name)
-    found = [kind for kind in _below(BaseSettings) if kind.__module__.startswith(f"{services.__name__}.{service}.")]
+    below = (kind for kind in _below(BaseSettings) if not kind.__subclasses__())
+    found = [kind for kind in below if kind.__module__.startswith(f"{services.__name__}.{service}.")]
     return sorted(found, key=lambda kind: (not issubclass(kind, ServiceSettings), kind.__module__, kind.__name__))
 
 
@@ -82,7 +83,12 @@ def _rows(kind: type[BaseSettings], prefix: str, common: dict[str, FieldInfo] | 
     for name, field in kind.model_fields.items():
         if common and name in common and common[name].default == field.default:
             continue
-        cells = (f"`{prefix}{name.upper()}`", _type(field), _default(field), meanings.get(name, ""))
+        cells = (
+            f"`{prefix}{name.upper()}`",
+            _type(field),
+            _default(field),
+            meanings.get(name) or field.description or "",
+        )
         rows.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return rows
 
@@ -98,7 +104,10 @@ def _cell(text: str) -> str:
 def _docstrings(kind: type[BaseSettings]) -> dict[str, str]:
     """Return the string that stands below each field of a class or of its base, on one line."""
     found: dict[str, str] = {}
-    for one in (ServiceSettings, kind):
+    written: list[type] = [one for one in kind.__mro__ if one.__module__.startswith(f"{services.__name__}.")]
+    for one in (ServiceSettings, *reversed(written)):
+        if not _is_written(one):
+            continue
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
         assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
         for statement, below in zip(body.body, body.body[1:], strict=False):
@@ -106,6 +115,15 @@ def _docstrings(kind: type[BaseSettings]) -> dict[str, str]:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                     found[name] = " ".join(text.split())
     return found
+
+
+def _is_written(kind: type) -> bool:
+    """Tell whether the class stands in a file, and was not made by `create_model`: its fields have descriptions."""
+    try:
+        inspect.getsource(kind)
+    except (OSError, TypeError):
+        return False
+    return True
 
 
 def _type(field: FieldInfo) -> str:

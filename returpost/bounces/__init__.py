@@ -5,16 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from returpost.bounces.parsing import parse
+    from returpost.bounces.providers import PROVIDERS, Ignored, NormalizedResult, Unreadable, normalize
     from returpost.bounces.reports.report import ParsedMail, Report
     from returpost.bounces.return_paths import ReturnPaths
 
-__all__ = ["ParsedMail", "Report", "ReturnPaths", "parse"]
+__all__ = [
+    "PROVIDERS", "Ignored", "NormalizedResult", "ParsedMail", "Report", "ReturnPaths", "Unreadable", "normalize",
+    "parse",
+]  # fmt: skip
 
 _HOMES = {
     "parse": "returpost.bounces.parsing",
     "ParsedMail": "returpost.bounces.reports.report",
     "Report": "returpost.bounces.reports.report",
     "ReturnPaths": "returpost.bounces.return_paths",
+    **dict.fromkeys(
+        ("PROVIDERS", "Ignored", "NormalizedResult", "Unreadable", "normalize"), "returpost.bounces.providers"
+    ),
 }
 
 

@@ -85,6 +85,16 @@ class ReturnPaths:
         return tuple(_compile(pattern) for pattern in self.patterns)
 
 
+def configured(keys: str, patterns: str) -> ReturnPaths:
+    """Return how return paths are read by settings: keys by commas, VERP patterns by white space, which go before the
+    usual ones. Raises `InvalidSettings`.
+    """
+    given = tuple(key.strip() for key in keys.split(",") if key.strip())
+    for key in given:
+        return_path.checked(key)
+    return ReturnPaths(keys=given, patterns=(*checked(patterns.split()), *VERP))
+
+
 def checked(patterns: Iterable[str]) -> tuple[str, ...]:
     """Return the patterns. Raises `InvalidSettings` for one that is no expression or has not the groups."""
     found = tuple(patterns)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from returpost.bounces.return_paths import VERP, ReturnPaths, checked
-from returpost.contracts.return_path import checked as checked_key
+from returpost.bounces.return_paths import ReturnPaths, configured
 from shared.settings import ServiceSettings
 
 
@@ -36,12 +35,14 @@ class Settings(ServiceSettings):
     """RE2 expressions for the part of a return path before the @, by white space, with the groups `local`, `domain`
     and, if it is told, `mailing`; they go before the usual ones."""
 
+    @property
+    def name_servers(self) -> list[str]:
+        """The name servers that are asked; none: those of the machine."""
+        return [server.strip() for server in self.dns_servers.split(",") if server.strip()]
+
     def return_paths(self) -> ReturnPaths:
         """Return how return paths are read. Raises `InvalidSettings`."""
-        keys = tuple(key.strip() for key in self.return_path_keys.get_secret_value().split(",") if key.strip())
-        for key in keys:
-            checked_key(key)
-        return ReturnPaths(keys=keys, patterns=(*checked(self.verp_patterns.split()), *VERP))
+        return configured(self.return_path_keys.get_secret_value(), self.verp_patterns)
 
     @property
     def keeps_raw_messages(self) -> bool:

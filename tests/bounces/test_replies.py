@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from returpost.bounces.rules import Rules, load
+from returpost.bounces.rules.provider_codes import from_notation
 from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, Reason, Verdict
@@ -28,8 +29,12 @@ def replies(path: Path) -> Iterator[tuple[set[str], str]]:
 
 
 def judge(text: str) -> Verdict:
-    reply = parse_reply(text)
-    return classify(Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=text), RULES)
+    words, provider, codes = from_notation(text)
+    reply = parse_reply(words)
+    evidence = Evidence(
+        reply_code=reply.reply_code, status=reply.status, diagnostic=words, provider=provider, provider_codes=codes
+    )
+    return classify(evidence, RULES)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ import pytest
 import re2
 
 from returpost.bounces.rules import PACKAGED, Match, Rule, Rules, fold, load
+from returpost.bounces.rules.provider_codes import from_notation
 from returpost.contracts import MAX_DIAGNOSTIC, Evidence
 from returpost.errors import InvalidSettings
 
@@ -16,7 +17,8 @@ FILES = sorted(path.stem for path in PACKAGED.glob("*.toml"))
 
 
 def match(text: str, **evidence: Any) -> Match | None:
-    return RULES.match(Evidence(diagnostic=text, **evidence))
+    words, provider, codes = from_notation(text)
+    return RULES.match(Evidence(diagnostic=words, provider=provider, provider_codes=codes, **evidence))
 
 
 def test_every_file_gives_rules() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from returpost.bounces.rules import Rules, load
+from returpost.bounces.rules.provider_codes import from_notation
 from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, Fault, Kind, Reason, Verdict, VerdictType
@@ -13,7 +14,8 @@ RULES: Rules = load()
 
 
 def judge(diagnostic: str = "", **evidence: Any) -> Verdict:
-    return classify(Evidence(diagnostic=diagnostic, **evidence), RULES)
+    words, provider, codes = from_notation(diagnostic)
+    return classify(Evidence(diagnostic=words, provider=provider, provider_codes=codes, **evidence), RULES)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from returpost.bounces import ParsedMail, ReturnPaths, parse
-from returpost.bounces.events.results import received, recorded
+from returpost.bounces.events.results import Derived, derive
 from returpost.contracts import DeliveryResult, Kind, Result, ids
-from returpost.contracts.cloudevents import EncodedEvent
 
 _RESULT_OF = {
     Kind.FAILURE: Result.BOUNCED,
@@ -28,7 +27,7 @@ class MailRead:
 
     identity: str
     parsed: ParsedMail
-    events: tuple[EncodedEvent, ...]
+    events: tuple[Derived, ...]
     outcome: str
     problem: str | None
 
@@ -52,9 +51,7 @@ def read_mail(
     identity = ids.of_bytes(tenant, body)
     parsed = parse(body, paths, sent_to)
     sent_by = sender or parsed.sender or "default"
-    told = events_of_mail(
-        parsed, identity=identity, tenant=tenant, sender=sent_by, now=now, stream=stream or parsed.stream
-    )
+    told = events_of_mail(parsed, identity=identity, sender=sent_by, now=now, stream=stream or parsed.stream)
     events = tuple(told)
     if events and parsed.kind:
         return MailRead(identity, parsed, events, parsed.kind.value, None)
@@ -67,8 +64,8 @@ def read_mail(
 
 
 def events_of_mail(
-    parsed: ParsedMail, *, identity: str, tenant: str, sender: str, now: datetime, stream: str | None = None
-) -> Iterator[EncodedEvent]:
+    parsed: ParsedMail, *, identity: str, sender: str, now: datetime, stream: str | None = None
+) -> Iterator[Derived]:
     """Yield the events of every report of the mail; the same bytes always make the same ids.
 
     What happened, happened when the report was written, so that a mail which is handed in again after a clear counts
@@ -89,9 +86,7 @@ def events_of_mail(
             attempt=None,
             stream=stream,
         )
-        if kind in _RESULT_OF:
-            yield recorded(cause, tenant, result)
-        yield received(cause, tenant, result, report.evidence)
+        yield from derive(cause, result, report.evidence, is_result=kind in _RESULT_OF)
 
 
 def mailing_of(parsed: ParsedMail, identity: str) -> str:

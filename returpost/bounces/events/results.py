@@ -1,10 +1,10 @@
 """From what came in to the events that the other services read. No I/O; the same input always makes the same events."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from returpost.bounces.events import simulator
-from returpost.bounces.smtp_reply import codes_of
+from returpost.bounces.evidence import evidence_of
 from returpost.contracts import (
     BounceReceived,
     DeliveryRecorded,
@@ -15,11 +15,8 @@ from returpost.contracts import (
     construct_trusted,
     ids,
 )
-from returpost.contracts.cloudevents import EncodedEvent, Event, encode_event, event
-from returpost.contracts.trace_context import traceparent
-from returpost.errors import InvalidMessage
+from returpost.contracts.cloudevents import Event, event
 
-SOURCE = "/returpost/ingest"
 _ADDED = ("stream", "sending_ip")
 """The last fields of a result. One without them is not known by them: it has the id that it had before they were."""
 
@@ -39,35 +36,44 @@ def id_of_input(result: DeliveryResult, *, tenant: str, id_: str | None, source:
     return ids.of_content(tenant, *[v for name, v in result.__dict__.items() if v is not None or name not in _ADDED])
 
 
-def check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
-    """Raise `InvalidMessage` when the moment lies further in the future than a clock may be wrong."""
-    if moment > now + tolerance:
-        raise InvalidMessage(
-            f"data.time: {moment.isoformat()} is in the future; check the sender's clock and time zone"
-        )
+class Derived(NamedTuple):
+    """An event that follows from a result: its id, which is the same for the same input, and its data.
+
+    Whoever publishes it adds source, tenant and trace.
+    """
+
+    id: str
+    data: DeliveryRecorded | BounceReceived
 
 
-def events_of(cause: Event[DeliveryResult]) -> Iterator[EncodedEvent]:
+def events_of(cause: Event[DeliveryResult]) -> Iterator[Derived]:
+    """Yield what follows from a result that a sender handed in."""
+    # Senders number their events as they like: only source and id together are unique (CloudEvents 1.0, `id`).
+    return derive(ids.of_input(cause.tenant, cause.source, cause.id), cause.data)
+
+
+def derive(
+    identity: str, result: DeliveryResult, evidence: Evidence | None = None, *, is_result: bool = True
+) -> Iterator[Derived]:
     """Yield `delivery.recorded`, and `bounce.received` with all evidence when the delivery failed.
 
-    After a sending to a simulator address, also what is simulated to have become of it.
+    This is what follows from a result whichever way it came in. `evidence` is what more is known than the result tells;
+    `is_result` is false for a report that says nothing of the delivery, such as an automatic reply. After a sending to
+    an address of the simulator comes also what is simulated to have become of it.
     """
-    result = cause.data
-    # Senders number their events as they like: only source and id together are unique (CloudEvents 1.0, `id`).
-    identity = ids.of_input(cause.tenant, cause.source, cause.id)
-    yield recorded(identity, cause.tenant, result)
-    if result.result is Result.BOUNCED:
-        yield received(identity, cause.tenant, result, evidence_of(result))
+    if is_result:
+        yield recorded(identity, result)
+    if evidence is not None or result.result is Result.BOUNCED:
+        yield received(identity, result, evidence or evidence_of(result))
     for n, (simulated, kind) in enumerate(simulator.answers(result)):
         own = ids.derived(identity, "simulated", n)
         if kind is Kind.FAILURE:
-            yield recorded(own, cause.tenant, simulated)
+            yield recorded(own, simulated)
         if simulated.result is Result.BOUNCED:
-            evidence = evidence_of(simulated).model_copy(update={"kind": kind})
-            yield received(own, cause.tenant, simulated, evidence)
+            yield received(own, simulated, evidence_of(simulated).model_copy(update={"kind": kind}))
 
 
-def recorded(identity: str, tenant: str, result: DeliveryResult) -> EncodedEvent:
+def recorded(identity: str, result: DeliveryResult) -> Derived:
     """Return the normalised result."""
     data = construct_trusted(
         DeliveryRecorded,
@@ -80,10 +86,10 @@ def recorded(identity: str, tenant: str, result: DeliveryResult) -> EncodedEvent
         stream=result.stream,
         sending_ip=result.sending_ip,
     )
-    return _follow(identity, tenant, data)
+    return Derived(ids.derived(identity, data.TYPE), data)
 
 
-def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evidence) -> EncodedEvent:
+def received(identity: str, result: DeliveryResult, evidence: Evidence) -> Derived:
     """Return the failed delivery with its evidence."""
     data = construct_trusted(
         BounceReceived,
@@ -97,38 +103,4 @@ def received(identity: str, tenant: str, result: DeliveryResult, evidence: Evide
         sending_ip=result.sending_ip,
         contact=result.contact,
     )
-    return _follow(identity, tenant, data)
-
-
-def evidence_of(result: DeliveryResult) -> Evidence:
-    """Return what a sender's result tells; code and status are taken from the text when it names none."""
-    code, status = result.reply_code, result.status
-    if code is None or status is None:
-        code_said, status_said = codes_of(result.diagnostic)
-        code, status = code or code_said, status or status_said
-    return construct_trusted(
-        Evidence,
-        kind=Kind.FAILURE,
-        reply_code=code,
-        status=status,
-        diagnostic=result.diagnostic,
-        remote_mta=result.remote_mta,
-        reporting_mta=None,
-        format="smtp",
-        feedback_type=result.feedback_type,
-        original_recipient=None,
-        final_recipient=None,
-        command=None,
-        recipient_source=None,
-    )
-
-
-def _follow(identity: str, tenant: str, data: DeliveryRecorded | BounceReceived) -> EncodedEvent:
-    return encode_event(
-        data,
-        id=ids.derived(identity, data.TYPE),
-        source=SOURCE,
-        tenant=tenant,
-        subject=data.mailing,
-        traceparent=traceparent(),
-    )
+    return Derived(ids.derived(identity, data.TYPE), data)

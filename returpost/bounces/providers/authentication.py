@@ -4,8 +4,10 @@ A provider's module names one of these; a receiver (`services.ingest.webhooks.au
 verified. Header names are in lower case.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,9 @@ class SharedSecret:
 
     query: str | None = None
     """A parameter of the address that may carry it as well."""
+
+
+SHARED_SECRET = SharedSecret()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class BodyHmac:
 class TokenHmac:
     """HMAC-SHA256 over a time and a token that lie in the body, each token used once."""
 
+    fields: Callable[[bytes], Any]
+    """Returns the object that holds `timestamp`, `token` and `signature`."""
     max_age: timedelta
     """How old the time may be: providers that try again send the first signature again."""
 
@@ -88,10 +95,12 @@ class SnsSignature:
     """RE2 of the addresses of the service itself, which alone may be visited to confirm a subscription."""
     certificates: str
     """RE2 of the addresses where its certificates are."""
-    names: tuple[str, ...]
-    """Names that a certificate may have; `{region}` and `{domain}` are those of the certificate's address."""
+    names: Callable[[str], Sequence[str]]
+    """Returns the names that the certificate at an address may have."""
+    issuers: str
+    """RE2 of the addresses where the certificates of its issuers are; empty: nowhere."""
     roots: str
-    """Expression for the names of the roots that certificates lead to; empty: any that browsers trust."""
+    """RE2 of the names of the roots that certificates lead to; empty: any that browsers trust."""
 
 
 Authentication = (

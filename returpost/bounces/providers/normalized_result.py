@@ -12,16 +12,15 @@ from typing import Any
 import re2
 from pydantic import ValidationError
 
-from returpost.contracts import MAX_DIAGNOSTIC, DeliveryResult, Kind, Result, construct_trusted
+from returpost.bounces.evidence import evidence_of
+from returpost.contracts import MAX_DIAGNOSTIC, DeliveryResult, Evidence, Kind, Result, construct_trusted
 from returpost.contracts.addresses import is_usual
 from returpost.contracts.cloudevents import explain
 from returpost.errors import InvalidMessage
 
-SUPPRESSED = "recipient address was suppressed"
-"""Text of a failure that only repeats an earlier one: the provider sent nothing. The classifier knows these words. What
-the provider says of the earlier failure is left out, or it would be judged as if it had happened again."""
-NOT_SENT = "message rejected before it was sent"
-"""Text of a failure that the provider found in the message itself."""
+NOT_SENT = "not_sent"
+"""Code of a failure that the provider found in the message itself, before it was sent to anybody."""
+MAX_CODES, MAX_CODE = 10, 200
 
 _STATUS = re2.compile(r"(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?:[^\d.]|$)")
 _FEEDBACK_TYPE = re2.compile(r"^[a-z0-9-]{1,40}$")
@@ -44,9 +43,26 @@ class NormalizedResult:
     result: DeliveryResult
     event_id: str | None
     kind: Kind | None = None
+    codes: tuple[str, ...] = ()
+    """The provider's own verdict, from the general to the special, in its own words."""
+    suppressed: bool = False
+    """It only repeats an earlier failure: the provider sent nothing. What it says of the earlier one is left out, or
+    that would be judged as if it had happened again."""
+    tells_sender: bool = True
     original: bytes = field(default=b"", repr=False, compare=False)
     """The event as it arrived; several results may be of one event."""
-    tells_sender: bool = True
+    provider: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a verdict on a failure is made of."""
+        return evidence_of(
+            self.result,
+            kind=self.kind or Kind.FAILURE,
+            provider=self.provider,
+            provider_codes=self.codes,
+            suppressed=self.suppressed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class InvalidRecipient:
     """One recipient of an event that is wrong: the event is kept, and its other recipients are taken."""
 
     error: str
@@ -68,7 +84,7 @@ class UnknownKind(InvalidMessage):
 
 
 Event = Mapping[str, Any]
-Item = NormalizedResult | Ignored | Broken
+Item = NormalizedResult | Ignored | InvalidRecipient
 
 
 def normalized(
@@ -82,14 +98,14 @@ def normalized(
     campaign: Any = None,
     message_id: Any = None,
     text: Any = None,
-    verdict: Iterable[Any] = (),
-    provider: str = "",
+    codes: Iterable[Any] = (),
+    suppressed: bool = False,
     status: Any = None,
     reply_code: Any = None,
     remote_mta: Any = None,
     feedback_type: Any = None,
     kind: Kind | None = None,
-) -> NormalizedResult | Broken:
+) -> NormalizedResult | InvalidRecipient:
     """Return the result, checked, or what is wrong with it."""
     known = _metadata(meta) if meta else {}
     try:
@@ -103,7 +119,7 @@ def normalized(
             "attempt": known.get("returpost_attempt"),
             "reply_code": _reply_code(reply_code) if reply_code else None,
             "status": status_of(status) if status else None,
-            "diagnostic": diagnostic(text_of(text), provider, verdict),
+            "diagnostic": "" if suppressed else text_of(text)[:MAX_DIAGNOSTIC],
             "remote_mta": (text_of(remote_mta) or None) if remote_mta else None,
             "feedback_type": _feedback_type(feedback_type) if feedback_type else None,
             "stream": None,
@@ -112,9 +128,12 @@ def normalized(
         told = (
             construct_trusted(DeliveryResult, **values) if _is_usual(values) else DeliveryResult.model_validate(values)
         )
-        return NormalizedResult(told, text_of(event_id) or None, kind, b"", bool(known.get("returpost_sender")))
+        own = tuple(code for code in map(_code, codes) if code)[:MAX_CODES] if codes else ()
+        return NormalizedResult(
+            told, text_of(event_id) or None, kind, own, suppressed, bool(known.get("returpost_sender"))
+        )
     except (ValidationError, InvalidMessage) as error:
-        return Broken(explain(error))
+        return InvalidRecipient(explain(error))
 
 
 def _is_usual(values: Mapping[str, Any]) -> bool:
@@ -148,18 +167,6 @@ def mailing_of(meta: Mapping[str, Any], tags: Any, campaign: Any, message_id: An
     if identity := text_of(message_id).strip().strip("<>"):
         return f"message-{hashlib.sha256(identity.encode(errors='replace')).hexdigest()[:24]}"
     raise InvalidMessage("mailing: neither metadata nor tags nor a campaign nor a message id tell it")
-
-
-def diagnostic(said: str, provider: str, verdict: Iterable[Any]) -> str:
-    """Return the original text, with the provider's own verdict after it in brackets: `[ses: Permanent/General]`.
-
-    A text that is too long is cut, not the verdict.
-    """
-    if not verdict:
-        return said[:MAX_DIAGNOSTIC]
-    words = "/".join(filter(None, (text_of(word)[:200] for word in verdict)))
-    own = f"[{provider}: {words}]" if words else ""
-    return " ".join(filter(None, (said[: MAX_DIAGNOSTIC - len(own) - 1], own)))
 
 
 def moment(value: Any) -> datetime:
@@ -238,6 +245,10 @@ def known_kind(kinds: Mapping[str, Result | None], kind: Any) -> Result | None:
     if name not in kinds:
         raise UnknownKind(f"kind: {name[:60]!r} is not known" if name else "kind: missing")
     return kinds[name]
+
+
+def _code(value: Any) -> str:
+    return text_of(value).strip()[:MAX_CODE]
 
 
 def _reply_code(value: Any) -> int | None:

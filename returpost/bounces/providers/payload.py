@@ -1,34 +1,37 @@
 """From the body of a request to what is found in it. One bad event stops no other. No I/O."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from returpost.bounces.providers.normalized_result import Broken, Event, Ignored, Item, NormalizedResult, UnknownKind
+from returpost.bounces.providers.authentication import SHARED_SECRET, Authentication
+from returpost.bounces.providers.normalized_result import (
+    Event,
+    Ignored,
+    InvalidRecipient,
+    Item,
+    NormalizedResult,
+    UnknownKind,
+)
 from returpost.contracts.cloudevents import read_each, split
 from returpost.errors import InvalidMessage
 
 Read = Callable[[Event], Iterable[Item]]
-Cut = Callable[[bytes], Iterable[bytes]]
+Split = Callable[[bytes], Iterable[bytes]]
+Check = Callable[[NormalizedResult], None]
+
+_NOT_AS_DOCUMENTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What readers raise for a field of another type than the documentation says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An event that goes to the dead letters: its bytes, and what was wrong. `outcome` is `unknown` or `broken`."""
+    """An event that nothing could be made of: its bytes, and what was wrong. `outcome` is `unknown` or `broken`."""
 
     body: bytes
     error: str
     outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """How a provider's requests are cut into events, and how one event is read."""
-
-    name: str
-    read: Read
-    cut: Cut
 
 
 def elements(body: bytes) -> Iterable[bytes]:
@@ -45,17 +48,48 @@ def lines(body: bytes) -> Iterable[bytes]:
     return elements(body)
 
 
-def read(
-    provider: Provider, body: bytes, check: Callable[[NormalizedResult], None] = lambda found: None
-) -> Iterator[NormalizedResult | Ignored | Unreadable]:
-    """Yield what is found in each event of the body, and what has to be kept for a person to look at.
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """All that there is to know of a provider. Its module makes one of these, and is found by lying in this package."""
 
-    `check` raises `InvalidMessage` for a result that is not to be taken.
+    title: str
+    documentation: str
+    """The page that names its kinds of events."""
+    kinds: Collection[str]
+    """Kinds of events that are read or known to say nothing of a delivery."""
+    read: Read
+    """Yields what one event says."""
+    split: Split = elements
+    """Cuts the body of a request into events. Raises `InvalidMessage`."""
+    authentication: Authentication = SHARED_SECRET
+    secrets: str = "Shared secrets."
+    """What its setting holds."""
+    final_status: int = 403
+    """The status that ends its retries, when they cannot help."""
+    handshake: Callable[[bytes], dict[str, Any] | None] | None = None
+    """Returns what to answer when a request only asks whether somebody is here."""
+    asks_by_options: bool = False
+    """Asks by OPTIONS before it sends CloudEvents.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md
     """
+    name: str = ""
+    """That of its module, as in the address of its webhook."""
+
+
+def read_payload(
+    provider: Provider, body: bytes, check: Check = lambda result: None
+) -> Iterator[NormalizedResult | Ignored | Unreadable]:
+    """Yield what is found in each event of the body. `check` raises `InvalidMessage` for a result that is wrong."""
     try:
         parts = _parts(provider, body)
     except InvalidMessage as error:
         yield Unreadable(body, str(error), "broken")
+        return
+    except _NOT_AS_DOCUMENTED as error:
+        yield Unreadable(
+            body, f"{provider.name}: the body is not as it is documented ({type(error).__name__})", "broken"
+        )
         return
     for part, value in parts:
         try:
@@ -64,7 +98,7 @@ def read(
             yield Unreadable(part, f"{provider.name}: {error}", "unknown")
         except InvalidMessage as error:
             yield Unreadable(part, f"{provider.name}: {error}", "broken")
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except _NOT_AS_DOCUMENTED as error:
             yield Unreadable(
                 part,
                 f"{provider.name}: a field is not of the type that is documented ({type(error).__name__})",
@@ -74,26 +108,26 @@ def read(
 
 def _parts(provider: Provider, body: bytes) -> list[tuple[bytes, Event | None]]:
     """Return the bytes of each event, with what it says if that was read along with them."""
-    if provider.cut is elements and body.isascii() and body.lstrip()[:1] == b"[":
+    if provider.split is elements and body.isascii() and body.lstrip()[:1] == b"[":
         try:
             return [(part, value if isinstance(value, dict) else None) for part, value in read_each(body)]
         except InvalidMessage:
             pass  # one of them is no JSON: the others are
-    return [(part, None) for part in provider.cut(body)]
+    return [(part, None) for part in provider.split(body)]
 
 
 def _items(
-    provider: Provider, part: bytes, event: Event, check: Callable[[NormalizedResult], None]
+    provider: Provider, part: bytes, event: Event, check: Check
 ) -> Iterator[NormalizedResult | Ignored | Unreadable]:
     for item in provider.read(event):
         if isinstance(item, Ignored):
             yield item
             continue
         try:
-            if isinstance(item, Broken):
+            if isinstance(item, InvalidRecipient):
                 raise InvalidMessage(item.error)
             check(item)
-            item.original = part
+            item.provider, item.original = provider.name, part
             yield item
         except InvalidMessage as error:
             yield Unreadable(part, f"{provider.name}: {error}", "broken")

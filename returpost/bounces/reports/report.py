@@ -124,6 +124,9 @@ def report_of(finding: Finding, format_: str, mailed: Named | None = None) -> Re
         final_recipient=finding.final,
         command=reply.command or finding.command,
         recipient_source=mailed.source if mailed else finding.source,
+        provider=None,
+        provider_codes=(),
+        suppressed=False,
     )
     return Report(recipient, original, evidence, finding.read_from, reply)
 

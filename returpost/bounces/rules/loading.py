@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from returpost.bounces.rules.matching import Rules
 from returpost.bounces.rules.model import Placed, RuleFile, Tables
 from returpost.bounces.rules.negative_patterns import not_of_others
+from returpost.bounces.rules.provider_codes import from_notation
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Reason
 from returpost.errors import InvalidSettings, words
@@ -107,13 +108,17 @@ def broken_examples(rules: Rules, files: Collection[str]) -> list[str]:
 
 def evidence_of(example: str, *, report: bool = False) -> Evidence:
     """Return what an example says, as a sender would tell it, or as a bounce mail would."""
-    status = _STATUS.search(example)
-    code = _CODE.match(example)
+    text, provider, codes = from_notation(example)
+    status = _STATUS.search(text)
+    code = _CODE.match(text)
     return Evidence(
-        diagnostic=example,
+        diagnostic=text,
         status=status[1] if status else None,
         reply_code=int(code[1]) if code else None,
         format="rfc3464" if report else "smtp",
+        provider=provider,
+        provider_codes=codes,
+        suppressed=codes[-1:] == ("suppressed",),
     )
 
 
@@ -165,5 +170,6 @@ def _check_names(rules: Sequence[Placed]) -> None:
         if placed.name in seen:
             raise InvalidSettings(f"{file}: two rules are named {rule.name}")
         seen.add(placed.name)
-        if not (rule.patterns or rule.status or rule.reply_code or rule.mta or rule.provider or rule.command):
+        asked = (rule.patterns, rule.status, rule.reply_code, rule.mta, rule.provider, rule.command)
+        if not (any(asked) or rule.provider_codes or rule.suppressed):
             raise InvalidSettings(f"{file}: rule {rule.name} has no condition")

@@ -9,6 +9,7 @@ from returpost.bounces.rules.hosts import Hosts
 from returpost.bounces.rules.model import Placed, ReasonMeaning, Rule, Tables
 from returpost.bounces.rules.pattern_matcher import Words
 from returpost.bounces.rules.patterns import compiled
+from returpost.bounces.rules.provider_codes import ProviderCodes
 from returpost.bounces.rules.text_normalization import NormalizedReply, normalized
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Command, Reason
@@ -58,6 +59,7 @@ class Rules:
         self._words = _words_of(self._rules)
         self._asked = [_asked(placed.rule) for placed in self._rules]
         self._hosts = Hosts(self._rules, tables)
+        self._codes = ProviderCodes(self._rules)
 
     def __iter__(self) -> Iterator[Placed]:
         """Yield the rules, the one that goes first at first."""
@@ -83,17 +85,20 @@ class Rules:
     def decide(self, reply: NormalizedReply) -> Match | None:
         """Return the rule that decides what was said."""
         text = reply.text
-        for index, search in self._words.holding(text):
+        for index, search in self._words.holding(text, self._codes_of(reply)):
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 rule, name = self._heads[index]
-                return _new(Match, (rule, name, "" if search is None else search(text)[:MAX_EXCERPT]))
+                return _new(Match, (rule, name, reply.codes if search is None else search(text)[:MAX_EXCERPT]))
         return None
 
     def matching_rules(self, reply: NormalizedReply) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
-        for index, search in self._words.holding(reply.text):
+        for index, search in self._words.holding(reply.text, self._codes_of(reply)):
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
-                yield Match(*self._heads[index], "" if search is None else search(reply.text)[:MAX_EXCERPT])
+                yield Match(*self._heads[index], reply.codes if search is None else search(reply.text)[:MAX_EXCERPT])
+
+    def _codes_of(self, reply: NormalizedReply) -> int:
+        return self._codes.matching(reply.codes, suppressed=reply.suppressed) if reply.codes or reply.suppressed else 0
 
     def by_status(self, status: str) -> Reason | None:
         """Return the reason that an enhanced status stands for, the class aside when the table says so."""

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from returpost.contracts.enums import Command, Fault, Reason, VerdictType
 
@@ -42,6 +42,11 @@ class Rule(BaseModel):
     """The remote or reporting MTA, or the text, must name a host of this provider (`[providers]` of tables.toml)."""
     mta: str | None = None
     """Must be found in the name of the remote or reporting MTA, or in the text."""
+    provider_codes: tuple[str, ...] = ()
+    """Any of these (RE2) must be found in what the provider itself says, `<provider>: <code>/<code>` in small letters
+    and with `_` for blanks; such a rule asks for no `patterns`."""
+    suppressed: bool = False
+    """Holds as well when the provider has sent nothing, for an earlier failure."""
     type: Literal["hard", "soft"] | None = None
     """Overrides what the reason and the class of the reply say."""
     proven: bool = False
@@ -55,6 +60,12 @@ class Rule(BaseModel):
     """Texts that look alike and that this rule must not decide."""
     source: str | None = None
     """Where the wording is documented or who uses it."""
+
+    @model_validator(mode="after")
+    def _words_or_codes(self) -> "Rule":
+        if self.patterns and (self.provider_codes or self.suppressed):
+            raise ValueError("patterns: not together with provider_codes or suppressed")
+        return self
 
     @property
     def conditions(self) -> int:

@@ -44,32 +44,34 @@ class Words:
             for place, patterns in enumerate((rule.patterns, rule.also, rule.unless)):
                 for pattern in patterns:
                     wanted[pattern] = wanted.get(pattern, 0) | 1 << index + place * width
-            self._always |= (not rule.patterns) << index
+            self._always |= (not (rule.patterns or rule.provider_codes or rule.suppressed)) << index
             self._alone |= (not rule.also) << index
         self._wanting = list(wanted.values())
         self._patterns = list(wanted)
         self._searches: dict[int, Search] = {}
-        self._followed: dict[tuple[int, ...], Holding] = {}
+        self._followed: dict[tuple[Any, ...], Holding] = {}
         self._find = _automaton(self._patterns, re2.Options.Encoding.UTF8)
         self._find_in_ascii = _automaton([_without_other(p) for p in self._patterns], re2.Options.Encoding.LATIN1)
 
-    def holding(self, text: str) -> Holding:
+    def holding(self, text: str, codes: int = 0) -> Holding:
         """Return the rules whose words are there, and theirs that must be, and none that must not; the first at first.
 
-        Each with the search for its words, or None when it asks for none.
+        Each with the search for its words, or None when it asks for none. `codes` are the rules, a bit each, whose
+        codes of a provider are there.
         """
         find = self._find_in_ascii if text.isascii() else self._find
         found = tuple(find(text.encode("utf-8", "replace")) or ())
-        if (holding := self._followed.get(found)) is None:
+        key = (found, codes) if codes else found
+        if (holding := self._followed.get(key)) is None:
             if len(self._followed) >= MAX_FOLLOWED:
                 self._followed.clear()
-            holding = self._followed[found] = self._follow(found)
+            holding = self._followed[key] = self._follow(found, codes)
         return holding
 
-    def _follow(self, found: tuple[int, ...]) -> Holding:
+    def _follow(self, found: tuple[int, ...], codes: int) -> Holding:
         bits = reduce(or_, map(self._wanting.__getitem__, found), 0)
         also, unless = self._shifts
-        left = (bits & self._all | self._always) & (bits >> also | self._alone) & ~(bits >> unless)
+        left = (bits & self._all | self._always | codes) & (bits >> also | self._alone) & ~(bits >> unless)
         rules = []
         while left:
             lowest = left & -left

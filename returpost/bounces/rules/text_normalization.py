@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from returpost.bounces.frames import unwrap
+from returpost.bounces.rules.provider_codes import joined
 from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Command
@@ -14,12 +15,6 @@ MAX_TEXT = 4_000
 _CODE = re.compile(r"[245]\d\d")
 _STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}:?")
 _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
-_NAMES = (
-    "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "azure", "postal", "kumomta",
-    "resend",
-)  # fmt: skip
-_SERVICES = frozenset(f"[{name}:" for name in _NAMES)
-"""How what a sending service itself says begins, after the text: `[sendgrid: bounce/blocked/mailbox unavailable]`."""
 _CHANGES = frozenset("0123456789@")
 _NO_ADDRESS = r"""\s<>()\[\],;:"'@"""
 _ADDRESS = re.compile(rf"<?(?<![^{_NO_ADDRESS}])[^{_NO_ADDRESS}]+@[^{_NO_ADDRESS}]+(?<!\.)>?")
@@ -64,6 +59,10 @@ class NormalizedReply(NamedTuple):
     """Whom it is about was guessed."""
     hosts: tuple[int, ...]
     """Which of the patterns for hosts, by number, are in the names of the MTAs."""
+    codes: str = ""
+    """What the provider itself says: `sendgrid: bounce/blocked/content`."""
+    suppressed: bool = False
+    """The provider sent nothing, for an earlier failure."""
 
 
 def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tuple[int, ...]]) -> NormalizedReply:
@@ -93,7 +92,8 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
         code = leading
     seen = (
         words, status, code, command, evidence.format != "smtp", evidence.guessed and not _names_recipient(evidence),
-        named(remote_mta, evidence.reporting_mta),
+        named(remote_mta, evidence.reporting_mta), joined(evidence.provider, evidence.provider_codes),
+        evidence.suppressed,
     )  # fmt: skip
     return _new(NormalizedReply, seen)
 
@@ -126,8 +126,6 @@ def readable(text: str) -> str:
     """
     words = text[:MAX_TEXT].lower().split()
     first = words[0] if words else ""
-    if words and words[-1][-1] == "]":
-        _join_service(words)
     for place, word in enumerate(words):
         if word.isalpha() or _CHANGES.isdisjoint(word):
             continue
@@ -157,14 +155,6 @@ def _of_no_meaning(words: Sequence[str]) -> bool:
     return last.startswith("http") and not _TELLING_LINK.search(last)
 
 
-def _join_service(words: list[str]) -> None:
-    """Make one word of what a sending service says after the text, for rules that look for words do not mean it."""
-    for place in range(len(words) - 2, max(len(words) - 40, -1), -1):
-        if words[place] in _SERVICES:
-            words[place + 1 :] = ["_".join(words[place + 1 :])]
-            return
-
-
 def _leave_codes_out(words: list[str], place: int) -> None:
     """Empty the word that begins with a code, and the next when it is the status; a code alone stays."""
     word = words[place]
@@ -180,7 +170,7 @@ def _leave_codes_out(words: list[str], place: int) -> None:
 
 def has_words(reply: NormalizedReply) -> bool:
     """Tell whether anything was said beside codes, addresses and numbers."""
-    return _WORD.search(reply.text) is not None
+    return bool(reply.codes) or _WORD.search(reply.text) is not None
 
 
 def _without_names(word: str) -> str:

@@ -165,13 +165,16 @@ def of_mail(body: bytes, *, explain: bool = False) -> Iterator[Told]:
 
 def of_lines(body: bytes) -> Iterator[Told]:
     """Yield what each line says, as from a sender that reports it."""
+    from returpost.bounces.rules.provider_codes import from_notation
     from returpost.bounces.smtp_reply import parse_reply
     from returpost.contracts import Evidence
 
     for line in body.decode("utf-8", "replace").splitlines():
-        text = line.replace("\x00", " ")
+        text, provider, codes = from_notation(line.replace("\x00", " "))
         reply = parse_reply(text)
-        evidence = Evidence.model_construct(reply_code=reply.reply_code, status=reply.status, diagnostic=text)
+        evidence = Evidence.model_construct(
+            reply_code=reply.reply_code, status=reply.status, diagnostic=text, provider=provider, provider_codes=codes
+        )
         yield Told(evidence=evidence)
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from returpost.cli.env_config import setting
 from returpost.cli.options import TENANT, Json, Tenant
 from returpost.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from returpost.bounces import ReturnPaths
+    from returpost.bounces.events.results import Derived
     from returpost.cli.input_files import Item
-    from returpost.contracts.cloudevents import AnyEvent
 
 MAX_BODY = 64 * 1024 * 1024
 
@@ -54,17 +55,21 @@ def normalise(
 
 def _rows(files: list[str], source: str, tenant: str) -> Iterator[Row]:
     from returpost.bounces.providers import PROVIDERS
-    from services.ingest.settings import Settings
-    from shared.settings import load
+    from returpost.bounces.return_paths import configured
 
     if source == "mail":
-        paths = load(Settings, "ingest").return_paths().of(tenant)
+        paths = configured(_setting("RETURN_PATH_KEYS"), _setting("VERP_PATTERNS")).of(tenant)
         return chain.from_iterable(_of_item(item, tenant, paths) for item in _items(files))
     if source == "results":
         return chain.from_iterable(_of_results(name, body, tenant) for name, body in _bodies(files))
     if source in PROVIDERS:
         return chain.from_iterable(_of_webhook(name, body, tenant, source) for name, body in _bodies(files))
     raise InvalidSettings(f"--from: {source!r}; there are mail, results, {', '.join(sorted(PROVIDERS))}")
+
+
+def _setting(name: str) -> str:
+    """Return a setting as ingest reads it: its own value goes before the common one."""
+    return setting(f"INGEST_{name}") or setting(name) or ""
 
 
 def _items(files: list[str]) -> Iterator["Item"]:
@@ -111,18 +116,18 @@ def _of_results(name: str, body: bytes, tenant: str) -> Iterator[Row]:
 
 def _of_webhook(name: str, body: bytes, tenant: str, provider: str) -> Iterator[Row]:
     from returpost.bounces.events.payloads import events_of_normalized
-    from returpost.bounces.providers import PROVIDERS, Ignored, Unreadable, read
+    from returpost.bounces.providers import Ignored, Unreadable, normalize
 
-    for item in read(PROVIDERS[provider], body):
+    for item in normalize(provider, body):
         if isinstance(item, Unreadable):
             yield {"file": name, "problem": item.error}
         elif isinstance(item, Ignored):
             yield {"file": name, "ignored": item.kind}
         else:
-            yield from _told(name, events_of_normalized(item, tenant=tenant, provider=provider, sender=None))
+            yield from _told(name, events_of_normalized(item, tenant=tenant, sender=None))
 
 
-def _told(name: str, events: Iterable["AnyEvent"]) -> Iterator[Row]:
+def _told(name: str, events: Iterable["Derived"]) -> Iterator[Row]:
     """Yield a row for each result, with the evidence of the bounce that comes with it; a bounce may come alone."""
     from returpost.contracts import DeliveryRecorded
 

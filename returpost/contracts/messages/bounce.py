@@ -41,6 +41,13 @@ class Evidence(BaseModel):
     """The SMTP command that the final reply answers, when the report tells it."""
     recipient_source: RecipientSource | None = None
     """Where the recipient was read in a bounce mail; None when the sender, a log or a webhook names it."""
+    provider: Name | None = None
+    """The provider that told, when it came as its webhook or log."""
+    provider_codes: Annotated[tuple[Annotated[str, StringConstraints(max_length=200)], ...], Field(max_length=10)] = ()
+    """The provider's own verdict, from the general to the special, in its own words: `Permanent`, `General`. `not_sent`
+    stands for a failure that it found in the message itself."""
+    suppressed: bool = False
+    """The provider sent nothing: it repeats an earlier failure, complaint or unsubscription."""
 
     @property
     def guessed(self) -> bool:

@@ -1,6 +1,6 @@
 """Where every way in brings its mails: what `take` has returned from is safe in RabbitMQ, events and original."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +8,10 @@ from prometheus_client import Counter
 
 from returpost.amqp.publisher import Message
 from returpost.bounces.events.mails import MailRead, read_mail
-from returpost.contracts import DeliveryRecorded, RawOutcome
-from returpost.contracts.cloudevents import AnyEvent
+from returpost.contracts import RawOutcome
+from services.ingest.events import emit_results
 from services.ingest.raw_messages.domain import RawMessage, store_command
 from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
-from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 
 MAX_MAIL = 10 * 1024 * 1024
@@ -55,17 +54,11 @@ class MailIngestion:
         outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
         arrived = RawMessage(body, tenant, source, CONTENT_TYPE, outcome, read.problem or "")
         async with self._service.uow_factory.begin() as work:
-            emit_all(work, read.events)
+            emit_results(work, tenant, read.events)
             if self._keeps:
                 work.command(store_command(arrived, read.events, read.identity))
         MAILS.labels(read.outcome).inc()
         return read
-
-
-def emit_all(work: UnitOfWork, events: Iterable[AnyEvent]) -> None:
-    """Publish all with the transaction; results carry their kind in the routing key."""
-    for event in events:
-        work.emit(event, event.data.result if isinstance(event.data, DeliveryRecorded) else None)
 
 
 def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:

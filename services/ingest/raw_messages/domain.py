@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from returpost.bounces.events.results import SOURCE
+from returpost.bounces.events.results import Derived
 from returpost.contracts import (
     BounceClassified,
     BounceReceived,
@@ -19,8 +19,9 @@ from returpost.contracts import (
     construct_trusted,
     ids,
 )
-from returpost.contracts.cloudevents import AnyEvent, EncodedEvent, encode_event
+from returpost.contracts.cloudevents import EncodedEvent
 from returpost.errors import InvalidMessage
+from services.ingest.events import new_encoded_event
 
 LEVEL = 1
 """Of zlib: text shrinks to a third, and higher levels cost more than they gain."""
@@ -28,13 +29,13 @@ SMALL = 4096
 """Bytes; a window of 12 bits sees all of it."""
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a report when it is unpacked: nothing larger can have come in."""
-TELLING = frozenset((Result.BOUNCED, Result.COMPLAINED, Result.UNSUBSCRIBED))
+ASKED_ABOUT = frozenset((Result.BOUNCED, Result.COMPLAINED, Result.UNSUBSCRIBED))
 """Results that somebody will ask the reason of."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """Something as it arrived. `source` is a way in for mails, or the name of a provider."""
+    """Something as it message. `source` is a way in for mails, or the name of a provider."""
 
     body: bytes
     tenant: str
@@ -44,29 +45,29 @@ class RawMessage:
     problem: str = ""
 
 
-def store_command(arrived: RawMessage, followers: Iterable[AnyEvent] = (), identity: str = "") -> EncodedEvent:
-    """Return the command to keep it. `followers` are the events that were made of it; `identity` is its own id."""
+def store_command(message: RawMessage, derived: Iterable[Derived] = (), identity: str = "") -> EncodedEvent:
+    """Return the command to keep it. `derived` are the events that were made of it; `identity` is its own id."""
     data = construct_trusted(
         RawMessageStore,
-        source=arrived.source,
-        outcome=arrived.outcome,
-        problem=arrived.problem[:1000],
-        content_type=arrived.content_type,
-        size=len(arrived.body),
-        body=b64encode(_deflated(arrived.body)).decode(),
-        mentions=list(_mentions(followers)),
+        source=message.source,
+        outcome=message.outcome,
+        problem=message.problem[:1000],
+        content_type=message.content_type,
+        size=len(message.body),
+        body=b64encode(_deflated(message.body)).decode(),
+        mentions=list(_mentions(derived)),
         time=datetime.now(UTC),
     )
-    own = identity or ids.of_bytes(arrived.tenant, arrived.body)
-    return encode_event(data, id=own, source=SOURCE, tenant=arrived.tenant)
+    own = identity or ids.of_bytes(message.tenant, message.body)
+    return new_encoded_event(data, id=own, tenant=message.tenant)
 
 
-def is_worth_keeping(followers: Sequence[AnyEvent]) -> bool:
+def is_worth_keeping(derived: Sequence[Derived]) -> bool:
     """Say whether somebody will ask for the reason: it was no mere delivery or open."""
     return any(
         isinstance(follower.data, BounceReceived)
-        or (isinstance(follower.data, DeliveryRecorded) and follower.data.result in TELLING)
-        for follower in followers
+        or (isinstance(follower.data, DeliveryRecorded) and follower.data.result in ASKED_ABOUT)
+        for follower in derived
     )
 
 
@@ -93,10 +94,10 @@ def unpacked(body: bytes) -> bytes:
     return zlib.decompressobj().decompress(body, MAX_BODY)
 
 
-def _mentions(followers: Iterable[AnyEvent]) -> Iterable[Mention]:
+def _mentions(derived: Iterable[Derived]) -> Iterable[Mention]:
     """Yield whom the events are about. A verdict's id follows from the bounce's, so that it can be asked by as well."""
     found: dict[tuple[str, str], list[str]] = {}
-    for follower in followers:
+    for follower in derived:
         events = found.setdefault((follower.data.address, follower.data.mailing), [])
         events.append(follower.id)
         if isinstance(follower.data, BounceReceived):

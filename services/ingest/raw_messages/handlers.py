@@ -14,7 +14,7 @@ from returpost.contracts.cloudevents import Event
 from returpost.errors import InvalidMessage
 from services.ingest.raw_messages import repository as sql
 from services.ingest.raw_messages.domain import packed
-from services.ingest.raw_messages.repository import Place, Q, RawMessageRepository
+from services.ingest.raw_messages.repository import AddressKey, RawMessageRepository
 from shared.messaging.unit_of_work import UnitOfWork
 
 PURGE_SECONDS = 600.0
@@ -25,48 +25,45 @@ KEPT = Gauge("returpost_raw_messages", "Raw messages that are kept")
 async def handle_store_commands(
     events: Sequence[Event[RawMessageStore]], work: UnitOfWork, *, repository: RawMessageRepository
 ) -> None:
-    """Keep reports, unless they came in before one of their addresses was erased."""
+    """Store messages, unless they came in before one of their addresses was erased."""
     bodies: dict[str, bytes] = {}
     for event in events:
         try:
             bodies[event.id] = packed(event.data)
         except InvalidMessage as error:
             work.refuse(event, str(error))
-    places = [(event.tenant, key(mention.address)) for event in events for mention in event.data.mentions]
+    keys = [(event.tenant, key(mention.address)) for event in events for mention in event.data.mentions]
     async with repository.transaction() as connection:
-        gone = await sql.erased(connection, places)
+        gone = await sql.erased(connection, keys)
         wanted = [event for event in events if event.id in bodies and not _is_gone(event, gone)]
         rows = {_uuid(event.id): _row(event, bodies[event.id]) for event in wanted}
         mentions = {mention[:2]: mention for event in wanted for mention in _mentions(event)}
-        await sql.keep(connection, list(rows.values()), list(mentions.values()))
+        await sql.store(connection, list(rows.values()), list(mentions.values()))
 
 
 async def handle_erasures(
     events: Sequence[Event[AddressErased]], _: UnitOfWork, *, repository: RawMessageRepository
 ) -> None:
     """Remove what is kept about erased addresses."""
-    times: dict[Place, datetime] = {}
+    times: dict[AddressKey, datetime] = {}
     for event in events:
-        place = (event.tenant, key(event.data.address))
-        times[place] = max(event.data.time, times.get(place, event.data.time))
+        address = (event.tenant, key(event.data.address))
+        times[address] = max(event.data.time, times.get(address, event.data.time))
     async with repository.transaction() as connection:
         await sql.erase(connection, times)
 
 
-async def purge(repository: RawMessageRepository, *, keep: timedelta, most: int) -> None:
-    """One round: remove what is too old, then the oldest of what is too much, then wait."""
-    pool = await repository.pool()
-    await sql.purge(pool, datetime.now(UTC) - keep)
-    if (until := await pool.fetchval(Q["beyond"], most)) is not None:
-        await sql.purge(pool, until + timedelta(microseconds=1))
-    counted = await pool.fetchrow(Q["stored"])
-    assert counted is not None  # noqa: S101 - a count has a row
-    KEPT.set(counted["messages"])
-    STORED.set(counted["bytes"])
+async def purge(repository: RawMessageRepository, *, keep: timedelta, max_bytes: int) -> None:
+    """Remove what is too old, then the oldest of what is too much, then wait: one round."""
+    await repository.purge(datetime.now(UTC) - keep)
+    await repository.purge_beyond(max_bytes)
+    messages, stored = await repository.stored()
+    KEPT.set(messages)
+    STORED.set(stored)
     await asyncio.sleep(PURGE_SECONDS)
 
 
-def _is_gone(event: Event[RawMessageStore], gone: dict[Place, datetime]) -> bool:
+def _is_gone(event: Event[RawMessageStore], gone: dict[AddressKey, datetime]) -> bool:
     times = (gone.get((event.tenant, key(mention.address))) for mention in event.data.mentions)
     return any(time is not None and event.data.time <= time for time in times)
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,18 +15,30 @@ from pydantic import SecretStr
 from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.raw_messages.domain import unpacked
 from shared.database.pool import Connection, Pool, open_pool
-from shared.database.queries import queries
+from shared.database.queries import columns, queries
 
 Q = queries(Path(__file__).with_suffix(".sql"))
 
 Row = asyncpg.Record
-Place = tuple[str, str]
+AddressKey = tuple[str, str]
 """Tenant and the key of an address."""
 
 SEARCHED = 100
-"""Reports that are searched for an address at a time."""
+"""Messages that are searched for an address at a time."""
 PURGED = 1_000
-"""Reports that are removed at a time, so that no lock is held for long."""
+"""Messages that are removed at a time, so that no lock is held for long."""
+HEALTH_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What narrows a list down."""
+
+    outcome: str | None = None
+    source: str | None = None
+    address: str | None = None
+    """Its key."""
+    mailing: str | None = None
 
 
 class RawMessageRepository:
@@ -61,53 +74,77 @@ class RawMessageRepository:
             yield connection
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the pool."""
         if self._pool is not None:
             await self._pool.close()
 
     async def state(self) -> str:
         """Return `ok`, or what is wrong with the database."""
         try:
-            await asyncio.wait_for((await self.pool()).fetchval("SELECT 1"), 3.0)
+            await asyncio.wait_for((await self.pool()).fetchval("SELECT 1"), HEALTH_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Unavailable) as error:
             return f"away: {type(error).__name__}"
         return "ok"
 
+    async def find(self, tenant: str, id_: UUID) -> Row | None:
+        """Return the message with this id, or the one that an event with this id was made of."""
+        return await (await self.pool()).fetchrow(Q["find"], tenant, id_)
 
-def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Turn rows into the arrays that a statement takes."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+    async def mentions(self, id_: UUID) -> list[Row]:
+        """Return whom a message is about: address, mailing, and the ids of the events."""
+        return await (await self.pool()).fetch(Q["mentioned"], id_)
+
+    async def list_page(
+        self, tenant: str, wanted: Filter, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Row]:
+        """Return messages without their bodies, the newest first, from a position on."""
+        time, last = before or (None, None)
+        return await (await self.pool()).fetch(
+            Q["page"], tenant, wanted.outcome, wanted.source, wanted.address, wanted.mailing, time, last, limit
+        )
+
+    async def purge(self, before: datetime) -> int:
+        """Remove what was received before the time, and return how many messages that was."""
+        pool, removed = await self.pool(), 0
+        while (done := int((await pool.execute(Q["purge"], before, PURGED)).rpartition(" ")[2])) > 0:
+            removed += done
+        return removed
+
+    async def purge_beyond(self, max_bytes: int) -> int:
+        """Remove the oldest messages so that the others take no more bytes; return how many that was."""
+        until = await (await self.pool()).fetchval(Q["beyond"], max_bytes)
+        return 0 if until is None else await self.purge(until + timedelta(microseconds=1))
+
+    async def stored(self) -> tuple[int, int]:
+        """Return how many messages there are, and how many bytes they take."""
+        row = await (await self.pool()).fetchrow(Q["stored"])
+        assert row is not None  # noqa: S101 - a count has a row
+        return row["messages"], row["bytes"]
 
 
-async def keep(connection: Connection, reports: Sequence[tuple[Any, ...]], mentions: Sequence[tuple[Any, ...]]) -> None:
-    """Keep reports (in the order of the statement's columns) and whom they mention."""
-    await connection.execute(Q["keep"], *columns(sorted(reports, key=lambda row: row[0]), 9))
+async def store(
+    connection: Connection, messages: Sequence[tuple[Any, ...]], mentions: Sequence[tuple[Any, ...]]
+) -> None:
+    """Store messages (in the order of the statement's columns) and whom they mention."""
+    await connection.execute(Q["store"], *columns(sorted(messages, key=lambda row: row[0]), 9))
     await connection.execute(Q["mention"], *columns(sorted(mentions, key=lambda row: row[:2]), 5))
 
 
-async def erased(connection: Connection, places: Sequence[Place]) -> dict[Place, datetime]:
+async def erased(connection: Connection, keys: Sequence[AddressKey]) -> dict[AddressKey, datetime]:
     """Return when each of these was erased, of those that were; no erasure comes in between from here on."""
     await connection.execute(Q["share_addresses"])
-    rows = await connection.fetch(Q["erased"], *columns(sorted(set(places)), 2))
+    rows = await connection.fetch(Q["erased"], *columns(sorted(set(keys)), 2))
     return {(row["tenant"], row["address"]): row["erased_at"] for row in rows}
 
 
-async def erase(connection: Connection, times: Mapping[Place, datetime]) -> None:
-    """Remove every report about these addresses, and those that nobody could read and that name one of them."""
+async def erase(connection: Connection, times: Mapping[AddressKey, datetime]) -> None:
+    """Remove every message about these addresses, and those that nobody could read and that name one of them."""
     await connection.execute(Q["hold_addresses"])
-    rows = [(*place, times[place]) for place in sorted(times)]
+    rows = [(*address, times[address]) for address in sorted(times)]
     await connection.execute(Q["note_erasures"], *columns(rows, 3))
     await connection.execute(Q["forget"], *columns(sorted(times), 2))
     for tenant in {tenant for tenant, _ in times}:
         await _forget_unread(connection, tenant, [address for owner, address in times if owner == tenant])
-
-
-async def purge(pool: Pool, before: datetime) -> int:
-    """Remove what was received before the time, and return how many reports that was."""
-    removed = 0
-    while (done := int((await pool.execute(Q["purge"], before, PURGED)).rpartition(" ")[2])) > 0:
-        removed += done
-    return removed
 
 
 async def _forget_unread(connection: Connection, tenant: str, addresses: Sequence[str]) -> None:

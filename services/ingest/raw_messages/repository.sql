@@ -19,7 +19,7 @@ SELECT sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8')),
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at) CROSS JOIN erasure_key AS s
 ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
 
--- name: keep
+-- name: store
 -- Raw messages; one that is known stays as it is.
 INSERT INTO raw_messages (id, tenant, received_at, source, outcome, problem, content_type, size, stored, body)
 SELECT id, tenant, received_at, source, outcome, problem, content_type, size, length(body), body

@@ -1,17 +1,21 @@
 """HTTP: hand in delivery results. A 2xx answer means that RabbitMQ has confirmed them."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
-from returpost.bounces.events.results import check_time, events_of
+from returpost.bounces.events.results import events_of
 from returpost.bounces.events.rows import RefusedRow, read_results, split_rows
-from returpost.contracts import DeliveryResult, Name
+from returpost.contracts import DeliveryResult
 from returpost.contracts.cloudevents import Event
 from returpost.errors import InvalidMessage
-from services.ingest.mail_sources.ingestion import emit_all
+from services.ingest.events import emit_results
+from shared.clock import check_not_in_future
 from shared.http.auth import Caller, requires
+from shared.http.callers import Tenant
 from shared.http.problems import problem
 
 MAX_REFUSALS = 100
@@ -22,8 +26,24 @@ router = APIRouter(prefix="/v1", tags=["ingest"])
 Sender = Annotated[Caller, Depends(requires("send"))]
 
 
-@router.post("/delivery-results", status_code=202)
-async def delivery_results(request: Request, caller: Sender, tenant: Annotated[Name | None, Query()] = None) -> Any:
+class RowProblem(BaseModel):
+    """What is wrong with one row."""
+
+    field: str
+    """Its position, counted from 0, in brackets."""
+    problem: str
+
+
+class ResultsAnswer(BaseModel):
+    """How many rows were taken; of those that were not, the first are described."""
+
+    accepted: int
+    refused: int
+    errors: list[RowProblem]
+
+
+@router.post("/delivery-results", status_code=202, response_model=ResultsAnswer)
+async def delivery_results(request: Request, caller: Sender, tenant: Tenant = None) -> ResultsAnswer | JSONResponse:
     """Hand in results: one JSON object, a list of them, or JSON lines (`application/x-ndjson`).
 
     Each is the data of `returpost.delivery.result.v1`, with an `id` of its own if the sender has one; a CloudEvent with
@@ -38,15 +58,15 @@ async def delivery_results(request: Request, caller: Sender, tenant: Annotated[N
     now, tolerance = datetime.now(UTC), request.app.state.service.settings.clock_tolerance
     for index, event in taken:
         try:
-            check_time(event.data.time, now, tolerance)
+            check_not_in_future(event.data.time, now, tolerance)
             checked.append(event)
         except InvalidMessage as error:
             refused.append(RefusedRow(index, str(error)))
     async with request.app.state.service.uow_factory.begin() as work:
         for event in checked:
-            emit_all(work, events_of(event))
+            emit_results(work, owner, events_of(event))
     refused.sort(key=lambda row: row.index)
-    errors = [{"field": f"[{row.index}]", "problem": row.problem} for row in refused[:MAX_REFUSALS]]
+    errors = [RowProblem(field=f"[{row.index}]", problem=row.problem) for row in refused[:MAX_REFUSALS]]
     if not checked:
-        return problem(422, "no result was taken", errors=errors)
-    return {"accepted": len(checked), "refused": len(refused), "errors": errors}
+        return problem(422, "no result was taken", errors=[error.model_dump() for error in errors])
+    return ResultsAnswer(accepted=len(checked), refused=len(refused), errors=errors)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from returpost.bounces.events.results import SOURCE
 from returpost.contracts import AddressValidate, AddressValidated, construct_trusted, ids
-from returpost.contracts.cloudevents import Event, event
-from returpost.contracts.trace_context import traceparent
+from returpost.contracts.cloudevents import Event
 from returpost.validation.validator import Validator
+from services.ingest.events import new_event
 from shared.messaging.unit_of_work import UnitOfWork
 
 
@@ -17,8 +16,4 @@ async def handle_validate(events: Sequence[Event[AddressValidate]], work: UnitOf
         for n, finding in enumerate(await validator.validate(question.data.addresses)):
             data = construct_trusted(AddressValidated, **asdict(finding), reference=question.data.reference)
             identity = ids.derived(question.id, data.TYPE, n)
-            told = event(
-                data, id=identity, source=SOURCE, tenant=question.tenant, subject=question.subject,
-                traceparent=traceparent(),
-            )  # fmt: skip
-            work.emit(told)
+            work.emit(new_event(data, id=identity, tenant=question.tenant, subject=question.subject))

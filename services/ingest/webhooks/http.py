@@ -1,6 +1,5 @@
 """HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,11 +11,9 @@ import orjson
 from cryptography.x509 import Certificate
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
 from prometheus_client import Counter
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from returpost.bounces.providers import PROVIDERS
-from returpost.bounces.providers.clouds.azure import validation_code
+from returpost.bounces.providers.authentication import SnsSignature
 from returpost.contracts import Name
 from returpost.errors import Unavailable
 from services.ingest.webhooks.authentication import (
@@ -28,17 +25,16 @@ from services.ingest.webhooks.authentication import (
     subscription,
 )
 from services.ingest.webhooks.certificates import certificates, issuer_address, roots_in, verify_chain
-from services.ingest.webhooks.ingestion import Payload, defer, ingest_payload, is_crowded
+from services.ingest.webhooks.errors import Unauthenticated
+from services.ingest.webhooks.ingestion import Payload, ingest_payload
+from services.ingest.webhooks.load_shedding import defer, is_crowded
+from services.ingest.webhooks.replay_cache import ReplayCache
 from services.ingest.webhooks.settings import WebhookSettings, load
-from services.ingest.webhooks.shared_secret_signatures import ReplayCache, Unauthenticated
-from shared.http.max_body import MAX_BODY
 
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MAX_FETCHED = 64 * 1024
 MAX_CERTIFICATES = 50
-_PLAIN = re.compile(r"/webhooks/[a-z]+/[a-z0-9][a-z0-9-]{0,62}\Z")
-_NOT_PLAIN = (b"authorization", b"traceparent")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
 """SNS sends its credentials only when it is asked for them."""
 
@@ -66,17 +62,19 @@ class Webhooks:
     fetch: Callable[[str], Awaitable[bytes]] = fetch
     certificates: dict[str, Certificate] = field(default_factory=dict)
 
-    async def certificate(self, url: str) -> Certificate:
-        """Return the certificate at an address of SNS, which is believed once; it stays what it is.
+    async def certificate(self, provider: str, url: str) -> Certificate:
+        """Return the certificate at an address of a topic's service, which is believed once; it stays what it is.
 
         Raises `Unavailable` and `Unauthenticated`.
         """
         if url not in self.certificates:
-            roots = roots_in(self.settings.ses_roots)
+            scheme = PROVIDERS[provider].authentication
+            assert isinstance(scheme, SnsSignature)  # noqa: S101 - only these name a certificate
+            roots = roots_in(self.settings.roots_of(provider), scheme.roots)
             chain = certificates(await self.fetch(url))
-            while issuer := issuer_address(chain, roots):
+            while issuer := issuer_address(chain, roots, scheme.issuers):
                 chain += certificates(await self.fetch(issuer))
-            verify_chain(chain, roots, url, datetime.now(UTC))
+            verify_chain(chain, roots, scheme.names(url), datetime.now(UTC))
             if len(self.certificates) >= MAX_CERTIFICATES:
                 self.certificates.clear()
             self.certificates[url] = chain[0]
@@ -86,7 +84,9 @@ class Webhooks:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = load()
-    roots_in(settings.ses_roots)
+    for name, provider in PROVIDERS.items():
+        if isinstance(provider.authentication, SnsSignature):
+            roots_in(settings.roots_of(name), provider.authentication.roots)
     app.state.webhooks = Webhooks(settings)
     yield
 
@@ -102,13 +102,16 @@ async def exists(provider: str, tenant: Name) -> Response:
 
 @router.options("/{provider}/{tenant}", include_in_schema=False)
 async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Response:
-    """Let Event Grid send CloudEvents here: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md"""
-    asked = await _presented(provider, tenant, request)
+    """Let a provider send CloudEvents here.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md
+    """
+    asked = await _request_of(provider, tenant, request)
     origin = asked.headers.get("webhook-request-origin")
-    if provider != "azure" or not origin:
+    if not PROVIDERS[provider].asks_by_options or not origin:
         return Response(status_code=405, headers={"Allow": "POST, HEAD"})
     try:
-        await _admitted(asked, request.app.state.webhooks)
+        await _authenticated(asked, request.app.state.webhooks)
     except Unauthenticated as refused:
         raise _refusal(refused, provider) from None
     return Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})
@@ -129,10 +132,10 @@ async def receive(
 async def receive_payload(request: HttpRequest, provider: str, tenant: str, sender: str | None = None) -> Response:
     """Do what `receive` says."""
     webhooks: Webhooks = request.app.state.webhooks
-    asked = await _presented(provider, tenant, request)
+    asked = await _request_of(provider, tenant, request)
     token = None
     try:
-        token = await _admitted(asked, webhooks)
+        token = await _authenticated(asked, webhooks)
         told = await _answered(asked, webhooks, request.app.state.service, sender)
         return Response(orjson.dumps(told), media_type="application/json")
     except BaseException as error:
@@ -143,56 +146,23 @@ async def receive_payload(request: HttpRequest, provider: str, tenant: str, send
         raise
 
 
-class FastPathMiddleware:
-    """Hands what is posted to a webhook without anything special straight to `receive_payload`.
-
-    Of these there are thousands a second, and what the framework does with a request costs as much as to read it. All
-    others go on to the routes: those with a query, with credentials (their rate is limited), with a trace, of no
-    declared length or a large one.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._answering: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _is_plain(scope):
-            await self._app(scope, receive, send)
-            return
-        if self._answering is None:
-            self._answering = ExceptionMiddleware(self._answer, scope["app"].exception_handlers)
-        await self._answering(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _, _, provider, tenant = scope["path"].split("/")
-        answer = await receive_payload(HttpRequest(scope, receive), provider, tenant)
-        await answer(scope, receive, send)
-
-
-def _is_plain(scope: Scope) -> bool:
-    if scope["type"] != "http" or scope["query_string"] or scope["method"] != "POST" or not _PLAIN.match(scope["path"]):
-        return False
-    headers = dict(scope["headers"])
-    length = headers.get(b"content-length", b"")
-    return length.isdigit() and int(length) <= MAX_BODY and headers.keys().isdisjoint(_NOT_PLAIN)
-
-
 async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: str | None) -> dict[str, Any]:
-    if asked.provider == "azure" and (code := validation_code(asked.body)):
-        return {"validationResponse": code}
-    if asked.provider == "ses" and (url := subscription(asked)):
+    provider = PROVIDERS[asked.provider]
+    if provider.handshake and (answer := provider.handshake(asked.body)):
+        return answer
+    if url := subscription(asked):
         await webhooks.fetch(url)
         return {"confirmed": True}
-    told = Payload(asked.provider, asked.tenant, sender, asked.body)
+    payload = Payload(asked.provider, asked.tenant, sender, asked.body)
     crowded = is_crowded(service)
     async with service.uow_factory.begin() as work:
         if crowded:
-            work.command(defer(told))
+            work.command(defer(payload))
             return {"received": True}
-        return dict(await ingest_payload(told, work, service))
+        return dict(await ingest_payload(payload, work, service))
 
 
-async def _presented(provider: str, tenant: str, request: HttpRequest) -> Request:
+async def _request_of(provider: str, tenant: str, request: HttpRequest) -> Request:
     if provider not in PROVIDERS:
         raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
@@ -201,11 +171,11 @@ async def _presented(provider: str, tenant: str, request: HttpRequest) -> Reques
     return Request(provider, tenant, path, headers, request.query_params, await request.body())
 
 
-async def _admitted(asked: Request, webhooks: Webhooks) -> str | None:
+async def _authenticated(asked: Request, webhooks: Webhooks) -> str | None:
     settings, now = webhooks.settings, datetime.now(UTC)
     token = authenticate(asked, settings, webhooks.tokens, now)
-    if asked.provider == "ses" and (url := certificate_address(asked, settings)):
-        signed_by_sns(asked, await webhooks.certificate(url), settings, now)
+    if url := certificate_address(asked, settings):
+        signed_by_sns(asked, await webhooks.certificate(asked.provider, url), settings, now)
     return token
 
 

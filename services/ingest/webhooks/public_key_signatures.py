@@ -16,14 +16,14 @@ from cryptography.x509 import Certificate
 
 from returpost.bounces.providers.normalized_result import moment, text_of
 from returpost.errors import InvalidMessage
-from services.ingest.webhooks.shared_secret_signatures import Unauthenticated, fresh, is_sns_address
+from services.ingest.webhooks.errors import Unauthenticated
+from services.ingest.webhooks.shared_secret_signatures import MISSING, WRONG, fresh
 
 MIN_RSA = 1024
 """Bits; Postal makes keys of 1024."""
 
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
-_WRONG = "signature: no key that is set made it"
 
 
 @lru_cache(maxsize=256)
@@ -36,51 +36,42 @@ def public_key(text: str) -> EllipticCurvePublicKey | RSAPublicKey | None:
     return key if isinstance(key, (EllipticCurvePublicKey, RSAPublicKey)) else None
 
 
-def sendgrid(
+def ecdsa(
     keys: Iterable[object],
-    headers: Mapping[str, str],
+    timestamp: str,
+    signature: str,
     body: bytes,
     *,
     now: datetime,
     past: timedelta,
     future: timedelta,
 ) -> None:
-    """Check SendGrid's signature: ECDSA with SHA-256 over the time and the body. Raises `Unauthenticated`.
+    """Check ECDSA with SHA-256 over the time and the body. Raises `Unauthenticated`.
 
     https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
     """
-    timestamp = headers.get("x-twilio-email-event-webhook-timestamp", "")
-    signature = _decoded(headers.get("x-twilio-email-event-webhook-signature", ""))
-    if not (timestamp and signature):
-        raise Unauthenticated("unsigned", "signature: missing")
+    decoded = _decoded(signature)
+    if not (timestamp and decoded):
+        raise Unauthenticated("unsigned", MISSING)
     signed = timestamp.encode("utf-8", "replace") + body
-    if not any(_ecdsa(key, signature, signed) for key in keys if isinstance(key, EllipticCurvePublicKey)):
-        raise Unauthenticated("wrong", _WRONG)
+    if not any(_ecdsa(key, decoded, signed) for key in keys if isinstance(key, EllipticCurvePublicKey)):
+        raise Unauthenticated("wrong", WRONG)
     fresh(timestamp, now, past=past, future=future)
 
 
-def postal(keys: Iterable[object], headers: Mapping[str, str], body: bytes) -> None:
-    """Check Postal's signature: RSA with SHA-256 over the body, of an older Postal SHA-1. Raises `Unauthenticated`.
+def rsa(keys: Iterable[object], sha256: str | None, sha1: str | None, body: bytes) -> None:
+    """Check RSA over the body, with SHA-256 or, where there is no such signature, SHA-1. Raises `Unauthenticated`.
 
     It signs no time; a repeat does no harm, since events are recognised by their ids.
 
     https://docs.postalserver.io/developer/webhooks, https://github.com/postalserver/postal/blob/main/lib/postal/http.rb
     """
-    newer, older = headers.get("x-postal-signature-256"), headers.get("x-postal-signature")
-    signature = _decoded(newer or older or "")
+    signature = _decoded(sha256 or sha1 or "")
     if not signature:
-        raise Unauthenticated("unsigned", "signature: missing")
-    hashed = SHA256() if newer else SHA1()  # noqa: S303 - older versions of Postal have no other
+        raise Unauthenticated("unsigned", MISSING)
+    hashed = SHA256() if sha256 else SHA1()  # noqa: S303 - older versions of Postal have no other
     if not any(_rsa(key, signature, body, hashed) for key in keys if isinstance(key, RSAPublicKey)):
-        raise Unauthenticated("wrong", _WRONG)
-
-
-def sns_certificate_address(envelope: Mapping[str, object]) -> str:
-    """Return where the certificate is, which is only ever SNS itself. Raises `Unauthenticated`."""
-    url = text_of(envelope.get("SigningCertURL") or envelope.get("SigningCertUrl"))
-    if not (is_sns_address(url) and url.endswith(".pem")):
-        raise Unauthenticated("certificate", "SigningCertURL: not a certificate of SNS", final=True)
-    return url
+        raise Unauthenticated("wrong", WRONG)
 
 
 def sns(

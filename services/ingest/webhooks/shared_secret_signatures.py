@@ -4,47 +4,20 @@ Those with public keys are in `services.ingest.webhooks.public_key_signatures`.
 """
 
 import hmac
+import json
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from hashlib import sha1, sha256
+from hashlib import md5, sha1, sha256
 from typing import Any
 
-from returpost.errors import ReturpostError
+from services.ingest.webhooks.errors import Unauthenticated
 
-_SNS = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s@]*\Z")
-
-
-class Unauthenticated(ReturpostError):
-    """The request is not believed. `final`: sending it again cannot help."""
-
-    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.final = final
-
-
-class ReplayCache:
-    """ReplayCache that were used, so that nobody uses them again; bounded, the oldest go first."""
-
-    def __init__(self, limit: int = 200_000) -> None:
-        self._used: dict[str, datetime] = {}
-        self._limit = limit
-
-    def take(self, token: str, until: datetime, now: datetime) -> None:
-        """Use the token. Raises `Unauthenticated` when it has been used."""
-        if self._used.get(token, now) > now:
-            raise Unauthenticated("replayed", "signature: its token has been used before", final=True)
-        self._used.pop(token, None)
-        self._used[token] = until
-        while len(self._used) > self._limit or (self._used and next(iter(self._used.values())) <= now):
-            del self._used[next(iter(self._used))]
-
-    def give_back(self, token: str) -> None:
-        """Let the token be used again: what it came with was not taken."""
-        self._used.pop(token, None)
+MISSING = "signature: missing"
+WRONG = "signature: no key that is set made it"
+_TIMED = re.compile(r"t=(\d{1,12}),\s*v1=([0-9A-Fa-f]{64})\Z")
 
 
 def shared_secret(secrets: Iterable[str], presented: Iterable[str]) -> None:
@@ -85,51 +58,83 @@ def standard_webhook(
     ]
     identity, timestamp, signatures = values
     if not (identity and timestamp and signatures):
-        raise Unauthenticated("unsigned", "signature: missing")
+        raise Unauthenticated("unsigned", MISSING)
     signed = f"{identity}.{timestamp}.".encode() + body
     expected = [b64encode(hmac.digest(_key(secret), signed, sha256)).decode() for secret in secrets]
     offered = [entry[3:] for entry in signatures.split()[:20] if entry.startswith("v1,")]
     if not _one_of(expected, offered):
-        raise Unauthenticated("wrong", "signature: no key that is set made it")
+        raise Unauthenticated("wrong", WRONG)
     fresh(timestamp, now, past=tolerance, future=tolerance)
 
 
-def mailgun(
+def body_hmac(secrets: Iterable[str], signature: str, body: bytes) -> None:
+    """Check HMAC-SHA256 in hexadecimal digits over the body. No time is signed. Raises `Unauthenticated`."""
+    if not signature:
+        raise Unauthenticated("unsigned", MISSING)
+    expected = [hmac.digest(secret.encode(), body, sha256).hex() for secret in secrets]
+    if not _one_of(expected, [signature.strip().lower()]):
+        raise Unauthenticated("wrong", WRONG)
+
+
+def timed_body_hmac(
+    secrets: Iterable[str], signature: str, body: bytes, *, now: datetime, tolerance: timedelta
+) -> None:
+    """Check `t=<seconds>,v1=<HMAC-SHA256 over <seconds>.<body>>`. Raises `Unauthenticated`."""
+    if (parts := _TIMED.match(signature.strip())) is None:
+        raise Unauthenticated("unsigned", MISSING)
+    body_hmac(secrets, parts[2], parts[1].encode() + b"." + body)
+    fresh(parts[1], now, past=tolerance, future=tolerance)
+
+
+def token_hmac(
     secrets: Iterable[str], signature: Any, *, now: datetime, max_age: timedelta, tolerance: timedelta
 ) -> tuple[str, datetime]:
-    """Check Mailgun's signature, which covers time and token but not the body: whoever calls lets the token be used
-    once. Return the token and until when it is good. Raises `Unauthenticated`.
+    """Check a signature that covers time and token but not the body: whoever calls lets the token be used once.
+
+    Return the token and until when it is good. Raises `Unauthenticated`.
 
     https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
     """
     fields = signature if isinstance(signature, Mapping) else {}
     timestamp, token, offered = (str(fields.get(name) or "") for name in ("timestamp", "token", "signature"))
     if not (timestamp and token and offered):
-        raise Unauthenticated("unsigned", "signature: missing")
+        raise Unauthenticated("unsigned", MISSING)
     signed = (timestamp + token).encode("utf-8", "replace")
     expected = [hmac.digest(secret.encode(), signed, sha256).hex() for secret in secrets]
     if not _one_of(expected, [offered]):
-        raise Unauthenticated("wrong", "signature: no key that is set made it")
+        raise Unauthenticated("wrong", WRONG)
     return token, fresh(timestamp, now, past=max_age, future=tolerance) + max_age
 
 
-def mandrill(secrets: Iterable[str], url: str, fields: Mapping[str, str], offered: str) -> None:
-    """Check Mandrill's signature over the address and the sorted fields of the form. Raises `Unauthenticated`.
+def form_hmac(secrets: Iterable[str], url: str, fields: Mapping[str, str], offered: str) -> None:
+    """Check a signature over the address and the sorted fields of the form. Raises `Unauthenticated`.
 
     https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
     """
     signed = (url + "".join(name + fields[name] for name in sorted(fields))).encode()
     expected = [b64encode(hmac.digest(secret.encode(), signed, sha1)).decode() for secret in secrets]
     if not _one_of(expected, [offered]):
-        raise Unauthenticated("wrong", "signature: no key that is set made it")
+        raise Unauthenticated("wrong", WRONG)
 
 
-def is_sns_address(url: str) -> bool:
-    """Tell whether this is an address of SNS itself, which alone may be visited or trusted for a certificate.
+def body_md5(secrets: Iterable[str], body: bytes, field: str) -> None:
+    """Check the MD5 of the body as it was with the secret in the place of the hash. Raises `Unauthenticated`.
 
-    https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
+    The hash stands in the field of that name, and in no other place: it is replaced in the raw bytes.
     """
-    return bool(_SNS.match(url))
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    offered = value.get(field) if isinstance(value, dict) else None
+    if not (isinstance(offered, str) and re.fullmatch(r"[0-9A-Fa-f]{32}", offered)):
+        raise Unauthenticated("unsigned", MISSING)
+    before, found, after = body.partition(offered.encode())
+    if not found or offered.encode() in after:
+        raise Unauthenticated("wrong", "signature: its hash stands in the body more than once")
+    expected = [md5(before + secret.encode() + after).hexdigest() for secret in secrets]  # noqa: S324 - the provider's
+    if not _one_of(expected, [offered.lower()]):
+        raise Unauthenticated("wrong", WRONG)
 
 
 def fresh(timestamp: str, now: datetime, *, past: timedelta, future: timedelta) -> datetime:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from returpost.bounces.events.payloads import events_of_normalized
-from returpost.bounces.providers import PROVIDERS, Ignored, Unreadable, read
+from returpost.bounces.providers import Ignored, Unreadable, normalize
 from returpost.bounces.rules import load
 from returpost.bounces.verdict import classify
 from returpost.contracts import BounceReceived, Verdict
@@ -24,9 +24,9 @@ def verdicts(provider: str, event: dict[str, Any]) -> Iterator[Verdict]:
     body = json.dumps(event)
     if provider == "mandrill":
         body = urlencode({"mandrill_events": f"[{body}]"})
-    for item in read(PROVIDERS[provider], body.encode()):
+    for item in normalize(provider, body.encode()):
         assert not isinstance(item, Ignored | Unreadable), item
-        for told in events_of_normalized(item, tenant="demo", provider=provider, sender=None):
+        for told in events_of_normalized(item, tenant="demo", sender=None):
             if isinstance(told.data, BounceReceived):
                 yield classify(told.data.evidence, load())
 

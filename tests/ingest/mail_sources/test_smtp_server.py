@@ -79,7 +79,7 @@ async def test_a_mail_that_was_answered_with_250_is_in(harness: Harness, tmp_pat
         assert state["taken"] == 2
 
         async def kept() -> list[dict[str, Any]]:
-            return list((await running.http.get("/v1/raw-messages", params={"source": "smtp"})).json()["reports"])
+            return list((await running.http.get("/v1/raw-messages", params={"source": "smtp"})).json()["items"])
 
         (report,) = await eventually(kept)
         exact = (await running.http.get(f"/v1/raw-messages/{report['id']}/body")).content

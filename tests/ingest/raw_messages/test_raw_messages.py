@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from deploy.demo.samples import paths
 from returpost.amqp.publisher import Message, Publishes
@@ -18,12 +19,11 @@ from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import InvalidSettings
 from services.ingest.app import create
 from services.ingest.raw_messages import repository
-from services.ingest.raw_messages.repository import Q
+from services.ingest.raw_messages.repository import RawMessageRepository
 from services.ingest.settings import Settings
-from services.ingest.webhooks import ingestion
+from services.ingest.webhooks import load_shedding
 from services.ingest.webhooks.load_shedding import Pace
-from services.ingest.webhooks.settings import WebhookSettings
-from shared.database.pool import connect
+from services.ingest.webhooks.settings import webhook_settings
 from shared.messaging.direct_publisher import DirectPublisher
 from tests.harness import TENANT, Harness, RunningService, eventually
 from tests.ingest.probes import BOUNCED, RECORDED, receive_events
@@ -52,7 +52,7 @@ def mailgun(kind: str, address: str = "ann@example.com", **more: Any) -> dict[st
 
 async def post(running: RunningService, *events: dict[str, Any]) -> dict[str, Any]:
     running.service.app.state.webhooks = running.service.app.state.webhooks.__class__(
-        WebhookSettings(unsigned_tenants=TENANT)
+        webhook_settings(unsigned_tenants=TENANT)
     )
     answer = await running.http.post(f"/webhooks/mailgun/{TENANT}", content=json.dumps(list(events), indent=1))
     assert answer.status_code == 200, answer.text
@@ -82,10 +82,10 @@ async def test_a_mail_is_shown_by_the_id_of_every_event_that_was_made_of_it(
         assert exact.headers["content-disposition"] == "attachment"
     address = bounces[0]["data"]["address"].upper()
     query = {"address": address, "mailing": bounces[0]["data"]["mailing"]}
-    found = (await ingest.http.get("/v1/raw-messages", params=query)).json()["reports"]
+    found = (await ingest.http.get("/v1/raw-messages", params=query)).json()["items"]
     assert [one["id"] for one in found] == [said["id"]]
     other = await ingest.http.get("/v1/raw-messages", params=query | {"mailing": "another"})
-    assert other.json() == {"reports": []}
+    assert other.json() == {"items": [], "next_cursor": None}
 
 
 async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_for_it(
@@ -99,7 +99,7 @@ async def test_an_event_of_a_webhook_is_kept_to_the_byte_when_somebody_may_ask_f
     exact = (await ingest.http.get(f"/v1/raw-messages/{received['id']}/body")).content
     assert json.loads(exact) == bounce
     assert exact in json.dumps(events, indent=1).encode()
-    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unknown"})).json()["reports"]
+    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unknown"})).json()["items"]
     assert kept["source"] == "mailgun"
     assert "teleported" in kept["problem"]
     assert json.loads((await ingest.http.get(f"/v1/raw-messages/{kept['id']}/body")).content) == unknown
@@ -133,7 +133,7 @@ async def test_originals_make_way_for_a_crowd_and_none_is_lost(
     pace, uow_factory = Counted(), ingest.service.uow_factory
     assert isinstance(uow_factory, DirectPublisher)
     gate = uow_factory._publisher = Gate(uow_factory._publisher)
-    monkeypatch.setattr(ingestion, "PACE", pace)
+    monkeypatch.setattr(load_shedding, "PACE", pace)
     crowd = [
         asyncio.create_task(post(ingest, *(mailgun("failed", f"u{n}-{m}@example.com") for m in range(3))))
         for n in range(20)
@@ -164,7 +164,7 @@ async def test_an_unreadable_mail_is_kept_as_unreadable(harness: Harness, ingest
     body = b"\x00\xff\xfe no mail at all"
     said = (await ingest.http.post("/v1/bounce-mails", content=body)).json()
     await eventually(lambda: reports(harness))
-    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unreadable"})).json()["reports"]
+    (kept,) = (await ingest.http.get("/v1/raw-messages", params={"outcome": "unreadable"})).json()["items"]
     assert kept["id"] == said["id"]
     assert (await ingest.http.get(f"/v1/raw-messages/{said['id']}/body")).content == body
     ingest.http.headers.pop("Authorization")
@@ -260,25 +260,22 @@ async def test_what_is_no_report_is_a_dead_letter_and_the_rest_is_kept(
 
 
 async def test_the_oldest_go_first(harness: Harness) -> None:
-    now, pool = (
-        datetime.now(UTC),
-        await connect(harness.admin_url, "ingest", size=2),
-    )  # a service would let some go, too
+    now = datetime.now(UTC)
+    messages = RawMessageRepository(SecretStr(harness.admin_url), 2)  # a service would let some go, too
     rows = [
         (ids.of_content(n), TENANT, now - timedelta(days=n), "http", "read", "", "text/plain", 9, b"x" * 100)
         for n in range(50)
     ]
-    async with pool.acquire() as connection:
-        await repository.keep(
-            connection, rows, [(ids.of_content("e", n), rows[n][0], TENANT, "a", "m") for n in range(50)]
-        )
-    assert await repository.purge(pool, now - timedelta(days=29, hours=12)) == 20
-    until = await pool.fetchval(Q["beyond"], 1_000)
-    assert until == now - timedelta(days=10)
-    assert await pool.fetchval(Q["beyond"], 3_000) is None
-    assert await repository.purge(pool, until + timedelta(microseconds=1)) == 20
-    assert await pool.fetchval("SELECT count(*) FROM raw_message_mentions") == 10
-    await pool.close()
+    async with messages.transaction() as connection:
+        mentions = [(ids.of_content("e", n), rows[n][0], TENANT, "a", "m") for n in range(50)]
+        await repository.store(connection, rows, mentions)
+    assert await messages.purge(now - timedelta(days=29, hours=12)) == 20
+    assert await messages.purge_beyond(3_000) == 0
+    assert await messages.purge_beyond(1_000) == 20
+    assert await messages.stored() == (10, 1_000)
+    left = await harness.fetch("ingest", "SELECT count(*) FROM raw_message_mentions")
+    assert left[0][0] == 10
+    await messages.close()
 
 
 async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: RunningService) -> None:
@@ -289,10 +286,10 @@ async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: 
     query: dict[str, Any] = {"limit": 2}
     for expected in (2, 2, 1):
         page = (await ingest.http.get("/v1/raw-messages", params=query)).json()
-        seen += [one["id"] for one in page["reports"]]
-        assert len(page["reports"]) == expected
-        query["after"] = page.get("next")
-    assert query["after"] is None
+        seen += [one["id"] for one in page["items"]]
+        assert len(page["items"]) == expected
+        query["cursor"] = page["next_cursor"]
+    assert query["cursor"] is None
     assert len(set(seen)) == 5
 
 
@@ -302,7 +299,7 @@ async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: 
         ("/00000000-0000-4000-8000-000000000000", 404),
         ("/00000000-0000-4000-8000-000000000000/body", 404),
         ("/not-an-id", 422),
-        ("?after=yesterday", 422),
+        ("?cursor=yesterday", 422),
         ("?mailing=m-1", 422),
         ("?outcome=lost", 422),
         ("?tenant=rival", 403),

@@ -4,15 +4,20 @@ import asyncio
 import json
 import subprocess
 import sys
+import textwrap
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+from returpost import validation
 from returpost.contracts import AddressValidate, Validity
 from returpost.contracts.cloudevents import event
 from returpost.contracts.routing import EVENTS
 from returpost.errors import InvalidSettings
+from returpost.validation import Finding, validator as validator_module
 from returpost.validation.domains import Domains, Mail
 from returpost.validation.lists import load
 from returpost.validation.suggestion import Suggestions
@@ -194,3 +199,28 @@ async def test_from_the_command_line(tmp_path: Path) -> None:
     )
     assert missing.returncode == 2
     assert "no-such-file" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("found", "score"),
+    [
+        ({}, 1.0),
+        ({"role": True}, 0.8),
+        ({"disposable": True}, 0.5),
+        ({"suggestion": "ann@gmail.com"}, 0.5),
+        ({"validity": Validity.UNKNOWN, "suggestion": "ann@gmail.com"}, 0.25),
+        ({"validity": Validity.INVALID, "role": True}, 0.0),
+    ],
+)
+def test_score_falls_with_each_doubt(found: dict[str, Any], score: float) -> None:
+    assert Finding(**{"given": "a", "address": "a", "validity": Validity.VALID} | found).score == score
+
+
+@pytest.mark.anyio
+async def test_docstring_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for line in (validation.__doc__ or "").splitlines() if line.startswith("    ")]
+    assert len(lines) <= 5
+    async with name_server(ZONE) as server:
+        monkeypatch.setattr(validator_module, "Domains", partial(Domains, ["127.0.0.1"], server.port))
+        await asyncio.to_thread(exec, textwrap.dedent("\n".join(lines)), {})
+    assert capsys.readouterr().out == "valid ann@gmail.com 0.5\n"

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from returpost.errors import Unavailable
 from services.ingest.webhooks.authentication import Request, authenticate, certificate_address, stop
+from services.ingest.webhooks.errors import Unauthenticated
 from services.ingest.webhooks.http import fetch
-from services.ingest.webhooks.settings import WebhookSettings
-from services.ingest.webhooks.shared_secret_signatures import ReplayCache, Unauthenticated
+from services.ingest.webhooks.replay_cache import ReplayCache
+from services.ingest.webhooks.settings import WebhookSettings, webhook_settings
 from tests.ingest.webhooks.test_signatures import KEY, NOTICE, NOW, STAMP, Signer, curve, folder, hmac_of, rsa
 
 __all__ = ["curve", "folder", "rsa"]
@@ -38,16 +39,16 @@ def test_a_public_key_is_asked_for_a_signature_and_is_nobodys_secret(curve: Sign
         "x-twilio-email-event-webhook-timestamp": STAMP,
         "x-twilio-email-event-webhook-signature": curve.sign(STAMP.encode() + BODY),
     }
-    alone = WebhookSettings(sendgrid_secrets=SecretStr(curve.public), postal_secrets=SecretStr(f"acme={rsa.public}"))
+    alone = webhook_settings(sendgrid_secrets=SecretStr(curve.public), postal_secrets=SecretStr(f"acme={rsa.public}"))
     assert refused("sendgrid", alone, signed) is None
     assert refused("sendgrid", alone, signed, b"[1]") == "wrong"
     assert refused("sendgrid", alone, {"x-webhook-secret": curve.public}) == "unsigned"
     assert refused("postal", alone, {"x-postal-signature-256": rsa.sign(BODY)}) is None
     assert refused("postal", alone, {"x-webhook-secret": rsa.public}) == "unsigned"
-    both = WebhookSettings(sendgrid_secrets=SecretStr(f"{curve.public},{PASSWORD}"))
+    both = webhook_settings(sendgrid_secrets=SecretStr(f"{curve.public},{PASSWORD}"))
     assert refused("sendgrid", both, signed) is refused("sendgrid", both, BASIC) is None
     assert refused("sendgrid", both, {"x-webhook-secret": curve.public}) == "wrong"
-    unsuited = WebhookSettings(sparkpost_secrets=SecretStr(curve.public))
+    unsuited = webhook_settings(sparkpost_secrets=SecretStr(curve.public))
     assert refused("sparkpost", unsuited, {"x-webhook-secret": curve.public}) == "wrong"
 
 
@@ -56,23 +57,23 @@ def test_mandrill_signs_the_address_that_it_knows() -> None:
     url = "https://in.example.com/webhooks/mandrill/acme?sender=news"
     signature = b64encode(hmac_of(f"{url}mandrill_events[]".encode(), KEY.encode(), "sha1")).decode()
     signed = {"x-mandrill-signature": signature}
-    settings = WebhookSettings(mandrill_secrets=SecretStr(KEY), public_url="https://in.example.com/")
+    settings = webhook_settings(mandrill_secrets=SecretStr(KEY), public_url="https://in.example.com/")
     assert refused("mandrill", settings, signed, body) is None
     assert refused("mandrill", settings, signed, body + b"&x=1") == "wrong"
     for forged in (b"mandrill_events=%5B1%5D&" + body, body + b"&mandrill_events=%5B1%5D"):
         assert refused("mandrill", settings, signed, forged) == "wrong"
     elsewhere = settings.model_copy(update={"public_url": "https://out.example.com"})
     assert refused("mandrill", elsewhere, signed, body) == "wrong"
-    assert refused("mandrill", WebhookSettings(mandrill_secrets=SecretStr(PASSWORD)), signed | BASIC, body) is None
+    assert refused("mandrill", webhook_settings(mandrill_secrets=SecretStr(PASSWORD)), signed | BASIC, body) is None
 
 
 def test_ses_proves_itself_by_topic_or_secret_and_by_both_when_both_are_set() -> None:
     envelope = b'{"Type": "Notification", "TopicArn": "%s", "SigningCertURL": "https://example.com/a.pem"}'
     known = envelope % NOTICE["TopicArn"].encode()
-    topic = WebhookSettings(ses_topics=f"acme={NOTICE['TopicArn']}")
-    secret = WebhookSettings(ses_secrets=SecretStr(PASSWORD))
-    both = WebhookSettings(ses_secrets=SecretStr(PASSWORD), ses_topics=NOTICE["TopicArn"])
-    assert refused("ses", WebhookSettings(), {}, known) == "unconfigured"
+    topic = webhook_settings(ses_topics=f"acme={NOTICE['TopicArn']}")
+    secret = webhook_settings(ses_secrets=SecretStr(PASSWORD))
+    both = webhook_settings(ses_secrets=SecretStr(PASSWORD), ses_topics=NOTICE["TopicArn"])
+    assert refused("ses", webhook_settings(), {}, known) == "unconfigured"
     assert refused("ses", topic, {}, known) == "certificate"
     assert refused("ses", topic, {}, envelope % b"arn:aws:sns:x:1:other") == "topic"
     assert refused("ses", topic, {}, b'{"eventType": "Click"}') == "unsigned"

@@ -3,16 +3,22 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificates
 
+from returpost.bounces.providers import PROVIDERS
+from returpost.bounces.providers.authentication import SnsSignature
+from returpost.bounces.providers.clouds.ses import certificate_names
 from returpost.errors import InvalidSettings, Unavailable
-from services.ingest.webhooks.certificates import certificates, issuer_address, names_of_sns, roots_in, verify_chain
+from services.ingest.webhooks.certificates import certificates, issuer_address, roots_in, verify_chain
 from services.ingest.webhooks.http import MAX_CERTIFICATES, Webhooks
-from services.ingest.webhooks.settings import WebhookSettings
+from services.ingest.webhooks.settings import webhook_settings
 from tests.ingest.webhooks.test_signatures import openssl, refusal
 
+SCHEME = cast("SnsSignature", PROVIDERS["ses"].authentication)
+ISSUERS = SCHEME.issuers
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"
 ISSUER = "http://crt.r2m01.amazontrust.com/r2m01.cer"
 CA = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
@@ -81,7 +87,7 @@ def failure_of(pem: bytes, root: Authority, after: timedelta = timedelta()) -> s
     """Return nothing, or why the chain is refused."""
     chain, now = certificates(pem), datetime.now(UTC) + after
     try:
-        verify_chain(chain, load_pem_x509_certificates(root.pem), URL, now)
+        verify_chain(chain, load_pem_x509_certificates(root.pem), certificate_names(URL), now)
     except Exception as refused:  # noqa: BLE001 - told by its words
         return str(refused)
     return ""
@@ -122,17 +128,17 @@ def test_what_is_no_certificate() -> None:
 def test_where_an_issuer_is_asked_for(root: Authority, between: Authority, good: Authority) -> None:
     roots = load_pem_x509_certificates(root.pem)
     alone, whole = certificates(good.pem), certificates(good.pem + between.pem)
-    assert issuer_address(alone, roots) == ISSUER
-    assert issuer_address(whole, roots) is None
-    assert issuer_address(certificates(root.pem), ()) is None
+    assert issuer_address(alone, roots, ISSUERS) == ISSUER
+    assert issuer_address(whole, roots, ISSUERS) is None
+    assert issuer_address(certificates(root.pem), (), ISSUERS) is None
     for strange in ("http://169.254.169.254/x.cer", "http://amazontrust.com.example.com/x.cer", "file:///etc/passwd"):
         one = between.issue("strange", leaf("sns.amazonaws.com", strange))
-        assert issuer_address(certificates(one.pem), roots) is None
+        assert issuer_address(certificates(one.pem), roots, ISSUERS) is None
 
 
 def test_names() -> None:
     def names(region: str) -> list[str]:
-        return names_of_sns(f"https://sns.{region}/x.pem")
+        return certificate_names(f"https://sns.{region}/x.pem")
 
     assert "sns.amazonaws.com" in names("us-east-1.amazonaws.com")
     assert "sns-signing.af-south-1.amazonaws.com" in names("af-south-1.amazonaws.com")
@@ -142,16 +148,16 @@ def test_names() -> None:
 
 
 def test_roots(tmp_path: Path, root: Authority) -> None:
-    names = sorted(one.subject.rfc4514_string().partition(",")[0] for one in roots_in(""))
+    names = sorted(one.subject.rfc4514_string().partition(",")[0] for one in roots_in("", SCHEME.roots))
     assert names == [
         *(f"CN=Amazon Root CA {number}" for number in (1, 2, 3, 4)),
         "CN=Starfield Services Root Certificate Authority - G2",
     ]
-    assert len(roots_in(str(root.path))) == 1
+    assert len(roots_in(str(root.path), SCHEME.roots)) == 1
     (tmp_path / "empty").write_text("nothing")
     for path in (tmp_path / "empty", tmp_path / "none"):
-        with pytest.raises(InvalidSettings, match="SES_ROOTS"):
-            roots_in(str(path))
+        with pytest.raises(InvalidSettings, match="_ROOTS"):
+            roots_in(str(path), SCHEME.roots)
 
 
 @pytest.mark.anyio
@@ -164,12 +170,12 @@ async def test_the_issuer_is_fetched_and_a_certificate_only_once(
         asked.append(url)
         return between.der if url == ISSUER else good.pem
 
-    webhooks = Webhooks(WebhookSettings(ses_roots=str(root.path)), fetch=answered)
+    webhooks = Webhooks(webhook_settings(ses_roots=str(root.path)), fetch=answered)
     for _ in range(2):
-        assert await webhooks.certificate(URL) == certificates(good.pem)[0]
+        assert await webhooks.certificate("ses", URL) == certificates(good.pem)[0]
     assert asked == [URL, ISSUER]
     for number in range(MAX_CERTIFICATES):
-        await webhooks.certificate(URL.replace("-1.pem", f"-{number + 2}.pem"))
+        await webhooks.certificate("ses", URL.replace("-1.pem", f"-{number + 2}.pem"))
     assert len(webhooks.certificates) == 1
 
 
@@ -180,7 +186,7 @@ async def test_what_cannot_be_had_is_tried_again(root: Authority, good: Authorit
             raise Unavailable("away")
         return good.pem
 
-    webhooks = Webhooks(WebhookSettings(ses_roots=str(root.path)), fetch=answered)
+    webhooks = Webhooks(webhook_settings(ses_roots=str(root.path)), fetch=answered)
     with pytest.raises(Unavailable):
-        await webhooks.certificate(URL)
+        await webhooks.certificate("ses", URL)
     assert not webhooks.certificates

@@ -80,7 +80,8 @@ async def test_from_the_provider_to_the_queues_and_what_is_unknown_to_the_dead_l
     recorded, (bounce,) = await harness.take_events(RECORDED), await harness.take_events(RECEIVED)
     assert [(e["data"]["address"], e["data"]["result"]) for e in recorded] == [(ANN, "bounced"), (BOB, "delivered")]
     assert bounce["data"]["evidence"]["format"] == "sendgrid"
-    assert bounce["data"]["evidence"]["diagnostic"] == "550 5.1.1 no [sendgrid: bounce/blocked]"
+    assert bounce["data"]["evidence"]["diagnostic"] == "550 5.1.1 no"
+    assert bounce["data"]["evidence"]["provider_codes"] == ["bounce", "blocked"]
     letters = await harness.take(DEAD_LETTERS)
     assert {letter.body for letter in letters} == {json.dumps(event).encode() for event in batch[3:]} | {strange}
     assert {letter.headers["x-returpost-routing-key"] for letter in letters} == {"webhook.sendgrid.acme"}

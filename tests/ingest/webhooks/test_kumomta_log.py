@@ -36,7 +36,8 @@ async def test_a_record_becomes_events_of_the_sender_in_its_key(harness: Harness
     assert len({one["id"] for one in bounces}) == 2, "what comes twice has the same id"
     for one in bounces:
         assert (one["tenant"], one["data"]["sender"], one["data"]["mailing"]) == ("acme", "news", "spring")
-        assert one["data"]["evidence"]["diagnostic"] == "550 no such user [kumomta: Bounce]"
+        assert one["data"]["evidence"]["diagnostic"] == "550 no such user"
+        assert one["data"]["evidence"]["provider_codes"] == ["Bounce"]
 
 
 async def test_what_is_strange_is_kept_and_stops_nothing(harness: Harness, ingest: RunningService) -> None:

@@ -19,8 +19,8 @@ import pytest
 from returpost.bounces.providers import NormalizedResult
 from tests.ingest.webhooks.builders import ANN, BOB, EPOCH, TIME, items, outcomes
 
-LISTED = "recipient address was suppressed"
-UNSENT = "message rejected before it was sent"
+LISTED = "(suppressed)"
+UNSENT = "(not sent)"
 Row = tuple[str, ...]
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from returpost.bounces.events.payloads import events_of_normalized
-from returpost.bounces.providers import PROVIDERS, NormalizedResult, read
+from returpost.bounces.providers import PROVIDERS, NormalizedResult, normalize
 from tests.bounces.test_fuzz import BODIES
 
 
@@ -18,9 +18,9 @@ def ids_of(provider: str, payload: Any, tenant: str = "acme", **layout: Any) -> 
         body = urlencode({"mandrill_events": body})
     return [
         one.id
-        for found in read(PROVIDERS[provider], body.encode())
+        for found in normalize(provider, body.encode())
         if isinstance(found, NormalizedResult)
-        for one in events_of_normalized(found, tenant=tenant, provider=provider, sender=None)
+        for one in events_of_normalized(found, tenant=tenant, sender=None)
     ]
 
 

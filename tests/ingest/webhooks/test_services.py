@@ -13,9 +13,9 @@ import pytest
 from returpost.bounces.providers import NormalizedResult
 from tests.ingest.webhooks.builders import ANN, EPOCH, TIME, items, outcomes
 
-LISTED = "recipient address was suppressed"
+LISTED = "(suppressed)"
 POLICY = "554 5.7.1 [internal] recipient address was suppressed due to customer policy"
-UNSENT = "message rejected before it was sent"
+UNSENT = "(not sent)"
 Row = tuple[str, ...]
 
 
@@ -85,7 +85,7 @@ MAILGUN: list[tuple[dict[str, Any], Row]] = [
     ),
     (
         mailgun("rejected", reject={"reason": "Sandbox", "description": ""}),
-        ("bounced", ANN, "spring", f"{UNSENT}: Sandbox "),
+        ("bounced", ANN, "spring", f"{UNSENT}: Sandbox [mailgun: rejected]"),
     ),
     (mailgun("complained"), ("complained", ANN, "spring", "")),
     (mailgun("unsubscribed"), ("unsubscribed", ANN, "spring", "")),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from returpost.bounces.events.payloads import events_of_normalized
-from returpost.bounces.providers import PROVIDERS, Ignored, NormalizedResult, Unreadable, read
-from returpost.bounces.providers.normalized_result import diagnostic, mailing_of, moment
+from returpost.bounces.providers import PROVIDERS, Ignored, NormalizedResult, Unreadable, normalize
+from returpost.bounces.providers.normalized_result import mailing_of, moment
 from returpost.bounces.rules import load
 from returpost.bounces.verdict import classify
 from returpost.contracts import MAX_DIAGNOSTIC, BounceReceived, Reason, ids
@@ -33,7 +33,7 @@ def bounces(provider: str, payload: Any) -> list[BounceReceived]:
         event.data
         for item in items(provider, payload)
         if isinstance(item, NormalizedResult)
-        for event in events_of_normalized(item, tenant="acme", provider=provider, sender=None)
+        for event in events_of_normalized(item, tenant="acme", sender=None)
         if isinstance(event.data, BounceReceived)
     ]
 
@@ -77,7 +77,7 @@ def test_an_event_that_comes_again_makes_the_same_ids_and_other_events_make_othe
             for provider, payload in EVERYTHING
             for item in items(provider, payload)
             if isinstance(item, NormalizedResult)
-            for event in events_of_normalized(item, tenant="acme", provider=provider, sender=None)
+            for event in events_of_normalized(item, tenant="acme", sender=None)
         ]
 
     assert made() == made()
@@ -86,9 +86,10 @@ def test_an_event_that_comes_again_makes_the_same_ids_and_other_events_make_othe
 def test_ids_are_those_of_the_input() -> None:
     (found,) = items("sparkpost", services.failed("bounce", "10"))
     assert isinstance(found, NormalizedResult)
-    first, second = events_of_normalized(found, tenant="acme", provider="sparkpost", sender="news")
+    first, second = events_of_normalized(found, tenant="acme", sender="news")
     cause = ids.of_input("acme", "/webhooks/sparkpost", ids.of_input("acme", "/webhooks/sparkpost", "9235"))
     assert [first.id, second.id] == [ids.derived(cause, event.data.TYPE) for event in (first, second)]
+    assert isinstance(second.data, BounceReceived)
     assert first.data.sender == second.data.sender == "news"
     assert (second.data.evidence.format, second.data.evidence.status) == ("sparkpost", "5.1.1")
 
@@ -114,10 +115,11 @@ def test_without_anything_there_is_no_mailing() -> None:
         mailing_of({}, None, None, "")
 
 
-def test_a_long_text_is_cut_and_the_verdict_stays() -> None:
-    text = diagnostic("x" * 9_000, "ses", ["Permanent", None, "General"])
-    assert len(text) == MAX_DIAGNOSTIC
-    assert text.endswith("x [ses: Permanent/General]")
+def test_a_long_text_is_cut_and_the_codes_stay() -> None:
+    (found,) = items("ses", ses.bounce("Permanent", "General", {"emailAddress": ANN, "diagnosticCode": "x" * 9_000}))
+    assert isinstance(found, NormalizedResult)
+    assert len(found.evidence.diagnostic) == MAX_DIAGNOSTIC
+    assert (found.evidence.provider, found.evidence.provider_codes) == ("ses", ("Permanent", "General"))
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", [], {}, "nan", "1e400", "2026-02-30T00:00:00Z"])
@@ -131,7 +133,7 @@ def test_metadata_name_sender_contact_and_attempt() -> None:
     (found,) = items("mailgun", services.mailgun("delivered", **{"user-variables": meta}))
     assert isinstance(found, NormalizedResult)
     assert (found.result.sender, found.result.contact, found.result.attempt) == ("news", "c1", 2)
-    (event,) = events_of_normalized(found, tenant="acme", provider="mailgun", sender="other")
+    (event,) = events_of_normalized(found, tenant="acme", sender="other")
     assert event.data.sender == "news"
 
 
@@ -154,16 +156,16 @@ def replaced(value: Any, path: list[int], odd: Any) -> Any:
 def test_whatever_stands_in_a_field_the_event_is_told_of(case: tuple[str, Any], path: list[int], odd: Any) -> None:
     provider, payload = case
     body = json.dumps(replaced(payload, path, odd)).encode()
-    told = list(read(PROVIDERS[provider], body))
+    told = list(normalize(provider, body))
     assert told or body in (b"[]", b"{}")
     assert all(isinstance(item, (NormalizedResult, Ignored, Unreadable)) for item in told)
     for item in told:
         if isinstance(item, NormalizedResult):
-            list(events_of_normalized(item, tenant="acme", provider=provider, sender=None))
+            list(events_of_normalized(item, tenant="acme", sender=None))
         if isinstance(item, Unreadable):
             assert ANN not in item.error
 
 
 @given(st.sampled_from(sorted(PROVIDERS)), st.binary(max_size=300))
 def test_any_bytes_are_read(provider: str, body: bytes) -> None:
-    assert all(isinstance(item, Unreadable) for item in read(PROVIDERS[provider], body))
+    assert all(isinstance(item, Unreadable) for item in normalize(provider, body))

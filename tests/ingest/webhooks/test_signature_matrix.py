@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,8 +19,9 @@ from cryptography.x509 import load_pem_x509_certificate
 from pydantic import SecretStr
 
 from services.ingest.webhooks.authentication import Request, authenticate, certificate_address, signed_by_sns, stop
-from services.ingest.webhooks.settings import WebhookSettings
-from services.ingest.webhooks.shared_secret_signatures import ReplayCache, Unauthenticated
+from services.ingest.webhooks.errors import Unauthenticated
+from services.ingest.webhooks.replay_cache import ReplayCache
+from services.ingest.webhooks.settings import webhook_settings
 from tests.ingest.webhooks.test_signatures import NOTICE, Signer, curve, folder, hmac_of, rsa, signed_by, stranger
 
 __all__ = ["curve", "folder", "rsa", "stranger"]
@@ -46,6 +48,14 @@ ANSWERS = {
     "brevo, header": (200, 200, 200, 200, 401),
     "azure, header": (200, 200, 200, 200, 401),
     "kumomta, basic": (200, 200, 200, 200, 401),
+    "cloudflare, header": (200, 200, 200, 200, 401),
+    "mailgun, form": (200, 401, 406, 406, 401),
+    "mailersend": (200, 401, 200, 200, 401),
+    "mailtrap": (200, 401, 200, 200, 401),
+    "lettermint": (200, 401, 403, 200, 401),
+    "unisender-go": (200, 401, 200, 200, 401),
+    "scaleway, basic": (200, 200, 200, 200, 401),
+    "scaleway topic, version 2": (200, 401, 403, 200, 401),
 }
 
 
@@ -68,10 +78,17 @@ class Providers:
                 "brevo",
                 "azure",
                 "kumomta",
+                "cloudflare",
+                "mailersend",
+                "mailtrap",
+                "lettermint",
+                "unisender_go",
             )
         }
-        self.settings = WebhookSettings(
+        self.settings = webhook_settings(
             ses_topics=NOTICE["TopicArn"],
+            scaleway_topics=f"acme={NOTICE['TopicArn']}",
+            scaleway_secrets=SecretStr(f"other={SECRET}"),
             sendgrid_secrets=SecretStr(curve.public),
             postal_secrets=SecretStr(rsa.public),
             public_url="https://in.example.com",
@@ -83,9 +100,10 @@ class Providers:
         provider, _, way = scheme.partition(", ")
         secret, stamp = WRONG if wrong else SECRET, str(int(at.timestamp()))
         body = b'[{"event":"open"}]'
-        if provider == "sns":
+        if provider in ("sns", "scaleway topic"):
             envelope = signed_by(self._stranger if wrong else self._rsa, NOTICE, way[-1], at)
-            return {}, json.dumps(envelope | {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/a.pem"}).encode()
+            host = "sns.eu-west-1.amazonaws.com" if provider == "sns" else "messaging.s3.fr-par.scw.cloud"
+            return {}, json.dumps(envelope | {"SigningCertURL": f"https://{host}/a.pem"}).encode()
         if provider == "sendgrid":
             name = "x-twilio-email-event-webhook"
             signature = (self._other if wrong else self._curve).sign(stamp.encode() + body)
@@ -93,7 +111,18 @@ class Providers:
         if provider == "mailgun":
             signature = hmac_of(f"{stamp}token".encode(), secret.encode()).hex()
             fields = {"timestamp": stamp, "token": "token", "signature": signature}
+            if way == "form":
+                return {}, urlencode(fields | {"event": "opened"}).encode()
             return {}, json.dumps({"signature": fields, "event-data": {}}).encode()
+        if provider in ("mailersend", "mailtrap"):
+            name = {"mailersend": "signature", "mailtrap": "mailtrap-signature"}[provider]
+            return {name: hmac_of(body, secret.encode()).hex()}, body
+        if provider == "lettermint":
+            digest = hmac_of(stamp.encode() + b"." + body, secret.encode()).hex()
+            return {"x-lettermint-signature": f"t={stamp},v1={digest}"}, body
+        if provider == "unisender-go":
+            form = b'{"auth":"%s","events_by_user":[]}'
+            return {}, form % md5(form % secret.encode()).hexdigest().encode()  # noqa: S324 - the provider's
         if provider == "resend":
             signed = f"v1,{b64encode(hmac_of(f'msg_1.{stamp}.'.encode() + body, secret.encode())).decode()}"
             return {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": signed}, body
@@ -121,9 +150,11 @@ def providers(curve: Signer, rsa: Signer, stranger: Signer, folder: Path) -> Pro
 def tampered(scheme: str, made: Made) -> Made:
     """Change what was posted on its way: of Mailgun the token, since its signature covers nothing else."""
     headers, body = made
+    if scheme == "mailgun, form":
+        return headers, body.replace(b"token=token", b"token=other")
     if scheme == "mailgun":
         return headers, body.replace(b'"token": "token"', b'"token": "other"')
-    if scheme.startswith("sns"):
+    if scheme.startswith(("sns", "scaleway topic")):
         return headers, body.replace(b"Click", b"Bounc")
     return headers, body + (b"&x=1" if scheme == "mandrill" else b" ")
 
@@ -133,14 +164,16 @@ def tampered(scheme: str, made: Made) -> Made:
 def test_matrix(providers: Providers, scheme: str, case: str) -> None:
     now, tokens = datetime.now(UTC), ReplayCache()
     made = providers.request(scheme, now, wrong=case == "wrong key")
-    provider = {"sns": "ses"}.get(scheme.partition(",")[0], scheme.partition(",")[0])
+    name = scheme.partition(",")[0]
+    provider = {"sns": "ses", "scaleway topic": "scaleway"}.get(name, name)
+    tenant = "other" if scheme == "scaleway, basic" else "acme"
 
     def answer(made: Made, at: datetime) -> int:
         headers, body = made
-        asked = Request(provider, "acme", f"/webhooks/{provider}/acme", headers, {}, body)
+        asked = Request(provider, tenant, f"/webhooks/{provider}/{tenant}", headers, {}, body)
         try:
             authenticate(asked, providers.settings, tokens, at)
-            if provider == "ses":
+            if scheme.startswith(("sns", "scaleway topic")):
                 assert certificate_address(asked, providers.settings)
                 signed_by_sns(asked, providers.certificate, providers.settings, at)
         except Unauthenticated as refused:

@@ -1,5 +1,6 @@
 """Signatures, made by OpenSSL or taken from what the providers publish, never by the code that checks them."""
 
+import re
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable
@@ -9,16 +10,20 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
+from returpost.bounces.providers import PROVIDERS
+from returpost.bounces.providers.authentication import SnsSignature
 from services.ingest.webhooks import public_key_signatures as keys
+from services.ingest.webhooks.errors import Unauthenticated
+from services.ingest.webhooks.replay_cache import ReplayCache
 from services.ingest.webhooks.shared_secret_signatures import (
-    ReplayCache,
-    Unauthenticated,
-    is_sns_address,
-    mailgun,
-    mandrill,
+    body_hmac,
+    body_md5,
+    form_hmac,
     secrets_in,
     shared_secret,
     standard_webhook,
+    timed_body_hmac,
+    token_hmac,
 )
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -118,7 +123,7 @@ def mailgun_of(key: str, timestamp: str = STAMP, token: str = "t" * 50) -> dict[
 
 
 def check_mailgun(signature: object, *secrets: str) -> tuple[str, datetime]:
-    return mailgun(secrets or (KEY,), signature, now=NOW, max_age=HOURS, tolerance=FIVE_MINUTES)
+    return token_hmac(secrets or (KEY,), signature, now=NOW, max_age=HOURS, tolerance=FIVE_MINUTES)
 
 
 def test_mailgun() -> None:
@@ -147,14 +152,56 @@ def test_a_token_is_good_once_while_it_is_good_and_when_what_it_came_with_was_ta
     tokens.take("c", NOW, NOW + HOURS)
 
 
+def test_body_hmac() -> None:
+    body = b'{"events": []}'
+    signature = hmac_of(body, KEY.encode()).hex()
+    body_hmac([OTHER, KEY], signature, body)
+    body_hmac([KEY], signature.upper(), body)
+    assert refusal(lambda: body_hmac([KEY], signature, body + b" ")) == "wrong"
+    assert refusal(lambda: body_hmac([OTHER], signature, body)) == "wrong"
+    assert refusal(lambda: body_hmac([KEY], "ø", body)) == "wrong"
+    assert refusal(lambda: body_hmac([KEY], "", body)) == "unsigned"
+
+
+def test_timed_body_hmac() -> None:
+    body = b'{"event": "message.delivered"}'
+
+    def check(header: str, secret: str = KEY) -> None:
+        timed_body_hmac([secret], header, body, now=NOW, tolerance=FIVE_MINUTES)
+
+    def signed(stamp: str) -> str:
+        return f"t={stamp},v1={hmac_of(stamp.encode() + b'.' + body, KEY.encode()).hex()}"
+
+    check(signed(STAMP))
+    assert refusal(lambda: check(signed(STAMP), OTHER)) == "wrong"
+    assert refusal(lambda: check(signed(STAMP).replace(STAMP, str(int(STAMP) + 1)))) == "wrong"
+    assert refusal(lambda: check(signed(str(int(STAMP) - 301)))) == "stale"
+    assert refusal(lambda: check(signed(str(int(STAMP) + 301)))) == "stale"
+    for header in ("", "t=1", "v1=00", signed("soon")):
+        assert refusal(lambda: check(header)) == "unsigned"  # noqa: B023
+
+
+def test_body_md5() -> None:
+    """As https://docs.unione.io/en/web-api-ref#callback-format says: the key stands where the hash will be."""
+    form = '{"auth":"%s","events_by_user":[{"user_id":456}]}'
+    signed = (form % openssl("dgst", "-md5", "-hex", data=(form % KEY).encode()).split()[-1].decode()).encode()
+    body_md5([OTHER, KEY], signed, "auth")
+    assert refusal(lambda: body_md5([OTHER], signed, "auth")) == "wrong"
+    assert refusal(lambda: body_md5([KEY], signed.replace(b"456", b"457"), "auth")) == "wrong"
+    digest = signed.split(b'"')[3]
+    assert refusal(lambda: body_md5([KEY], signed.replace(b"456", b'"%s"' % digest), "auth")) == "wrong"
+    for body in (b"", b"[]", b"{}", b'{"auth": 1}', b'{"auth": "%s"}' % KEY.encode()):
+        assert refusal(lambda: body_md5([KEY], body, "auth")) == "unsigned"  # noqa: B023
+
+
 def test_mandrill() -> None:
     url, fields = "https://in.example.com/webhooks/mandrill/acme?sender=news", {"mandrill_events": "[]", "b": "æ"}
     signed = f"{url}bæmandrill_events[]".encode()
     offered = b64encode(hmac_of(signed, KEY.encode(), "sha1")).decode()
-    mandrill([OTHER, KEY], url, fields, offered)
-    assert refusal(lambda: mandrill([OTHER], url, fields, offered)) == "wrong"
-    assert refusal(lambda: mandrill([KEY], url + "x", fields, offered)) == "wrong"
-    assert refusal(lambda: mandrill([KEY], url, fields | {"b": "ø"}, offered)) == "wrong"
+    form_hmac([OTHER, KEY], url, fields, offered)
+    assert refusal(lambda: form_hmac([OTHER], url, fields, offered)) == "wrong"
+    assert refusal(lambda: form_hmac([KEY], url + "x", fields, offered)) == "wrong"
+    assert refusal(lambda: form_hmac([KEY], url, fields | {"b": "ø"}, offered)) == "wrong"
 
 
 def test_shared_secrets() -> None:
@@ -178,12 +225,7 @@ TWILIO_BODY = b'{"category":"example_payload","event":"test_event","message_id":
 
 
 def sendgrid(key: str, timestamp: str, signature: str, body: bytes, now: datetime = NOW) -> None:
-    headers = {
-        "x-twilio-email-event-webhook-timestamp": timestamp,
-        "x-twilio-email-event-webhook-signature": signature,
-    }
-    found = [keys.public_key(key)]
-    keys.sendgrid(found, headers, body, now=now, past=HOURS, future=FIVE_MINUTES)
+    keys.ecdsa([keys.public_key(key)], timestamp, signature, body, now=now, past=HOURS, future=FIVE_MINUTES)
 
 
 def test_sendgrid(curve: Signer, rsa: Signer) -> None:
@@ -204,13 +246,13 @@ def test_postal(rsa: Signer, stranger: Signer, curve: Signer) -> None:
         b'{"event":"MessageSent"}',
         [keys.public_key(curve.public), keys.public_key(rsa.public)],
     )
-    newer = {"x-postal-signature-256": rsa.sign(body), "x-postal-signature": rsa.sign(body, "sha1")}
-    keys.postal(found, newer, body)
-    keys.postal(found, {"x-postal-signature": rsa.sign(body, "sha1")}, body)
-    assert refusal(lambda: keys.postal(found, newer, body + b" ")) == "wrong"
-    assert refusal(lambda: keys.postal(found, newer | {"x-postal-signature-256": stranger.sign(body)}, body)) == "wrong"
-    assert refusal(lambda: keys.postal(found, {"x-postal-signature-256": "!"}, body)) == "unsigned"
-    assert refusal(lambda: keys.postal([keys.public_key(stranger.public)], newer, body)) == "wrong"
+    newer, older = rsa.sign(body), rsa.sign(body, "sha1")
+    keys.rsa(found, newer, older, body)
+    keys.rsa(found, None, older, body)
+    assert refusal(lambda: keys.rsa(found, newer, older, body + b" ")) == "wrong"
+    assert refusal(lambda: keys.rsa(found, stranger.sign(body), older, body)) == "wrong"
+    assert refusal(lambda: keys.rsa(found, "!", None, body)) == "unsigned"
+    assert refusal(lambda: keys.rsa([keys.public_key(stranger.public)], newer, None, body)) == "wrong"
 
 
 NOTICE = {
@@ -272,12 +314,10 @@ def test_sns(rsa: Signer, stranger: Signer, folder: Path, version: str, envelope
     ],
 )
 def test_only_sns_itself_is_asked(url: str, good: bool) -> None:
-    assert is_sns_address(url) is good
-    if good:
-        assert keys.sns_certificate_address({"SigningCertURL": url}) == url
-        assert refusal(lambda: keys.sns_certificate_address({"SigningCertURL": url[:-4]})) == "certificate"
-    else:
-        assert refusal(lambda: keys.sns_certificate_address({"SigningCertURL": url})) == "certificate"
+    scheme = PROVIDERS["ses"].authentication
+    assert isinstance(scheme, SnsSignature)
+    assert bool(re.fullmatch(scheme.service, url)) is bool(re.fullmatch(scheme.certificates, url)) is good
+    assert not re.fullmatch(scheme.certificates, url[:-4])
 
 
 def test_a_secret_is_no_public_key() -> None:

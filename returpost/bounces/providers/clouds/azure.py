@@ -6,9 +6,10 @@ https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-eve
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
+from returpost.bounces.providers.authentication import SharedSecret
 from returpost.bounces.providers.normalized_result import (
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -18,13 +19,14 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Result
 
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _REPORT = "Microsoft.Communication.EmailDeliveryReportReceived"
 _ENGAGEMENT = "Microsoft.Communication.EmailEngagementTrackingReportReceived"
 _IGNORED = (VALIDATION, "Microsoft.EventGrid.SubscriptionDeletedEvent")
+_KINDS = (_REPORT, _ENGAGEMENT, *_IGNORED)
 _STATUSES: dict[str, Result | None] = {
     "Delivered": Result.DELIVERED,
     **dict.fromkeys(("Bounced", "Failed", "FilteredSpam", "Quarantined", "Suppressed"), Result.BOUNCED),
@@ -45,8 +47,8 @@ def read(event: Event) -> Iterator[Item]:
         raise UnknownKind(f"kind: {kind[:80]!r} is not known")
 
 
-def validation_code(body: bytes) -> str | None:
-    """Return the code that Event Grid wants back before it sends events to a new subscription, if this asks for it."""
+def handshake(body: bytes) -> dict[str, Any] | None:
+    """Return what Event Grid wants back before it sends events to a new subscription, if this asks for it."""
     if VALIDATION.encode() not in body:
         return None
     try:
@@ -55,7 +57,8 @@ def validation_code(body: bytes) -> str | None:
         return None
     for event in events if isinstance(events, list) else [events]:
         if inner(event, "eventType") == VALIDATION:
-            return text_of(inner(event, "data", "validationCode")) or None
+            code = text_of(inner(event, "data", "validationCode"))
+            return {"validationResponse": code} if code else None
     return None
 
 
@@ -73,9 +76,9 @@ def _report(event: Event) -> Item:
         result,
         inner(data, "deliveryAttemptTimeStamp") or inner(data, "deliveryAttemptTimestamp"),
         message_id=inner(data, "internetMessageId") or inner(data, "messageId"),
-        text=SUPPRESSED if status == "Suppressed" else text,
-        verdict=[status] if result is Result.BOUNCED else [],
-        provider="azure",
+        text=text,
+        suppressed=status == "Suppressed",
+        codes=[status] if result is Result.BOUNCED else [],
         remote_mta=inner(details, "recipientMailServerHostName"),
     )
 
@@ -93,8 +96,15 @@ def _engagement(event: Event) -> Item:
         Result.OPENED,
         inner(data, "userActionTimeStamp") or inner(data, "userActionTimestamp"),
         message_id=inner(data, "internetMessageId") or inner(data, "messageId"),
-        provider="azure",
     )
 
 
-PROVIDER = Provider("azure", read, elements)
+PROVIDER = Provider(
+    title="Azure Communication Services Email",
+    documentation="https://learn.microsoft.com/azure/event-grid/communication-services-email-events",
+    kinds=(*_KINDS, *_STATUSES),
+    read=read,
+    authentication=SharedSecret(query="secret"),
+    handshake=handshake,
+    asks_by_options=True,
+)

@@ -8,11 +8,13 @@ https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html (another)
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+from returpost.bounces.providers.authentication import SnsSignature
 from returpost.bounces.providers.normalized_result import (
     NOT_SENT,
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -79,8 +81,8 @@ def _unwrapped(message: str) -> Event:
 
 def _bounce(event: Event) -> Iterator[Item]:
     bounce = event.get("bounce")
-    verdict = [inner(bounce, "bounceType"), inner(bounce, "bounceSubType")]
-    suppressed = text_of(verdict[1]) in _SUPPRESSIONS
+    codes = [inner(bounce, "bounceType"), inner(bounce, "bounceSubType")]
+    suppressed = text_of(codes[1]) in _SUPPRESSIONS
     for recipient in objects(inner(bounce, "bouncedRecipients")):
         text = recipient.get("diagnosticCode")
         yield _found(
@@ -89,10 +91,11 @@ def _bounce(event: Event) -> Iterator[Item]:
             Result.BOUNCED,
             inner(bounce, "timestamp"),
             inner(bounce, "feedbackId"),
-            text=SUPPRESSED if suppressed else text,
+            text=text,
+            suppressed=suppressed,
             status=recipient.get("status"),
             remote_mta=inner(bounce, "remoteMtaIp"),
-            verdict=verdict,
+            codes=codes,
         )
 
 
@@ -111,8 +114,8 @@ def _complaint(event: Event) -> Iterator[Item]:
             Result.BOUNCED if echo else Result.COMPLAINED,
             inner(complaint, "timestamp"),
             inner(complaint, "feedbackId"),
-            text=SUPPRESSED if echo else None,
-            verdict=["Complaint", inner(complaint, "complaintSubType")] if echo else [],
+            suppressed=echo,
+            codes=["Complaint", inner(complaint, "complaintSubType")] if echo else [],
             feedback_type=None if echo else feedback,
         )
 
@@ -140,7 +143,7 @@ def _delay(event: Event) -> Iterator[Item]:
             inner(delay, "timestamp"),
             text=recipient.get("diagnosticCode"),
             status=recipient.get("status"),
-            verdict=[inner(delay, "delayType")],
+            codes=[inner(delay, "delayType")],
         )
 
 
@@ -157,8 +160,8 @@ def _not_sent(event: Event) -> Iterator[Item]:
             address,
             Result.BOUNCED,
             inner(event, "mail", "timestamp"),
-            text=f"{NOT_SENT}: {reason}",
-            verdict=[event.get("eventType")],
+            text=reason,
+            codes=[event.get("eventType"), NOT_SENT],
         )
 
 
@@ -209,7 +212,6 @@ def _found(event: Event, address: Any, result: Result, time: Any, feedback_id: A
         time,
         meta=named | tags if isinstance(tags, dict) else named,
         message_id=inner(mail, "commonHeaders", "messageId") or inner(mail, "messageId"),
-        provider="ses",
         **more,
     )
 
@@ -240,4 +242,33 @@ def _body_of(entry: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
 
 
-PROVIDER = Provider("ses", read, messages)
+def certificate_names(url: str) -> list[str]:
+    """Return the names that the certificate at this address of SNS may have.
+
+    Most regions share one; those that have to be enabled, China and the government of the United States have their own:
+    https://github.com/aws/aws-sdk-java-v2/tree/master/services-custom/sns-message-manager
+    """
+    host = urlsplit(url).hostname or ""
+    region, _, domain = host.removeprefix("sns.").partition(".")
+    own = [f"sns-signing.{region}.{domain}", f"sns-{region}.{domain}", host]
+    if region.startswith("us-gov-"):
+        return ["sns-us-gov-west-1.amazonaws.com", *own]
+    return own if domain.endswith(".cn") else ["sns.amazonaws.com", *own]
+
+
+PROVIDER = Provider(
+    title="Amazon SES",
+    documentation="https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html",
+    kinds=_KINDS,
+    read=read,
+    split=messages,
+    authentication=SnsSignature(
+        max_age=timedelta(hours=2),  # signed when it is published, and tried for up to an hour
+        service=r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s@]*",
+        certificates=r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s@]*\.pem",
+        names=certificate_names,
+        issuers=r"https?://[a-z0-9.-]+\.amazontrust\.com/[A-Za-z0-9._/-]+",
+        roots=r"CN=(Amazon Root CA \d|Starfield Services Root Certificate Authority - G2),",
+    ),
+    secrets="Demanded of every request besides what SNS signs; raw messages have no other proof.",
+)

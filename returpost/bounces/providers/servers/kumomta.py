@@ -62,8 +62,7 @@ def _one(event: Event, kind: str, result: Result, address: str, feedback: str) -
         campaign=_campaign(event),
         message_id=_header(headers, "message-id") or event.get("id"),
         text=text if kind != "Reception" else None,
-        verdict=[kind, event.get("bounce_classification")] if result is Result.BOUNCED else [],
-        provider="kumomta",
+        codes=[kind, event.get("bounce_classification")] if result is Result.BOUNCED else [],
         reply_code=code,
         status=status,
         remote_mta=inner(event, "peer_address", "name") if kind not in ("Reception", "Feedback", "OOB") else None,
@@ -95,4 +94,10 @@ def _header(headers: Any, name: str) -> Any:
     return next((value for key, value in entries if key.lower() == name), None)
 
 
-PROVIDER = Provider("kumomta", read, lines)
+PROVIDER = Provider(
+    title="KumoMTA",
+    documentation="https://docs.kumomta.com/reference/log_record/",
+    kinds=_KINDS,
+    read=read,
+    split=lines,
+)

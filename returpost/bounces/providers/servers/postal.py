@@ -6,8 +6,8 @@ The page shows the payload alone; what is sent has it in an envelope: `event`, `
 from collections.abc import Iterator
 from typing import Any
 
+from returpost.bounces.providers.authentication import RsaSignature
 from returpost.bounces.providers.normalized_result import (
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -16,7 +16,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Result
 
 _KINDS: dict[str, Result | None] = {
@@ -47,14 +47,13 @@ def read(event: Event) -> Iterator[Item]:
         yield Ignored(kind)
         return
     details = text_of(payload.get("details"))
-    if kind == "MessageHeld" and "suppression list" in details.lower():
-        result, details = Result.BOUNCED, SUPPRESSED
-    yield _found(event, payload, message, kind, result, details)
+    suppressed = kind == "MessageHeld" and "suppression list" in details.lower()
+    yield _found(event, payload, message, kind, Result.BOUNCED if suppressed else result, suppressed=suppressed)
 
 
-def _found(event: Event, payload: Event, message: Any, kind: str, result: Result, details: str) -> Item:
+def _found(event: Event, payload: Event, message: Any, kind: str, result: Result, *, suppressed: bool) -> Item:
     time = payload.get("timestamp") or event.get("timestamp") or inner(payload, "bounce", "timestamp")
-    text = text_of(payload.get("output")) or details
+    text = text_of(payload.get("output") or payload.get("details"))
     if kind == "MessageBounced":
         text = text_of(inner(payload, "bounce", "subject"))
     return normalized(
@@ -64,9 +63,9 @@ def _found(event: Event, payload: Event, message: Any, kind: str, result: Result
         time,
         tags=inner(message, "tag"),
         message_id=inner(message, "message_id") or inner(message, "token"),
-        text=details if details == SUPPRESSED else text,
-        verdict=[kind, payload.get("status")] if result is Result.BOUNCED else [],
-        provider="postal",
+        text=text,
+        suppressed=suppressed,
+        codes=[kind, payload.get("status")] if result is Result.BOUNCED else [],
     )
 
 
@@ -76,4 +75,11 @@ def _implied(payload: Event) -> str:
     return _OF_STATUS.get(text_of(payload.get("status")), "")
 
 
-PROVIDER = Provider("postal", read, elements)
+PROVIDER = Provider(
+    title="Postal",
+    documentation="https://docs.postalserver.io/developer/webhooks",
+    kinds=_KINDS,
+    read=read,
+    authentication=RsaSignature(sha256_header="x-postal-signature-256", sha1_header="x-postal-signature"),
+    secrets="Public keys, the Base64 after `p=` in the DKIM record of the Postal server, or shared secrets.",
+)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from returpost.bounces.providers.normalized_result import (
     NOT_SENT,
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -18,7 +17,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Result
 
 _IGNORED = (
@@ -45,9 +44,6 @@ def read(event: Event) -> Iterator[Item]:
     if result is None:
         yield Ignored(kind)
         return
-    text = text_of(event.get("reason"))
-    if kind in ("blocked", "error"):
-        text = SUPPRESSED if kind == "blocked" else f"{NOT_SENT}: {text}"
     yield normalized(
         None,
         event.get("email"),
@@ -57,10 +53,15 @@ def read(event: Event) -> Iterator[Item]:
         meta=event.get("X-Mailin-custom"),
         campaign=event.get("camp_id"),
         message_id=event.get("message-id"),
-        text=text,
-        verdict=[kind] if result is Result.BOUNCED else [],
-        provider="brevo",
+        text=event.get("reason"),
+        codes=[kind, NOT_SENT if kind == "error" else ""] if result is Result.BOUNCED else [],
+        suppressed=kind == "blocked",
     )
 
 
-PROVIDER = Provider("brevo", read, elements)
+PROVIDER = Provider(
+    title="Brevo",
+    documentation="https://developers.brevo.com/docs/transactional-webhooks",
+    kinds=_KINDS,
+    read=read,
+)

@@ -6,7 +6,6 @@ It numbers no events, so ids are made from the content.
 from collections.abc import Iterator
 
 from returpost.bounces.providers.normalized_result import (
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -14,7 +13,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Result
 
 _KINDS: dict[str, Result | None] = {
@@ -39,13 +38,14 @@ def read(event: Event) -> Iterator[Item]:
     if result is None or error == "duplicate in campaign":
         yield Ignored(str(kind))
         return
-    verdict: list[object] = []
+    codes: list[object] = []
+    suppressed = False
     text = text_of(event.get("smtp_reply") or event.get("comment"))
     if result is Result.BOUNCED:
         hard = "hard_bounce" if event.get("hard_bounce") is True else "soft_bounce" if kind == "bounce" else ""
-        verdict = [kind, hard, event.get("error_related_to"), error]
+        codes = [kind, hard, event.get("error_related_to"), error]
         if error in _ON_A_LIST:
-            verdict, text = [kind], SUPPRESSED
+            codes, suppressed = [kind], True
         elif error == "greylisted" and event.get("hard_bounce") is not True:
             result = Result.DEFERRED
     yield normalized(
@@ -58,9 +58,14 @@ def read(event: Event) -> Iterator[Item]:
         campaign=event.get("customcampaign") or event.get("mj_campaign_id") or None,
         message_id=event.get("Message_GUID") or event.get("MessageID"),
         text=text,
-        verdict=verdict,
-        provider="mailjet",
+        codes=codes,
+        suppressed=suppressed,
     )
 
 
-PROVIDER = Provider("mailjet", read, elements)
+PROVIDER = Provider(
+    title="Mailjet",
+    documentation="https://dev.mailjet.com/email/guides/webhooks/",
+    kinds=_KINDS,
+    read=read,
+)

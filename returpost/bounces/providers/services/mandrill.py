@@ -6,9 +6,9 @@ A form with one field, `mandrill_events`, which holds a JSON list.
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qs
 
+from returpost.bounces.providers.authentication import FormHmac
 from returpost.bounces.providers.normalized_result import (
     NOT_SENT,
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -36,7 +36,7 @@ _OF_THE_MESSAGE = ("invalid-sender", "test-mode-limit", "unsigned", "rule")
 """Reasons of `reject` that say nothing of the recipient; the others repeat what was known of the address."""
 
 
-def cut(body: bytes) -> Iterable[bytes]:
+def form_events(body: bytes) -> Iterable[bytes]:
     """Return the exact bytes of each event in the form. Raises `InvalidMessage`."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=20)
@@ -57,11 +57,10 @@ def read(event: Event) -> Iterator[Item]:
     text = text_of(inner(message, "diag")) or _last_reply(inner(message, "smtp_events"))
     reason = inner(message, "reject", "reason")
     time, identity = event.get("ts"), text_of(inner(message, "_id") or event.get("_id"))
-    verdict = [kind, inner(message, "bounce_description"), reason]
-    if kind == "reject":
-        text = SUPPRESSED
-    if kind == "reject" and reason in _OF_THE_MESSAGE:
-        verdict, text = [kind], f"{NOT_SENT}: {reason}"
+    codes = [kind, inner(message, "bounce_description"), reason]
+    suppressed = kind == "reject" and reason not in _OF_THE_MESSAGE
+    if kind == "reject" and not suppressed:
+        codes, text = [kind, NOT_SENT], text_of(reason)
     yield normalized(
         f"{identity}:{kind}:{text_of(time)}" if identity else None,
         inner(message, "email"),
@@ -71,8 +70,8 @@ def read(event: Event) -> Iterator[Item]:
         meta=inner(message, "metadata"),
         message_id=identity,
         text=text,
-        verdict=verdict if result is Result.BOUNCED else [],
-        provider="mandrill",
+        suppressed=suppressed,
+        codes=codes if result is Result.BOUNCED else [],
     )
 
 
@@ -81,4 +80,12 @@ def _last_reply(events: object) -> str:
     return text_of(inner(last, "diag"))
 
 
-PROVIDER = Provider("mandrill", read, cut)
+PROVIDER = Provider(
+    title="Mandrill (Mailchimp Transactional)",
+    documentation="https://mailchimp.com/developer/transactional/docs/webhooks/",
+    kinds=_KINDS,
+    read=read,
+    split=form_events,
+    authentication=FormHmac("x-mandrill-signature"),
+    secrets="Webhook keys, or shared secrets as for the others.",
+)

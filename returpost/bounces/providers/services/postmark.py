@@ -8,7 +8,6 @@ from typing import Any
 
 from returpost.bounces.providers.normalized_result import (
     NOT_SENT,
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -17,7 +16,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Kind, Result
 
 _KINDS: dict[str, Result | None] = {
@@ -86,17 +85,14 @@ def _bounce(event: Event) -> Item:
     if meaning is None:
         return Ignored(type_)
     text = text_of(event.get("Details"))  # `Description` is what the type means, and no server's words
-    if type_ in _ON_A_LIST:
-        text = SUPPRESSED
-    elif type_ in _NEVER_SENT:
-        text = f"{NOT_SENT}: {text}"
     return _found(
         event,
         event.get("Email"),
         meaning if isinstance(meaning, Result) else Result.BOUNCED,
         event.get("BouncedAt"),
         text=text,
-        verdict=[type_, event.get("TypeCode")],
+        codes=[type_, event.get("TypeCode"), NOT_SENT if type_ in _NEVER_SENT else ""],
+        suppressed=type_ in _ON_A_LIST,
         kind=meaning if isinstance(meaning, Kind) else None,
     )
 
@@ -113,9 +109,13 @@ def _found(event: Event, address: Any, result: Result, time: Any, **more: Any) -
         tags=event.get("Tag"),
         meta=event.get("Metadata"),
         message_id=message,
-        provider="postmark",
         **more,
     )
 
 
-PROVIDER = Provider("postmark", read, elements)
+PROVIDER = Provider(
+    title="Postmark",
+    documentation="https://postmarkapp.com/developer/webhooks/webhooks-overview",
+    kinds=(*_KINDS, *_BOUNCES),
+    read=read,
+)

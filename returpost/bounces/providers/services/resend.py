@@ -5,9 +5,9 @@ An event tells all recipients of a message and not whose result it is: with seve
 
 from collections.abc import Iterator
 
+from returpost.bounces.providers.authentication import StandardWebhooks
 from returpost.bounces.providers.normalized_result import (
     NOT_SENT,
-    SUPPRESSED,
     Event,
     Ignored,
     Item,
@@ -17,7 +17,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Result
 from returpost.errors import InvalidMessage
 
@@ -29,6 +29,7 @@ _KINDS: dict[str, Result | None] = {
     "email.complained": Result.COMPLAINED,
     "email.opened": Result.OPENED,
     **dict.fromkeys(("email.clicked", "email.scheduled", "email.received"), None),
+    **dict.fromkeys(("suppression.added", "suppression.removed"), None),
     **dict.fromkeys((f"contact.{verb}" for verb in ("created", "updated", "deleted")), None),
     **dict.fromkeys((f"domain.{verb}" for verb in ("created", "updated", "deleted")), None),
 }
@@ -57,11 +58,10 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
     identity = text_of(inner(data, "email_id"))
     detail = inner(data, kind.removeprefix("email.")) or inner(data, "bounce")
     text = _said(detail) or text_of(inner(detail, "message") or inner(detail, "reason"))
-    verdict = [kind, inner(detail, "type"), inner(detail, "subType")]
-    if kind == "email.suppressed" or "suppress" in text_of(inner(detail, "subType")).lower():
-        text = SUPPRESSED
-    elif kind == "email.failed":
-        text = f"{NOT_SENT}: {text}"
+    codes = [kind, inner(detail, "type"), inner(detail, "subType")]
+    suppressed = kind == "email.suppressed" or "suppress" in text_of(inner(detail, "subType")).lower()
+    if kind == "email.failed":
+        codes.append(NOT_SENT)
     return normalized(
         f"{identity}:{kind}:{time}:{address}" if identity else None,
         address,
@@ -71,8 +71,8 @@ def _one(event: Event, kind: str, result: Result, address: str) -> Item:
         campaign=inner(data, "broadcast_id"),
         message_id=identity,
         text=text,
-        verdict=verdict if result is Result.BOUNCED else [],
-        provider="resend",
+        suppressed=suppressed,
+        codes=codes if result is Result.BOUNCED else [],
     )
 
 
@@ -89,4 +89,11 @@ def _names(value: object) -> dict[str, object]:
     return {text_of(entry.get("name")): entry.get("value") for entry in entries if isinstance(entry, dict)}
 
 
-PROVIDER = Provider("resend", read, elements)
+PROVIDER = Provider(
+    title="Resend",
+    documentation="https://resend.com/docs/webhooks/event-types",
+    kinds=_KINDS,
+    read=read,
+    authentication=StandardWebhooks(),
+    secrets="Signing secrets, `whsec_...`.",
+)

@@ -18,7 +18,7 @@ from returpost.bounces.providers.normalized_result import (
     normalized,
     text_of,
 )
-from returpost.bounces.providers.payload import Provider, elements
+from returpost.bounces.providers.payload import Provider
 from returpost.contracts import Kind, Result
 from returpost.errors import InvalidMessage
 
@@ -79,9 +79,8 @@ def _one(event: Event) -> Iterator[Item]:
         meta=event.get("rcpt_meta"),
         campaign=event.get("campaign_id"),
         message_id=event.get("transmission_id") or event.get("message_id"),
-        text=f"{NOT_SENT}: {text}" if type_.startswith("generation_") else text,
-        verdict=[type_, _class(event)] if bounced else [],
-        provider="sparkpost",
+        text=text,
+        codes=[type_, _class(event), NOT_SENT if type_.startswith("generation_") else ""] if bounced else [],
         reply_code=event.get("error_code"),
         remote_mta=event.get("ip_address") if type_ in ("bounce", "delay", "delivery") else None,
         feedback_type=event.get("fbtype"),
@@ -99,4 +98,9 @@ def _class(event: Event) -> str:
     return f"bounce_class {number}" if number else ""
 
 
-PROVIDER = Provider("sparkpost", read, elements)
+PROVIDER = Provider(
+    title="SparkPost",
+    documentation="https://support.sparkpost.com/docs/tech-resources/webhook-event-reference",
+    kinds=_KINDS,
+    read=read,
+)

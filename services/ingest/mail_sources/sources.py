@@ -18,19 +18,19 @@ from shared.service import Service
 State = Callable[[], dict[str, Any]]
 
 
-def install(service: Service[Settings], ingestion: MailIngestion) -> None:
+def run_sources(service: Service[Settings], ingestion: MailIngestion) -> None:
     """Run the sources that the settings name, and show them in the health. Raises `InvalidSettings`."""
     sources = load(service.settings.mail_file)
     states: dict[str, State] = {}
 
     for mailbox in sources.mailboxes:
-        postbox = ImapPoller(mailbox, TenantRouter(ingestion, sources, "imap", mailbox))
-        states[f"imap {mailbox.name}"] = postbox.state
-        service.background(f"imap {mailbox.name}", postbox.run)
+        poller = ImapPoller(mailbox, TenantRouter(ingestion, sources, "imap", mailbox))
+        states[f"imap {mailbox.name}"] = poller.state
+        service.background(f"imap {mailbox.name}", poller.run)
     for folder in sources.folders:
-        spool = MaildirPoller(folder, TenantRouter(ingestion, sources, folder.kind, folder))
-        states[f"{folder.kind} {folder.name}"] = spool.state
-        service.background(f"{folder.kind} {folder.name}", spool.run)
+        watcher = MaildirPoller(folder, TenantRouter(ingestion, sources, folder.kind, folder))
+        states[f"{folder.kind} {folder.name}"] = watcher.state
+        service.background(f"{folder.kind} {folder.name}", watcher.run)
 
     @asynccontextmanager
     async def listening(_: FastAPI) -> AsyncIterator[None]:
