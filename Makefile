@@ -4,10 +4,10 @@ PYTEST_WORKERS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench screenshots clean venv
+.PHONY: help demo test test-unit lint docs bench screenshots clean venv
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 venv:
 	@sh deploy/bootstrap.sh
@@ -15,7 +15,10 @@ venv:
 demo: venv ## start everything, send mails and a mailing, show what became of them (ARGS=--once: end by itself)
 	@.venv/bin/returpost demo $(ARGS)
 
-test: venv ## run the tests (ARGS='-k name' for some of them)
+test-unit: venv ## run the tests that need no server
+	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m unit $(ARGS)
+
+test: venv ## run all tests (ARGS='-k name' for some of them)
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
 
 lint: venv ## style, types, import contracts, declared dependencies, generated documents

@@ -1,0 +1,68 @@
+"""Tiers: which tests need servers is seen from their fixtures. A run ends with how many of each there were, and memory.
+
+`unit` runs anywhere in seconds; `services` needs RabbitMQ and PostgreSQL, a mail server or Chromium.
+"""
+
+import gc
+import resource
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+SERVER_FIXTURES = frozenset({"backing", "installation", "server", "browser"})
+"""Fixtures that start a server or a browser."""
+MAX_MEGABYTES = 500
+"""Of a test process, at its peak."""
+PEAK = "returpost_peak_megabytes"
+
+_peaks: list[int] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        needs_servers = bool(fixtures & SERVER_FIXTURES) or item.get_closest_marker("faults") is not None
+        item.add_marker("services" if needs_servers else "unit")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _caches_are_emptied() -> Iterator[None]:
+    """Empty the caches after each module: a cached verdict keeps the compiled rules that made it."""
+    yield
+    verdict = sys.modules.get("returpost.bounces.verdict")
+    for cached in vars(verdict).values() if verdict else ():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
+    gc.collect()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the peak of a worker to the process that reports."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[PEAK] = peak
+    elif not session.config.getoption("numprocesses", None):
+        _peaks.append(peak)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep the peak of a worker that has ended."""
+    if peak := getattr(node, "workeroutput", {}).get(PEAK):
+        _peaks.append(peak)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests of each tier ran, and how much memory the largest process took."""
+    seen: Counter[str] = Counter()
+    for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            seen["services" if "services" in report.keywords and "unit" not in report.keywords else "unit"] += 1
+    peak = f"; largest process {max(_peaks)} MB of {MAX_MEGABYTES}" if _peaks else ""
+    terminalreporter.write_line(f"{seen['unit']} unit tests, {seen['services']} tests with services{peak}")
+    if _peaks and max(_peaks) > MAX_MEGABYTES:
+        terminalreporter.write_line(f"a test process took more than {MAX_MEGABYTES} MB", yellow=True)
