@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
-import aiohttp
+import httpx
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import (
     AMQPError,
@@ -20,7 +20,6 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 from aiormq.exceptions import InvalidFrameError
-from yarl import URL
 
 from returpost.amqp.connections import CONNECT_TIMEOUT
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
@@ -35,7 +34,7 @@ STREAM_ADVICE = (
     "and to readers that have not had them yet; addresses, blocks, counts and history are in the database and stay, "
     "mirrors take a new snapshot, and webhooks go on with what comes"
 )
-HTTP_TIMEOUT = aiohttp.ClientTimeout(total=60)
+HTTP_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +238,14 @@ class _Management:
         self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
         self._vhost = quote(vhost_of(amqp_url), safe="")
         self._own_name = unquote(amqp.username or "guest")
-        self._session: aiohttp.ClientSession
+        self._http: httpx.AsyncClient
 
     async def __aenter__(self) -> "_Management":
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=HTTP_TIMEOUT)
+        self._http = httpx.AsyncClient(headers=self._headers, timeout=HTTP_TIMEOUT)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        await self._http.aclose()
 
     async def make_vhost(self) -> None:
         """Make the virtual host when it is not there; the user of the AMQP URL gets all rights in it."""
@@ -268,17 +267,14 @@ class _Management:
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, allow: int = 0) -> int:
         url = f"{self._base}/api/{path}"
         try:
-            # The virtual host "/" is %2F in the path and must stay so.
-            async with self._session.request(method, URL(url, encoded=True), json=body) as response:
-                if response.status in (401, 403):
-                    raise InvalidSettings(
-                        f"{self._base}: the management API refuses this user; it needs the tag administrator"
-                    )
-                if response.status >= 400 and response.status != allow:
-                    raise ReturpostError(f"{method} {url}: {response.status} {(await response.text())[:500]}")
-                return response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+            response = await self._http.request(method, url, json=body)
+        except httpx.HTTPError as error:
             raise Unavailable(f"the management API does not answer at {self._base}: {_say(error)}") from None
+        if response.status_code in (401, 403):
+            raise InvalidSettings(f"{self._base}: the management API refuses this user; it needs the tag administrator")
+        if response.status_code >= 400 and response.status_code != allow:
+            raise ReturpostError(f"{method} {url}: {response.status_code} {response.text[:500]}")
+        return response.status_code
 
 
 def vhost_of(amqp_url: str) -> str:

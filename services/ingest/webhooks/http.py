@@ -1,12 +1,13 @@
 """HTTP: what providers post of their own accord. A 2xx answer means that RabbitMQ has confirmed all of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import aiohttp
+import httpx
 import orjson
 from cryptography.x509 import Certificate
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request as HttpRequest, Response
@@ -32,7 +33,8 @@ from services.ingest.webhooks.replay_cache import ReplayCache
 from services.ingest.webhooks.settings import WebhookSettings, load
 
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
-FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
+FETCH_TIMEOUT = 10.0
+"""Seconds for an answer of SNS."""
 MAX_FETCHED = 64 * 1024
 MAX_CERTIFICATES = 50
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
@@ -43,13 +45,19 @@ async def fetch(url: str) -> bytes:
     """Fetch from SNS. Raises `Unavailable`, and SNS sends again."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=FETCH_TIMEOUT) as session,
-            session.get(url, allow_redirects=False) as answer,
+            asyncio.timeout(FETCH_TIMEOUT),
+            httpx.AsyncClient(timeout=FETCH_TIMEOUT, trust_env=False) as http,
+            http.stream("GET", url) as answer,
         ):
-            if answer.status != 200:
-                raise Unavailable(f"SNS answered {answer.status}")
-            return await answer.content.read(MAX_FETCHED)
-    except (aiohttp.ClientError, TimeoutError) as error:
+            if answer.status_code != 200:
+                raise Unavailable(f"SNS answered {answer.status_code}")
+            body = b""
+            async for part in answer.aiter_raw(MAX_FETCHED):
+                body += part
+                if len(body) >= MAX_FETCHED:
+                    break
+            return body[:MAX_FETCHED]
+    except (httpx.HTTPError, TimeoutError) as error:
         raise Unavailable(f"SNS did not answer: {type(error).__name__}") from error
 
 
