@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import aio_pika
 import structlog
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelClosed
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
-from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
-from faststream.specification import AsyncAPI
 
+from returpost.amqp.connections import close
 from returpost.amqp.publisher import Publisher
 from returpost.amqp.tasks import cancel_and_wait
 from returpost.contracts import Contract
-from returpost.contracts.cloudevents import Event
 from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
 from returpost.errors import InvalidSettings, ReturpostError
 from shared.database.pool import Pool, connect
@@ -30,10 +30,11 @@ from shared.http.rate_limit import RateLimitMiddleware
 from shared.http.revocations import Revocations
 from shared.http.server import serve
 from shared.http.trace_context import TraceContextMiddleware
+from shared.messaging.asyncapi import Consumed, Published, asyncapi
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
-from shared.messaging.subscriber import BatchSubscriber, subscribe
+from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 from shared.observability.health import report
 from shared.observability.logging import configure_logging
@@ -59,15 +60,9 @@ class Service(Generic[S]):
         self.settings = settings
         self.description = description
         self.subscribers: list[BatchSubscriber] = []
-        self.broker = RabbitBroker(
-            settings.amqp_url.get_secret_value(),
-            reconnect_interval=RECONNECT_SECONDS,
-            fail_fast=False,
-            app_id=f"returpost-{name}",
-            graceful_timeout=settings.shutdown_timeout.total_seconds(),
-            logger=None,
-            specification_url="amqp://localhost:5672/",
-        )
+        self.connection: AbstractConnection
+        """To the broker, while the service runs; it comes back by itself."""
+        self._published: list[Published] = []
         self.app = FastAPI(
             title=f"Returpost {name}", description=description, lifespan=self._lifespan, responses=REFUSALS
         )
@@ -110,24 +105,17 @@ class Service(Generic[S]):
         consumer = Consumer(
             queue, contract, handle, required_for_readiness=required_for_readiness, max_batch_events=max_batch_events
         )
-        self.subscribers.append(subscribe(self.broker, consumer, exchange))
+        self.subscribers.append(BatchSubscriber(consumer, exchange))
 
     def consume_raw(
         self, queue: str, contract: type[D], handle: Handle[D], read: Read, *, exchange: str = EVENTS
     ) -> None:
         """Read a queue of which the messages follow no contract; `read` makes an event of each."""
-        self.subscribers.append(subscribe(self.broker, Consumer(queue, contract, handle, read=read), exchange))
+        self.subscribers.append(BatchSubscriber(Consumer(queue, contract, handle, read=read), exchange))
 
     def publishes(self, contract: type[Contract], routing_key: str, *, exchange: str = EVENTS) -> None:
         """Document an event or command that this service publishes."""
-        self.broker.publisher(
-            routing_key=routing_key,
-            exchange=RabbitExchange(exchange, type=ExchangeType.TOPIC, declare=False),
-            persist=True,
-            title=contract.TYPE,
-            description=contract.__doc__,
-            schema=Event[contract],  # type: ignore[valid-type]
-        )
+        self._published.append(Published(exchange, routing_key, contract))
 
     def commands(self, contract: type[Contract], routing_key: str) -> None:
         """Document a command that this service gives."""
@@ -161,10 +149,8 @@ class Service(Generic[S]):
 
     def asyncapi(self) -> dict[str, Any]:
         """Return the AsyncAPI 3 document of this service, made from its wiring."""
-        title = f"Returpost {self.name}"
-        document = AsyncAPI(self.broker, title=title, version="1.0.0", description=self.description)
-        specification: dict[str, Any] = document.to_specification().to_jsonable()
-        return specification
+        consumed = [Consumed(one.consumer.queue, one.consumer.contract) for one in self.subscribers]
+        return asyncapi(f"Returpost {self.name}", self.description, consumed, self._published)
 
     async def health(self) -> dict[str, Any]:
         """Say how consumers, database, outbox and lag are; `ok` sums it up."""
@@ -200,11 +186,15 @@ class Service(Generic[S]):
         return await connect(url.get_secret_value(), self.name, size=self.settings.database_pool)
 
     async def _start_broker(self, stack: AsyncExitStack) -> None:
-        await self.broker.connect()
-        stack.push_async_callback(self.broker.stop)
+        self.connection = await aio_pika.connect_robust(
+            self.settings.amqp_url.get_secret_value(),
+            client_properties={"connection_name": f"returpost-{self.name}"},
+            reconnect_interval=RECONNECT_SECONDS,
+            fail_fast=False,
+        )
+        stack.push_async_callback(close, self.connection)
         await self._wait_for_topology()
-        channel = await self.broker.config.channel_manager.get_channel(Channel(on_return_raises=True))
-        self.publisher = Publisher(channel)
+        self.publisher = Publisher(await self.connection.channel(on_return_raises=True))
         if self._pool is None:
             self.uow_factory = DirectPublisher(self.publisher)
             recover = _nothing
@@ -214,13 +204,18 @@ class Service(Generic[S]):
             self.background("outbox relay", outbox.relay)
         for subscriber in self.subscribers:
             subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
-        await self.broker.start()
+        stack.push_async_callback(self._stop_subscribers)
+        for subscriber in self.subscribers:
+            await subscriber.start(self.connection)
+
+    async def _stop_subscribers(self) -> None:
+        await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))
 
     async def _wait_for_topology(self) -> None:
         for tries in range(1_000_000):
             try:
                 for queue in (REVOCATIONS, *(subscriber.consumer.queue for subscriber in self.subscribers)):
-                    async with self.broker._connection.channel() as channel:  # type: ignore[union-attr]
+                    async with self.connection.channel() as channel:
                         await channel.declare_queue(queue, passive=True)
                 return
             except (ChannelClosed, *CONNECTION_EXCEPTIONS) as error:

@@ -3,9 +3,6 @@
 Natural batching: while a batch is being processed, arrivals gather; when it is done, the next batch is all that
 gathered, up to a bound. Idle: a batch of one, at once, without a timer. Loaded: large batches, one transaction and one
 acknowledgement each.
-
-FastStream does the wiring, the life cycle and the AsyncAPI document. Its path for a message costs more than all that we
-do with one, so `BatchSubscriber` takes messages where aio-pika hands them over.
 """
 
 import asyncio

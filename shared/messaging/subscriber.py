@@ -1,21 +1,13 @@
-"""Where FastStream ends and the consumer begins: wiring, life cycle and document are its, the messages are ours."""
+"""A subscriber: one queue on a channel of its own, whose messages go to a `Consumer`; the prefetch fits their size."""
 
 import asyncio
 import signal
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
-from faststream import AckPolicy
-from faststream._internal.broker.registrator import Registrator
-from faststream._internal.endpoint.subscriber.call_item import CallsCollection
-from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
-from faststream.rabbit.subscriber.config import RabbitSubscriberConfig, RabbitSubscriberSpecificationConfig
-from faststream.rabbit.subscriber.specification import RabbitSubscriberSpecification
-from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
-from returpost.contracts.cloudevents import Event
 from shared.messaging.consumer import MAX_BYTES, Consumer
 from shared.observability.metrics import PREFETCH
 
@@ -27,49 +19,64 @@ MAX_PREFETCH = 1_000
 DEPTH_TIMEOUT = 2.0
 
 
-class BatchSubscriber(RabbitSubscriber):
-    """Hands the raw messages of a queue to a `Consumer`, and fits the prefetch to their size."""
+class BatchSubscriber:
+    """Hands the raw messages of a queue to a `Consumer`, and fits the prefetch to their size.
 
-    consumer: Consumer[Any]
+    On a robust connection channel, queue and consumer are restored after a reconnect.
+    """
 
-    async def start(self) -> None:
-        """Start to process, then to receive."""
+    def __init__(self, consumer: Consumer[Any], exchange: str) -> None:
+        self.consumer = consumer
+        self.exchange = exchange
+        """Where the queue is bound; for the documents."""
+        self._channel: AbstractChannel | None = None
+        self._queue: AbstractQueue | None = None
+        self._consumer_tag: str | None = None
+        self._task: asyncio.Task[None] | None = None
         self._prefetch = FIRST_PREFETCH
         self._mean_bytes = 0.0
         self._refitting = False
+
+    async def start(self, connection: AbstractConnection) -> None:
+        """Start to process, then to receive. Declares nothing."""
         self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=self.consumer.queue)
         self._task.add_done_callback(_end_with)
-        await super().start()
+        self._channel = channel = await connection.channel()
+        await channel.set_qos(prefetch_count=FIRST_PREFETCH)
+        self._queue = await channel.get_queue(self.consumer.queue, ensure=False)
+        self._consumer_tag = await self._queue.consume(self._take)
 
     async def stop(self) -> None:
         """Stop receiving, finish the batch in hand, then go."""
-        queue, tag = self._queue_obj, self._consumer_tag
+        queue, tag = self._queue, self._consumer_tag
         self._consumer_tag = None
         if queue is not None and tag is not None and not queue.channel.is_closed:
             await queue.cancel(tag)
         self.consumer.stop()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await super().stop()
-
-    async def consume(self, msg: AbstractIncomingMessage) -> None:
-        """Take one message; it is acknowledged with its batch."""
-        self.consumer.arrive(msg)
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._queue = None
 
     @property
     def alive(self) -> bool:
         """Whether messages are being received and processed."""
         receiving = self._consumer_tag is not None or self._refitting
-        return self.running and receiving and not self._task.done()
+        return receiving and self._task is not None and not self._task.done()
 
     async def depth(self) -> int | None:
         """Return how many messages wait in the queue, or nothing when the broker is away."""
         try:
-            queue = self._queue_obj
-            if queue is None:
+            queue, channel = self._queue, self._channel
+            if queue is None or channel is None:
                 return None
-            return (await asyncio.wait_for(queue.declare(), DEPTH_TIMEOUT)).message_count
+            declared = await asyncio.wait_for(channel.declare_queue(queue.name, passive=True), DEPTH_TIMEOUT)
+            return declared.declaration_result.message_count
         except (*CONNECTION_EXCEPTIONS, TimeoutError, RuntimeError):
             return None
+
+    async def _take(self, message: Any) -> None:
+        """Take one message; it is acknowledged with its batch."""
+        self.consumer.arrive(message)
 
     async def _fit_prefetch(self, messages: int, size: int) -> None:
         """Aim at `MAX_BYTES` of messages in flight, whatever the size of each.
@@ -81,14 +88,14 @@ class BatchSubscriber(RabbitSubscriber):
         wanted = max(4, min(MAX_PREFETCH, int(MAX_BYTES / max(1.0, self._mean_bytes))))
         if self._prefetch / 2 < wanted < self._prefetch * 2:
             return
-        queue, tag = self._queue_obj, self._consumer_tag
-        if queue is None or tag is None or queue.channel.is_closed:
+        queue, tag, channel = self._queue, self._consumer_tag, self._channel
+        if queue is None or tag is None or channel is None or queue.channel.is_closed:
             return
         self._consumer_tag, self._refitting = None, True
         try:
             await queue.cancel(tag)
-            await queue.channel.set_qos(prefetch_count=wanted)
-            self._consumer_tag = await queue.consume(self.consume)
+            await channel.set_qos(prefetch_count=wanted)
+            self._consumer_tag = await queue.consume(self._take)
         finally:
             self._refitting = False
         self._prefetch = wanted
@@ -100,49 +107,3 @@ def _end_with(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the consumer failed; the service stops", queue=task.get_name(), exc_info=error)
         signal.raise_signal(signal.SIGTERM)
-
-
-def subscribe(broker: RabbitBroker, consumer: Consumer[Any], exchange: str) -> BatchSubscriber:
-    """Register the consumer with the broker, which starts, stops and documents it. Declares nothing."""
-    config = broker.config
-    queue = RabbitQueue(consumer.queue, declare=False)
-    source = RabbitExchange(exchange, type=ExchangeType.TOPIC, declare=False)
-    calls = CallsCollection[Any]()
-    subscriber = BatchSubscriber(
-        RabbitSubscriberConfig(
-            no_reply=True,
-            consume_args=None,
-            channel=Channel(prefetch_count=FIRST_PREFETCH),
-            queue=queue,
-            exchange=source,
-            _ack_policy=AckPolicy.MANUAL,
-            _outer_config=config,  # type: ignore[arg-type]
-        ),
-        RabbitSubscriberSpecification(
-            _outer_config=config,  # type: ignore[arg-type]
-            specification_config=RabbitSubscriberSpecificationConfig(
-                title_=consumer.queue,
-                description_=consumer.contract.__doc__,
-                include_in_schema=True,
-                queue=queue,
-                exchange=source,
-            ),
-            calls=calls,
-        ),
-        calls,
-    )
-    subscriber.consumer = consumer
-    Registrator.subscriber(broker, subscriber, persistent=True)
-    subscriber.add_call(parser_=None, decoder_=None, dependencies_=())
-    subscriber(_documented(consumer))
-    return subscriber
-
-
-def _documented(consumer: Consumer[Any]) -> Any:
-    """Return what FastStream reads the payload's schema from; it is never called."""
-
-    async def receive(event: Any) -> None: ...
-
-    receive.__annotations__["event"] = Event[consumer.contract]  # type: ignore[name-defined]
-    receive.__doc__ = consumer.contract.__doc__
-    return receive

@@ -38,7 +38,7 @@ def configure_logging(service: str, level: str = "INFO", *, console: bool = Fals
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("aio_pika", "aiormq", "uvicorn.access", "httpx", "faststream"):
+    for chatty in ("aio_pika", "aiormq", "uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -180,7 +180,7 @@ async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
 ) -> None:
     async with harness.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
-        kind: Any = type(subscriber._queue_obj)
+        kind: Any = type(subscriber._queue)
         cancel = kind.cancel
         seen: list[bool] = []
 
