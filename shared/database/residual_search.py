@@ -49,8 +49,6 @@ _TEXT: Final = ("text", "text[]", "jsonb", "json", "character varying", "tsvecto
 _HASHES: Final = {
     "erased_addresses": "SELECT max(erased_at) FROM erased_addresses WHERE key = erased_key($1, $2)",
     "erased": "SELECT max(time) FROM erased WHERE place = place($1, $2)",
-    "erasures": """SELECT max(e.erased_at) FROM erasure_key AS s JOIN erasures AS e
-                   ON e.digest = sha256(s.secret || convert_to($1 || E'\\x1f' || $2, 'UTF8'))""",
 }
 
 

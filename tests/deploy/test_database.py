@@ -17,7 +17,7 @@ from tests.conftest import PASSWORDS
 pytestmark = pytest.mark.services
 
 
-TABLES = {"ingest": "erasures"}
+TABLES = {"ingest": "erased_addresses"}
 """A table of each service that has no outbox."""
 WRITES: dict[str, tuple[LiteralString, ...]] = {
     "ingest": ("INSERT INTO {} VALUES ('', now())", "UPDATE {} SET erased_at = now()", "DELETE FROM {}")

@@ -20,9 +20,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.faults, pytest.mark.timeout(900)]
 TENANT = "acme"
 RESULTS = 40_000
 A_MESSAGE = 50
-MAX_MEMORY = 200.0
-"""MiB of one service, while what it needs is away and its queue grows."""
-AWAY_SECONDS = 60.0
+MAX_GROWTH = 1.5
+"""Memory of the largest service with a fault, against its memory under load before: what waits stays in the queues."""
+WAITING = 20
+"""Messages that wait while a service is paused, before what it needs comes back."""
 PATIENCE = 240.0
 
 Fault = Callable[[Live], Awaitable[None]]
@@ -33,10 +34,11 @@ async def suffer(system: Live, *faults: Fault) -> None:
     made = inputs(RESULTS, TENANT, junk=0.0)
     bodies = messages(made, A_MESSAGE)
     rest = list(bodies)
-    sizes: list[float] = []
+    before, sizes = 0.0, []
     loading = asyncio.create_task(hand_in(system.running, TENANT, rest))
     for number, fault in enumerate(faults, 1):
         await until(partial(asyncio.sleep, 0, number), lambda n: len(rest) <= len(bodies) * (1 - n / (len(faults) + 1)))
+        before = before or system.memory()
         await fault(system)
         sizes.append(system.memory())
     await loading
@@ -46,9 +48,9 @@ async def suffer(system: Live, *faults: Fault) -> None:
     await until(system.ready, lambda ready: all(ready.values()))
     assert await system.ask("SELECT count(*) FROM replay.dead_letters") == 0
     assert not await compare(system.running.database_url, TENANT, expected)
-    assert max(*sizes, system.memory()) < MAX_MEMORY
+    assert max(*sizes, system.memory()) < MAX_GROWTH * before
     logged = await asyncio.to_thread(system.log.read_text)
-    assert "held: the infrastructure is away" in logged or "starts again" in logged
+    assert "database or broker unavailable" in logged or "starts again" in logged
     assert address_of(1).partition("@")[2].partition("-")[0] not in logged, "no address is ever logged"
 
 
@@ -99,12 +101,11 @@ async def test_postgresql_is_restarted_and_killed(tmp_path: Path) -> None:
         await suffer(system, restart, kill)
 
 
-async def test_postgresql_is_away_for_a_minute(tmp_path: Path) -> None:
+async def test_postgresql_is_away_while_messages_gather(tmp_path: Path) -> None:
     async def away(system: Live) -> None:
         await asyncio.to_thread(system.postgres.stop)
         await until(system.ready, lambda ready: not any(ready[service] for service in SERVICES if service != "ingest"))
-        await asyncio.sleep(AWAY_SECONDS)
-        assert system.memory() < MAX_MEMORY
+        await until(system.depths, lambda depths: sum(depths.values()) >= WAITING)
         await asyncio.to_thread(system.postgres.start)
 
     with live(tmp_path) as system:

@@ -20,7 +20,6 @@ PENDING: tuple[str, ...] = (
     "returpost/bounces/rules/",
     "returpost/cli/operate/",
     "tests/blocklist/",
-    "tests/pipeline/",
 )
 """Rooms that still have old names; only ever shortened."""
 PENDING_ROUTES: tuple[str, ...] = ("/v1/settings/preview",)

@@ -9,15 +9,15 @@ SELECT pg_advisory_xact_lock(hashtextextended('returpost ingest erasures', 0))
 -- name: erased
 -- When each of these addresses was erased, of those that were.
 SELECT k.tenant, k.address, e.erased_at
-FROM unnest($1::text[], $2::text[]) AS k (tenant, address) CROSS JOIN erasure_key AS s
-JOIN erasures AS e ON e.digest = sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8'))
+FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
+JOIN erased_addresses AS e ON e.key = erased_key(k.tenant, k.address)
 
 -- name: note_erasures
 -- When addresses were erased, without the addresses.
-INSERT INTO erasures AS e (digest, erased_at)
-SELECT sha256(s.secret || convert_to(k.tenant || E'\x1f' || k.address, 'UTF8')), k.erased_at
-FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at) CROSS JOIN erasure_key AS s
-ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
+INSERT INTO erased_addresses AS e (key, erased_at)
+SELECT erased_key(k.tenant, k.address), k.erased_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at)
+ON CONFLICT (key) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
 
 -- name: store
 -- Raw messages; one that is known stays as it is.
