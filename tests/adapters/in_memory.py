@@ -12,6 +12,7 @@ from returpost.errors import Unavailable
 from shared.messaging.dead_letters import publish_or_dead_letter
 from shared.messaging.topology import EXCHANGES, queues
 from shared.messaging.unit_of_work import UnitOfWork
+from shared.service import Service
 
 
 class InMemoryBroker:
@@ -112,3 +113,19 @@ def _matches(key: str, routing_key: str) -> bool:
     if pattern[-1] == "#":
         pattern, words = pattern[:-1], words[: len(pattern) - 1]
     return len(pattern) == len(words) and all(map(fnmatch.fnmatchcase, words, pattern))
+
+
+async def consume(service: Service[Any], broker: InMemoryBroker, queue: str) -> None:
+    """Have the consumer of a queue take all that is in it, as it does in the running service."""
+    (consumer,) = [one.consumer for one in service.subscribers if one.consumer.queue == queue]
+    outbox = InMemoryOutbox(broker)
+    consumer.wire(outbox, broker, outbox.drain_all)
+    channel, messages = InMemoryChannel(), broker.queues.pop(queue, [])
+    for tag, message in enumerate(messages, 1):
+        consumer.arrive(InMemoryMessage(channel, tag, message))  # type: ignore[arg-type]
+
+    async def batch_done(_: int, __: int) -> None:
+        if channel.acknowledged == len(messages):
+            consumer.stop()
+
+    await consumer.run(batch_done)
