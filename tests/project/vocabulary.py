@@ -42,7 +42,7 @@ IDENTIFIERS = (
     Old("ended", "cancel_and_wait", ("returpost/amqp/",)),
     Old("AWAY", "CONNECTION_ERRORS", ("returpost/amqp/", "shared/")),
     Old("leave", "close", ("returpost/amqp/",)),
-    Old("attached|Arriving", "open_stream, StreamReader"),
+    Old("attached|Arriving", "open_stream, StreamReader", ("returpost/amqp/", "shared/")),
     Old("written|Written", "encode_event, EncodedEvent", ("returpost/contracts/",)),
     Old("packed", "compressed_search", ("shared/",)),
     Old("traces|Traces", "residual_search", ("shared/",)),
