@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel
 
 from returpost.errors import InvalidMessage
@@ -30,6 +30,15 @@ class Page(BaseModel, Generic[T]):
     items: list[T]
     next_cursor: str | None = None
     """Ask with it for the next page; none on the last one."""
+
+
+def json_page(items: Sequence[Mapping[str, Any]], next_cursor: str | None) -> Response:
+    """Return a page of rows that are not validated: half the time of a model, for lists that are looked at all day.
+
+    The route declares the model (`response_model`) for its document; a test holds the rows against it.
+    """
+    body = orjson.dumps({"items": items, "next_cursor": next_cursor}, option=orjson.OPT_UTC_Z)
+    return Response(body, media_type="application/json")
 
 
 INVALID = "cursor: invalid; give the `next_cursor` of a page as it is"

@@ -6,6 +6,8 @@ import pytest
 
 from services.actions.views import view_queries
 from services.actions.views.domain import Group, Sort
+from services.actions.views.http import ViewRow
+from shared.http.pagination import Page
 from tests.actions.builders import rows_to_view
 from tests.harness import RunningService
 
@@ -23,6 +25,8 @@ async def pages(actions: RunningService, view: str, limit: int = 2, **query: Any
     while True:
         answer = await actions.http.get(f"/v1/views/{view}", params={"limit": limit, **query})
         assert answer.status_code == 200, answer.text
+        page = Page[ViewRow].model_validate(answer.json())
+        assert page.model_dump(mode="json") == answer.json(), "the rows are those that the document describes"
         found += answer.json()["items"]
         if answer.json()["next_cursor"] is None:
             return found

@@ -122,16 +122,19 @@ def latest_verdicts(
     """Return the latest verdict of each recipient that was returned."""
     verdicts: dict[RecipientKey, RecipientVerdict] = {}
     for event in events:
-        data = event.data
+        data, judged = event.data, event.data.verdict
         place = (event.tenant, data.mailing, key(data.address))
-        if data.verdict.type is VerdictType.NONE or is_erased(erased, place[0], place[2], data.time):
+        if judged.type is VerdictType.NONE or (erased and is_erased(erased, place[0], place[2], data.time)):
             continue
-        hard = data.verdict.type is VerdictType.HARD or data.exhausted
+        known = verdicts.get(place)
+        if known is not None and known.time > data.time:
+            continue
+        hard = judged.type is VerdictType.HARD or data.exhausted
         verdict = RecipientVerdict(
-            data.time, hard, data.verdict.reason.value, data.exhausted,
-            data.reply_code, data.status, data.diagnostic, data.address, data.verdict.rule,
+            data.time, hard, judged.reason.value, data.exhausted,
+            data.reply_code, data.status, data.diagnostic, data.address, judged.rule,
         )  # fmt: skip
-        if place not in verdicts or verdicts[place].rank() < verdict.rank():
+        if known is None or known.time < verdict.time or known.rank() < verdict.rank():
             verdicts[place] = verdict
     return verdicts
 
@@ -179,7 +182,7 @@ def block_changes(events: Sequence[Event[AddressBlocked] | Event[AddressUnblocke
     for event in events:
         data = event.data
         place = (event.tenant, key(data.address))
-        if is_erased(erased, *place, data.time):
+        if erased and is_erased(erased, *place, data.time):
             continue
         blocked, reason, mailing, count = False, None, None, 0
         if isinstance(data, AddressBlocked):

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from returpost.contracts import Filter, Id, Text
@@ -12,7 +12,7 @@ from services.actions.views import repository
 from services.actions.views.domain import Group, Show, Sort, View, view_query
 from services.actions.views.view_queries import ViewSql
 from shared.http.dependencies import Reader, Tenant
-from shared.http.pagination import Cursor, Limit, Page
+from shared.http.pagination import Cursor, Limit, Page, json_page
 
 router = APIRouter(prefix="/v1/views", tags=["views"])
 
@@ -103,7 +103,7 @@ async def _view_sql(
 Filtered = Annotated[ViewSql, Depends(_view_sql)]
 
 
-@router.get("/{view}")
+@router.get("/{view}", response_model=Page[ViewRow])
 async def page(
     request: Request,
     query: Filtered,
@@ -111,12 +111,12 @@ async def page(
     descending: bool = False,
     cursor: Cursor = None,
     limit: Limit = 100,
-) -> Page[ViewRow]:
+) -> Response:
     """A page of a view. Rows without a value of the sort column come last, in either direction."""
     rows, next_cursor = await repository.fetch_page(
         request.app.state.service.pool, query, sort, descending=descending, cursor=cursor, limit=limit
     )
-    return Page[ViewRow].model_validate({"items": rows, "next_cursor": next_cursor})
+    return json_page(rows, next_cursor)
 
 
 @router.get("/{view}/count")

@@ -36,8 +36,14 @@ async def fetch_page(
             raise InvalidMessage("cursor: invalid for this list in this order") from None
         rows += map(dict, found)
         if len(rows) == limit:
-            return rows, encode_cursor(empty, *rows[-1]["position"])
-    return rows, None
+            return _without_positions(rows), encode_cursor(empty, *found[-1]["position"])
+    return _without_positions(rows), None
+
+
+def _without_positions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for row in rows:
+        del row["position"]
+    return rows
 
 
 async def fetch_count(pool: Pool, query: KeysetQuery[Any]) -> tuple[int, bool]:
