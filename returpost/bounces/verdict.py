@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from returpost.bounces.rules import NormalizedReply, Rules, has_words
+from returpost.bounces.rules import Match, NormalizedReply, Rules, has_words
 from returpost.contracts import Command, Evidence, Fault, Kind, Reason, Verdict, VerdictType, construct_trusted
 
 STATUS_CONFIDENCE = 0.75
@@ -57,7 +57,7 @@ def _not_a_bounce(kind: Kind) -> Verdict:
 @lru_cache(maxsize=CACHED)
 def verdict_of(reply: NormalizedReply, rules: Rules) -> Verdict:
     """Return the verdict on a failure. Servers say the same to many: most of it was judged before."""
-    return _verdict(rules, *_reason(reply, rules), is_temporary(reply), reply.guessed)
+    return _verdict(rules, *reason_of(reply, rules, rules.decide(reply)), is_temporary(reply), reply.guessed)
 
 
 @lru_cache(maxsize=CACHED)
@@ -93,11 +93,15 @@ def _verdict(
     )
 
 
-def _reason(reply: NormalizedReply, rules: Rules) -> tuple[Reason, float, str, str, str | None]:
-    """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on."""
-    if (match := rules.decide(reply)) is not None:
+def reason_of(reply: NormalizedReply, rules: Rules, match: Match | None) -> tuple[Reason, float, str, str, str | None]:
+    """Return reason, confidence, the name of what decided, the text that did, and a type that the rule insists on.
+
+    `match` is the rule that decides; without one, the status or the reply code does.
+    """
+    if match is not None:
         rule = match.rule
-        if rule.reason is Reason.USER_UNKNOWN and not (rule.proven or is_proven(reply, match.text, clear=rule.clear)):
+        proven = rule.proven or is_proven(reply, match.text, clear=rule.clear)
+        if rule.reason is Reason.USER_UNKNOWN and not proven:
             return Reason.RECIPIENT_REFUSED, UNPROVEN_CONFIDENCE, match.name, match.text, rule.type
         return rule.reason, rule.confidence, match.name, match.text, rule.type
     if reply.status and (reason := rules.by_status(reply.status)):

@@ -63,27 +63,32 @@ def coverage(
     lines: Lines = False,
     as_json: Json = False,
 ) -> None:
-    """Show which rules decide a set of past bounces, which none, and what no rule knows.
+    """Show which rules decide a set of past bounces, which none, what no rule knows, and which change nothing.
+
+    A rule changes nothing when without it every bounce of the set, and every example of the rules, is judged alike.
 
     \b
     returpost rules coverage bounces/
     returpost rules coverage --lines replies.txt
     """
     from returpost.bounces.rules import load
+    from returpost.bounces.rules.mutation import redundant
     from returpost.bounces.verdict import classify
     from returpost.cli.operate.past_bounces import of_files
 
     loaded = load(rules)
     deciding: Counter[str] = Counter()
-    for _, evidence in of_files(over, lines=lines):
+    past = [evidence for _, evidence in of_files(over, lines=lines)]
+    for evidence in past:
         deciding[classify(evidence, loaded).rule] += 1
     total = deciding.total()
     by_rule = sum(count for rule, count in deciding.items() if not rule.startswith(("tables.", "kind.")))
     by_code = sum(count for rule, count in deciding.items() if rule.startswith("tables.")) - deciding["tables.nothing"]
     never = sorted(placed.name for placed in loaded if placed.name not in deciding)
+    redundant_rules = redundant(loaded, past)
     found = {
         "bounces": total, "by_rule": by_rule, "by_code": by_code, "by_nothing": deciding["tables.nothing"],
-        "rules": dict(deciding.most_common()), "never": never,
+        "rules": dict(deciding.most_common()), "never": never, "redundant": redundant_rules,
     }  # fmt: skip
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
@@ -94,6 +99,8 @@ def coverage(
     for rule, count in deciding.most_common():
         sys.stdout.write(f"{count:8}  {rule}\n")
     sys.stdout.write(f"{len(never)} rules decided none\n")
+    for name in redundant_rules:
+        sys.stdout.write(f"{name} changes nothing: without it all is judged alike\n")
 
 
 @app.command()
