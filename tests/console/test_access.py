@@ -120,9 +120,9 @@ def test_signing_in_says_which_part_is_missing() -> None:
 def test_a_service_that_is_away_is_named_and_the_rest_works(system: System, visit: Visit) -> None:
     with console(actions=system.urls["actions"]) as url:
         page = visit("administrator", "nb", at=url)
-        away = Texts("nb").t("the service that keeps the blocks")
+        away = Texts("nb").t("the service for blocked addresses")
         expect(page.locator(".notice.warn").filter(has_text=away)).to_be_visible()
-        expect(page.get_by_role("heading", name=Texts("nb").t("Return rate by mailing"))).to_be_visible()
+        expect(page.get_by_role("heading", name=Texts("nb").t("Bounce rate by mailing"))).to_be_visible()
         page.goto(f"{url}/blocked")
         expect(page.locator("tr.item").first).to_be_visible()
         page.goto(f"{url}/settings")

@@ -45,7 +45,7 @@ def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
     page.get_by_role("navigation").get_by_role("link", name=t("Mailings")).first.click()
     page.get_by_role("link", name=MAILING).click()
     expect(page.locator("tr.item")).to_have_count(6)
-    page.get_by_role("button", name=t("Returned"), exact=True).click()
+    page.get_by_role("button", name=t("Bounced"), exact=True).click()
     expect(page.locator("tr.item")).to_have_count(3)
     page.get_by_role("button", name=t("Opened"), exact=True).click()
     expect(page.locator("tr.item")).to_have_count(4)
@@ -54,13 +54,13 @@ def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
     expect(page.locator("tr.item")).to_have_count(4)
     page.get_by_role("button", name=t("Opened"), exact=True).click()
     expect(page.locator("tr.item")).to_have_count(3)
-    page.get_by_role("checkbox", name=t("Tick all on this page")).check()
-    begin(page, language, "Copy to a new selection")
+    page.get_by_role("checkbox", name=t("Select all on this page")).check()
+    begin(page, language, "Add to new selection")
     confirm(page)  # without a name nothing happens
     expect(page.get_by_text(t("Give it a name."))).to_be_visible()
     page.get_by_label(t("Name of the new selection")).fill(f"Returned {language}")
     confirm(page)
-    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    expect(page.get_by_text(t("Applies to"))).to_be_visible()
     confirm(page)
     expect(page.locator("dialog .notice.good")).to_contain_text("3")
     operations = system.ask("actions", "GET", "/v1/operations")["items"]
@@ -129,7 +129,7 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     page.get_by_role("combobox", name=t(f"Search for the {kind}")).press_sequentially(f"kunder i nord {language}")
     page.get_by_role("option", name=name).click()
     confirm(page)
-    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    expect(page.get_by_text(t("Applies to"))).to_be_visible()
     done(page)
     members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["items"]
     assert [member["contact"] for member in members] == ["c1"]
@@ -140,10 +140,10 @@ def test_copy_to_a_new_project(system: System, visit: Visit, language: str) -> N
     page, t = visit(language=language), Texts(language).t
     page.goto(f"{page.url}blocked")
     tick(page, DEAD, "gone@known.example")
-    begin(page, language, "Copy to a new project")
+    begin(page, language, "Add to new project")
     page.get_by_label(t("Name of the new project")).fill(f"Rydding {language}")
     confirm(page)
-    expect(page.get_by_text(t("Will be done for"))).to_be_visible()
+    expect(page.get_by_text(t("Applies to"))).to_be_visible()
     confirm(page)
     expect(page.locator("dialog .notice.good")).to_contain_text("2")
     (made,) = system.ask("actions", "GET", f"/v1/projects?q=Rydding {language}")["items"]
@@ -154,9 +154,9 @@ def test_copy_to_a_new_project(system: System, visit: Visit, language: str) -> N
 def test_all_that_match_are_taken_without_ticking_each(visit: Visit, tmp_path: Path, language: str) -> None:
     page, t = visit(language=language), Texts(language).t
     page.goto(f"{page.url}mailings/{LARGE}?tab=bounces")
-    page.get_by_role("checkbox", name=t("Tick all on this page")).check()
+    page.get_by_role("checkbox", name=t("Select all on this page")).check()
     expect(page.locator(".ticked-bar")).to_contain_text("100")
-    page.get_by_role("button", name=t("Tick all that match ({n})", n=LARGE_RETURNS)).click()
+    page.get_by_role("button", name=t("Select all that match ({n})", n=LARGE_RETURNS)).click()
     begin(page, language, "Export")
     page.get_by_label(t("Format")).select_option("txt")
     confirm(page)
@@ -191,7 +191,7 @@ def test_set_as_former_employee(system: System, visit: Visit, language: str) -> 
     assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is True
     page.goto(f"{system.url}/contacts?f.former_employee=true&q=leave-{language}")
     tick(page, f"leave-{language}")
-    begin(page, language, "Set back from former employee")
+    begin(page, language, 'Undo "former employee"')
     done(page)
     page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator("tr.item")).to_have_count(0)
@@ -239,7 +239,7 @@ def test_one_address_is_fixed_from_the_list_to_the_person(system: System, visit:
     field.fill(f"right-{language}@known.example")
     expect(page.get_by_text(t("This is not an e-mail address."))).to_be_hidden()
     page.get_by_role("button", name=t("Save")).click()
-    expect(page.get_by_text(t("Saved. The new address starts clean."))).to_be_visible()
+    expect(page.get_by_text(t("Saved. The new address has no bounces."))).to_be_visible()
     expect(page.locator(".hint")).to_have_count(0)
     (held,) = system.ask("actions", "GET", f"/v1/contacts/correct-{language}")["addresses"]
     assert (held["address"], held["blocked"]) == (f"right-{language}@known.example", False)
@@ -254,7 +254,7 @@ def test_the_threshold_is_changed_when_it_is_known_what_that_does(system: System
     expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_visible()
     number.fill("0")
     expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_hidden()
-    page.get_by_role("button", name=t("Show what it would do")).click()
+    page.get_by_role("button", name=t("Preview and save")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".figure").first).to_contain_text("1")
     expect(dialog).to_contain_text(COUNTED)
@@ -277,7 +277,7 @@ def test_erased_addresses_are_skipped_and_erasures_wait_where_it_is_set(
     days.fill("31")
     expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=30))).to_be_visible()
     days.fill("7")
-    page.get_by_role("button", name=t("Show what it would do")).click()
+    page.get_by_role("button", name=t("Preview and save")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(t("No address changes by it today."))
     dialog.get_by_role("button", name=t("Save")).click()
@@ -298,9 +298,9 @@ def test_the_retry_schedule_is_changed_for_one_reason_alone(system: System, visi
     page.get_by_role("button", name=t("Give it times of its own")).click()
     page.get_by_label(t("Length of time before attempt {n}", n=1)).fill("45")
     page.get_by_label(t("Unit of time before attempt {n}", n=1)).select_option("m")
-    page.get_by_role("button", name=t("Take attempt {n} away", n=len(before))).click()
+    page.get_by_role("button", name=t("Remove attempt {n}", n=len(before))).click()
     page.get_by_role("button", name=t("Save the times")).click()
-    expect(page.get_by_text(t("It decides what comes back from now on."))).to_be_visible()
+    expect(page.get_by_text(t("It applies to all bounces from now on."))).to_be_visible()
     known = system.ask("classifier", "GET", "/v1/retry-settings")
     assert known["by_reason"][reason] == ["45m", *before[1:-1]]
     assert known["delays"] == before
@@ -327,7 +327,7 @@ def test_blocked_addresses_are_searched_sorted_grouped_and_narrowed_and_the_addr
     page.get_by_role("button", name=t("Group by receiving domain")).click()
     page.get_by_role("button", name="known.example 2").click()
     expect(rows).to_have_count(2)
-    page.get_by_role("button", name=t("No groups")).click()
+    page.get_by_role("button", name=t("Remove grouping")).click()
     page.locator(".filter-menu summary").click()
     menu = page.locator(".filter-menu")
     menu.get_by_label(t("Reason")).select_option("domain_unknown")
@@ -383,3 +383,18 @@ def test_every_page_can_be_drawn_by_an_administrator(system: System, visit: Visi
         expect(page.locator("h1")).to_be_visible()
         expect(page.locator(".notice.bad")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_dialog_is_closed_by_escape_in_a_select(visit: Visit) -> None:
+    page = visit("marketer")
+    page.goto(f"{page.url}blocked")
+    for _ in range(2):
+        page.locator("tr.item input[type=checkbox]").first.check()
+        page.locator(".foot summary").click()
+        page.locator(".foot .menu-box").get_by_role("button", name="Export", exact=True).click()
+        select = page.get_by_role("dialog").get_by_label("Format")
+        select.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.locator("tr.item input[type=checkbox]").first.uncheck()

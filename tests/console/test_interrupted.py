@@ -21,7 +21,7 @@ SOON = timedelta(seconds=15)
 def test_an_operation_is_followed_again_after_a_reload(visit: Visit, system: System) -> None:
     page = visit()
     page.goto(f"{system.url}/mailings/{LARGE}?tab=bounces&f.reason=mailbox_full")
-    page.get_by_role("checkbox", name=Texts("en").t("Tick all on this page")).check()
+    page.get_by_role("checkbox", name=Texts("en").t("Select all on this page")).check()
     begin(page, "en", "Export")
     confirm(page)
     page.wait_for_url(re.compile(r"[?&]operation=[0-9a-f-]{36}"))

@@ -79,10 +79,10 @@ def test_a_click_on_a_bar_leads_to_the_rows_behind_it(customer: Customer, visit:
         assert box is not None
         chart.click(position={"x": box["width"] * across - last, "y": box["height"] * 0.75})
 
-    click(t("Return rate by mailing"), 0.5)  # of one mailing the bar stands in the middle
+    click(t("Bounce rate by mailing"), 0.5)  # of one mailing the bar stands in the middle
     page.wait_for_url(f"**/mailings/{MAILING}?tab=bounces")
     expect(page.locator("tr.item")).to_have_count(REFUSED)
-    click(t("Blocked and freed each day"), 1, 12)  # the last day is the rightmost
+    click(t("Blocked and unblocked each day"), 1, 12)  # the last day is the rightmost
     page.wait_for_url("**/blocked?f.day=*")
     expect(page.locator("tr.item")).to_have_count(today)
 
@@ -92,11 +92,11 @@ def test_what_a_storm_blocked_is_freed_in_one_go(customer: Customer, visit: Visi
     t, page = Texts(language).t, visit(USER, language)
     storm = page.locator(".storm")
     expect(storm).to_contain_text("stormy.example")
-    expect(storm).to_contain_text(t("The returns are not counted against the addresses while it lasts."))
+    expect(storm).to_contain_text(t("New bounces are not counted against the addresses while it lasts."))
     assert customer.blocked() > 0
-    storm.get_by_role("button", name=t("Free what it blocked")).click()
+    storm.get_by_role("button", name=t("Lift these blocks")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(str(customer.blocked()))
     dialog.get_by_role("button", name="OK").click()
-    expect(page.get_by_text(t("What it blocked has been freed."))).to_be_visible()
+    expect(page.get_by_text(t("The blocks have been lifted."))).to_be_visible()
     customer.system.installation.wait_for(lambda: customer.blocked() == 0)

@@ -23,10 +23,17 @@ function closeMenus(except) {
     if (!menu.contains(except)) menu.open = false;
   }
 }
-addEventListener("click", (event) => closeMenus(event.target));
+addEventListener("click", (event) => {
+  closeMenus(event.target);
+  const menu = event.target.closest?.(".menu-list .menu-item")?.closest("details.menu");
+  if (menu) { // what was chosen opens over the page, and gives the focus back to the menu's button
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
 addEventListener("keydown", (event) => {
   const open = document.querySelector("details.menu[open]");
-  if (event.key === "Escape" && open) {
+  if (event.key === "Escape" && open && !document.querySelector("dialog:modal")) {
     open.open = false;
     open.querySelector("summary").focus();
     event.stopPropagation();

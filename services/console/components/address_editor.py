@@ -40,7 +40,7 @@ class AddressEditor:
         self._said.clear()
         written = value.strip()
         if not written:
-            self._field.wrong(t("Write an address."))
+            self._field.wrong(t("Enter an address."))
             return False
         with self._said:
             try:

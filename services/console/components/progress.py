@@ -59,7 +59,7 @@ class Progress:
         if self._state == "failed":
             notice("bad", t("It failed."), told.get("error") or t("What was done stays; nothing else was changed."))
         elif self._state == "finished":
-            notice("good", texts.tn("Done for {n} address.", "Done for {n} addresses.", told["done"]))
+            notice("good", texts.tn("Done: {n} address.", "Done: {n} addresses.", told["done"]))
         else:
             notice("calm", t(words.STATES[self._state]))
         if self._operation == "export" and self._state == "finished":

@@ -20,17 +20,17 @@ NAVIGATION = (
     ("/", "chart", _("Overview"), "read"),
     ("/mailings", "mail", _("Mailings"), "read"),
     ("/blocked", "block", _("Blocked addresses"), "read"),
-    ("/contacts", "people", _("Persons"), "read"),
+    ("/contacts", "people", _("People"), "read"),
     ("/operations", "bolt", _("Operations"), "read"),
     ("/settings", "settings", _("Settings"), "read"),
     ("/system", "pulse", _("System"), "operate"),
     ("/users", "key", _("Users and tokens"), "administer"),
 )
 PARTS = {
-    "ingest": _("the service that takes delivery results in"),
-    "classifier": _("the service that judges returned e-mails"),
-    "blocklist": _("the service that keeps the blocks"),
-    "actions": _("the service that keeps mailings and persons"),
+    "ingest": _("the service that receives delivery results"),
+    "classifier": _("the service that classifies bounces"),
+    "blocklist": _("the service for blocked addresses"),
+    "actions": _("the service for mailings and people"),
     "replay": _("the service that keeps dead letters"),
 }
 
@@ -65,13 +65,17 @@ class Visitor:
         if isinstance(trouble, Away):
             part = self.t(PARTS.get(trouble.service, trouble.service))
             more = self.t("Nothing is lost. The rest of the console works; try again in a moment.")
-            return self.t("Not there just now: {part}.", part=part), more, None
+            return self.t("Temporarily unavailable: {part}.", part=part), more, None
         if isinstance(trouble, SignedOut):
             here = f"{self.path}?{urlencode(self.query)}" if self.query else self.path
             way = (self.t("Sign in"), f"/sign-in?next={quote(here, safe='')}")
             return self.t("You have been signed out."), self.t("Sign in again; nothing is lost."), way
         if isinstance(trouble, Refused) and trouble.status == 403:
-            return self.t("You are not allowed to do this."), self.t("An administrator can give you the right."), None
+            return (
+                self.t("You do not have access to do this."),
+                self.t("An administrator can give you the right."),
+                None,
+            )
         if isinstance(trouble, Refused) and trouble.status == 404:
             more = self.t("Perhaps it was removed, or the address of this page is mistyped.")
             return self.t("What you asked for is not there."), more, None
@@ -117,7 +121,7 @@ class Pages:
                     with visitor.guarding():
                         await build(visitor)
                 else:
-                    notice("warn", visitor.t("You are not allowed to see this page."))
+                    notice("warn", visitor.t("You do not have access to this page."))
             return None
 
         ui.page(path, response_timeout=60)(show)
@@ -226,9 +230,9 @@ def heading(title: str, lead: str = "") -> Tag:
     return head
 
 
-def trail(*steps: tuple[str, str]) -> None:
+def trail(visitor: Visitor, *steps: tuple[str, str]) -> None:
     """Where the page is: links to what it is part of."""
-    with Tag("nav", "trail", aria_label="breadcrumb"):
+    with Tag("nav", "trail", aria_label=visitor.t("Breadcrumb")):
         for text, target in steps:
             link(text, target)
             icon("right")

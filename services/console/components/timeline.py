@@ -11,10 +11,10 @@ WHAT = {
     "sent": (_("Sent"), "calm"),
     "delivered": (_("Delivered"), "good"),
     "opened": (_("Opened"), "good"),
-    "bounced": (_("Returned"), "warn"),
-    "returned": (_("Returned"), "warn"),
-    "hard_bounced": (_("Hard return"), "bad"),
-    "soft_bounced": (_("Soft return"), "warn"),
+    "bounced": (_("Bounced"), "warn"),
+    "returned": (_("Bounced"), "warn"),
+    "hard_bounced": (_("Hard bounce"), "bad"),
+    "soft_bounced": (_("Soft bounce"), "warn"),
     "complained": (_("Spam complaint"), "bad"),
     "unsubscribed": (_("Unsubscribed"), "calm"),
     "blocked": (_("Blocked"), "bad"),
@@ -24,6 +24,7 @@ WHAT = {
     "imported": (_("Imported"), "calm"),
     "changed": (_("Changed"), "calm"),
     "former_employee": (_("Set as former employee"), "calm"),
+    "former employee": (_("Set as former employee"), "calm"),
 }
 
 
@@ -31,7 +32,7 @@ def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
     """Draw the lines: each has a time, what happened, and as far as known who, why and in which mailing."""
     texts, t = visitor.texts, visitor.t
     if not lines:
-        Tag("p", "quiet", t("Nothing is known yet."))
+        Tag("p", "quiet", t("No events yet."))
         return
     several = len({str(line.get("address") or "").lower() for line in lines}) > 1
     with Tag("ol", "timeline"):
@@ -64,5 +65,5 @@ def _parts(visitor: Visitor, line: Mapping[str, Any]) -> list[str]:
 def _who(visitor: Visitor, by: str) -> str:
     """Return who did it: a user or a system by its name; the services do what they do by themselves."""
     if by.startswith("/returpost/") or by in PARTS:
-        return visitor.t("by itself")
+        return visitor.t("automatically")
     return visitor.t("By {who}", who=by.removeprefix("/users/"))

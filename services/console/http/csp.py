@@ -8,11 +8,15 @@ its components are modules with render functions. So a nonce for each inline scr
 
 import re
 
+from services.console.i18n import Texts, gettext_noop as _
+
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; object-src 'none'"
 )
+NICEGUI_TEXTS = (_("Connection lost."), _("Trying to reconnect..."))
+"""What NiceGUI says by itself, in English in every document."""
 _INLINE = re.compile(r"<(script|style)\b(?=[ >])")
 _ROOT = re.compile(r"<html\b[^>]*>")
 _HIDDEN = 'style="display: none"'
@@ -30,4 +34,7 @@ def hardened(html: str, *, nonce: str, language: str, theme: str) -> str:
     """
     marked = _INLINE.sub(rf'<\1 nonce="{nonce}"', html)
     rooted = _ROOT.sub(f'<html lang="{language}" dir="ltr" data-theme="{theme}">', marked, count=1)
+    texts = Texts(language)
+    for text in NICEGUI_TEXTS:
+        rooted = rooted.replace(text, texts.t(text))
     return rooted.replace(_HIDDEN, "hidden")

@@ -16,7 +16,7 @@ class Plain:
 
 
 _FIX = _("Correct the address, or ask the person for a new one.")
-_WAIT = _("Nothing needs to be done: it is tried again by itself.")
+_WAIT = _("Nothing needs to be done: it is retried automatically.")
 _SENDER = _("The address is fine. Ask whoever runs your e-mail sending to look into it.")
 
 REASONS: dict[Reason, Plain] = {
@@ -42,7 +42,7 @@ REASONS: dict[Reason, Plain] = {
     Reason.MAILBOX_FULL: Plain(
         _("Mailbox full"),
         _("The recipient's mailbox is full."),
-        _("Often passes by itself. If it goes on, contact the person in another way."),
+        _("Often passes. If it persists, contact the person in another way."),
     ),
     Reason.SYSTEM_FULL: Plain(_("Server full"), _("The e-mail server of {domain} has no room left."), _WAIT),
     Reason.NETWORK_ERROR: Plain(
@@ -55,15 +55,15 @@ REASONS: dict[Reason, Plain] = {
     ),
     Reason.SYSTEM_ERROR: Plain(_("Fault at the server"), _("The e-mail server of {domain} had a fault."), _WAIT),
     Reason.MAILER_ERROR: Plain(
-        _("Fault behind the server"), _("A program behind the recipient's mailbox failed."), _WAIT
+        _("Fault in the recipient's mail system"), _("A program behind the recipient's mailbox failed."), _WAIT
     ),
     Reason.PROTOCOL_ERROR: Plain(
         _("Servers misunderstood"), _("The two e-mail servers did not understand each other."), _WAIT
     ),
     Reason.ROUTING_LOOP: Plain(
-        _("Sent in circles"),
-        _("The e-mail servers of {domain} pass the message in circles."),
-        _("Only the receiver can mend this. Tell the person in another way."),
+        _("Mail loop"),
+        _("The e-mail servers of {domain} pass the message round in a loop."),
+        _("Only the receiver can fix this. Contact the person in another way."),
     ),
     Reason.RATE_LIMITED: Plain(
         _("Too many at once"), _("{domain} received too many messages in too short a time."), _WAIT
@@ -80,12 +80,12 @@ REASONS: dict[Reason, Plain] = {
         _("The address is fine. Look at links, attachments and wording of the mailing."),
     ),
     Reason.VIRUS: Plain(
-        _("Taken for a virus"),
+        _("Stopped as a virus"),
         _("{domain} found something in the message that it takes for a virus."),
         _("The address is fine. Check the attachments and links of the mailing at once."),
     ),
     Reason.SPAM_CONTENT: Plain(
-        _("Taken for spam"),
+        _("Stopped as spam"),
         _("{domain} takes the message for spam."),
         _("The address is fine. Look at subject, wording and links of the mailing."),
     ),
@@ -96,31 +96,33 @@ REASONS: dict[Reason, Plain] = {
         _("Poor sender reputation"), _("{domain} does not trust your sender at present."), _SENDER
     ),
     Reason.AUTH_FAILED: Plain(
-        _("Sender not proved"),
-        _("The proof that the message comes from you (SPF, DKIM, DMARC) failed at {domain}."),
+        _("Sender not authenticated"),
+        _("The check that the message comes from you (SPF, DKIM, DMARC) failed at {domain}."),
         _SENDER,
     ),
     Reason.PTR_REQUIRED: Plain(
-        _("Sender without a name"), _("The server that your mailing is sent from has no proper name in DNS."), _SENDER
+        _("No reverse DNS"), _("The server that sends your mailing has no reverse DNS entry (PTR)."), _SENDER
     ),
     Reason.SENDER_REJECTED: Plain(
         _("Sender address rejected"), _("{domain} does not accept your sender address."), _SENDER
     ),
     Reason.RELAY_DENIED: Plain(
-        _("Not passed on"),
+        _("Relaying denied"),
         _("The server does not take messages for {domain}."),
-        _("Check the spelling of the domain. If it is right, the receiver has to mend its set-up."),
+        _("Check the spelling of the domain. If it is right, the receiver must fix its set-up."),
     ),
-    Reason.POLICY: Plain(_("Against the rules"), _("A rule at {domain} refused the message."), _SENDER),
-    Reason.SECURITY: Plain(_("Security refused it"), _("Security at {domain} refused the message."), _SENDER),
+    Reason.POLICY: Plain(_("Rejected by recipient's policy"), _("A policy of {domain} rejected the message."), _SENDER),
+    Reason.SECURITY: Plain(
+        _("Rejected by security filter"), _("A security filter at {domain} rejected the message."), _SENDER
+    ),
     Reason.RFC_NONCOMPLIANT: Plain(
         _("Malformed message"), _("{domain} says that the message is not well-formed."), _SENDER
     ),
     Reason.TLS_FAILED: Plain(_("No secure connection"), _("No secure connection to {domain} could be made."), _SENDER),
     Reason.SUPPRESSED: Plain(
         _("Skipped by the sender"),
-        _("The sending system skipped the address because of an earlier return."),
-        _("Look at the earlier returns of this address."),
+        _("The sending system skipped the address because of an earlier bounce."),
+        _("Look at the earlier bounces of this address."),
     ),
     Reason.COMPLAINT: Plain(
         _("Spam complaint"),
@@ -151,9 +153,9 @@ NO_BOUNCE = frozenset({Reason.DELIVERED, Reason.DELAYED, Reason.AUTO_REPLY, Reas
 """What is no returned e-mail: never counted, never blocking."""
 CAUSES = {
     "dead_address": _("Dead address"),
-    "return_count": _("Too many returns"),
+    "return_count": _("Too many bounces"),
     "complaint": _("Spam complaint"),
-    "manual": _("Blocked by hand"),
+    "manual": _("Blocked manually"),
     "import": _("Imported"),
     "imported": _("Imported"),
 }
@@ -162,13 +164,13 @@ STATUSES = {
     "blocked": _("Blocked"),
     "sent": _("Sent"),
     "delivered": _("Delivered"),
-    "soft_bounced": _("Soft return"),
-    "hard_bounced": _("Hard return"),
+    "soft_bounced": _("Soft bounce"),
+    "hard_bounced": _("Hard bounce"),
     "opened": _("Opened"),
     "complained": _("Complained"),
     "unsubscribed": _("Unsubscribed"),
 }
-TYPES = {"hard": _("Hard return"), "soft": _("Soft return")}
+TYPES = {"hard": _("Hard bounce"), "soft": _("Soft bounce")}
 TONES = {
     "ready": "calm",
     "blocked": "bad",
@@ -183,11 +185,11 @@ TONES = {
 RETRIES = {
     "waiting": _("Waiting to be sent again"),
     "requested": _("On their way again"),
-    "recovered": _("Arrived in the end"),
+    "recovered": _("Delivered in the end"),
     "exhausted": _("Given up after all attempts"),
     "failed": _("Turned out to be final"),
     "dropped": _("No longer needed"),
-    "lost": _("Sent again, and nothing was heard"),
+    "lost": _("Sent again, no result received"),
 }
 EFFECTS = {"block": _("Block at once"), "count": _("Count"), "ignore": _("Ignore")}
 ROLES = {

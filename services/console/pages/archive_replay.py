@@ -18,13 +18,13 @@ FORM = "%Y-%m-%dT%H:%M"
 """Of times in the fields of a browser."""
 EVENT_WORDS = {
     "delivery.recorded": _("Delivery results"),
-    "bounce.received": _("Returned e-mails"),
-    "bounce.classified": _("Verdicts on returned e-mails"),
+    "bounce.received": _("Bounces"),
+    "bounce.classified": _("Verdicts on bounces"),
     "address.blocked": _("Addresses that were blocked"),
-    "address.unblocked": _("Addresses that were freed"),
+    "address.unblocked": _("Addresses that were unblocked"),
     "address.erased": _("Addresses that were deleted"),
     "block.cleared": _("Bounce-flags that were cleared"),
-    "block.applied": _("Blocks that were set by hand"),
+    "block.applied": _("Blocks that were set manually"),
 }
 
 
@@ -62,7 +62,7 @@ class Form:
             self._since = Field(t("From"), "datetime-local", begin)
             self._until = Field(t("Until"), "datetime-local", now.strftime(FORM))
             tenant = self._visitor.api.tenant
-            self._alone = Field(t("Of {tenant} alone", tenant=tenant), "checkbox", True)
+            self._alone = Field(t("Only {tenant}", tenant=tenant), "checkbox", True)
         self._said = Tag("div", aria_live="polite")
         button(t("Count them"), self._plan)
 
@@ -120,4 +120,4 @@ class Form:
         dialog.close()
         await self._on_begun()
         with self._said:
-            notice("good", self._visitor.t("Begun. It is listed under Replays."))
+            notice("good", self._visitor.t("Started. It is listed under Replays."))

@@ -8,12 +8,12 @@ from services.console.pages.rows import ALL_BOUNCES, BLOCKED, COMPLAINTS, Rows
 
 TABS = {
     "": (_("All blocked"), BLOCKED),
-    "returned": (_("Returned e-mails"), ALL_BOUNCES),
+    "returned": (_("Bounces"), ALL_BOUNCES),
     "complaints": (_("Spam complaints"), COMPLAINTS),
 }
 LEADS = {
-    "": _("These addresses are skipped in every mailing. Clean them up: correct, delete, or clear the flag."),
-    "returned": _("What came back of all mailings, and why. Soft returns are sent again by themselves."),
+    "": _("These addresses are skipped in every mailing. Clean up: correct or delete them, or clear the bounce-flag."),
+    "returned": _("Bounces of all mailings, and why. Soft bounces are retried automatically."),
     "complaints": _("These people reported a mailing as spam. Do not send to them again unless they ask you to."),
 }
 

@@ -26,7 +26,7 @@ LEFT = {"true": _("Former employee"), "false": _("Not a former employee")}
 
 def add(pages: Pages) -> None:
     """Serve the pages."""
-    pages.add("/contacts", _("Persons"), contacts)
+    pages.add("/contacts", _("People"), contacts)
     pages.add("/contacts/{contact:path}", _("Person"), contact)
     pages.add("/addresses/{address:path}", _("Address"), address)
 
@@ -35,8 +35,8 @@ class Contacts(Ungrouped):
     """All persons."""
 
     sort, descending, search, takes_all = "name", False, _("Name, company or address"), False
-    caption = _("Persons and their addresses")
-    empty = ("people", _("No persons yet"), _("Import them from your CRM: a CSV file, or events; the manual says how."))
+    caption = _("People and their addresses")
+    empty = ("people", _("No people yet"), _("Import them from your CRM: a CSV file, or events; the manual says how."))
     columns: Sequence[Column] = (
         Column("name", _("Name")),
         Column("company", _("Company")),
@@ -114,7 +114,7 @@ class Contacts(Ungrouped):
 
 async def contacts(visitor: Visitor) -> None:
     """The list of persons."""
-    heading(visitor.t("Persons"), visitor.t("Who owns the addresses, as your CRM tells it."))
+    heading(visitor.t("People"), visitor.t("Who owns the addresses, as your CRM tells it."))
     source = Contacts(visitor)
     table = Table(visitor, source, selectable=visitor.may("write"))
     Filters(visitor, table, source.describe, source.narrowings())
@@ -126,7 +126,7 @@ async def contacts(visitor: Visitor) -> None:
 async def contact(visitor: Visitor) -> None:
     """One person."""
     t, identity = visitor.t, visitor.parameters["contact"]
-    trail((t("Persons"), "/contacts"))
+    trail(visitor, (t("People"), "/contacts"))
     place = f"/v1/contacts/{quote(identity, safe='')}"
     known = await visitor.api.get("actions", place)
     head = heading(known["name"] or identity, known["company"] or "")
@@ -140,11 +140,9 @@ async def contact(visitor: Visitor) -> None:
             Tag("h2", text=t("Details"))
             await Addresses(visitor, known, place).show()
             held = ", ".join(str(one["name"] or one["id"]) for one in known.get("lists", []))
-            facts(
-                {t("Company"): known["company"], t("Number in your CRM"): identity, t("Selections and projects"): held}
-            )
+            facts({t("Company"): known["company"], t("CRM ID"): identity, t("Selections and projects"): held})
         with Tag("section", "card half"):
-            Tag("h2", text=t("What happened"))
+            Tag("h2", text=t("History"))
             timeline(visitor, known.get("history", []))
 
 
@@ -208,7 +206,7 @@ class Addresses:
         self._known = await self._visitor.api.get("actions", self._place)
         await self.show()
         with self._box:
-            notice("good", self._visitor.t("Saved. The new address starts clean."))
+            notice("good", self._visitor.t("Saved. The new address has no bounces."))
 
 
 def hint(visitor: Visitor, reason: str | None, address: str, cause: str | None) -> None:
@@ -228,7 +226,7 @@ def hint(visitor: Visitor, reason: str | None, address: str, cause: str | None) 
 async def address(visitor: Visitor) -> None:
     """One address that belongs to nobody known: its standing, why, and its history."""
     t, texts, written = visitor.t, visitor.texts, visitor.parameters["address"]
-    trail((t("Blocked addresses"), "/blocked"))
+    trail(visitor, (t("Blocked addresses"), "/blocked"))
     known = await visitor.api.get("blocklist", f"/v1/addresses/{quote(written, safe='@')}")
     heading(known["address"], t("This address belongs to no person that your CRM has told of."))
     with Tag("div", "cards"):
@@ -239,8 +237,8 @@ async def address(visitor: Visitor) -> None:
                 {
                     t("Cause of the block"): reasons.word(texts, reasons.CAUSES, known["cause"]),
                     t("Blocked since"): texts.full_time(known["since"]),
-                    t("Number of returns"): texts.number(known["return_count"]),
-                    t("Returns that are accepted"): texts.number(known["accepted_bounces"]),
+                    t("Number of bounces"): texts.number(known["return_count"]),
+                    t("Accepted bounces"): texts.number(known["accepted_bounces"]),
                     t("Last delivered"): texts.full_time(known.get("last_delivered")),
                     t("Bounce-flag cleared"): texts.full_time(known.get("last_clear")),
                 }
@@ -248,9 +246,9 @@ async def address(visitor: Visitor) -> None:
             if visitor.may("write") and known["blocked"]:
                 _clearing(visitor, known["address"])
         with Tag("section", "card half"):
-            Tag("h2", text=t("What happened"))
+            Tag("h2", text=t("History"))
             if not known["history"]:
-                empty("list", t("Nothing yet"), t("Nothing was heard of this address."))
+                empty("list", t("Nothing yet"), t("No events for this address."))
             timeline(visitor, [line | {"what": "bounced"} for line in known["history"]])
             for line in known["history"][:1]:
                 message(visitor, line["text"])

@@ -19,8 +19,8 @@ BAD_RATE, WARN_RATE = 0.05, 0.02
 PARTS = {
     "opened": _("opened"),
     "delivered": _("delivered"),
-    "soft": _("soft returns"),
-    "hard": _("hard returns"),
+    "soft": _("soft bounces"),
+    "hard": _("hard bounces"),
 }
 """What the bar is made of; delivered are without those who opened."""
 MOST_SORTED = 500
@@ -42,7 +42,7 @@ def add(pages: Pages) -> None:
 class Mailings(Ungrouped):
     """All mailings."""
 
-    caption = _("Mailings with what became of their recipients")
+    caption = _("Mailings with the status of their recipients")
     sort, descending, search, takes_all = "at", True, "", False
     empty = ("mail", _("No mailings yet"), _("A mailing shows up here as soon as its first results are handed in."))
     columns: Sequence[Column] = (
@@ -51,10 +51,10 @@ class Mailings(Ungrouped):
         Column("bar", _("Outcome"), sort=False),
         Column("sent", _("Sent"), "number"),
         Column("delivered", _("Delivered"), "number"),
-        Column("hard", _("Hard returns"), "number"),
-        Column("soft", _("Soft returns"), "number"),
+        Column("hard", _("Hard bounces"), "number"),
+        Column("soft", _("Soft bounces"), "number"),
         Column("opened", _("Opened"), "number"),
-        Column("rate", _("Return rate"), "number"),
+        Column("rate", _("Bounce rate"), "number"),
         Column("change", _("Change"), "number", shown=False),
     )
 
@@ -107,7 +107,7 @@ def tone(rate: float) -> str:
 
 async def mailings(visitor: Visitor) -> None:
     """The list of mailings."""
-    heading(visitor.t("Mailings"), visitor.t("What became of each mailing, and whom it did not reach."))
+    heading(visitor.t("Mailings"), visitor.t("How each mailing did, and whom it did not reach."))
     await Table(visitor, Mailings(visitor)).begin()
 
 
@@ -116,9 +116,12 @@ async def mailing(visitor: Visitor) -> None:
     identity = visitor.parameters["mailing"]
     place = f"/mailings/{quote(identity, safe='')}"
     bounces = visitor.query.get("tab") == "bounces"
-    trail((visitor.t("Mailings"), "/mailings"))
+    trail(visitor, (visitor.t("Mailings"), "/mailings"))
     known = await visitor.api.get("actions", f"/v1{place}")
-    heading(known["name"] or identity, visitor.t("Choose whom to see, tick, then choose what to do below the table."))
+    heading(
+        known["name"] or identity,
+        visitor.t("Filter the list, select addresses, then choose an action below the table."),
+    )
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
         link(visitor.t("Recipients"), place, aria_current=None if bounces else "page")
         link(visitor.t("Manage bounces"), f"{place}?tab=bounces", aria_current="page" if bounces else None)

@@ -19,17 +19,17 @@ def add(pages: Pages) -> None:
 async def operations(visitor: Visitor) -> None:
     """The list of operations."""
     t = visitor.t
-    heading(t("Operations"), t("What was done with many addresses at once, by whom, and what came of it."))
+    heading(t("Operations"), t("Bulk operations on addresses: who ran them, and the result."))
     found = await visitor.api.get("actions", "/v1/operations", limit=MOST)
     rows: list[dict[str, Any]] = found["items"]
     with Tag("div", "sheet no-ticks"):
         if not rows:
-            what = t("Tick addresses under Mailings or Blocked addresses, then choose from the Actions menu.")
+            what = t("Select addresses under Mailings or Blocked addresses, then choose from the Actions menu.")
             empty("bolt", t("Nothing was done yet"), what)
             return
         with Tag("div", "scroller"), Tag("table"):
             with Tag("thead"), Tag("tr"):
-                for title in (t("What"), t("By"), t("When"), t("State"), t("Addresses")):
+                for title in (t("What"), t("By"), t("When"), t("Status"), t("Addresses")):
                     with Tag("th", scope="col"):
                         Tag("span", "plain-head", title)
             with Tag("tbody"):
@@ -45,7 +45,7 @@ def _row(visitor: Visitor, row: dict[str, Any]) -> None:
             link(t(words.NAMES.get(row["operation"], row["operation"])), f"/operations/{identity}")
         Tag("td", text=row["requested_by"], data_label=t("By"))
         Tag("td", text=texts.time(row["requested_at"]), data_label=t("When"))
-        with Tag("td", data_label=t("State")):
+        with Tag("td", data_label=t("Status")):
             Tag("span", f"badge {words.TONES.get(row['state'], 'calm')}", t(words.STATES[row["state"]]))
         Tag("td", "number", texts.number(row["rows"]), data_label=t("Addresses"))
 
@@ -53,7 +53,7 @@ def _row(visitor: Visitor, row: dict[str, Any]) -> None:
 async def operation(visitor: Visitor) -> None:
     """One operation."""
     t, identity = visitor.t, visitor.parameters["operation"]
-    trail((t("Operations"), "/operations"))
+    trail(visitor, (t("Operations"), "/operations"))
     known = await visitor.api.get("actions", f"/v1/operations/{identity}")
     heading(
         t(words.NAMES.get(known["operation"], known["operation"])),

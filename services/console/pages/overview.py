@@ -31,9 +31,7 @@ async def overview(visitor: Visitor) -> None:
     t, api = visitor.t, visitor.api
     asked = visitor.query.get("days", "")
     days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else USUAL
-    head = heading(
-        t("Overview"), t("How your mailings arrive. Click on what you see to come to the addresses behind it.")
-    )
+    head = heading(t("Overview"), t("How your mailings are delivered. Click a figure to see the addresses behind it."))
     with head:
         _periods(visitor, days)
     first = (datetime.now(UTC) - timedelta(days=days - 1)).date()
@@ -88,7 +86,7 @@ def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | No
         all_ = told["totals"]
         returned = (all_["hard"] + all_["soft"]) / max(all_["sent"], 1)
         complained = all_["complaint_rate"] or 0.0
-        title = t("Return rate of {sent} sent", sent=texts.number(all_["sent"]))
+        title = t("Bounce rate of {sent} sent", sent=texts.number(all_["sent"]))
         _figure(visitor, texts.percent(returned), title, tone(returned), t("Healthy: under 2%. Providers act at 5%."))
         worse = "bad" if complained >= COMPLAINT_BAD else "warn" if complained >= COMPLAINT_WARN else "fine"
         limits = t("Keep it under 0.1%; never reach 0.3%.")
@@ -96,9 +94,9 @@ def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | No
         _figure(
             visitor,
             texts.number(all_["recovered"]),
-            t("Arrived in the end"),
+            t("Delivered in the end"),
             None,
-            t("Came back at first, and were sent again."),
+            t("Bounced at first, and were sent again."),
         )
     if blocks is not None:
         count = sum(row["blocked"] for row in blocks)
@@ -106,7 +104,7 @@ def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | No
 
 
 def _figure(visitor: Visitor, value: str, title: str, judged: str | None, more: str) -> None:
-    words = {"fine": visitor.t("Healthy"), "warn": visitor.t("Watch it"), "bad": visitor.t("Too high")}
+    words = {"fine": visitor.t("Healthy"), "warn": visitor.t("Elevated"), "bad": visitor.t("Too high")}
     with Tag("section", "card quarter figure"):
         Tag("span", "quiet", title)
         Tag("b", text=value)
@@ -118,10 +116,10 @@ def _figure(visitor: Visitor, value: str, title: str, judged: str | None, more: 
 def _reasons(visitor: Visitor, rows: Rows, first: date) -> None:
     t = visitor.t
     with Tag("section", "card half"):
-        Tag("h2", text=t("Why e-mails came back"))
+        Tag("h2", text=t("Why e-mails bounced"))
         counted = [(row["reason"], row["hard"] + row["soft"]) for row in rows if row["hard"] + row["soft"]]
         if not counted:
-            empty("ok", t("Nothing was returned"), t("The reasons show up here."))
+            empty("ok", t("No bounces"), t("The reasons show up here."))
         lines = [
             (reasons.title(visitor.texts, reason), count, f"/blocked?tab=returned&f.reason={reason}&f.first={first}")
             for reason, count in counted[:MOST_LINES]
@@ -133,17 +131,17 @@ def _domains(visitor: Visitor, rows: Rows, first: date) -> None:
     """The receiving domains that sent most back, each with the share that did not arrive."""
     t, texts = visitor.t, visitor.texts
     with Tag("section", "card half"):
-        Tag("h2", text=t("Receiving domains that return most"))
+        Tag("h2", text=t("Receiving domains with most bounces"))
         found = [row for row in rows if row["domain"] and row["hard"] + row["soft"]][:MOST_LINES]
         if not found:
-            empty("ok", t("Nothing was returned"), t("The domains show up here."))
+            empty("ok", t("No bounces"), t("The domains show up here."))
             return
         with Tag("table", "plain-table"):
             with Tag("thead"), Tag("tr"):
                 for title, classes in (
                     (t("Domain"), ""),
                     (t("Sent"), "number"),
-                    (t("Returned"), "number"),
+                    (t("Bounced"), "number"),
                     (t("Share"), "number"),
                 ):
                     Tag("th", classes, title, scope="col")
@@ -164,7 +162,7 @@ def _retries(visitor: Visitor, rows: Rows) -> None:
     """Soft returns that are sent again, by what became of them."""
     t = visitor.t
     with Tag("section", "card half"):
-        Tag("h2", text=t("Soft returns that are sent again"))
+        Tag("h2", text=t("Soft bounces that are retried"))
         counted = dict.fromkeys(reasons.RETRIES, 0)
         for row in rows:
             counted[row["state"]] = counted.get(row["state"], 0) + row["count"]
@@ -176,8 +174,8 @@ def _retries(visitor: Visitor, rows: Rows) -> None:
         if not lines:
             empty(
                 "undo",
-                t("No soft returns yet"),
-                t("What fails for a while is sent again by itself; you follow it here."),
+                t("No soft bounces yet"),
+                t("Temporary failures are retried automatically; you follow it here."),
             )
         bars(visitor, lines)
 
@@ -187,7 +185,7 @@ def _blocks(visitor: Visitor, blocks: Rows) -> None:
     with Tag("section", "card"):
         Tag("h2", text=t("Why addresses are blocked"))
         if not blocks:
-            empty("ok", t("No address is blocked"), t("Addresses that cannot be reached show up here by themselves."))
+            empty("ok", t("No address is blocked"), t("Addresses that cannot be reached appear here automatically."))
         lines: list[tuple[str, int, str | None]] = []
         for row in sorted(blocks, key=lambda row: -row["blocked"])[:MOST_LINES]:
             cause, reason = reasons.word(texts, reasons.CAUSES, row["cause"]), reasons.title(texts, row["reason"])

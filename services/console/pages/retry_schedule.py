@@ -56,11 +56,11 @@ class Form:
         self._take(known)
         self._about = ALL
         t = visitor.t
-        Tag("h2", text=t("When soft returns are sent again"))
+        Tag("h2", text=t("When soft bounces are retried"))
         Tag(
             "p",
             "quiet",
-            t("What fails for a while is sent again by itself. After the last attempt it counts as a hard return."),
+            t("Temporary failures are retried automatically. After the last attempt it counts as a hard bounce."),
         )
         self._steps = Tag("div", "stack fields")
         self._said = Tag("div", aria_live="polite")
@@ -77,8 +77,8 @@ class Form:
     def waiting(self, count: int) -> None:
         """Say how many wait: what waits keeps its time."""
         text = self._visitor.texts.tn(
-            "{n} soft return waits to be sent again; it keeps its time.",
-            "{n} soft returns wait to be sent again; they keep their times.",
+            "{n} soft bounce waits to be sent again; it keeps its time.",
+            "{n} soft bounces wait to be sent again; they keep their times.",
             count,
         )
         self._waiting.say(text)
@@ -120,14 +120,14 @@ class Form:
                 with Tag("li"):
                     self._step(at, step)
                     if may:
-                        label = t("Take attempt {n} away", n=at + 1)
+                        label = t("Remove attempt {n}", n=at + 1)
                         with Tag("button", "button plain", type="button", aria_label=label, title=label) as shut:
                             icon("close")
                         shut.on("click", partial(self._remove, at))
         with self._times:
             self._sum = Tag("p", "quiet small", self._told(schedule))
             if may and len(schedule) < MOST:
-                button(t("One more attempt"), self._more).style("justify-self: start")
+                button(t("Add attempt"), self._more).style("justify-self: start")
 
     def _step(self, at: int, step: tuple[str, str]) -> None:
         t = self._visitor.t
@@ -142,10 +142,10 @@ class Form:
     def _told(self, schedule: Sequence[tuple[str, str]]) -> str:
         t, texts = self._visitor.t, self._visitor.texts
         if not schedule:
-            return t("It is not sent again: the first soft return counts as a hard one.")
+            return t("It is not retried: the first soft bounce counts as a hard one.")
         lengths = [seconds(*step) for step in schedule]
         if None in lengths:
-            return t("Write each time as a number above zero, 30 days at most.")
+            return t("Enter each time as a number above zero, 30 days at most.")
         attempts = texts.tn("{n} attempt", "{n} attempts", len(schedule))
         span = texts.span(sum(length for length in lengths if length))
         return t(
@@ -186,7 +186,7 @@ class Form:
         self._said.clear()
         if any(seconds(*step) is None for schedule in self._schedules.values() for step in schedule):
             with self._said:
-                notice("bad", t("Nothing was saved."), t("Write each time as a number above zero, 30 days at most."))
+                notice("bad", t("Nothing was saved."), t("Enter each time as a number above zero, 30 days at most."))
             return
         written = {
             about: [f"{number.strip().replace(',', '.')}{unit}" for number, unit in schedule]
@@ -200,6 +200,6 @@ class Form:
             except Trouble as trouble:
                 notice("bad", *visitor.trouble(trouble))
                 return
-            notice("good", t("Saved."), t("It decides what comes back from now on."))
+            notice("good", t("Saved."), t("It applies to all bounces from now on."))
         self._take(told)
         self.show()

@@ -20,13 +20,13 @@ REASON = Column("reason", _("Reason"), group="reason")
 CODE = Column("code", _("Code"), shown=False)
 SENT = Column("sent_at", _("Sent"), shown=False)
 MAILING = Column("mailing", _("Mailing"), group="mailing", shown=False)
-RETURNED = Column("returned_at", _("Returned"), group="day", group_title=_("Group by day"))
+RETURNED = Column("returned_at", _("Bounced"), group="day", group_title=_("Group by day"))
 COMPLAINED = Column("complained_at", _("Complained"), sort=False, group="day", group_title=_("Group by day"))
 SINCE = Column("blocked_since", _("Blocked since"), group="day", group_title=_("Group by day"))
 
 SHOWN = {
     "sent": _("Sent"),
-    "returned": _("Returned"),
+    "returned": _("Bounced"),
     "opened": _("Opened"),
     "complained": _("Complained"),
     "ready": _("Ready"),
@@ -53,7 +53,7 @@ class Kind:
 
 RECIPIENTS = Kind(
     "recipients",
-    _("Recipients and what became of each"),
+    _("Recipients with the status of each"),
     (ADDRESS, NAME, COMPANY, Column("status", _("Status"), sort=False), REASON, CODE,
      replace(SENT, shown=True), replace(RETURNED, shown=False)),
     "address",
@@ -62,7 +62,7 @@ RECIPIENTS = Kind(
 )  # fmt: skip
 BOUNCES = Kind(
     "returned",
-    _("Returned e-mails"),
+    _("Bounces"),
     (
         ADDRESS,
         NAME,
@@ -75,16 +75,16 @@ BOUNCES = Kind(
     ),
     "returned_at",
     True,
-    ("ok", _("Nothing was returned"), _("Every e-mail of this mailing arrived, as far as is known.")),
+    ("ok", _("No bounces"), _("Every e-mail of this mailing arrived, as far as is known.")),
 )
 ALL_BOUNCES = Kind(
     "returned",
-    _("Returned e-mails of all mailings"),
+    _("Bounces of all mailings"),
     (ADDRESS, NAME, COMPANY, Column("type", _("Type"), group="type"), REASON,
      replace(MAILING, shown=True), RETURNED, CODE, SENT),
     "returned_at",
     True,
-    ("ok", _("Nothing was returned"), _("Every e-mail arrived, as far as is known.")),
+    ("ok", _("No bounces"), _("Every e-mail arrived, as far as is known.")),
 )  # fmt: skip
 COMPLAINTS = Kind(
     "complaints",
@@ -104,11 +104,11 @@ COMPLAINTS = Kind(
 BLOCKED = Kind(
     "blocked",
     _("Blocked addresses"),
-    (ADDRESS, NAME, COMPANY, Column("cause", _("Cause"), group="cause"), REASON,
-     Column("return_count", _("Returns"), "number"), SINCE, MAILING, CODE, SENT),
+    (ADDRESS, NAME, COMPANY, Column("cause", _("Blocked because"), group="cause"), REASON,
+     Column("return_count", _("Bounces"), "number"), SINCE, MAILING, CODE, SENT),
     "blocked_since",
     True,
-    ("ok", _("No address is blocked"), _("Addresses that cannot be reached show up here by themselves.")),
+    ("ok", _("No address is blocked"), _("Addresses that cannot be reached appear here automatically.")),
     by_address=True,
 )  # fmt: skip
 
@@ -227,7 +227,7 @@ class Rows:
             found.insert(0, Narrowing("type", _("Type"), choices={v: texts.t(w) for v, w in reasons.TYPES.items()}))
         if self._kind.view == "blocked":
             causes = {cause.value: texts.t(reasons.CAUSES[cause]) for cause in BlockCause}
-            found.insert(0, Narrowing("cause", _("Cause"), choices=causes))
+            found.insert(0, Narrowing("cause", _("Blocked because"), choices=causes))
         if self._kind.view != "complaints":
             found.insert(0, Narrowing("reason", _("Reason"), choices=dict(sorted(named.items(), key=lambda it: it[1]))))
         if self._kind.view != "blocked":

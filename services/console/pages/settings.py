@@ -20,8 +20,8 @@ MOST_LINES = 6
 EXAMPLE = "x@example.com"
 """Whose domain stands in the sentences."""
 COUNTINGS = {
-    "consecutive": _("Returns since the last delivery"),
-    "all": _("All returns since the bounce-flag was last cleared"),
+    "consecutive": _("Bounces since the last delivery"),
+    "all": _("All bounces since the bounce-flag was last cleared"),
 }
 MAY_BLOCK = frozenset(
     {
@@ -40,7 +40,7 @@ def add(pages: Pages) -> None:
 async def settings(visitor: Visitor) -> None:
     """Draw the page; each part by itself, so that a service that is away hides no other."""
     t = visitor.t
-    heading(t("Settings"), t("They apply to this customer alone. What a change would do is shown before it is saved."))
+    heading(t("Settings"), t("They apply to this customer only. The effect of a change is shown before it is saved."))
     with visitor.guarding():
         Form(visitor, await visitor.api.get("blocklist", "/v1/settings")).show()
     with visitor.guarding():
@@ -83,7 +83,7 @@ class Form:
                 self._reasons()
         with self._foot:
             if self._visitor.may("administer"):
-                button(t("Show what it would do"), self._try, "primary")
+                button(t("Preview and save"), self._try, "primary")
                 if self._known["version"]:
                     button(t("Undo the last change"), self._undo, picture="undo")
             else:
@@ -100,15 +100,15 @@ class Form:
         t = self._visitor.t
         Tag("h2", text=t("Number of accepted bounces before email address is disabled"))
         with Tag("div", "stack fields"):
-            help_ = t("An address is blocked by the return after these.")
+            help_ = t("An address is blocked by the bounce after these.")
             label = t("Accepted bounces")
             self._whole("accepted_bounces", label, help_, least=0, most=MOST_ACCEPTED)
             choices = {value: t(text) for value, text in COUNTINGS.items()}
             told = partial(self._set, "counting")
             Field(t("What is counted"), "select", self._known["counting"], choices=choices, on_typed=told, **self._off)
-            help_ = t("Days after which a return is forgotten. Empty: never.")
-            self._whole("decay_days", t("Forget returns after"), help_, least=1, most=MOST_DAYS, empty=True)
-            once = t("Count at most one return a day for an address")
+            help_ = t("Days after which a bounce no longer counts. Empty: never.")
+            self._whole("decay_days", t("Bounces count for"), help_, least=1, most=MOST_DAYS, empty=True)
+            once = t("Count at most one bounce a day for an address")
             Field(once, "checkbox", self._known["once_a_day"], on_typed=partial(self._set, "once_a_day"), **self._off)
 
     def _lasting(self) -> None:
@@ -122,11 +122,11 @@ class Form:
 
         held = ", ".join(map(str, self._known["expiry_days"]))
         with Tag("div", "stack fields"):
-            Tag("p", "quiet", t("A block for returns can end by itself, so that the address gets another chance."))
+            Tag("p", "quiet", t("A block for bounces can end automatically, so that the address gets another chance."))
             label = t("Days of the first, second, … block")
-            help_ = t("By commas, such as 7, 30, 90; the last one repeats. Empty: until somebody lifts it.")
+            help_ = t("Separate with commas, such as 7, 30, 90; the last one repeats. Empty: until somebody lifts it.")
             field = Field(label, "text", held, on_typed=typed, help=help_, inputmode="numeric", **self._off)
-            Tag("p", "quiet", t("Spam complaints and blocks by hand never end by themselves."))
+            Tag("p", "quiet", t("Spam complaints and manual blocks never end automatically."))
 
     def _erased(self) -> None:
         t = self._visitor.t
@@ -168,7 +168,7 @@ class Form:
     def _reasons(self) -> None:
         texts, t = self._visitor.texts, self._visitor.t
         Tag("h2", text=t("What each reason does"))
-        Tag("p", "quiet", t("Block at once: one return blocks. Count: it counts towards the number above."))
+        Tag("p", "quiet", t("Block at once: one bounce blocks. Count: it counts towards the number above."))
         with Tag("div", "reason-list"):
             for reason in Reason:
                 effect = self._known["reasons"].get(reason.value)
@@ -200,7 +200,7 @@ class Form:
             if not change:
                 notice("calm", t("Nothing was changed yet."))
                 return
-            dialog = Dialog(visitor, t("What the change would do"))
+            dialog = Dialog(visitor, t("Effect of the change"))
         with dialog.body:
             try:
                 told = await visitor.api.call("blocklist", "POST", "/v1/settings/what-if", body=change)
@@ -223,7 +223,10 @@ class Form:
     def _tell(self, result: Mapping[str, Any]) -> None:
         texts, t = self._visitor.texts, self._visitor.t
         with Tag("div", "row figures"):
-            for count, title in ((result["blocked"], t("would be blocked")), (result["freed"], t("would be free"))):
+            for count, title in (
+                (result["blocked"], t("would be blocked")),
+                (result["freed"], t("would be unblocked")),
+            ):
                 with Tag("div", "figure"):
                     Tag("b", text=texts.number(count))
                     Tag("span", "quiet", title)

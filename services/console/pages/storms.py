@@ -11,18 +11,18 @@ from services.console.components.shell import Visitor
 from services.console.i18n import gettext_noop as _, reasons
 
 BLAMED = {
-    "domain": _("Suddenly most returns come from {what}"),
-    "reason": _("Suddenly most returns have one reason: {what}"),
-    "ip": _("Suddenly most returns come from the sending server {what}"),
+    "domain": _("Suddenly most bounces come from {what}"),
+    "reason": _("Suddenly most bounces have one reason: {what}"),
+    "ip": _("Suddenly most bounces come from the sending server {what}"),
 }
 STATES = {
-    "held": _("The returns are not counted against the addresses while it lasts."),
-    "lifted": _("What it blocked has been freed."),
-    "counted": _("Its returns are counted as all others."),
+    "held": _("New bounces are not counted against the addresses while it lasts."),
+    "lifted": _("The blocks have been lifted."),
+    "counted": _("Its bounces are counted as all others."),
 }
 CHOICES = {
-    "lifted": _("Free what it blocked"),
-    "counted": _("Count its returns after all"),
+    "lifted": _("Lift these blocks"),
+    "counted": _("Count its bounces after all"),
 }
 
 
@@ -43,7 +43,7 @@ def _one(visitor: Visitor, storm: Mapping[str, Any], place: Tag) -> None:
             Tag("strong", text=t(blamed, what=what))
             since = texts.time(storm["begun"])
             count, of = texts.number(storm["bounces"]), texts.number(storm["of_bounces"])
-            Tag("p", text=t("{count} of {of} returns since {since}.", count=count, of=of, since=since))
+            Tag("p", text=t("{count} of {of} bounces since {since}.", count=count, of=of, since=since))
             if storm["ended"] is not None:
                 Tag("p", text=t("It ended {when}.", when=texts.time(storm["ended"])))
             Tag("p", text=t(STATES[storm["state"]]))
@@ -69,9 +69,9 @@ async def _ask(visitor: Visitor, storm: Mapping[str, Any], state: str, place: Ta
         )
         Tag("p", text=blocked)
         if state == "lifted":
-            Tag("p", text=t("They are freed, and the returns of the storm do not count. It can be taken back."))
+            Tag("p", text=t("The blocks are lifted, and the bounces of the storm do not count. It can be undone."))
         else:
-            Tag("p", text=t("The returns of the storm count, and may block addresses. It can be taken back."))
+            Tag("p", text=t("The bounces of the storm count, and may block addresses. It can be undone."))
     with dialog.foot:
         dialog.cancel_button()
         button(t("OK"), partial(_judge, visitor, storm, state, place, dialog), "primary")

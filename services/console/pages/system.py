@@ -24,7 +24,7 @@ KINDS = {
     "archive": _("Archive replayed"),
 }
 STATES = {
-    "running": (_("At work"), "warn"),
+    "running": (_("Running"), "warn"),
     "finished": (_("Done"), "good"),
     "stopped": (_("Stopped"), "calm"),
     "failed": (_("Failed"), "bad"),
@@ -78,7 +78,7 @@ async def _services(visitor: Visitor) -> None:
     """One line a service; below it the queues in which something waits or that are held."""
     t = visitor.t
     found = await asyncio.gather(*(_health(visitor, service) for service in SERVICES))
-    with table(t("Service"), t("State"), t("Queues"), t("Waiting"), t("Lag"), label=t("Services and queues")):
+    with table(t("Service"), t("Status"), t("Queues"), t("Waiting"), t("Lag"), label=t("Services and queues")):
         for service, health in zip(SERVICES, found, strict=True):
             if health is None:
                 _line(visitor, service, t(PARTS[service]), well=None, waiting=None, lag=None)
@@ -98,7 +98,7 @@ def _line(
     visitor: Visitor, service: str, told: str, *, well: bool | None, waiting: int | None, lag: float | None
 ) -> None:
     t, texts = visitor.t, visitor.texts
-    title, tone = (t("Does not answer"), "bad") if well is None else (t("Well"), "good") if well else (t("Held"), "bad")
+    title, tone = (t("Does not answer"), "bad") if well is None else (t("OK"), "good") if well else (t("Paused"), "bad")
     with Tag("tr"):
         Tag("td", "first", service)
         with Tag("td"):
@@ -156,7 +156,7 @@ class Letters:
                     ),
                 )
             else:
-                Tag("p", text=t("{count} will be put away. They are kept, and can be restored.", count=count))
+                Tag("p", text=t("{count} will be discarded. They are kept, and can be restored.", count=count))
         with dialog.foot:
             dialog.cancel_button()
             button(t("OK"), partial(self._act, dialog, selection, action), "primary")
@@ -173,7 +173,7 @@ class Letters:
         await self._on_begun()
         await self.show()
         with self._place:
-            notice("good", self._visitor.t("Begun. It is listed under Replays."))
+            notice("good", self._visitor.t("Started. It is listed under Replays."))
 
 
 class Jobs:
@@ -192,9 +192,9 @@ class Jobs:
         self._place.clear()
         with self._place:
             if not jobs:
-                empty("undo", t("No replays yet"), t("A replay that you begin above is followed here."))
+                empty("undo", t("No replays yet"), t("Replays that you start above are listed here."))
                 return
-            with table(t("What"), t("By"), t("When"), t("State"), t("Done"), "", label=t("Replays")):
+            with table(t("What"), t("By"), t("When"), t("Status"), t("Done"), "", label=t("Replays")):
                 for job in jobs[:MOST_JOBS]:
                     title, tone = STATES.get(job["state"], (job["state"], "calm"))
                     with Tag("tr"):

@@ -26,7 +26,7 @@ def rates(visitor: Visitor, mailings: Rows) -> None:
         Limit(5, visitor.texts.percent(0.05, 0), "--bar-hard"),
     )
     with Tag("section", "card half"):
-        Tag("h2", text=t("Return rate by mailing"))
+        Tag("h2", text=t("Bounce rate by mailing"))
         _rate(visitor, mailings, returns, limits, TOP_RETURNS, "?tab=bounces", 1)
     limits = (
         Limit(0.1, visitor.texts.percent(0.001), "--bar-soft"),
@@ -62,19 +62,19 @@ def blocks(visitor: Visitor, rows: Rows, first: date) -> None:
     """Draw how many addresses were blocked, and freed, each day."""
     t, texts = visitor.t, visitor.texts
     with Tag("section", "card half"):
-        Tag("h2", text=t("Blocked and freed each day"))
+        Tag("h2", text=t("Blocked and unblocked each day"))
         if not rows:
             empty("ok", t("Nothing was blocked"), t("Blocks and their lifting show up here, day by day."))
             return
         known = {row["day"]: row for row in rows}
         span = (datetime.now(UTC).date() - first).days + 1
         days = [(first + timedelta(days=n)).isoformat() for n in range(span)]
-        series = (Series(t("Blocked"), "--bar-hard"), Series(t("Freed"), "--bar-good"))
+        series = (Series(t("Blocked"), "--bar-hard"), Series(t("Unblocked"), "--bar-good"))
         made, told = [], []
         for day in days:
             row = known.get(day, {"blocked": 0, "lifted": 0})
             blocked, freed = texts.number(row["blocked"]), texts.number(row["lifted"])
-            words = t("{blocked} blocked, {freed} freed", blocked=blocked, freed=freed)
+            words = t("{blocked} blocked, {freed} unblocked", blocked=blocked, freed=freed)
             title = f"{texts.day(day)}: {words}"
             made.append(Bar(texts.short_day(day), title, (row["blocked"], row["lifted"])))
             if day in known:

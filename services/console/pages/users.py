@@ -14,11 +14,20 @@ from services.console.i18n import gettext_noop as _, reasons
 from services.console.pages.system import table
 
 SCOPES = {
-    "send": _("Hand in delivery results"),
+    "send": _("Submit delivery results"),
     "check": _("Ask whom to skip"),
     "read": _("Read"),
-    "write": _("Change addresses and persons"),
+    "write": _("Change addresses and people"),
 }
+SCOPE_WORDS = {
+    "send": _("submit"),
+    "check": _("check"),
+    "read": _("read"),
+    "write": _("change"),
+    "operate": _("operate"),
+    "administer": _("administer"),
+}
+"""The same in a word each, for the table."""
 MOST = 1_000
 """Users, or tokens, that are shown."""
 DAYS = {"30": _("30 days"), "90": _("90 days"), "365": _("A year")}
@@ -32,7 +41,7 @@ def add(pages: Pages) -> None:
 async def users(visitor: Visitor) -> None:
     """Draw the page."""
     t = visitor.t
-    heading(t("Users and tokens"), t("People sign in; systems come with a token. Both can be ended at once."))
+    heading(t("Users and tokens"), t("People sign in; systems use a token. Both can be revoked at once."))
     with Tag("div", "cards"):
         with Tag("section", "card"):
             Tag("h2", text=t("Users"))
@@ -83,9 +92,9 @@ async def _users(part: Part) -> None:
                     if user["name"] == part.visitor.name:
                         Tag("span", "badge calm", t("You"))
                     elif user["disabled"]:
-                        button(t("Let in again"), partial(part.change, "PATCH", path, {"disabled": False}))
+                        button(t("Enable"), partial(part.change, "PATCH", path, {"disabled": False}))
                     else:
-                        button(t("Shut out"), partial(part.change, "PATCH", path, {"disabled": True}))
+                        button(t("Disable"), partial(part.change, "PATCH", path, {"disabled": True}))
     button(t("New user"), partial(_new_user, part), "primary").style("justify-self: start")
 
 
@@ -96,7 +105,7 @@ def _new_user(part: Part) -> None:
     roles = {role: reasons.word(visitor.texts, reasons.ROLES, role) for role in reasons.ROLES}
     with dialog.body:
         name = Field(t("User name"), autofocus=True, autocomplete="off", autocapitalize="none")
-        help_ = t("12 characters or more. Empty: signs in at the provider alone.")
+        help_ = t("12 characters or more. Empty: signs in at the provider only.")
         password = Field(t("Password"), "password", help=help_, autocomplete="new-password")
         role = Field(t("Role"), "select", "marketer", choices=roles)
 
@@ -119,13 +128,13 @@ def _new_user(part: Part) -> None:
 async def _tokens(part: Part) -> None:
     t, texts = part.visitor.t, part.visitor.texts
     kinds = {"session": t("Session"), "token": t("Token")}
-    with table(t("Name"), t("Kind"), t("May"), t("Made by"), t("Ends"), "", label=t("Tokens and sessions")):
+    with table(t("Name"), t("Kind"), t("May"), t("Created by"), t("Expires"), "", label=t("Tokens and sessions")):
         found = await part.visitor.api.get("actions", "/v1/tokens", limit=MOST)
         for token in found["items"]:
             with Tag("tr"):
                 Tag("td", "first", token["name"])
                 Tag("td", text=kinds[token["kind"]])
-                Tag("td", text=", ".join(token["scopes"]))
+                Tag("td", text=", ".join(t(SCOPE_WORDS.get(scope, scope)) for scope in token["scopes"]))
                 Tag("td", text=token["issued_by"])
                 Tag("td", text=texts.time(token["expires_at"]))
                 with Tag("td"):
@@ -140,7 +149,7 @@ def _new_token(part: Part) -> None:
     with dialog.body:
         name = Field(t("Which system"), autofocus=True)
         boxes = {scope: Field(t(text), "checkbox", False) for scope, text in SCOPES.items()}
-        days = Field(t("Good for"), "select", "90", choices={key: t(text) for key, text in DAYS.items()})
+        days = Field(t("Valid for"), "select", "90", choices={key: t(text) for key, text in DAYS.items()})
 
     async def make() -> None:
         scopes = [scope for scope, box in boxes.items() if box.value]

@@ -9,13 +9,17 @@ export default {
     this.$el.showModal();
   },
   beforeUnmount() {
-    if (this.$el.open) this.$el.close();
+    this.$el.close(); // also where the browser has hidden it already: it lets go of the page
     this.before?.focus?.();
   },
   render() {
     const shut = (event) => {
+      if (event.target !== this.$el) return; // a field inside cancels too
       event.preventDefault();
       this.$emit("shut");
+    };
+    const closed = (event) => {
+      if (event.target === this.$el && this.$el.isConnected) this.$emit("shut"); // the second Escape cannot be prevented
     };
     const enter = (event) => {
       if (event.key !== "Enter" || event.target.tagName !== "INPUT" || event.defaultPrevented) return;
@@ -23,7 +27,7 @@ export default {
       event.target.blur(); // what was typed is told first
       this.$el.querySelector(".dialog-foot button:last-child")?.click();
     };
-    return h("dialog", { class: "dialog", "aria-label": this.title, onCancel: shut, onKeydown: enter }, [
+    return h("dialog", { class: "dialog", "aria-label": this.title, onCancel: shut, onClose: closed, onKeydown: enter }, [
       h("div", { class: "dialog-head" }, h("h2", this.title)),
       h("div", { class: "dialog-body" }, this.$slots.default?.()),
       h("div", { class: "dialog-foot" }, this.$slots.foot?.()),

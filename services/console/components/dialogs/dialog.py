@@ -43,6 +43,8 @@ class Dialog:
             self._place.delete()
 
     async def _shut(self, _: GenericEventArguments) -> None:
+        if self._place.is_deleted:
+            return
         self.close()
         if self._on_shut is not None:
             await self._on_shut()

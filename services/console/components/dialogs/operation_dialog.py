@@ -109,7 +109,7 @@ class OperationDialog:
         members = self._visitor.texts
         self._field.offer(
             [
-                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} persons", row["size"] or 0))
+                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} people", row["size"] or 0))
                 for row in rows
             ]
         )
@@ -166,10 +166,10 @@ class OperationDialog:
         if self._operation in words.MEANING:
             Tag("p", text=t(words.MEANING[self._operation]))
         with Tag("ul", "tally"):
-            self._line(texts.t("Will be done for"), texts.tn("{n} address", "{n} addresses", seen["to_do"]))
+            self._line(texts.t("Applies to"), texts.tn("{n} address", "{n} addresses", seen["to_do"]))
             for skipped in seen["skipped"]:
                 why = t(words.SKIPPED[skipped["why"]]) if skipped["why"] in words.SKIPPED else skipped["why"]
-                self._line(t("Left out, because they {why}", why=why), texts.number(skipped["rows"]))
+                self._line(t("Skipped: they {why}", why=why), texts.number(skipped["rows"]))
         self._sample(seen)
         if not seen["can_be_undone"]:
             notice("warn", t("This cannot be undone."))

@@ -31,6 +31,8 @@ class ActionsMenu:
                 icon("bolt")
                 Tag("span", text=visitor.t("Actions"))
             self._list = Tag("div", "menu-box menu-list")
+        self._dialogs = Tag("div")
+        """Outside the menu, which closes."""
         self._shown: bool | None = None
         table.listeners.append(self.refresh)
 
@@ -61,7 +63,7 @@ class ActionsMenu:
         item.on("click", partial(self._begin, name))
 
     async def _begin(self, name: str) -> None:
-        with self._menu:
+        with self._dialogs:
             await self._dialog(name, self._chosen(self._table)).show()
 
     def _dialog(self, name: str, chosen: dict[str, Any]) -> OperationDialog:
@@ -87,4 +89,4 @@ class ActionsMenu:
     def _why_not(self) -> str:
         if not self._visitor.may("write"):
             return self._visitor.t("You may look, but not change. An administrator can give you the right.")
-        return self._visitor.t("Tick the addresses that it shall be about.")
+        return self._visitor.t("Select addresses first.")

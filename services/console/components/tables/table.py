@@ -156,7 +156,7 @@ class Table:
         made: list[dict[str, Any]] = []
         self._rows = {}
         told = await self.source.groups(self.view)
-        self._sheet.props["hint"] = "" if told.exact else self.visitor.t("The counts are of the first rows alone.")
+        self._sheet.props["hint"] = "" if told.exact else self.visitor.t("The counts are of the first rows only.")
         for group in told.groups:
             shown: dict[str, Any] = {"value": group.value, "title": group.title, "rows": None, "more": False}
             if group.value is not None and group.value in self._open_groups:
@@ -201,7 +201,8 @@ class Table:
         return {
             "text": text, "total": total.count if total else len(found.rows),
             "back": groups is None and len(self._marks) > 1, "more": bool(found.following),
-            "everything": t("Tick all that match ({n})", n=all_), "all": t("All that match are ticked ({n})", n=all_),
+            "everything": t("Select all that match ({n})", n=all_),
+            "all": t("All that match are selected ({n})", n=all_),
         }  # fmt: skip
 
     def _show_empty(self) -> None:
@@ -209,9 +210,7 @@ class Table:
         t, picture_title = self.visitor.t, self.source.empty
         with self._empty:
             if self.view.search or self.view.filters:
-                empty(
-                    "search", t("Nothing fits"), t("Nothing fits the search and the filters. Take some of them away.")
-                )
+                empty("search", t("No matches"), t("Nothing matches the search and the filters. Remove some of them."))
             else:
                 empty(picture_title[0], t(picture_title[1]), t(picture_title[2]))
 
@@ -315,10 +314,10 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
     """Return what the table says in the browser."""
     t = visitor.t
     return {
-        "search": search, "columns": t("Columns"), "ungroup": t("No groups"), "ascending": t("Sort ascending"),
+        "search": search, "columns": t("Columns"), "ungroup": t("Remove grouping"), "ascending": t("Sort ascending"),
         "descending": t("Sort descending"), "hide": t("Hide this column"), "sortBy": t("Order"),
-        "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Tick"),
-        "tickPage": t("Tick all on this page"), "ticked": t("{n} ticked", n="{n}"), "none": t("Tick nothing"),
+        "columnMenu": t("{column}: sort, group, hide", column="{column}"), "tick": t("Select"),
+        "tickPage": t("Select all on this page"), "ticked": t("{n} selected", n="{n}"), "none": t("Clear selection"),
         "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
     }  # fmt: skip
