@@ -76,6 +76,8 @@ class Service(Generic[S]):
             self.app.add_middleware(RateLimitMiddleware, rate=settings.http_rate, burst=settings.http_burst)
         self.app.add_middleware(TraceContextMiddleware)
         install_exception_handlers(self.app)
+        self.on_ready: Callable[[], None] = _do_nothing
+        """Called once the service works, before it says so."""
         self.uow_factory: UnitOfWorkFactory
         self.publisher: Publisher
         self._stateless = stateless
@@ -174,7 +176,7 @@ class Service(Generic[S]):
             for name, step in self._background:
                 task = asyncio.create_task(self._repeat(name, step), name=name)
                 stack.push_async_callback(cancel_and_wait, task)
-            tune_gc()
+            self.on_ready()
             log.info("ready")
             yield
             log.info("stopping")
@@ -261,6 +263,7 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
         configure_logging(name, settings.log_level, console=settings.log_console)
         configure_tracing(name, settings.otlp_endpoint, settings.trace_sample)
         service = create(settings)
+        service.on_ready = tune_gc
     except InvalidSettings as error:
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(2)
@@ -268,9 +271,14 @@ def run(create: Callable[[S], Service[S]], kind: type[S], name: str) -> None:
 
 
 def tune_gc() -> None:
+    """Tune the collector for a process that runs one service: what is frozen is never collected."""
     # Events have no cycles, and a batch has thousands: looking for cycles that often takes a tenth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def _do_nothing() -> None:
+    """Outside a process of its own a service leaves the collector alone."""
 
 
 async def _nothing() -> None:
