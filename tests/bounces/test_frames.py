@@ -91,6 +91,12 @@ def test_transcript_keeps_each_recipients_reply() -> None:
     assert [turn.code for turn in exchanges(SESSION)] == [454, 250, 250, 550, 452, 503]
 
 
+def test_transcript_leaves_out_what_only_follows_a_refusal() -> None:
+    text = ">>> DATA\n<<< 553 5.3.0 <ann@example.com>... Unknown E-Mail Address\n<<< 503 5.0.0 Need RCPT (recipient)\n"
+    assert unwrap(text).text == "553 5.3.0 <ann@example.com>... Unknown E-Mail Address"
+    assert unwrap(">>> RCPT To:<a@x.example>\n<<< 503 No such recipient\n").text == "503 No such recipient"
+
+
 def test_transcript_on_one_line_is_read() -> None:
     found = unwrap(" ".join(SESSION.split()), "eva@example.com")
     assert found.text.startswith("452 4.2.2 Mailbox full")

@@ -16,7 +16,7 @@ _HOST = re.compile(
     r"(?:while talking to|connected to|\bhost:?)\s{1,9}([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"
 )
 _RECIPIENT = re.compile(r"<([^<>\s]{1,320})>|:\s?([^<>\s]{1,320}@[^<>\s]{1,255})")
-_ALREADY_FAILED = re.compile(r"\s{0,9}503[ -]")
+_ALREADY_FAILED = re.compile(r"\s{0,9}503[ -].{0,60}(?:need|sequence|first|valid recipient)", re.IGNORECASE)
 """What follows when every recipient was refused: "Need RCPT"."""
 _STARTS = (
     ("rcpt", Command.RCPT),

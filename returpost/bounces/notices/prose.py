@@ -155,6 +155,11 @@ to of for is was your my this an service unavailable transaction undeliverable u
 remote server host said returned deliver could be mailbox unable delivered recipient address transient esmtp end data
 rcpt command in reply from mx by domain hop next local
 """
+_TELLING = re.compile(
+    r"unknown (?:e-?mail )?(?:address|recipient|mailbox)|(?:address|recipient|mailbox) unknown|mailbox unavailable"
+    r"|address rejected|rejected address"
+)
+"""Of the words above, what is a reason all the same."""
 _GENERIC = frozenset(_GENERIC_WORDS.split())
 
 
@@ -194,6 +199,8 @@ def telling(text: str) -> bool:
     for line in text[:MAX_DETAIL].lower().split("\n"):
         if line.endswith((":", "：")):
             continue
+        if _TELLING.search(line):
+            return True
         for piece in line.split():
             if "@" not in piece and "://" not in piece and not _GENERIC.issuperset(_LETTERS.findall(piece)):
                 return True
