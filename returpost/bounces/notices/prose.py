@@ -65,7 +65,7 @@ _LABEL = (
 _ON_ITS_LINE = re2.compile(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:(?:{_LABEL})(?:rfc822;[ \t]*)?)?"
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|{_WITH_APOSTROPHE}"
-    rf"|\[{_ADDRESS}\]|'{_ADDRESS}'|\"{_ADDRESS}\")"
+    rf"|\[{_ADDRESS}\]|'{_ADDRESS}'|\"(?:{_ADDRESS}|{_WITH_APOSTROPHE})\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
     r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
     r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
