@@ -19,6 +19,6 @@ def emit_results(work: UnitOfWork, tenant: str, derived: Iterable[Derived]) -> N
     The routing key of a `delivery.recorded` ends in the result that it tells itself: after a sending to an address of
     the simulator that is another one than what was handed in.
     """
-    for one in derived:
-        event = new_encoded_event(one.data, id=one.id, tenant=tenant, subject=one.data.mailing)
-        work.emit(event, one.data.result if isinstance(one.data, DeliveryRecorded) else None)
+    for id_, data in derived:
+        event = new_encoded_event(data, id=id_, tenant=tenant, subject=data.mailing)
+        work.emit(event, data.result if isinstance(data, DeliveryRecorded) else None)
