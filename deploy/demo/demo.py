@@ -250,7 +250,7 @@ def look(api: Api, mailing: Mailing) -> Figures:
     of_mailing = api.get("classifier", "/v1/verdicts/counts", tenant=tenant, mailing=name)["items"]
     of_all = api.get("classifier", "/v1/verdicts/counts", tenant=tenant)["items"]
     retries = api.get("classifier", "/v1/retries/counts", tenant=tenant, mailing=name)["items"]
-    blocks = api.get("blocklist", "/v1/counts", tenant=tenant)
+    blocks = api.get("blocklist", "/v1/counts", tenant=tenant)["items"]
     return Figures(
         _verdicts(of_mailing),
         _verdicts(of_all),
@@ -269,7 +269,7 @@ def dead_letters(api: Api) -> int:
 
 def all_blocks(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
     """Yield every block of a tenant."""
-    return api.pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, limit=PAGE)
+    return api.pages("blocklist", "/v1/blocks", tenant=tenant, limit=PAGE)
 
 
 def _statuses(api: Api, tenant: str, mailing: str) -> dict[str, int]:

@@ -26,16 +26,16 @@ def watched(state: dict[str, Any], look: Callable[[], dict[str, Any]]) -> dict[s
     return state
 
 
-def followed(client: Api, tenant: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """Watch an operation. Raises `ReturpostError` when another took its place."""
-    place = f"/v1/operations/{operation['id']}"
-    ended = watched(operation, lambda: dict(client.get("blocklist", place, tenant=tenant)))
+def followed(client: Api, tenant: str, job: dict[str, Any]) -> dict[str, Any]:
+    """Watch a job. Raises `ReturpostError` when another took its place."""
+    place = f"/v1/jobs/{job['id']}"
+    ended = watched(job, lambda: dict(client.get("blocklist", place, tenant=tenant)))
     if ended["state"] == "superseded":
         raise ReturpostError("a later change took the place of this one before all addresses were looked at")
     return ended
 
 
-def came_to(operation: dict[str, Any]) -> str:
-    """Say what an operation that has ended did."""
-    done, blocked, freed = (operation[name] for name in ("done", "blocked", "freed"))
+def came_to(job: dict[str, Any]) -> str:
+    """Say what a job that has ended did."""
+    done, blocked, freed = (job[name] for name in ("done", "blocked", "freed"))
     return f"{done:,} addresses looked at: {blocked:,} blocked, {freed:,} freed"

@@ -48,7 +48,7 @@ class Blocked:
 
     cause: BlockCause
     reason: Reason | None
-    spares: frozenset[str] = frozenset()
+    exempt_streams: frozenset[str] = frozenset()
     """Streams that may be mailed all the same."""
 
 
@@ -132,7 +132,7 @@ class Mirror:
     def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
         """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
         found = self._kinds[self._code(address)]
-        return None if found is None or stream in found.spares else found
+        return None if found is None or stream in found.exempt_streams else found
 
     def skip(self, addresses: Iterable[str], stream: str | None = None) -> list[str]:
         """Return those that a stream skips, as they are written; the fastest way to ask for many."""
@@ -273,11 +273,11 @@ class Mirror:
         self._floor = first.version - IN_FLIGHT
 
     def _put(self, table: AddressTable, row: Row, floor: int) -> None:
-        address, version, cause, reason, spares = row
+        address, version, cause, reason, exempt_streams = row
         if cause is None:
             table.put(address, version, FREE, floor)
             return
-        kind = (cause, reason, tuple(spares or ()))
+        kind = (cause, reason, tuple(exempt_streams or ()))
         code = self._codes.get(kind)
         if code is None:
             self._kinds.append(Blocked(BlockCause(cause), Reason(reason) if reason else None, frozenset(kind[2])))
@@ -292,8 +292,8 @@ class Mirror:
                 lines += len(values)
                 for value in values:
                     if isinstance(value, list):
-                        address, version, cause, reason, spares = value
-                        self._put(table, (address, version, cause, reason, spares), 0)
+                        address, version, cause, reason, exempt_streams = value
+                        self._put(table, (address, version, cause, reason, exempt_streams), 0)
                     elif first is None:
                         first = begun(value)
                     else:
@@ -311,7 +311,7 @@ class Mirror:
 def _row(item: BlockEvent) -> Row | None:
     data = item.data
     if isinstance(data, AddressBlocked):
-        return key(data.address), data.version, data.cause, data.reason, data.spares
+        return key(data.address), data.version, data.cause, data.reason, data.exempt_streams
     if isinstance(data, AddressUnblocked):
         return key(data.address), data.version, None, None, None
     return None  # an erased address that was blocked has been lifted before

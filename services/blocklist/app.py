@@ -29,34 +29,34 @@ from returpost.contracts import (
     WebhookDisabled,
 )
 from returpost.contracts.routing import COMMANDS
-from services.blocklist.address_state.command_undo import take_undos
-from services.blocklist.address_state.erasures import http as erasures
-from services.blocklist.address_state.erasures.scheduled_erasures import erase_due
-from services.blocklist.address_state.expiry import review_due
-from services.blocklist.address_state.handlers.commands import take_clears, take_erasures, take_sets
-from services.blocklist.address_state.handlers.corrections import take_corrections
-from services.blocklist.address_state.handlers.results import take_results, take_verdicts
-from services.blocklist.address_state.http import addresses, blocks, commands, corrections
-from services.blocklist.checks.bloom_filter import Prefilters
-from services.blocklist.checks.check_rpc import read_question, take_questions
+from services.blocklist.address_state.expiry import expire_due
+from services.blocklist.address_state.handlers.command_undo import handle_undo
+from services.blocklist.address_state.handlers.commands import handle_block_clear, handle_block_set
+from services.blocklist.address_state.handlers.corrections import handle_corrections
+from services.blocklist.address_state.handlers.erasures import handle_erase
+from services.blocklist.address_state.handlers.results import handle_results, handle_verdicts
+from services.blocklist.address_state.http import addresses, blocks, commands, corrections, erasures
+from services.blocklist.address_state.scheduled_erasures import erase_due
+from services.blocklist.checks.bloom_filter import BloomFilters
+from services.blocklist.checks.check_rpc import answer_checks, read_check
 from services.blocklist.checks.http import check, snapshot
 from services.blocklist.jobs import http as jobs
-from services.blocklist.jobs.job_worker import work_on_next
+from services.blocklist.jobs.job_worker import run_next_job
 from services.blocklist.outbound_webhooks.http import deliveries, webhooks
 from services.blocklist.outbound_webhooks.leases import post_for_all
-from services.blocklist.outbound_webhooks.ssrf_guard import Rules
+from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
 from services.blocklist.settings import Settings
 from services.blocklist.storms import http as storms
+from services.blocklist.storms.detection import detect_storms
 from services.blocklist.storms.domain import Limits
-from services.blocklist.storms.repository import notice
-from services.blocklist.storms.storm_window import Watch
-from services.blocklist.suppression_files.http import files, reconciliation
-from services.blocklist.suppression_files.worker import work_off_next
+from services.blocklist.storms.storm_window import StormWindow
+from services.blocklist.suppression_files.http import export, imports, reconciliation
+from services.blocklist.suppression_files.worker import apply_next_part
 from services.blocklist.tenant_settings import http as tenant_settings
 from shared.service import Service, run
 
 ROUTERS = (
-    *(check, snapshot, files, corrections, erasures, reconciliation, blocks, commands),
+    *(check, snapshot, imports, export, corrections, erasures, reconciliation, blocks, commands),
     *(addresses, tenant_settings, jobs, storms, deliveries, webhooks),
 )
 """In this order: a path of letters before one that takes any."""
@@ -71,22 +71,27 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     """Wire the service."""
     service = Service("blocklist", settings, description=__doc__ or "")
     tolerance, remember = settings.clock_tolerance, settings.remember_erased
-    watch = Watch(Limits(bounces=settings.storm_bounces, share=settings.storm_share), clock)
-    webhook_rules = Rules(settings.webhook_networks, settings.webhook_plain_http)
+    storm_window = StormWindow(Limits(bounces=settings.storm_bounces, share=settings.storm_share), clock)
+    webhook_destinations = AllowedDestinations(settings.webhook_networks, settings.webhook_plain_http)
     job_requested, list_received = asyncio.Event(), asyncio.Event()
 
-    service.consume("blocklist.delivery-recorded", DeliveryRecorded, partial(take_results, clock=clock, watch=watch))
-    service.consume("blocklist.bounce-classified", BounceClassified, partial(take_verdicts, clock=clock, watch=watch))
-    sets, clears = (partial(take, clock=clock, tolerance=tolerance) for take in (take_sets, take_clears))
+    results, verdicts = (
+        partial(handle, clock=clock, storm_window=storm_window) for handle in (handle_results, handle_verdicts)
+    )
+    sets, clears = (
+        partial(handle, clock=clock, tolerance=tolerance) for handle in (handle_block_set, handle_block_clear)
+    )
+    erase = partial(handle_erase, clock=clock, remember=remember)
+    answer = partial(answer_checks, publish=lambda messages: service.publisher.publish(messages), clock=clock)
+    service.consume("blocklist.delivery-recorded", DeliveryRecorded, results)
+    service.consume("blocklist.bounce-classified", BounceClassified, verdicts)
     service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
     service.consume("blocklist.block-clear", BlockClear, clears, exchange=COMMANDS)
-    erase = partial(take_erasures, clock=clock, remember=remember)
+    service.consume("blocklist.block-undo", BlockUndo, partial(handle_undo, clock=clock), exchange=COMMANDS)
     service.consume("blocklist.address-erase", AddressErase, erase, exchange=COMMANDS)
-    service.consume("blocklist.block-undo", BlockUndo, partial(take_undos, clock=clock), exchange=COMMANDS)
-    correct = partial(take_corrections, clock=clock)
+    correct = partial(handle_corrections, clock=clock)
     service.consume("blocklist.address-correct", AddressCorrect, correct, exchange=COMMANDS)
-    answer = partial(take_questions, publish=lambda messages: service.publisher.publish(messages), clock=clock)
-    service.consume_raw("blocklist.address-check", AddressCheck, answer, read_question, exchange=COMMANDS)
+    service.consume_raw("blocklist.address-check", AddressCheck, answer, read_check, exchange=COMMANDS)
 
     service.publishes(AddressBlocked, "address.blocked.{tenant}")
     service.publishes(AddressUnblocked, "address.unblocked.{tenant}")
@@ -101,41 +106,40 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
 
     async def run_jobs() -> None:
         job_requested.clear()
-        if not await work_on_next(service.uow_factory, settings.reassess_chunk, clock()):
-            await _wait(job_requested, settings.reassess_interval)
+        if not await run_next_job(service.uow_factory, settings.job_chunk, clock()):
+            await _wait(job_requested, settings.job_interval)
 
     async def expire() -> None:
-        if not await review_due(service.uow_factory, settings.reassess_chunk, clock()):
-            await asyncio.sleep(settings.review_interval.total_seconds())
+        if not await expire_due(service.uow_factory, settings.job_chunk, clock()):
+            await asyncio.sleep(settings.expiry_interval.total_seconds())
 
     async def erase_scheduled() -> None:
-        if not await erase_due(service.uow_factory, settings.reassess_chunk, clock, remember=remember):
-            await asyncio.sleep(settings.review_interval.total_seconds())
+        if not await erase_due(service.uow_factory, settings.job_chunk, clock, remember=remember):
+            await asyncio.sleep(settings.expiry_interval.total_seconds())
 
-    async def notice_storms() -> None:
-        await notice(service.uow_factory, watch, clock())
+    async def watch_storms() -> None:
+        await detect_storms(service.uow_factory, storm_window, clock())
         await asyncio.sleep(settings.storm_interval.total_seconds())
 
     async def apply_imports() -> None:
         list_received.clear()
-        if not await work_off_next(service.uow_factory, clock()):
+        if not await apply_next_part(service.uow_factory, clock()):
             await _wait(list_received, settings.import_interval)
 
     async def post_webhooks() -> None:
-        await post_for_all(service.pool, service.uow_factory, webhook_rules, settings, clock)
+        await post_for_all(service.pool, service.uow_factory, webhook_destinations, settings, clock)
 
     service.background("jobs", run_jobs)
     service.background("expiry", expire)
     service.background("scheduled erasures", erase_scheduled)
-    service.background("storms", notice_storms)
+    service.background("storms", watch_storms)
     service.background("imports", apply_imports)
     service.background("webhooks", post_webhooks)
 
-    service.app.state.clock = clock
-    service.app.state.work_requested = job_requested
-    service.app.state.list_received = list_received
-    service.app.state.prefilters = Prefilters(lambda: service.pool)
-    service.app.state.webhook_rules = webhook_rules
+    state = service.app.state
+    state.clock, state.job_requested, state.list_received = clock, job_requested, list_received
+    state.bloom_filters = BloomFilters(lambda: service.pool)
+    state.webhook_destinations = webhook_destinations
     routes = APIRouter(prefix="/v1", tags=["blocklist"])
     for module in ROUTERS:
         routes.include_router(module.router)

@@ -1,7 +1,7 @@
 """Named queries: SQL in files beside the code."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,6 @@ def queries(path: Path) -> Mapping[str, str]:
     return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Return rows of `width` values as one list for each column, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
+    """Return rows of `width` values as one sequence for each column, for `unnest`."""
+    return list(zip(*rows, strict=True)) or [()] * width

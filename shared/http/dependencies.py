@@ -9,6 +9,7 @@ from shared.database.pool import Pool
 from shared.http.auth import ADMINISTER, OPERATE, Caller, requires
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 
+Checker = Annotated[Caller, Depends(requires("check"))]
 Reader = Annotated[Caller, Depends(requires("read"))]
 Writer = Annotated[Caller, Depends(requires("write"))]
 Operator = Annotated[Caller, Depends(requires(OPERATE))]

@@ -4,7 +4,8 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Query, Response
@@ -22,6 +23,14 @@ Cursor = Annotated[
     str | None, Query(max_length=MAX_CURSOR, description="The `next_cursor` of the page before; none: the first page")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items a page")]
+
+
+class Row(Protocol):
+    """A row of a database, or a mapping."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column."""
+        ...
 
 
 class Page(BaseModel, Generic[T]):
@@ -42,27 +51,29 @@ def json_page(items: Sequence[Mapping[str, Any]], next_cursor: str | None) -> Re
 
 
 INVALID = "cursor: invalid; give the `next_cursor` of a page as it is"
+_OTHER_LIST = "cursor: of another list; give the `next_cursor` of a page of this one"
 _MAX_ID = 2**63 - 1
 
 
-def encode_cursor(*position: JsonScalar) -> str:
+def encode_cursor(*position: JsonScalar | datetime | UUID) -> str:
     """Return the cursor of a position: the sort key of the last row of a page."""
-    return base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(orjson.dumps(position, default=str)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str, *types: type) -> Sequence[JsonScalar]:
+def next_cursor(rows: Sequence[Row], limit: int, *key: str) -> str | None:
+    """Return the cursor behind a page that is sorted by this key; none when it is not full, and so the last one."""
+    return encode_cursor(*(rows[-1][name] for name in key)) if rows and len(rows) == limit else None
+
+
+def decode_cursor(cursor: str, *types: type) -> Sequence[Any]:
     """Return the position; each part is of its type or null. Raises `InvalidMessage` for what no page has given."""
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
         raise InvalidMessage(INVALID) from None
-    if (
-        not isinstance(position, list)
-        or len(position) != len(types)
-        or not all(_is_part(part, kind) for part, kind in zip(position, types, strict=True))
-    ):
-        raise InvalidMessage("cursor: of another list; give the `next_cursor` of a page of this one")
-    return position
+    if not isinstance(position, list) or len(position) != len(types):
+        raise InvalidMessage(_OTHER_LIST)
+    return [_part(part, kind) for part, kind in zip(position, types, strict=True)]
 
 
 def decode_id(cursor: str | None) -> int | None:
@@ -100,7 +111,17 @@ def decode_time(part: JsonScalar) -> datetime:
     raise InvalidMessage(INVALID)
 
 
-def _is_part(part: object, kind: type) -> bool:
-    if isinstance(part, str) and "\x00" in part:  # PostgreSQL has no text with it
-        return False
-    return part is None or (isinstance(part, kind) and isinstance(part, bool) is (kind is bool))
+def _part(part: Any, kind: type) -> Any:
+    if part is None:
+        return None
+    if kind is datetime:
+        return decode_time(part)
+    if kind is UUID:
+        try:
+            return UUID(str(part))
+        except ValueError:
+            raise InvalidMessage(_OTHER_LIST) from None
+    has_nul = isinstance(part, str) and "\x00" in part  # PostgreSQL has no text with it
+    if has_nul or not isinstance(part, kind) or isinstance(part, bool) is not (kind is bool):
+        raise InvalidMessage(_OTHER_LIST)
+    return part

@@ -1,6 +1,7 @@
 """Hand batches to the handlers over a real database, as the consumer would, and collect what they tell."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -8,8 +9,9 @@ from typing import Any
 
 from returpost.contracts import AddressErase, BlockClear, BlockSet, BounceClassified, DeliveryRecorded
 from returpost.contracts.cloudevents import Event
-from services.blocklist.address_state.handlers.commands import take_clears, take_erasures, take_sets
-from services.blocklist.address_state.handlers.results import take_results, take_verdicts
+from services.blocklist.address_state.handlers.commands import handle_block_clear, handle_block_set
+from services.blocklist.address_state.handlers.erasures import handle_erase
+from services.blocklist.address_state.handlers.results import handle_results, handle_verdicts
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -21,11 +23,11 @@ def clock() -> datetime:
 
 
 HANDLERS: dict[type, Any] = {
-    DeliveryRecorded: partial(take_results, clock=clock),
-    BounceClassified: partial(take_verdicts, clock=clock),
-    BlockSet: partial(take_sets, clock=clock, tolerance=TOLERANCE),
-    BlockClear: partial(take_clears, clock=clock, tolerance=TOLERANCE),
-    AddressErase: partial(take_erasures, clock=clock),
+    DeliveryRecorded: partial(handle_results, clock=clock),
+    BounceClassified: partial(handle_verdicts, clock=clock),
+    BlockSet: partial(handle_block_set, clock=clock, tolerance=TOLERANCE),
+    BlockClear: partial(handle_block_clear, clock=clock, tolerance=TOLERANCE),
+    AddressErase: partial(handle_erase, clock=clock),
 }
 
 
@@ -53,23 +55,15 @@ async def states(pool: Pool, tenant: str) -> dict[str, tuple[int, str | None]]:
 
 
 class Transactions:
-    """Transactions without a broker: what is published is kept."""
+    """Transactions without a broker: what is published is kept; what fails leaves nothing behind."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.published: list[Event[Any]] = []
 
-    def begin(self) -> Any:
-        return self
-
-    async def __aenter__(self) -> UnitOfWork:
-        self._connection = await self._pool.acquire()
-        self._transaction = self._connection.transaction()
-        await self._transaction.start()
-        self._work = UnitOfWork(self._connection)
-        return self._work
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._transaction.commit()
-        await self._pool.release(self._connection)
-        self.published += [outgoing.event for outgoing in self._work.outgoing]
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            work = UnitOfWork(connection)
+            yield work
+        self.published += [outgoing.event for outgoing in work.outgoing]

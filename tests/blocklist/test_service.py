@@ -79,7 +79,7 @@ async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(harness: Harness, bl
         "time": "2026-01-02T03:10:05Z",
         "by": "/returpost/blocklist",
         "note": "",
-        "spares": [],
+        "exempt_streams": [],
     }
     await say(harness, Input("delivered", 1, 7, "m7"))
     (lifted,) = await heard(harness, UNBLOCKED, 1)
@@ -158,9 +158,9 @@ async def test_a_changed_setting_reaches_all_addresses(harness: Harness, blockli
     async def applied() -> Any:
         return (await blocklist.http.get("/v1/settings")).json()
 
-    now = await eventually(applied, lambda seen: seen["operation"]["finished_at"] is not None)
+    now = await eventually(applied, lambda seen: seen["job"]["finished_at"] is not None)
     assert (now["accepted_bounces"], now["reasons"]["mailbox_full"], now["version"]) == (2, "ignore", 2)
-    assert now["operation"]["done"] == 2
+    assert now["job"]["done"] == 2
 
 
 async def test_setting_the_same_again_changes_nothing(blocklist: RunningService) -> None:
@@ -257,7 +257,7 @@ async def test_an_address_that_is_none_cannot_be_blocked(blocklist: RunningServi
     answer = await blocklist.http.post("/v1/blocks", json={"addresses": ["u1@example.com", "nobody"]})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "addresses.1"
-    assert (await blocklist.http.get("/v1/blocks")).json()["blocks"] == []
+    assert (await blocklist.http.get("/v1/blocks")).json()["items"] == []
 
 
 async def test_the_list_is_paged_newest_first_and_filtered(harness: Harness, blocklist: RunningService) -> None:
@@ -267,10 +267,10 @@ async def test_the_list_is_paged_newest_first_and_filtered(harness: Harness, blo
     async def pages(**query: Any) -> list[str]:
         found, after = [], None
         while True:
-            params = {"limit": 3, **query} | ({"after": after} if after else {})
+            params = {"limit": 3, **query} | ({"cursor": after} if after else {})
             page = (await blocklist.http.get("/v1/blocks", params=params)).json()
-            found += [row["address"] for row in page["blocks"]]
-            after = page["next"]
+            found += [row["address"] for row in page["items"]]
+            after = page["next_cursor"]
             if after is None:
                 return found
 
@@ -280,12 +280,12 @@ async def test_the_list_is_paged_newest_first_and_filtered(harness: Harness, blo
     assert await pages(reason="complaint") == ["u9@example.com"]
     assert await pages(domain="Example.COM") == ["u9@example.com", *dead]
     assert await pages(domain="ample.com") == []
-    counts = (await blocklist.http.get("/v1/counts")).json()
+    counts = (await blocklist.http.get("/v1/counts")).json()["items"]
     assert [tuple(row.values()) for row in counts] == [
         ("dead_address", "user_unknown", 7),
         ("complaint", "complaint", 1),
     ]
-    for wrong in ({"after": "!"}, {"after": "abcd"}, {"limit": 1001}, {"cause": "weather"}, {"domain": "a b"}):
+    for wrong in ({"cursor": "!"}, {"cursor": "abcd"}, {"limit": 1001}, {"cause": "weather"}, {"domain": "a b"}):
         assert (await blocklist.http.get("/v1/blocks", params=wrong)).status_code == 422, wrong
 
 

@@ -73,7 +73,7 @@ async def places(harness: Harness, blocklist: RunningService, receiver: Receiver
     return {
         "/v1/addresses/{address:path}": "/v1/addresses/ann@example.com",
         "/v1/blocks/imports/{identity}": f"/v1/blocks/imports/{done['id']}",
-        "/v1/operations/{id}": f"/v1/operations/{saved['operation']['id']}",
+        "/v1/jobs/{id}": f"/v1/jobs/{saved['job']['id']}",
         "/v1/storms/{id}": "/v1/storms/00000000-0000-0000-0000-000000000001",
         "{delivery}": receiver.posted[0].id,
         "/v1/webhooks/{name}": "/v1/webhooks/crm",
@@ -90,15 +90,13 @@ async def test_no_route_shows_or_changes_what_is_anothers(
     assert checked.raise_for_status().json()["skip"] == []
     asked = 0
     for method, declared, operation in operations(blocklist.service.app.openapi()):
+        if declared == "/v1/reconcile/file":  # converts what it is given, whose ever it is
+            continue
         path = declared.replace("{address}", "{address:path}")
         for part, place in named.items():
             path = path.replace(part, place)
         assert "{" not in path, f"{declared}: say in this test what it names"
-        query = (
-            {"after": named["/v1/blocks/imports/{identity}"].rpartition("/")[2]}
-            if "imports" in path and method == "GET"
-            else {}
-        )
+        query: dict[str, str] = {}
         content = content_of(operation, blocklist.service.app.openapi())
         answer = await blocklist.http.request(method, path, headers=other, params=query, **content)
         holds_nothing(answer, f"{method} {declared}")
@@ -153,7 +151,8 @@ async def everything(harness: Harness) -> list[Any]:
         rows = await harness.fetch("blocklist", f"SELECT * FROM {table} WHERE tenant = 'acme'")  # noqa: S608 - names of the catalogue
         found.append(sorted(map(repr, rows)))
     kept = (
-        "SELECT name, url, version, enabled, secret, old_secret, start, place, run FROM webhooks WHERE tenant = 'acme'"
+        "SELECT name, url, version, enabled, secret, old_secret, start_at, last_offset, generation FROM webhooks"
+        " WHERE tenant = 'acme'"
     )
     found.append([repr(row) for row in await harness.fetch("blocklist", kept)])
     return found

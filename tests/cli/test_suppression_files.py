@@ -109,9 +109,9 @@ async def test_wrong_use_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_settings_are_tried_changed_undone_and_remembered(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("email,reason\nann@example.com,user_unknown\n")
     await returpost("blocked", "import", "list.csv")
-    tried = await returpost("settings", "what-if", "reasons.user_unknown=ignore", "--json")
+    tried = await returpost("settings", "preview", "reasons.user_unknown=ignore", "--json")
     assert [json.loads(tried.stdout)[name] for name in ("blocked", "freed")] == [0, 1]
-    told = (await returpost("settings", "what-if", "reasons.user_unknown=ignore")).output
+    told = (await returpost("settings", "preview", "reasons.user_unknown=ignore")).output
     assert all(word in told for word in ("0 addresses would become blocked, 1 free", "ann@example.com", "Nothing was"))
     set_ = await returpost("settings", "set", "reasons.user_unknown=ignore")
     assert "1 addresses looked at: 0 blocked, 1 freed" in set_.output

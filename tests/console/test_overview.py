@@ -46,7 +46,7 @@ class Customer:
         known = (self.get("blocklist", f"/v1/addresses/user{n}@stormy.example") for n in range(REFUSED))
         if not all(address["history"] for address in known):
             return False
-        return sum(int(row["blocked"]) for row in self.get("blocklist", "/v1/counts")) == self.blocked()
+        return sum(int(row["blocked"]) for row in self.get("blocklist", "/v1/counts")["items"]) == self.blocked()
 
     def blocked(self) -> int:
         return int(self.get("actions", "/v1/views/blocked/count")["count"])
@@ -60,7 +60,7 @@ def customer(system: System) -> Iterator[Customer]:
     made.refused(range(FEW))
     wait(lambda: made.blocked() == FEW)
     made.refused(range(FEW, REFUSED))
-    wait(lambda: made.get("blocklist", "/v1/storms?limit=5")["storms"])
+    wait(lambda: made.get("blocklist", "/v1/storms?limit=5")["items"])
     wait(lambda: made.get("actions", f"/v1/views/returned/count?mailing={MAILING}")["count"] == REFUSED)
     wait(made.is_judged)
     wait(lambda: not made.get("actions", "/v1/statistics")["pending"])

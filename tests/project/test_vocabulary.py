@@ -16,13 +16,11 @@ HEADING = re.compile(r"^#+ +(.*?)\s*$", re.MULTILINE)
 ALLOWED = ("tests/project/",)
 
 PENDING: tuple[str, ...] = (
-    "services/blocklist/",
     "returpost/bounces/rules/",
     "returpost/cli/operate/",
-    "tests/blocklist/",
 )
 """Rooms that still have old names; only ever shortened."""
-PENDING_ROUTES: tuple[str, ...] = ("/v1/settings/preview",)
+PENDING_ROUTES: tuple[str, ...] = ()
 
 
 @cache

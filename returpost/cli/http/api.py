@@ -36,14 +36,14 @@ class Api:
         """Return the answer. Raises as `call` does."""
         return self.call(service, "GET", path, parameters)
 
-    def pages(self, service: str, path: str, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """Yield the rows, which the answer has by this name, of one page after the other. Raises as `call` does."""
-        after = None
+    def pages(self, service: str, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the items of one page after the other. Raises as `call` does."""
+        cursor = None
         while True:
-            page = self.get(service, path, after=after, **parameters)
-            yield from page[name]
-            after = page["next"]
-            if after is None:
+            page = self.get(service, path, cursor=cursor, **parameters)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
                 return
 
     def health(self, service: str) -> dict[str, Any]:

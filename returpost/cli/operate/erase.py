@@ -84,7 +84,7 @@ def list_erasures(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: 
     """
     from returpost.cli.terminal import out, print_json, table
 
-    found = list(api(directory).pages("blocklist", "/v1/erasures", "erasures", tenant=tenant, limit=PAGE))
+    found = list(api(directory).pages("blocklist", "/v1/erasures", tenant=tenant, limit=PAGE))
     if as_json:
         print_json(found)
     else:

@@ -17,7 +17,7 @@ TABLES = (
     ("By domain", "by_domain", ("domain", "blocked", "freed")),
     ("Some of them", "sample", ("address", "would_be", "cause", "reason")),
 )
-"""What a what-if is shown by, the largest first: title, name in the answer, columns."""
+"""What a preview is shown by, the largest first: title, name in the answer, columns."""
 LISTS = ("expiry_days", "streams")
 """Settings whose values are several, by commas."""
 
@@ -26,7 +26,7 @@ Changes = Annotated[
     typer.Argument(
         metavar="NAME=VALUE...",
         help="As accepted_bounces=3, reasons.policy=ignore, decay_days=180, expiry_days=1,2,4,7,14,"
-        " streams.service=complaint (service mail is spared from blocks by complaint); =none turns it off.",
+        " streams.service=complaint (service mail is exempt from blocks by complaint); =none turns it off.",
     ),
 ]
 
@@ -47,23 +47,23 @@ def show(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = Fa
         print_json(found)
         return
     reasons = found.pop("reasons")
-    out.print(table(None, ("setting", "value"), [(name, _shown(found[name])) for name in found if name != "operation"]))
+    out.print(table(None, ("setting", "value"), [(name, _shown(found[name])) for name in found if name != "job"]))
     out.print(table("What each reason does", ("reason", "effect"), sorted(reasons.items())))
 
 
-@app.command("what-if")
-def what_if(changes: Changes, tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = False) -> None:
+@app.command()
+def preview(changes: Changes, tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json = False) -> None:
     """Count whom a change would block or free, by reason and domain; nothing is changed.
 
     \b
-    returpost settings what-if accepted_bounces=2
-    returpost settings what-if reasons.spam_content=ignore expiry_days=30
+    returpost settings preview accepted_bounces=2
+    returpost settings preview reasons.spam_content=ignore expiry_days=30
     """
     from returpost.cli.terminal import err, out, print_json, table
 
     client = api(directory)
     body = json.dumps(change_of(changes)).encode()
-    asked = client.call("blocklist", "POST", f"{PATH}/what-if", {"tenant": tenant}, body)
+    asked = client.call("blocklist", "POST", f"{PATH}/preview", {"tenant": tenant}, body)
     result = followed(client, tenant, asked)["result"]
     if as_json:
         print_json(result)
@@ -96,7 +96,7 @@ def change(
     tag = f'"{read["version"]}"'
     saved = client.call("blocklist", "PUT", PATH, {"tenant": tenant}, body, if_match=tag)
     if saved["version"] == read["version"]:
-        saved["operation"] = None  # what is there is of an earlier change
+        saved["job"] = None  # what is there is of an earlier change
     _tell(client, tenant, saved, as_json)
 
 
@@ -122,7 +122,7 @@ def history(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: Json =
     """Tell who changed what, when and why, newest first."""
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(directory).get("blocklist", f"{PATH}/history", tenant=tenant)["versions"]
+    found: list[dict[str, Any]] = api(directory).get("blocklist", f"{PATH}/history", tenant=tenant)["items"]
     if as_json:
         print_json(found)
         return
@@ -166,10 +166,10 @@ def _tell(client: Api, tenant: str, saved: dict[str, Any], as_json: bool) -> Non
     """Follow what was saved until it is applied, and say what it did."""
     from returpost.cli.terminal import err, print_json
 
-    if saved["operation"]:
+    if saved["job"]:
         err.print(f"Version {saved['version']} is in force; `returpost settings undo` takes it back.")
-        saved["operation"] = followed(client, tenant, saved["operation"])
-        err.print(came_to(saved["operation"]))
+        saved["job"] = followed(client, tenant, saved["job"])
+        err.print(came_to(saved["job"]))
     else:
         err.print(f"Nothing changed: version {saved['version']} is in force as it was.")
     if as_json:

@@ -35,7 +35,7 @@ def list_storms(
     """
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = api(directory).get("blocklist", PATH, tenant=tenant, limit=limit)["storms"]
+    found: list[dict[str, Any]] = api(directory).get("blocklist", PATH, tenant=tenant, limit=limit)["items"]
     if as_json:
         print_json(found)
         return

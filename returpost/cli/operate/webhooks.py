@@ -25,7 +25,7 @@ def list_webhooks(tenant: Tenant = TENANT, directory: Folder = FOLDER, as_json: 
     """
     from returpost.cli.terminal import out, print_json, table
 
-    found: list[dict[str, Any]] = _call(directory, "GET", "", tenant)["webhooks"]
+    found: list[dict[str, Any]] = _call(directory, "GET", "", tenant)["items"]
     if as_json:
         print_json(found)
         return
@@ -122,7 +122,7 @@ def log(
         print_json(_call(directory, "GET", f"/{quote(name)}/deliveries/{quote(delivery)}", tenant))
         return
     query: dict[str, Any] = {"state": state, "limit": limit}
-    found = _call(directory, "GET", f"/{quote(name)}/deliveries", tenant, **query)["deliveries"]
+    found = _call(directory, "GET", f"/{quote(name)}/deliveries", tenant, **query)["items"]
     if as_json:
         print_json(found)
         return

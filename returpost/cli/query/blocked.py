@@ -44,7 +44,7 @@ def list_blocks(
     from returpost.cli.terminal import err, out, print_json, table
 
     wanted = {"cause": cause, "reason": reason, "domain": domain, "limit": min(PAGE, limit + 1)}
-    rows = api(directory).pages("blocklist", "/v1/blocks", "blocks", tenant=tenant, **wanted)
+    rows = api(directory).pages("blocklist", "/v1/blocks", tenant=tenant, **wanted)
     found = list(islice(rows, limit))
     more = next(rows, None) is not None
     if as_json:
@@ -144,7 +144,7 @@ def undo(
         out.print(came_to(followed(api(directory), tenant, begun)))
     else:
         counts = _post(directory, "/undo", tenant, {"addresses": addresses, "note": note})
-        out.print(", ".join(f"{UNDONE[what]}: {number:,}" for what, number in counts.items()))
+        out.print(", ".join(f"{UNDONE[what]}: {number:,}" for what, number in counts.items() if number))
 
 
 def _tell(done: str, counts: dict[str, int]) -> None:

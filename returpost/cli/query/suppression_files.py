@@ -107,7 +107,7 @@ def export_list(
 
 def check(
     file: File = "-",
-    stream: Annotated[str | None, typer.Option(help="Kind of mail, as service; it may be spared from blocks.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Kind of mail, as service; it may be exempt from blocks.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that may be mailed.")] = False,
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,

@@ -24,7 +24,7 @@ class AddressBlocked(Contract):
     """Who or what did it: a service, a user or an operation."""
     note: Text = ""
     until: Time | None = None
-    spares: list[Name] = Field(default_factory=list)
+    exempt_streams: list[Name] = Field(default_factory=list)
     """Streams that may be mailed all the same, by the tenant's settings."""
 
 

@@ -1,4 +1,4 @@
-"""The standing of an address: from all facts that are known of it to its return count and its block.
+"""The state of an address: from all facts that are known of it to its return count and its block.
 
 A pure function of the set of facts and of the time: the order in which facts came in, and how often, changes nothing;
 time alone never blocks, it only frees. The rules:
@@ -9,13 +9,14 @@ time alone never blocks, it only frees. The rules:
   as a clear or a delivery is not later. A bounce older than the decay no longer counts; where an address counts once a
   day, the bounces of a day (UTC) are one.
 - An address is blocked when, after the last clear, a bounce that may block has a reason with the effect `block`
-  (dead address), or a complaint came in (and complaints have the effect `block`), or somebody blocked it by hand; or
-  when the return count exceeds the accepted bounces. Deliveries reduce the count, and nothing else.
+  (dead address; where the reason says so, from the confidence on that the policy asks for: below it the bounce only
+  counts), or a complaint came in (and complaints have the effect `block`), or somebody blocked it by hand; or when the
+  return count exceeds the accepted bounces. Deliveries reduce the count, and nothing else.
 - Where blocks for bounces expire, the first lasts the first number of days from the bounce that made it, whatever comes
   back meanwhile; the next bounce that would block makes the second one, and so on. Complaints do not expire.
-- Several causes may hold at once. The first of dead address, complaint, manual, return count is the one that is told,
+- Several causes may hold at once. The first of dead address, complaint, manual, return count is the one reported,
   with the time, mailing and reason of the fact that began it; of a return count, of the bounce that exceeded it.
-- A stream may be spared from some causes: for it, these hold only as far as its own mailings gave cause.
+- A stream may be exempt from some causes: for it, these hold only as far as its own mailings gave cause.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.tenant_settings.domain import Counting, Effect, Policy
+from services.blocklist.tenant_settings.domain import DEAD, Counting, Effect, Policy
 
 MAX_ADDRESSES = 10_000
 """Of one request or command."""
@@ -43,6 +44,8 @@ class Bounce:
     stream: str | None = None
     ip: str | None = None
     """Of the host that sent."""
+    confidence: float = 1.0
+    """Of the verdict, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +71,22 @@ class Block:
     reason: Reason | None = None
     mailing: str | None = None
     until: datetime | None = None
-    spares: tuple[str, ...] = ()
+    exempt_streams: tuple[str, ...] = ()
     """Streams that may be mailed all the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What mailings do with the address: skip it when there is a block."""
+class AddressState:
+    """What mailings do with the address: they skip it when there is a block."""
 
     return_count: int = 0
     block: Block | None = None
-    review: datetime | None = None
-    """Until then nothing changes by time alone."""
+    changes_at: datetime | None = None
+    """When the state changes by time alone; none: never."""
 
 
-def stand(facts: Facts, policy: Policy, now: datetime) -> Standing:
-    """Return the standing that follows from the facts."""
+def evaluate(facts: Facts, policy: Policy, now: datetime) -> AddressState:
+    """Return the state that follows from the facts."""
     since_clear = [bounce for bounce in facts.bounces if bounce.time > facts.cleared]
     returns = _returns(since_clear, facts.delivered, policy)
     counted = [bounce for bounce in returns if _after(bounce.time, policy.decay_days) > now]
@@ -91,21 +94,28 @@ def stand(facts: Facts, policy: Policy, now: datetime) -> Standing:
     changes = [block.until for block in blocks if block.until]
     block = blocks[0] if blocks else None
     if block and policy.streams:
-        spares = []
-        for stream, spared in sorted(policy.streams.items()):
-            held = list(_blocks_of(stream, spared, facts, since_clear, returns, policy, now))
+        exempt_streams = []
+        for stream, exempt_from in sorted(policy.streams.items()):
+            held = list(_blocks_of(stream, exempt_from, facts, since_clear, returns, policy, now))
             changes += [block.until for block in held if block.until]
             if not held:
-                spares.append(stream)
-        block = replace(block, spares=tuple(spares))
+                exempt_streams.append(stream)
+        block = replace(block, exempt_streams=tuple(exempt_streams))
     if policy.decay_days is not None:
         changes += [_after(bounce.time, policy.decay_days) for bounce in counted]
-    return Standing(len(counted), block, min(changes, default=None))
+    return AddressState(len(counted), block, min(changes, default=None))
 
 
 def returned(bounce: Bounce, policy: Policy) -> bool:
     """Say whether this is a bounce that its tenant counts."""
     return bounce.reason is not Reason.COMPLAINT and policy.effects[bounce.reason] is not Effect.IGNORE
+
+
+def blocks_at_once(bounce: Bounce, policy: Policy) -> bool:
+    """Say whether this bounce blocks by itself; of a dead address it does so from some confidence on."""
+    if not bounce.may_block or bounce.reason is Reason.COMPLAINT or policy.effects[bounce.reason] is not Effect.BLOCK:
+        return False
+    return bounce.reason not in DEAD or bounce.confidence >= policy.dead_confidence
 
 
 def _returns(bounces: Sequence[Bounce], delivered: datetime, policy: Policy) -> list[Bounce]:
@@ -129,7 +139,7 @@ def _blocks(
 ) -> Iterator[Block]:
     """Yield the blocks that hold now, the most important first."""
     blocking = [bounce for bounce in bounces if policy.effects[bounce.reason] is Effect.BLOCK]
-    dead = sorted((b for b in blocking if b.may_block and b.reason is not Reason.COMPLAINT), key=_order)
+    dead = sorted((b for b in blocking if blocks_at_once(b, policy)), key=_order)
     if dead and (block := _last(BlockCause.DEAD_ADDRESS, ((b, FOREVER) for b in dead), policy, now)):
         yield block
     complaints = [bounce for bounce in blocking if bounce.reason is Reason.COMPLAINT]
@@ -146,21 +156,21 @@ def _blocks(
 
 def _blocks_of(
     stream: str,
-    spared: frozenset[BlockCause],
+    exempt_from: frozenset[BlockCause],
     facts: Facts,
     bounces: Sequence[Bounce],
     returns: Sequence[Bounce],
     policy: Policy,
     now: datetime,
 ) -> Iterator[Block]:
-    """Yield the blocks that hold for a stream: of the causes that it is spared from, those that its own mails made."""
-    everybodys = _blocks(facts, bounces, returns, policy, now)
-    yield from (block for block in everybodys if block.cause not in spared)
+    """Yield the blocks that hold for a stream: of the causes that it is exempt from, those that its own mails made."""
+    shared = _blocks(facts, bounces, returns, policy, now)
+    yield from (block for block in shared if block.cause not in exempt_from)
     own = [bounce for bounce in bounces if bounce.stream == stream]
     if own:
-        by_hand_aside = replace(facts, manual=NEVER)
-        owns = _blocks(by_hand_aside, own, _returns(own, facts.delivered, policy), policy, now)
-        yield from (block for block in owns if block.cause in spared)
+        without_manual = replace(facts, manual=NEVER)
+        own_blocks = _blocks(without_manual, own, _returns(own, facts.delivered, policy), policy, now)
+        yield from (block for block in own_blocks if block.cause in exempt_from)
 
 
 def _exceeding(returns: Sequence[Bounce], policy: Policy) -> Iterator[tuple[Bounce, datetime]]:

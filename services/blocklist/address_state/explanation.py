@@ -1,71 +1,125 @@
 """Why an address is blocked or not, in words and in all its facts."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 from asyncpg import Record
+from pydantic import BaseModel, Field
 
-from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.address_state.domain import Block, Standing
-from services.blocklist.address_state.repository import Known
+from returpost.contracts.enums import BlockCause, Fault, Reason, UnblockCause
+from services.blocklist.address_state.domain import AddressState, Block, Bounce, blocks_at_once
+from services.blocklist.address_state.records import AddressRecord
+from services.blocklist.address_state.repository.views import AddressView
 from services.blocklist.tenant_settings.domain import Effect, Policy
 
 IMPORT: Final = "import-"
 """How a history names an import, where it names a mailing otherwise."""
 
 
-def of_address(
-    address: str,
-    known: Known | None,
-    row: Record | None,
-    history: Sequence[Record],
-    changes: Sequence[Record],
-    policy: Policy,
-    erased: datetime | None = None,
-) -> dict[str, Any]:
-    """Return what `GET /v1/addresses/{address}` answers."""
-    standing = known.standing if known else Standing()
-    block = standing.block
-    facts = {name: value for name, value in (dict(row) if row else {}).items() if name != "version"}
-    return {
-        "address": address,
-        "known": known is not None,
-        "blocked": block is not None,
-        "cause": block and block.cause,
-        "reason": block and block.reason,
-        "since": block and block.since,
-        "until": block and block.until,
-        "mailing": block and block.mailing,
-        "return_count": standing.return_count,
-        "accepted_bounces": policy.accepted_bounces,
-        "erased_at": erased,
-        "why": why(standing, known, policy, erased),
+class LogLine(BaseModel):
+    """One block or lift."""
+
+    at: datetime
+    blocked: bool
+    cause: BlockCause | UnblockCause
+    reason: Reason | None
+    subject: Annotated[str | None, Field(description="The mailing, import or operation")]
+    until: datetime | None
+    by: str
+    note: str
+    version: int
+    rule: Annotated[str | None, Field(description="That judged the bounce")]
+    settings_version: Annotated[int | None, Field(description="Of the settings in force at that time")]
+
+
+class HistoryLine(BaseModel):
+    """One bounce or complaint."""
+
+    id: UUID
+    time: datetime
+    mailing: str
+    reason: Reason
+    fault: Fault
+    rule: str
+    status: str | None
+    text: str
+    confidence: float | None
+    effect: Annotated[Effect, Field(description="What it does by the settings in force now")]
+    settled_by: Annotated[Literal["clear", "delivery"] | None, Field(description="What came after it and ended that")]
+
+
+class AddressExplanation(BaseModel):
+    """All that is known of one address, and what follows from it."""
+
+    address: str
+    known: bool
+    blocked: bool
+    cause: BlockCause | None
+    reason: Reason | None
+    since: datetime | None
+    until: datetime | None
+    mailing: str | None
+    return_count: int
+    accepted_bounces: int
+    erased_at: datetime | None
+    why: Annotated[str, Field(description="In one sentence")]
+    last_delivered: datetime | None = None
+    last_clear: datetime | None = None
+    cleared_by: str | None = None
+    clear_note: str | None = None
+    manual_at: datetime | None = None
+    manual_by: str | None = None
+    manual_note: str | None = None
+    version: int
+    changes: Annotated[list[LogLine], Field(description="Blocks and lifts, newest first")]
+    history: Annotated[list[HistoryLine], Field(description="Bounces and complaints, newest first")]
+
+
+def of_address(address: str, view: AddressView) -> AddressExplanation:
+    """Return all that is known of an address, and what follows from it."""
+    record, policy = view.record, view.policy
+    state = record.state if record else AddressState()
+    block = state.block
+    facts = {name: value for name, value in (dict(view.row) if view.row else {}).items() if name != "version"}
+    return AddressExplanation(
+        address=address,
+        known=record is not None,
+        blocked=block is not None,
+        cause=block and block.cause,
+        reason=block and block.reason,
+        since=block and block.since,
+        until=block and block.until,
+        mailing=block and block.mailing,
+        return_count=state.return_count,
+        accepted_bounces=policy.accepted_bounces,
+        erased_at=view.erased_at,
+        why=why(state, record, policy, view.erased_at),
         **facts,
-        "version": known.version if known else 0,
-        "changes": [dict(change) for change in changes],
-        "history": [_line(line, known, policy) for line in history],
-    }
+        version=record.version if record else 0,
+        changes=[LogLine(**row) for row in view.log],
+        history=[_line(row, record, policy) for row in view.history],
+    )
 
 
-def why(standing: Standing, known: Known | None, policy: Policy, erased: datetime | None = None) -> str:
+def why(state: AddressState, record: AddressRecord | None, policy: Policy, erased: datetime | None = None) -> str:
     """Say in one sentence why the address is skipped, or that it is not."""
-    block, count = standing.block, standing.return_count
+    block, count = state.block, state.return_count
     if block is None and erased is not None:
         return f"Erased on {erased:%Y-%m-%d}: skipped until its bounce-flag is cleared."
-    if known is None:
+    if record is None:
         return "Nothing is known of it: it may be mailed."
     if block is None:
         return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
-    return f"Blocked {_cause(block, known, f'{count} returned, {policy.accepted_bounces} accepted')}{_end(block)}."
+    return f"Blocked {_cause(block, record, f'{count} returned, {policy.accepted_bounces} accepted')}{_end(block)}."
 
 
-def _cause(block: Block, known: Known, counted: str) -> str:
+def _cause(block: Block, record: AddressRecord, counted: str) -> str:
     mailing = block.mailing or ""
     imported = mailing.startswith(IMPORT)
     match block.cause:
         case BlockCause.MANUAL:
-            return f"by {known.manual_by}{f': {known.manual_note}' if known.manual_note else ''}"
+            return f"by {record.manual_by}{f': {record.manual_note}' if record.manual_note else ''}"
         case BlockCause.DEAD_ADDRESS:
             said = f"import {mailing.removeprefix(IMPORT)} says" if imported else f"mailing {mailing} bounced"
             return f"since {said}: {block.reason}"
@@ -79,18 +133,23 @@ def _end(block: Block) -> str:
     return f", until {block.until:%Y-%m-%d %H:%M} UTC" if block.until else ""
 
 
-def _line(line: Record, known: Known | None, policy: Policy) -> dict[str, Any]:
-    effect = policy.effects[Reason(line["reason"])]
-    if effect is Effect.BLOCK and not line["may_block"] and line["reason"] != Reason.COMPLAINT:
+def _line(row: Record, record: AddressRecord | None, policy: Policy) -> HistoryLine:
+    values: dict[str, Any] = dict(row)
+    may_block, confidence = values.pop("may_block"), values["confidence"]
+    reason = Reason(row["reason"])
+    effect = policy.effects[reason]
+    bounce = Bounce(
+        row["mailing"], reason, row["time"], may_block, confidence=1.0 if confidence is None else confidence
+    )
+    if effect is Effect.BLOCK and reason is not Reason.COMPLAINT and not blocks_at_once(bounce, policy):
         effect = Effect.COUNT
-    rest = {name: value for name, value in line.items() if name != "may_block"}
-    return {**rest, "effect": effect, "settled_by": _settled(line["time"], effect, known)}
+    return HistoryLine(**values, effect=effect, settled_by=_settled(row["time"], effect, record))
 
 
-def _settled(time: datetime, effect: Effect, known: Known | None) -> str | None:
-    """Say what came after it, so that it no longer holds."""
-    if known is None or effect is Effect.IGNORE:
+def _settled(time: datetime, effect: Effect, record: AddressRecord | None) -> Literal["clear", "delivery"] | None:
+    """Return what came after it, so that it no longer holds."""
+    if record is None or effect is Effect.IGNORE:
         return None
-    if time <= known.facts.cleared:
+    if time <= record.facts.cleared:
         return "clear"
-    return "delivery" if effect is Effect.COUNT and time <= known.facts.delivered else None
+    return "delivery" if effect is Effect.COUNT and time <= record.facts.delivered else None

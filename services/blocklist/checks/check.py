@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import asyncpg
 import orjson
@@ -16,11 +15,9 @@ from pydantic import BaseModel
 from returpost.contracts.addresses import key, normalise
 from returpost.contracts.enums import BlockCause, Reason
 from returpost.errors import InvalidAddress
-from services.blocklist.checks import address_fast_path
-from services.blocklist.checks.bloom_filter import Prefilters
-from shared.database.queries import queries
-
-Q = queries(Path(__file__).with_name("check.sql"))
+from services.blocklist.checks import address_fast_path, repository
+from services.blocklist.checks.bloom_filter import BloomFilters
+from shared.database.pool import Connection, Pool
 
 ERASED: Final = "erased"
 """Cause of an address that is not blocked, and is skipped all the same."""
@@ -54,24 +51,24 @@ class Checked(BaseModel):
 
 
 async def check(
-    source: Any,
+    source: Connection | Pool,
     tenant: str,
     addresses: Iterable[str],
     stream: str | None,
     now: datetime,
-    prefilters: Prefilters | None = None,
+    bloom_filters: BloomFilters | None = None,
 ) -> bytes:
     """Check addresses, however they are written; `source` is a pool or a connection. Returns `Checked` as JSON.
 
     No objects are made of what is found: for thousands of them these would take longer than all else.
     """
     written, keys, invalid = _read(list(dict.fromkeys(addresses)))
-    places: Iterable[int] = range(len(keys))
-    if prefilters is not None and len(keys) > MANY and (found := await prefilters.at_hand(tenant)):
-        places = found.among(keys)
+    indexes: Iterable[int] = range(len(keys))
+    if bloom_filters is not None and len(keys) > MANY and (found := await bloom_filters.at_hand(tenant)):
+        indexes = found.among(keys)
     forms: dict[str, list[str]] = defaultdict(list)
-    for place in places:
-        forms[keys[place]].append(written[place])
+    for n in indexes:
+        forms[keys[n]].append(written[n])
     rows = await _fetch(source, tenant, sorted(forms), now, stream)  # what stands together is read together
     skip = [
         {"address": form, "cause": cause, "reason": reason, "since": since, "until": until}
@@ -81,12 +78,13 @@ async def check(
     return orjson.dumps({"skip": skip, "invalid": invalid}, option=orjson.OPT_UTC_Z)
 
 
-async def _fetch(source: Any, tenant: str, keys: list[str], now: datetime, stream: str | None) -> list[Record]:
+async def _fetch(
+    source: Connection | Pool, tenant: str, keys: list[str], now: datetime, stream: str | None
+) -> list[Record]:
     if len(keys) <= MANY or not isinstance(source, asyncpg.Pool):
-        rows: list[Record] = await source.fetch(Q["check"], tenant, keys, now, stream)
-        return rows
+        return await repository.to_skip(source, tenant, keys, now, stream)
     half = len(keys) // 2
-    halves = (source.fetch(Q["check"], tenant, part, now, stream) for part in (keys[:half], keys[half:]))
+    halves = (repository.to_skip(source, tenant, part, now, stream) for part in (keys[:half], keys[half:]))
     return list(chain.from_iterable(await asyncio.gather(*halves)))
 
 

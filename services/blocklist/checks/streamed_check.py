@@ -16,9 +16,8 @@ from asyncpg import Record
 
 from returpost.contracts.addresses import key, normalise
 from returpost.errors import InvalidAddress, InvalidMessage
-from services.blocklist.checks import address_fast_path
-from services.blocklist.checks.bloom_filter import Prefilters
-from services.blocklist.checks.check import Q
+from services.blocklist.checks import address_fast_path, repository
+from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.suppression_files.entry import Entry
 from services.blocklist.suppression_files.reader import ListReader
 from shared.database.pool import Pool
@@ -72,9 +71,9 @@ class Question:
 class StreamedCheck:
     """One check of one file."""
 
-    def __init__(self, pool: Pool, prefilters: Prefilters, question: Question, write: Write) -> None:
+    def __init__(self, pool: Pool, bloom_filters: BloomFilters, question: Question, write: Write) -> None:
         self._pool = pool
-        self._prefilters = prefilters
+        self._bloom_filters = bloom_filters
         self._question = question
         self._write = write
         self._under_way: deque[tuple[Batch, asyncio.Task[list[Record]]]] = deque()
@@ -97,8 +96,8 @@ class StreamedCheck:
     async def _ask(self, batch: Batch) -> None:
         keys = batch.keys
         self.summary.checked += len(keys)
-        if self.summary.checked > FEW_LINES and (found := await self._prefilters.of(self._question.tenant)):
-            keys = [keys[place] for place in found.among(keys)]
+        if self.summary.checked > FEW_LINES and (found := await self._bloom_filters.of(self._question.tenant)):
+            keys = [keys[n] for n in found.among(keys)]
         task = asyncio.create_task(self._fetch([each for each in keys if each]))
         self._under_way.append((batch, task))
         await asyncio.sleep(0)
@@ -107,7 +106,7 @@ class StreamedCheck:
         if not keys:
             return []
         question = self._question
-        return await self._pool.fetch(Q["check"], question.tenant, keys, question.now, question.stream)
+        return await repository.to_skip(self._pool, question.tenant, keys, question.now, question.stream)
 
     async def _answer(self) -> None:
         batch, task = self._under_way.popleft()
@@ -118,16 +117,16 @@ class StreamedCheck:
     def _lines(self, batch: Batch, blocked: dict[str, Record]) -> Sequence[str]:
         problems, everything = batch.problems, self._question.everything
         answer: list[str] = []
-        for place, each in enumerate(batch.keys):
+        for n, each in enumerate(batch.keys):
             row = blocked.get(each)
             if row is not None:
-                answer.append(_skip(batch.lines[place], row))
+                answer.append(_skip(batch.lines[n], row))
                 self.summary.skip += 1
             elif not each:
-                answer.append(_line({"address": batch.lines[place], "problem": problems[place]}))
+                answer.append(_line({"address": batch.lines[n], "problem": problems[n]}))
                 self.summary.invalid += 1
             elif everything:
-                answer.append(_line({"address": batch.lines[place], "skip": False}))
+                answer.append(_line({"address": batch.lines[n], "skip": False}))
         return answer
 
 
@@ -167,12 +166,12 @@ def batch_of(lines: bytes) -> Batch:
 
 def _of_lines(lines: list[str]) -> Batch:
     batch = Batch(lines, [])
-    for place, line in enumerate(lines):
+    for n, line in enumerate(lines):
         try:
             batch.keys.append(key(normalise(line)))
         except InvalidAddress as error:
             batch.keys.append("")
-            batch.problems[place] = str(error)
+            batch.problems[n] = str(error)
     return batch
 
 

@@ -1,41 +1,41 @@
--- name: request
+-- name: add
 -- Have something done to addresses of a tenant.
-INSERT INTO operations (id, tenant, kind, what, by, note, requested_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO jobs (id, tenant, kind, parameters, by, note, requested_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO NOTHING
 
 -- name: supersede
 -- End what is not done of a kind, since what follows does it all again.
-UPDATE operations SET state = 'superseded', finished_at = $3 WHERE tenant = $1 AND kind = $2 AND finished_at IS NULL
+UPDATE jobs SET state = 'superseded', finished_at = $3 WHERE tenant = $1 AND kind = $2 AND finished_at IS NULL
 
 -- name: take
--- Take an operation that nobody else has in hand, the oldest first.
-SELECT id, tenant, kind, what::text, by, note, requested_at, after, total, result::text FROM operations
+-- Lock a job that no other process works on, the oldest first.
+SELECT id, tenant, kind, parameters::text, by, note, requested_at, after, total, result::text FROM jobs
 WHERE finished_at IS NULL ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: advance
--- Note how far an operation has come.
-UPDATE operations
+-- Keep how far a job is.
+UPDATE jobs
 SET state = 'running', after = $2, total = $3, done = done + $4, blocked = blocked + $5, freed = freed + $6, result = $7
 WHERE id = $1
 
 -- name: finish
 -- All is done.
-UPDATE operations SET state = 'finished', finished_at = $2, total = done WHERE id = $1
+UPDATE jobs SET state = 'finished', finished_at = $2, total = done WHERE id = $1
 
--- name: operation
--- One operation of a tenant.
-SELECT id, kind, state, by, note, requested_at, finished_at, total, done, blocked, freed, what::text, result::text
-FROM operations WHERE tenant = $1 AND id = $2
+-- name: get
+-- One job of a tenant.
+SELECT id, kind, state, by, note, requested_at, finished_at, total, done, blocked, freed, parameters::text, result::text
+FROM jobs WHERE tenant = $1 AND id = $2
 
--- name: operations
--- The newest operations of a tenant, of a kind if one is given.
-SELECT id, kind, state, by, note, requested_at, finished_at, total, done, blocked, freed, what::text, result::text
-FROM operations
+-- name: newest
+-- The newest jobs of a tenant, of a kind if one is given.
+SELECT id, kind, state, by, note, requested_at, finished_at, total, done, blocked, freed, parameters::text, result::text
+FROM jobs
 WHERE tenant = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::timestamptz IS NULL OR (requested_at, id) < ($3, $4::uuid))
 ORDER BY requested_at DESC, id DESC LIMIT $5
 
 -- name: count_decided
--- How many addresses of a tenant the settings say something of: those with history, and those that are blocked.
+-- How many addresses of a tenant its settings decide on: those with history, and those that are blocked.
 SELECT count(*) FROM (
     SELECT address FROM history WHERE tenant = $1
     UNION

@@ -46,6 +46,7 @@ CREATE TABLE history (
     rule text COLLATE "C" NOT NULL,
     status text COLLATE "C",
     text text COLLATE "C" NOT NULL,
+    confidence double precision,                    -- of the verdict; null where somebody else has judged
     PRIMARY KEY (tenant, address, id)
 ) PARTITION BY HASH (tenant, address);
 CREATE TABLE history_0 PARTITION OF history FOR VALUES WITH (MODULUS 8, REMAINDER 0);
@@ -66,14 +67,3 @@ CREATE TABLE settings (
     changed_at timestamptz NOT NULL,
     changed_by text NOT NULL
 );
-
--- The last change of a tenant's settings, and how far it has been applied to the addresses.
-CREATE TABLE reassessments (
-    tenant text COLLATE "C" PRIMARY KEY,
-    cause text NOT NULL,
-    by text NOT NULL,
-    started_at timestamptz NOT NULL,
-    finished_at timestamptz,
-    after text COLLATE "C" NOT NULL DEFAULT '',
-    looked_at bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 50);

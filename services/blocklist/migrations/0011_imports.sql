@@ -2,10 +2,10 @@
 CREATE TABLE imports (
     id uuid PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL,
-    name text COLLATE "C",                          -- the Idempotency-Key
+    idempotency_key text COLLATE "C",
     action text COLLATE "C" NOT NULL,
     dry_run boolean NOT NULL,
-    state text COLLATE "C" NOT NULL DEFAULT 'receiving',
+    state text COLLATE "C" NOT NULL DEFAULT 'uploading',
     by text NOT NULL,
     note text NOT NULL,
     begun_at timestamptz NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE imports (
     total bigint NOT NULL DEFAULT 0,
     done bigint NOT NULL DEFAULT 0,
     outcomes jsonb NOT NULL DEFAULT '{}',
-    UNIQUE (tenant, name)
+    UNIQUE (tenant, idempotency_key)
 ) WITH (fillfactor = 50);
 CREATE INDEX imports_newest ON imports (tenant, begun_at, id);
 CREATE INDEX imports_waiting ON imports (received_at, id) WHERE state = 'running';

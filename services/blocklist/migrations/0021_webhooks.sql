@@ -1,25 +1,25 @@
 -- Webhooks to CRMs: where each reads the stream of blocks, and what was posted to it. Bodies stay in the stream: no address
--- is kept here. `start` holds until the first message was taken, `place` (an offset) from then on.
+-- is kept here. `start_at` holds until the first message was read, `last_offset` from then on.
 CREATE TABLE webhooks (
     id uuid PRIMARY KEY,
     tenant text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
     url text NOT NULL,
     version integer NOT NULL DEFAULT 1,
-    run integer NOT NULL DEFAULT 1,                 -- rises when whoever posts must begin anew
+    generation integer NOT NULL DEFAULT 1,          -- rises when whoever posts must begin anew
     enabled boolean NOT NULL DEFAULT true,
     disabled_why text,
     secret text NOT NULL,
     old_secret text,
     old_secret_until timestamptz,
-    start timestamptz NOT NULL,
-    place bigint,
+    start_at timestamptz NOT NULL,
+    last_offset bigint,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
     changed_at timestamptz NOT NULL,
     changed_by text NOT NULL,
-    held_by uuid,                                   -- the process that posts, for so long
-    held_until timestamptz,
+    leased_by uuid,                                 -- the process that posts, for so long
+    leased_until timestamptz,
     UNIQUE (tenant, name)
 ) WITH (fillfactor = 50);
 

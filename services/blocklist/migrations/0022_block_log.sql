@@ -21,9 +21,3 @@ CREATE TABLE block_log_4 PARTITION OF block_log FOR VALUES WITH (MODULUS 8, REMA
 CREATE TABLE block_log_5 PARTITION OF block_log FOR VALUES WITH (MODULUS 8, REMAINDER 5);
 CREATE TABLE block_log_6 PARTITION OF block_log FOR VALUES WITH (MODULUS 8, REMAINDER 6);
 CREATE TABLE block_log_7 PARTITION OF block_log FOR VALUES WITH (MODULUS 8, REMAINDER 7);
-
--- Blocks that were there before the log.
-INSERT INTO block_log
-SELECT tenant, address, version, since, true, cause, reason, mailing, until, coalesce(manual_by, 'blocklist'),
-       coalesce(manual_note, '')
-FROM addresses WHERE cause IS NOT NULL AND version > 0;

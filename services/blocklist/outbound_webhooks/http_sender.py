@@ -12,23 +12,23 @@ import httpx
 
 from services.blocklist.outbound_webhooks import signing
 from services.blocklist.outbound_webhooks.schedule import NO_ANSWER, Answer
-from services.blocklist.outbound_webhooks.ssrf_guard import Forbidden, GuardedNetwork, Rules
+from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations, Forbidden, GuardedNetwork
 
 MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read; nobody needs them, but the connection can be kept for the next."""
 IDLE_SECONDS: Final = 20.0
 
 
-class Poster:
+class HttpSender:
     """Posts signed messages, each over a connection that is kept a while."""
 
-    def __init__(self, rules: Rules, timeout: timedelta, tls: ssl.SSLContext | None = None) -> None:
-        self._rules = rules
+    def __init__(self, allowed: AllowedDestinations, timeout: timedelta, tls: ssl.SSLContext | None = None) -> None:
+        self._allowed = allowed
         self._seconds = timeout.total_seconds()
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpx.create_ssl_context(),
             keepalive_expiry=IDLE_SECONDS,
-            network_backend=GuardedNetwork(rules),
+            network_backend=GuardedNetwork(allowed),
         )
 
     async def close(self) -> None:
@@ -39,7 +39,7 @@ class Poster:
         """Post and return what came of it; raises nothing."""
         began = time.monotonic()
         try:
-            self._rules.check_url(url)
+            self._allowed.check_url(url)
             async with asyncio.timeout(self._seconds):
                 status, wish = await self._exchange(url, id_, body, secrets)
         except Forbidden as error:

@@ -13,10 +13,10 @@ import structlog
 from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
 from returpost.amqp.tasks import cancel_and_wait
 from services.blocklist.outbound_webhooks import repository
-from services.blocklist.outbound_webhooks.delivery_loop import Posting, Taken, follow
-from services.blocklist.outbound_webhooks.http_sender import Poster
+from services.blocklist.outbound_webhooks.delivery_loop import DeliveryContext, LeaseLost, deliver_stream
+from services.blocklist.outbound_webhooks.http_sender import HttpSender
 from services.blocklist.outbound_webhooks.repository import Webhook
-from services.blocklist.outbound_webhooks.ssrf_guard import Rules
+from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
 from services.blocklist.settings import Settings
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWorkFactory
@@ -27,16 +27,16 @@ log = structlog.get_logger()
 PRUNE_EVERY = timedelta(hours=1)
 
 
-class Followers:
+class DeliveryTasks:
     """The tasks of a process, one a webhook that it holds; another run of the same webhook is another task."""
 
-    def __init__(self, posting: Posting, amqp_url: str, lease: timedelta, keep: timedelta) -> None:
-        self._posting = posting
+    def __init__(self, context: DeliveryContext, amqp_url: str, lease: timedelta, keep: timedelta) -> None:
+        self._context = context
         self._amqp_url = amqp_url
         self._lease = lease
         self._keep = keep
         self._tasks: dict[tuple[UUID, int], asyncio.Task[None]] = {}
-        self._pruned_at = posting.clock()
+        self._pruned_at = context.clock()
 
     async def run(self, interval: timedelta) -> None:
         """Post for all webhooks that nobody else posts for, until cancelled."""
@@ -53,12 +53,12 @@ class Followers:
                         await asyncio.sleep(interval.total_seconds())
                         held = await self._held()
         except CONNECTION_ERRORS as error:
-            log.warning("webhooks wait: RabbitMQ is away", error=f"{type(error).__name__}: {error}")
+            log.warning("webhooks paused: broker unavailable", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(interval.total_seconds())
         finally:
             await self._end(set())
             with contextlib.suppress(Exception):
-                await self._posting.pool.execute(repository.Q["release"], self._posting.holder)
+                await repository.release(self._context.pool, self._context.holder)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -69,41 +69,47 @@ class Followers:
                 await self._end(set())
 
     async def _held(self) -> list[Webhook]:
-        now = self._posting.clock()
+        now = self._context.clock()
         if now - self._pruned_at > PRUNE_EVERY:
             self._pruned_at = now
-            await self._posting.pool.execute(repository.Q["prune"], now - self._keep)
-        return await repository.held(self._posting.pool, self._posting.holder, self._lease)
+            await repository.prune(self._context.pool, now - self._keep)
+        return await repository.lease(self._context.pool, self._context.holder, self._lease)
 
     async def _follow(self, held: list[Webhook], connection: Any) -> None:
-        wanted = {(webhook.id, webhook.run): webhook for webhook in held}
+        wanted = {(webhook.id, webhook.generation): webhook for webhook in held}
         await self._end(set(wanted))
         for key, webhook in wanted.items():
             if key not in self._tasks:
                 name = f"webhook {webhook.name} of {webhook.tenant}"
-                self._tasks[key] = asyncio.create_task(follow(webhook, self._posting, connection), name=name)
+                self._tasks[key] = asyncio.create_task(deliver_stream(webhook, self._context, connection), name=name)
 
     async def _end(self, stay: set[tuple[UUID, int]]) -> None:
         """End the tasks that are not to stay, and forget those that have ended."""
         gone = [key for key, task in self._tasks.items() if key not in stay or task.done()]
         for result in await cancel_and_wait(*(self._tasks.pop(key) for key in gone)):
-            if not isinstance(result, Exception) or isinstance(result, Taken | ConnectionError):
+            if not isinstance(result, Exception) or isinstance(result, LeaseLost | ConnectionError):
                 continue
             if is_infrastructure(result) or isinstance(result, CONNECTION_ERRORS):
-                log.warning("webhook waits: the infrastructure is away", error=f"{type(result).__name__}: {result}")
+                log.warning(
+                    "webhook paused: database or broker unavailable", error=f"{type(result).__name__}: {result}"
+                )
             else:
                 log.error("posting to a webhook failed, and is tried again", exc_info=result)
 
 
 async def post_for_all(
-    pool: Pool, uow_factory: UnitOfWorkFactory, rules: Rules, settings: Settings, clock: Callable[[], datetime]
+    pool: Pool,
+    uow_factory: UnitOfWorkFactory,
+    allowed: AllowedDestinations,
+    settings: Settings,
+    clock: Callable[[], datetime],
 ) -> None:
     """Post for all webhooks that no other process posts for, until cancelled or the broker is away."""
-    poster = Poster(rules, settings.webhook_timeout)
-    posting = Posting(pool, uow_factory, poster, uuid4(), clock)
+    sender = HttpSender(allowed, settings.webhook_timeout)
+    context = DeliveryContext(pool, uow_factory, sender, uuid4(), clock)
     keep = timedelta(days=settings.webhook_log_days)
     url = settings.amqp_url.get_secret_value()
     try:
-        await Followers(posting, url, settings.webhook_lease, keep).run(settings.webhook_interval)
+        await DeliveryTasks(context, url, settings.webhook_lease, keep).run(settings.webhook_interval)
     finally:
-        await asyncio.shield(poster.close())
+        await asyncio.shield(sender.close())

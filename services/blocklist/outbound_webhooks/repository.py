@@ -1,10 +1,9 @@
-"""What is kept of webhooks, and its SQL."""
+"""The SQL of webhooks and their deliveries."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
@@ -24,12 +23,12 @@ class Webhook:
     tenant: str
     name: str
     url: str
-    run: int
+    generation: int
     secret: str
     old_secret: str | None
     old_secret_until: datetime | None
-    start: datetime
-    place: int | None
+    start_at: datetime
+    last_offset: int | None
 
     def secrets(self, now: datetime) -> list[str]:
         """Return what signs now."""
@@ -54,10 +53,10 @@ def webhook_of(row: Record) -> Webhook:
     return Webhook(**{name: row[name] for name in Webhook.__slots__})
 
 
-async def held(pool: Pool, holder: UUID, lease: timedelta) -> list[Webhook]:
-    """Take what nobody posts for, for as long as the lease; return all that the holder has."""
-    await pool.execute(Q["hold"], holder, lease)
-    return [webhook_of(row) for row in await pool.fetch(Q["held"], holder)]
+async def lease(pool: Pool, holder: UUID, duration: timedelta) -> list[Webhook]:
+    """Lease the webhooks that nobody posts for, for so long; return all that the holder has."""
+    await pool.execute(Q["lease"], holder, duration)
+    return [webhook_of(row) for row in await pool.fetch(Q["leased"], holder)]
 
 
 async def next_open(pool: Pool, webhook: UUID) -> Delivery | None:
@@ -70,7 +69,7 @@ async def form(
     pool: Pool, webhook: Webhook, holder: UUID, id_: str, events: int, first: int, last: int, now: datetime
 ) -> Delivery | None:
     """Note what is posted next; nothing when somebody else posts for this webhook by now."""
-    row = await pool.fetchrow(Q["form"], webhook.id, id_, events, first, last, now, webhook.run, holder)
+    row = await pool.fetchrow(Q["form"], webhook.id, id_, events, first, last, now, webhook.generation, holder)
     return None if row is None else Delivery(**row)
 
 
@@ -102,11 +101,82 @@ async def tried(
     )  # fmt: skip
 
 
-def shown(row: Record, now: datetime) -> dict[str, Any]:
-    """Return a webhook as the API shows it: all but its secrets."""
-    names = ("name", "url", "enabled", "disabled_why", "version", "created_at", "created_by", "changed_at")
-    old = row["old_secret_until"]
-    return {name: row[name] for name in (*names, "changed_by")} | {
-        "old_secret_until": old if old is not None and old > now else None,
-        "from": row["start"] if row["place"] is None else None,
-    }
+async def release(pool: Pool, holder: UUID) -> None:
+    """Leave the leased webhooks to others."""
+    await pool.execute(Q["release"], holder)
+
+
+async def prune(pool: Pool, before: datetime) -> None:
+    """Forget what was posted before a time."""
+    await pool.execute(Q["prune"], before)
+
+
+async def of_tenant(pool: Pool, tenant: str) -> list[Record]:
+    """Return all webhooks of a tenant."""
+    rows: list[Record] = await pool.fetch(Q["of_tenant"], tenant)
+    return rows
+
+
+async def add(
+    pool: Pool, id_: UUID, tenant: str, name: str, url: str, secret: str, start_at: datetime, now: datetime, by: str
+) -> Record | None:
+    """Add a webhook; return nothing when its name is taken."""
+    row: Record | None = await pool.fetchrow(Q["add"], id_, tenant, name, url, secret, start_at, now, by)
+    return row
+
+
+async def get(pool: Pool, tenant: str, name: str) -> Record | None:
+    """Return one webhook of a tenant."""
+    row: Record | None = await pool.fetchrow(Q["one"], tenant, name)
+    return row
+
+
+async def lock(connection: Connection, tenant: str, name: str) -> Record | None:
+    """Return one webhook of a tenant, locked until the transaction ends."""
+    row: Record | None = await connection.fetchrow(Q["lock"], tenant, name)
+    return row
+
+
+async def change(
+    connection: Connection, id_: UUID, url: str, enabled: bool, why: str | None, now: datetime, by: str
+) -> Record:
+    """Change where a locked webhook goes, and whether it does; enabled, what is open is tried at once."""
+    (row,) = await connection.fetch(Q["change"], id_, url, enabled, why, now, by)
+    if enabled:
+        await connection.execute(Q["reopen"], id_, now)
+    return row
+
+
+async def rotate(connection: Connection, id_: UUID, secret: str, until: datetime, now: datetime, by: str) -> Record:
+    """Give a locked webhook another secret; the one before still signs until then."""
+    (row,) = await connection.fetch(Q["rotate"], id_, secret, until, now, by)
+    return row
+
+
+async def remove(pool: Pool, tenant: str, name: str) -> bool:
+    """Remove a webhook and the log of what was posted to it; return whether there was one."""
+    return await pool.fetchval(Q["remove"], tenant, name) is not None
+
+
+async def deliveries(
+    pool: Pool, webhook: UUID, state: str | None, before: tuple[datetime | None, str | None], limit: int
+) -> list[Record]:
+    """Return a page of what was posted, newest first, in one state if it is given."""
+    rows: list[Record] = await pool.fetch(Q["deliveries"], webhook, state, *before, limit)
+    return rows
+
+
+async def delivery(pool: Pool, webhook: UUID, id_: str) -> Record | None:
+    """Return one delivery with its attempts."""
+    row: Record | None = await pool.fetchrow(Q["delivery"], webhook, id_)
+    return row
+
+
+async def resend(pool: Pool, webhook: UUID, id_: str, now: datetime) -> bool:
+    """Have one posted again; return whether there is such a delivery."""
+    return await pool.fetchval(Q["resend"], webhook, id_, now) is not None
+
+
+async def send_from(pool: Pool, webhook: UUID, start_at: datetime, now: datetime) -> None:
+    """Begin again at a time."""
+    await pool.execute(Q["send_from"], webhook, start_at, now)

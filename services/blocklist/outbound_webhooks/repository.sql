@@ -1,6 +1,6 @@
 -- name: add
 -- Add a webhook; nothing comes back when its name is taken.
-INSERT INTO webhooks (id, tenant, name, url, secret, start, created_at, created_by, changed_at, changed_by)
+INSERT INTO webhooks (id, tenant, name, url, secret, start_at, created_at, created_by, changed_at, changed_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $8) ON CONFLICT (tenant, name) DO NOTHING RETURNING *
 
 -- name: of_tenant
@@ -18,14 +18,14 @@ SELECT * FROM webhooks WHERE tenant = $1 AND name = $2 FOR UPDATE
 -- name: change
 -- Change where a webhook goes, and whether it does.
 UPDATE webhooks
-SET url = $2, enabled = $3, disabled_why = CASE WHEN $3 THEN NULL ELSE $4 END, version = version + 1, run = run + 1,
+SET url = $2, enabled = $3, disabled_why = CASE WHEN $3 THEN NULL ELSE $4 END, version = version + 1, generation = generation + 1,
     changed_at = $5, changed_by = $6
 WHERE id = $1 RETURNING *
 
 -- name: rotate
 -- Give a webhook another secret; the one before still signs for a while.
 UPDATE webhooks
-SET secret = $2, old_secret = secret, old_secret_until = $3, version = version + 1, run = run + 1,
+SET secret = $2, old_secret = secret, old_secret_until = $3, version = version + 1, generation = generation + 1,
     changed_at = $4, changed_by = $5
 WHERE id = $1 RETURNING *
 
@@ -35,7 +35,7 @@ DELETE FROM webhooks WHERE tenant = $1 AND name = $2 RETURNING id
 
 -- name: disable
 -- Post nothing more until somebody enables it.
-UPDATE webhooks SET enabled = false, disabled_why = $2, version = version + 1, run = run + 1, changed_at = $3,
+UPDATE webhooks SET enabled = false, disabled_why = $2, version = version + 1, generation = generation + 1, changed_at = $3,
                     changed_by = $4
 WHERE id = $1 AND enabled RETURNING id
 
@@ -44,7 +44,7 @@ WHERE id = $1 AND enabled RETURNING id
 WITH forgotten AS (
     UPDATE webhook_deliveries SET state = 'superseded', done_at = $3 WHERE webhook = $1 AND state = 'open'
 )
-UPDATE webhooks SET start = $2, place = NULL, run = run + 1 WHERE id = $1
+UPDATE webhooks SET start_at = $2, last_offset = NULL, generation = generation + 1 WHERE id = $1
 
 -- name: reopen
 -- Have what is open tried at once.
@@ -56,21 +56,21 @@ WITH again AS (
     UPDATE webhook_deliveries SET state = 'open', due_at = $3, attempts = 0, done_at = NULL
     WHERE webhook = $1 AND id = $2 RETURNING webhook
 )
-UPDATE webhooks SET run = run + 1 WHERE id = (SELECT webhook FROM again) RETURNING id
+UPDATE webhooks SET generation = generation + 1 WHERE id = (SELECT webhook FROM again) RETURNING id
 
--- name: hold
--- Take the webhooks that nobody posts for, and keep those that one has.
-UPDATE webhooks SET held_by = $1, held_until = clock_timestamp() + $2::interval
-WHERE enabled AND (held_until IS NULL OR held_until < clock_timestamp()
-                   OR (held_by = $1 AND held_until < clock_timestamp() + $2::interval * 0.7))
+-- name: lease
+-- Lease the webhooks that nobody posts for, and keep those that one has.
+UPDATE webhooks SET leased_by = $1, leased_until = clock_timestamp() + $2::interval
+WHERE enabled AND (leased_until IS NULL OR leased_until < clock_timestamp()
+                   OR (leased_by = $1 AND leased_until < clock_timestamp() + $2::interval * 0.7))
 
--- name: held
+-- name: leased
 -- The webhooks that one posts for.
-SELECT * FROM webhooks WHERE enabled AND held_by = $1 AND held_until > clock_timestamp()
+SELECT * FROM webhooks WHERE enabled AND leased_by = $1 AND leased_until > clock_timestamp()
 
 -- name: release
 -- Leave them to others.
-UPDATE webhooks SET held_by = NULL, held_until = NULL WHERE held_by = $1
+UPDATE webhooks SET leased_by = NULL, leased_until = NULL WHERE leased_by = $1
 
 -- name: open
 -- What is to be posted first.
@@ -85,7 +85,7 @@ ORDER BY done_at DESC LIMIT 1
 -- name: form
 -- Note what is posted next, and from where on the stream is read after it.
 WITH moved AS (
-    UPDATE webhooks SET place = $5 WHERE id = $1 AND run = $7 AND held_by = $8 RETURNING id
+    UPDATE webhooks SET last_offset = $5 WHERE id = $1 AND generation = $7 AND leased_by = $8 RETURNING id
 )
 INSERT INTO webhook_deliveries AS d (webhook, id, first_offset, last_offset, events, formed_at, due_at)
 SELECT id, $2, $4, $5, $3, $6, $6 FROM moved

@@ -4,10 +4,11 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import base64
-import hmac
 import secrets
 from collections.abc import Sequence
-from hashlib import sha256
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32
@@ -24,14 +25,9 @@ def headers(id_: str, timestamp: int, body: bytes, secret_texts: Sequence[str]) 
 
     `timestamp` is in seconds since 1970, of the attempt.
     """
-    signed = f"{id_}.{timestamp}.".encode() + body
+    time, text = datetime.fromtimestamp(timestamp, UTC), body.decode()
     return {
         "webhook-id": id_,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{_signature(signed, text)}" for text in secret_texts),
+        "webhook-signature": " ".join(Webhook(secret).sign(id_, time, text) for secret in secret_texts),
     }
-
-
-def _signature(signed: bytes, secret_text: str) -> str:
-    key = base64.b64decode(secret_text.removeprefix(PREFIX))
-    return base64.b64encode(hmac.digest(key, signed, sha256)).decode()

@@ -1,4 +1,4 @@
-"""Where webhooks may go: to public hosts, over TLS. Who adds one must not reach what is inside our network."""
+"""Guards against server-side request forgery (SSRF): webhooks go to public hosts over TLS, not inside our network."""
 
 import asyncio
 import ipaddress
@@ -26,7 +26,7 @@ class Forbidden(ReturpostError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AllowedDestinations:
     """What the installation allows beyond public hosts over TLS."""
 
     networks: Sequence[Network] = ()
@@ -66,8 +66,8 @@ async def addresses_of(host: str, port: int) -> list[Ip]:
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to the very addresses that it has checked: a name that is looked up twice may have two answers."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, allowed: AllowedDestinations) -> None:
+        self._allowed = allowed
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -86,7 +86,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout("the name was not resolved in time") from None
         except OSError as error:
             raise httpcore.ConnectError(f"the name does not resolve: {error.strerror}") from None
-        self._rules.check_addresses(found)
+        self._allowed.check_addresses(found)
         for address in found[:-1]:
             try:
                 return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)

@@ -57,7 +57,7 @@ async def parts_between(connection: Any, tenant: str, first: int, last: int) -> 
             return parts
 
 
-async def skip_known(arriving: StreamReader, place: int) -> bool:
+async def skip_known(arriving: StreamReader, last_offset: int) -> bool:
     """Take the message that was the last one; return whether the stream goes on from there.
 
     A stream that was made anew does not reach so far.
@@ -66,8 +66,10 @@ async def skip_known(arriving: StreamReader, place: int) -> bool:
         message = await arriving.next(FIRST)
     except TimeoutError:
         return False
-    if offset_of(message) != place:
-        log.warning("webhook: the stream let go of parts that were not posted", place=place, next=offset_of(message))
+    if offset_of(message) != last_offset:
+        log.warning(
+            "webhook: the stream let go of parts that were not posted", last_offset=last_offset, next=offset_of(message)
+        )
         return False
     await message.ack()
     return True

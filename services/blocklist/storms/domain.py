@@ -27,7 +27,7 @@ SENDER_SIDE = frozenset(
 )  # fmt: skip
 
 
-class State(StrEnum):
+class StormState(StrEnum):
     """What is done with the bounces of a storm."""
 
     HELD = "held"
@@ -81,13 +81,13 @@ class Storm:
     begun: datetime
     suspended_from: datetime
     ended: datetime = FOREVER
-    state: State = State.HELD
+    state: StormState = StormState.HELD
 
     def covers(self, bounce: Bounce, domain: str) -> bool:
         """Say whether the bounce does not count because of this storm."""
-        if self.state is State.COUNTED or bounce.reason is Reason.COMPLAINT:
+        if self.state is StormState.COUNTED or bounce.reason is Reason.COMPLAINT:
             return False
-        begin = self.begun if self.state is State.LIFTED else self.suspended_from
+        begin = self.begun if self.state is StormState.LIFTED else self.suspended_from
         return begin <= bounce.time < self.ended and self.suspect in suspects_of(bounce.reason, domain, bounce.ip)
 
 

@@ -3,8 +3,8 @@
 SELECT tenant, id, kind, value, begun, suspended_from, ended, state FROM storms
 WHERE tenant = ANY ($1::text[]) AND state <> 'counted'
 
--- name: see
--- Note that a storm goes on; returns its id, if there is one.
+-- name: continues
+-- Keep that a storm goes on; returns its id, if there is one.
 UPDATE storms SET seen_at = greatest(seen_at, $4) WHERE tenant = $1 AND kind = $2 AND value = $3 AND ended IS NULL
 RETURNING id
 
@@ -20,19 +20,19 @@ FROM (
 ) AS h
 
 -- name: begin
--- Note a storm, unless there is one.
+-- Add a storm, unless there is one.
 INSERT INTO storms (id, tenant, kind, value, begun, suspended_from, seen_at, bounces, of_bounces)
 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
 
--- name: over
--- End the storms that nothing was seen of since a time.
+-- name: end_quiet
+-- End the storms of which nothing was seen since a time.
 UPDATE storms SET ended = $2 WHERE ended IS NULL AND seen_at <= $1 RETURNING id, tenant, kind, value, begun
 
 -- name: ongoing
 -- The storms that there are now.
 SELECT tenant, kind, value FROM storms WHERE ended IS NULL
 
--- name: open
+-- name: count_ongoing
 -- How many storms there are now.
 SELECT count(*) FROM storms WHERE ended IS NULL
 
@@ -41,12 +41,12 @@ SELECT count(*) FROM storms WHERE ended IS NULL
 UPDATE storms SET state = $3, judged_at = $4, judged_by = $5, note = $6 WHERE tenant = $1 AND id = $2
 RETURNING id
 
--- name: storms
--- The newest storms of a tenant, before a mark if one is given.
+-- name: newest
+-- The newest storms of a tenant, before a time and id if they are given.
 SELECT id, kind, value, begun, suspended_from, ended, bounces, of_bounces, state, judged_at, judged_by, note FROM storms
 WHERE tenant = $1 AND ($2::timestamptz IS NULL OR (begun, id) < ($2, $3::uuid)) ORDER BY begun DESC, id DESC LIMIT $4
 
--- name: storm
+-- name: get
 -- One storm, and how many addresses are blocked since it began that it may have blocked.
 SELECT s.id, s.kind, s.value, s.begun, s.suspended_from, s.ended, s.bounces, s.of_bounces, s.state, s.judged_at,
        s.judged_by, s.note,
@@ -57,13 +57,13 @@ SELECT s.id, s.kind, s.value, s.begun, s.suspended_from, s.ended, s.bounces, s.o
               WHEN 'domain' THEN right(a.address, length(s.value) + 1) = '@' || s.value ELSE true END) AS blocked
 FROM storms AS s WHERE s.tenant = $1 AND s.id = $2
 
--- name: count_struck
+-- name: count_addresses
 -- How many addresses of a tenant had a bounce in a storm.
 SELECT count(DISTINCT h.address) FROM storms AS s JOIN history AS h
     ON h.tenant = s.tenant AND h.time >= s.begun AND h.time < coalesce(s.ended, 'infinity')
 WHERE s.tenant = $1 AND s.id = $2
 
--- name: next_struck
+-- name: next_addresses
 -- The next of them.
 SELECT DISTINCT h.address FROM storms AS s JOIN history AS h
     ON h.tenant = s.tenant AND h.time >= s.begun AND h.time < coalesce(s.ended, 'infinity')

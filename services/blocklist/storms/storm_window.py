@@ -28,7 +28,7 @@ class Seen:
     bounces: int
 
 
-class Watch:
+class StormWindow:
     """Counts by tenant and minute."""
 
     def __init__(self, limits: Limits, clock: Callable[[], datetime]) -> None:

@@ -1,21 +1,18 @@
-"""Holding a provider's suppression list against ours: what either side lacks."""
+"""Compares a provider's suppression list with ours: what either side lacks."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from returpost.client.address_table import FREE, AddressTable
 from returpost.contracts.addresses import key, normalise
 from returpost.errors import InvalidAddress
-from services.blocklist.checks.check import Q as CHECK
+from services.blocklist.checks import repository as checks
+from services.blocklist.suppression_files import repository
 from services.blocklist.suppression_files.entry import Entry
 from services.blocklist.suppression_files.reader import Found, ListReader
 from shared.database.pool import Pool
-from shared.database.queries import queries
-
-Q = queries(Path(__file__).with_name("reconciliation.sql"))
 
 PAGE: Final = 10_000
 
@@ -53,7 +50,7 @@ class Reconciliation:
     async def missing_there(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what is blocked with us and not on their list; to be asked after all of it has been read."""
         address = ""
-        while rows := await self.pool.fetch(Q["ours_after"], self.tenant, address, PAGE):
+        while rows := await repository.ours_after(self.pool, self.tenant, address, PAGE):
             address = rows[-1]["address"]
             self.summary.ours += len(rows)
             for row in rows:
@@ -75,11 +72,11 @@ class Reconciliation:
         if not entries:
             return
         self.summary.theirs += len(entries)
-        blocked = await self.pool.fetch(CHECK["check"], self.tenant, list(entries), self.now, None)
+        blocked = await checks.to_skip(self.pool, self.tenant, list(entries), self.now, None)
         ours = {row["address"] for row in blocked}
         self.summary.both += len(ours)
         absent = [address for address in entries if address not in ours]
-        lifted = {row["address"] for row in await self.pool.fetch(Q["lifted"], self.tenant, absent)}
+        lifted = await repository.lifted(self.pool, self.tenant, absent)
         for address in absent:
             entry = entries[address]
             self.summary.missing_here += 1

@@ -1,4 +1,4 @@
-"""Working off what was received: a part, its effects and its report in one transaction."""
+"""Applies lists that were received: a part, its effects and its report in one transaction."""
 
 import json
 import zlib
@@ -7,43 +7,41 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from asyncpg import Record
-
 from returpost.contracts.addresses import key, normalise
 from returpost.contracts.enums import BlockCause, Reason
 from returpost.errors import InvalidAddress
-from services.blocklist.suppression_files import apply
+from services.blocklist.suppression_files import apply, repository
 from services.blocklist.suppression_files.apply import Origin
 from services.blocklist.suppression_files.entry import Entry, Fault
 from services.blocklist.suppression_files.reader import Found
-from services.blocklist.suppression_files.upload import Action, Q
+from services.blocklist.suppression_files.repository import Action, RunningImport
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 TORN_AFTER: Final = timedelta(days=1)
 """How long a list that is not whole may still be coming in."""
 
 
-class _TakeBack(Exception):
+class _RollBack(Exception):
     """Ends a dry run."""
 
 
-async def work_off_next(uow_factory: UnitOfWorkFactory, now: datetime) -> bool:
-    """Work off the next part of a list; return whether there was one."""
+async def apply_next_part(uow_factory: UnitOfWorkFactory, now: datetime) -> bool:
+    """Apply the next part of a list; return whether there was one."""
     async with uow_factory.begin() as work:
         connection = work.connection
-        row = await connection.fetchrow(Q["take"])
-        if row is None:
-            await connection.execute(Q["discard_torn"], now - TORN_AFTER)
+        running = await repository.take(connection)
+        if running is None:
+            await repository.discard_torn(connection, now - TORN_AFTER)
             return False
-        part = await connection.fetchrow(Q["next_part"], row["id"])
+        part = await repository.next_part(connection, running.id)
         if part is None:
-            await connection.execute(Q["finish"], row["id"])
+            await repository.finish(connection, running.id)
             return True
-        found = unpacked(part["entries"])
-        outcomes = await _outcomes(work, row, found, now)
-        await connection.execute(Q["part_done"], row["id"], part["n"], _report(found, outcomes))
-        counts = Counter(json.loads(row["outcomes"])) + Counter(outcome for outcome, _ in outcomes)
-        await connection.execute(Q["advance"], row["id"], len(found), json.dumps(counts))
+        n, entries = part
+        found = unpacked(entries)
+        outcomes = await _outcomes(work, running, found, now)
+        counts = Counter(running.outcomes) + Counter(outcome for outcome, _ in outcomes)
+        await repository.part_done(connection, running.id, n, _report(found, outcomes), len(found), counts)
     return True
 
 
@@ -52,16 +50,18 @@ def unpacked(entries: bytes) -> list[Found]:
     return [_found(values) for values in json.loads(zlib.decompress(entries))]
 
 
-async def _outcomes(work: UnitOfWork, row: Record, found: Sequence[Found], now: datetime) -> list[tuple[str, str]]:
-    """Take the rows; return outcome and problem of each."""
-    origin = Origin(row["id"], row["tenant"], row["by"], row["note"], row["received_at"])
+async def _outcomes(
+    work: UnitOfWork, running: RunningImport, found: Sequence[Found], now: datetime
+) -> list[tuple[str, str]]:
+    """Apply the rows; return outcome and problem of each."""
+    origin = Origin(running.id, running.tenant, running.by, running.note, running.received_at)
     entries: dict[str, Entry] = {}
     keys = [_key(each, entries) for each in found]
     addresses = sorted(entries)
     before = await apply.blocked(work.connection, origin.tenant, addresses, now)
-    after = await _after(work, Action(row["action"]), entries, origin, row["dry_run"], now)
+    after = await _after(work, running.action, entries, origin, running.dry_run, now)
     names = {True: "blocked", False: "not_blocked"}, {True: "still_blocked", False: "lifted"}
-    if row["action"] == Action.BLOCK:
+    if running.action is Action.BLOCK:
         became = {a: "already_blocked" if a in before else names[0][a in after] for a in addresses}
     else:
         became = {a: names[1][a in after] if a in before else "not_blocked" for a in addresses}
@@ -71,19 +71,19 @@ async def _outcomes(work: UnitOfWork, row: Record, found: Sequence[Found], now: 
 async def _after(
     work: UnitOfWork, action: Action, entries: dict[str, Entry], origin: Origin, dry_run: bool, now: datetime
 ) -> set[str]:
-    """Do it, and take it back if it is a dry run; return which addresses are blocked then."""
+    """Do it, and roll it back if it is a dry run; return which addresses are blocked then."""
     take = apply.block if action is Action.BLOCK else apply.clear
     after: set[str] = set()
-    told = len(work.outgoing)
+    before = len(work.outgoing)
     try:
         async with work.connection.transaction():
             if entries:
                 await take(work, entries, origin, now)
             after = await apply.blocked(work.connection, origin.tenant, sorted(entries), now)
             if dry_run:
-                raise _TakeBack
-    except _TakeBack:
-        del work.outgoing[told:]
+                raise _RollBack
+    except _RollBack:
+        del work.outgoing[before:]
     return after
 
 

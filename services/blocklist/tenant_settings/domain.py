@@ -1,4 +1,4 @@
-"""A tenant's rules: what a reason does, how bounces are counted, how long blocks last, which streams they spare."""
+"""A tenant's rules: what a reason does, how bounces are counted, how long blocks last, which streams are exempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,9 @@ from returpost.contracts.enums import BlockCause, Fault, Reason, VerdictType
 
 ACCEPTED_BOUNCES = 5
 """Default of *Number of accepted bounces before email address is disabled*: the sixth blocks."""
+
+DEAD_CONFIDENCE = 0.5
+"""Default of the confidence from which on a verdict of a dead address blocks at once."""
 
 
 class Effect(StrEnum):
@@ -61,11 +64,13 @@ class Policy:
     once_a_day: bool = False
     """An address counts once a day (UTC), whatever comes back."""
     streams: Mapping[str, frozenset[BlockCause]] = field(default_factory=lambda: NOBODY)
-    """By stream, the causes that it is spared from unless its own mails gave cause."""
+    """By stream, the causes that it is exempt from unless its own mails gave cause."""
     skip_erased: bool = False
     """Whether checks skip who was erased, as far as a hash is kept, until the bounce-flag is cleared."""
     erase_after_days: int = 0
-    """How long an erasure that somebody asks for waits, and can be undone. None: it is done at once."""
+    """After how long a requested erasure is due; until then it can be undone. 0: it is done at once."""
+    dead_confidence: float = DEAD_CONFIDENCE
+    """The confidence from which on a verdict of a dead address blocks at once; below it the bounce only counts."""
 
 
 def choices(reason: Reason) -> tuple[Effect, ...]:

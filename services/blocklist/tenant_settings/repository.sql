@@ -1,18 +1,18 @@
--- name: hold_settings
+-- name: hold
 -- Keep the settings of these tenants as they are until the transaction ends.
 SELECT pg_advisory_xact_lock_shared(hashtextextended('blocklist.settings ' || tenant, 0))
 FROM (SELECT tenant FROM unnest($1::text[]) AS tenant ORDER BY tenant) AS t
 
--- name: lock_settings
+-- name: lock
 -- Wait until nobody decides by the settings of this tenant any more, and let nobody begin.
 SELECT pg_advisory_xact_lock(hashtextextended('blocklist.settings ' || $1::text, 0))
 
--- name: settings
+-- name: current
 -- The settings of these tenants, of those that have any.
 SELECT tenant, version, accepted_bounces, effects::text, rules::text, changed_at, changed_by, note
 FROM settings WHERE tenant = ANY ($1::text[])
 
--- name: save_settings
+-- name: save
 -- Write a tenant's settings, and keep them as a version.
 WITH saved AS (
     INSERT INTO settings (tenant, version, accepted_bounces, effects, rules, changed_at, changed_by, note)
@@ -34,7 +34,3 @@ FROM settings_versions WHERE tenant = $1 AND ($2::integer IS NULL OR version < $
 -- One version of a tenant's settings.
 SELECT tenant, version, accepted_bounces, effects::text, rules::text, changed_at, changed_by, note
 FROM settings_versions WHERE tenant = $1 AND version = $2
-
--- name: version_at
--- The version that was in force at a time.
-SELECT max(version) FROM settings_versions WHERE tenant = $1 AND changed_at <= $2

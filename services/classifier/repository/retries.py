@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from shared.database import erased_addresses
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
 
@@ -92,9 +93,9 @@ async def apply_blocks(connection: Connection, states: dict[tuple[str, str], tup
 
 async def erase(connection: Connection, times: dict[tuple[str, str], datetime]) -> None:
     """Delete everything about each (tenant, address) from before its time; late events do not bring it back."""
-    arrays = columns([(*address, times[address]) for address in sorted(times)], 3)
-    await connection.execute(Q["remember_erasures"], *arrays)
-    await connection.execute(Q["erase"], *arrays)
+    rows = [(*address, times[address]) for address in sorted(times)]
+    await erased_addresses.remember(connection, rows)
+    await connection.execute(Q["erase"], *columns(rows, 3))
 
 
 async def count_by_state(pool: Pool, tenant: str, mailing: str | None) -> list[RetryCount]:

@@ -66,12 +66,6 @@ FROM unnest($1::text[], $2::text[]) AS d (tenant, address)
 JOIN blocks AS b USING (tenant, address)
 WHERE r.tenant = d.tenant AND r.address = d.address AND r.due IS NOT NULL AND (r.state = 'dropped') <> b.blocked
 
--- name: remember_erasures
--- Remember when each address was erased, by its hash.
-INSERT INTO erased_addresses AS e (key, erased_at)
-SELECT erased_key(n.tenant, n.address), n.time FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS n (tenant, address, time)
-ON CONFLICT (key) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
-
 -- name: erase
 -- Remove all that is kept by address and happened before its erasure.
 WITH gone AS (

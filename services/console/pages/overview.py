@@ -45,9 +45,9 @@ async def overview(visitor: Visitor) -> None:
     )
     told, sent, blocks, retries, stormy = _there(visitor, answers)
     if stormy is not None:
-        storms.show(visitor, stormy["storms"])
+        storms.show(visitor, stormy["items"])
     with Tag("div", "cards"):
-        _figures(visitor, told, blocks)
+        _figures(visitor, told, blocks and blocks["items"])
         if sent is not None:
             shown = [row for row in reversed(sent["items"]) if row["sent"] > 0 and row["at"] >= first.isoformat()]
             trends.rates(visitor, shown)
@@ -58,7 +58,7 @@ async def overview(visitor: Visitor) -> None:
         if retries is not None:
             _retries(visitor, retries["items"])
         if blocks is not None:
-            _blocks(visitor, blocks)
+            _blocks(visitor, blocks["items"])
 
 
 def _there(visitor: Visitor, answers: Sequence[Any]) -> list[Any]:

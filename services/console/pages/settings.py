@@ -203,7 +203,7 @@ class Form:
             dialog = Dialog(visitor, t("Effect of the change"))
         with dialog.body:
             try:
-                told = await visitor.api.call("blocklist", "POST", "/v1/settings/what-if", body=change)
+                told = await visitor.api.call("blocklist", "POST", "/v1/settings/preview", body=change)
                 told = await self._waited(told)
             except Trouble as trouble:
                 notice("warn", *visitor.trouble(trouble))
@@ -217,7 +217,7 @@ class Form:
         """Ask until the count has ended: it takes seconds for a million addresses."""
         while told.get("id") and not told.get("finished_at"):
             await asyncio.sleep(0.5)
-            told = await self._visitor.api.get("blocklist", f"/v1/operations/{told['id']}")
+            told = await self._visitor.api.get("blocklist", f"/v1/jobs/{told['id']}")
         return told
 
     def _tell(self, result: Mapping[str, Any]) -> None:

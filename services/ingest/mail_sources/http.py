@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from returpost.contracts import Kind, Name
 from services.ingest.mail_sources.ingestion import MAX_MAIL, MailIngestion
 from shared.http.auth import Caller, requires
-from shared.http.callers import Tenant
+from shared.http.dependencies import Tenant
 from shared.http.problems import problem
 
 MAX_DIAGNOSTIC = 500

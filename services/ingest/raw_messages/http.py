@@ -15,7 +15,7 @@ from returpost.contracts.addresses import key
 from returpost.errors import InvalidMessage
 from services.ingest.raw_messages.domain import unpacked
 from services.ingest.raw_messages.repository import Filter, RawMessageRepository, Row
-from shared.http.callers import Reader, Tenant
+from shared.http.dependencies import Reader, Tenant
 from shared.http.pagination import INVALID, Cursor, Page, decode_cursor, encode_cursor
 
 MAX_TEXT = 200_000

@@ -15,7 +15,7 @@ from returpost.errors import InvalidMessage
 from services.ingest.events import emit_results
 from shared.clock import check_not_in_future
 from shared.http.auth import Caller, requires
-from shared.http.callers import Tenant
+from shared.http.dependencies import Tenant
 from shared.http.problems import problem
 
 MAX_REFUSALS = 100

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from returpost.contracts import Validity
-from shared.http.callers import Checker
+from shared.http.dependencies import Checker
 
 MAX_ADDRESSES = 10_000
 MAX_CHARACTERS = 1_000

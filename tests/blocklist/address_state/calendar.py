@@ -106,14 +106,14 @@ def expected(seen: Iterable[Happening], policy: Policy, now: int) -> tuple[int, 
     last_delivery = max((h.tick for h in seen if h.what == "delivered"), default=-1)
     since = last_delivery if policy.counting is Counting.CONSECUTIVE else -1
     count, causes = _lived_through(valid, since, policy, now)
-    spares = []
+    exempt_streams = []
     for stream, exempt in policy.streams.items():
         _, own = _lived_through([h for h in valid if h.stream == stream and h.what != "manual"], since, policy, now)
         if not (causes - set(exempt)) | (own & set(exempt)):
-            spares.append(stream)
+            exempt_streams.append(stream)
     order = ("dead_address", "complaint", "manual", "return_count")
     cause = next((c for c in order if c in causes), None)
-    return count, cause, spares if cause else []
+    return count, cause, exempt_streams if cause else []
 
 
 def _lived_through(valid: list[Happening], since: int, policy: Policy, now: int) -> tuple[int, set[str]]:

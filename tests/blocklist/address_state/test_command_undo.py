@@ -9,8 +9,8 @@ import pytest
 
 from returpost.contracts import BlockApplied, BlockClear, BlockSet, BlockUndo, Contract, ids
 from returpost.contracts.cloudevents import Event, event
-from services.blocklist.address_state.command_undo import take_undos
-from services.blocklist.address_state.handlers.commands import take_clears, take_sets
+from services.blocklist.address_state.handlers.command_undo import handle_undo
+from services.blocklist.address_state.handlers.commands import handle_block_clear, handle_block_set
 from shared.database.pool import Pool, connect
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.harness import TENANT
@@ -27,9 +27,9 @@ def clock() -> datetime:
 
 
 HANDLERS: dict[type[Contract], Any] = {
-    BlockSet: partial(take_sets, clock=clock, tolerance=timedelta(minutes=5)),
-    BlockClear: partial(take_clears, clock=clock, tolerance=timedelta(minutes=5)),
-    BlockUndo: partial(take_undos, clock=clock),
+    BlockSet: partial(handle_block_set, clock=clock, tolerance=timedelta(minutes=5)),
+    BlockClear: partial(handle_block_clear, clock=clock, tolerance=timedelta(minutes=5)),
+    BlockUndo: partial(handle_undo, clock=clock),
 }
 
 

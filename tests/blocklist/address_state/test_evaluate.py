@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.address_state.domain import NEVER, Block, Bounce, Facts, Standing, stand
+from services.blocklist.address_state.domain import NEVER, AddressState, Block, Bounce, Facts, evaluate
 from services.blocklist.address_state.handlers.results import _bounce, _complaint, _counts
 from services.blocklist.tenant_settings.domain import DEFAULT_EFFECTS, Effect, Policy
 from tests.blocklist.address_state.model import Input, expected, inputs, message, moment
@@ -52,14 +52,14 @@ COMPLAINT = Bounce("m1", Reason.COMPLAINT, moment(3))
     ],
 )
 def test_standing(facts: Facts, count: int, cause: str | None, since: int | None) -> None:
-    standing = stand(facts, Policy(), NOW)
+    standing = evaluate(facts, Policy(), NOW)
     assert standing.return_count == count
     assert (standing.block and standing.block.cause) == cause
     assert (standing.block and standing.block.since) == (None if since is None else moment(since))
 
 
 def test_the_bounce_that_exceeds_is_told() -> None:
-    assert stand(Facts(SIX), Policy(2), NOW) == Standing(
+    assert evaluate(Facts(SIX), Policy(2), NOW) == AddressState(
         6, Block(BlockCause.RETURN_COUNT, moment(2), Reason.MAILBOX_FULL, "m2")
     )
 
@@ -69,19 +69,19 @@ def test_the_bounce_that_exceeds_is_told() -> None:
     [
         (
             {Reason.MAILBOX_FULL: Effect.BLOCK},
-            Standing(1, Block(BlockCause.DEAD_ADDRESS, moment(1), Reason.MAILBOX_FULL, "m1")),
+            AddressState(1, Block(BlockCause.DEAD_ADDRESS, moment(1), Reason.MAILBOX_FULL, "m1")),
         ),
-        ({Reason.MAILBOX_FULL: Effect.IGNORE}, Standing(0)),
-        ({Reason.MAILBOX_FULL: Effect.COUNT}, Standing(1)),
+        ({Reason.MAILBOX_FULL: Effect.IGNORE}, AddressState(0)),
+        ({Reason.MAILBOX_FULL: Effect.COUNT}, AddressState(1)),
     ],
 )
-def test_the_tenant_chooses(effects: dict[Reason, Effect], expected: Standing) -> None:
-    assert stand(Facts([full(1, 1)]), Policy(5, {**DEFAULT_EFFECTS, **effects}), NOW) == expected
+def test_the_tenant_chooses(effects: dict[Reason, Effect], expected: AddressState) -> None:
+    assert evaluate(Facts([full(1, 1)]), Policy(5, {**DEFAULT_EFFECTS, **effects}), NOW) == expected
 
 
 def test_ignored_complaints_block_nothing() -> None:
     policy = Policy(0, {**DEFAULT_EFFECTS, Reason.COMPLAINT: Effect.IGNORE})
-    assert stand(Facts([COMPLAINT]), policy, NOW) == Standing()
+    assert evaluate(Facts([COMPLAINT]), policy, NOW) == AddressState()
 
 
 def facts_of(seen: Sequence[Input]) -> Facts:
@@ -103,8 +103,8 @@ def facts_of(seen: Sequence[Input]) -> Facts:
 
 @given(st.lists(inputs(addresses=1), max_size=40), st.integers(0, 6), st.randoms())
 def test_the_oracle_agrees_in_any_order(seen: list[Input], accepted: int, random: object) -> None:
-    standing = stand(facts_of(seen), Policy(accepted), NOW)
+    standing = evaluate(facts_of(seen), Policy(accepted), NOW)
     assert (standing.return_count, standing.block and standing.block.cause) == expected(seen, accepted)
     shuffled = [*seen, *seen[:10]]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert stand(facts_of(shuffled), Policy(accepted), NOW) == standing
+    assert evaluate(facts_of(shuffled), Policy(accepted), NOW) == standing

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from returpost.contracts import AddressBlocked, AddressErase, AddressUnblocked
 from returpost.contracts.cloudevents import Event, event
 from services.blocklist.jobs import job_worker
-from services.blocklist.tenant_settings import changes
-from services.blocklist.tenant_settings.changes import Change
+from services.blocklist.tenant_settings import handlers
+from services.blocklist.tenant_settings.changes import SettingsChange
 from shared.database.pool import Pool, connect
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.blocklist.address_state.model import Input, address, expected, inputs, message, moment
@@ -114,7 +114,7 @@ def test_workers_on_the_same_addresses_do_not_lock_each_other_out(database: str)
 async def change(pool: Pool, tenant: str, accepted: int) -> list[Event[Any]]:
     async with pool.acquire() as connection, connection.transaction():
         work = UnitOfWork(connection)
-        await changes.save(work, tenant, Change(accepted_bounces=accepted), "ann", clock())
+        await handlers.save(work, tenant, SettingsChange(accepted_bounces=accepted), "ann", clock())
         return [outgoing.event for outgoing in work.outgoing]
 
 
@@ -130,21 +130,21 @@ def test_a_changed_threshold_reaches_every_address_while_bounces_come_in(databas
             for batch in batches(half, 50):
                 published.update({one.id: one for one in await apply(pool, batch)})
 
-        async def reassess() -> None:
-            while await job_worker.work_on_next(effects, 37, clock()):
+        async def reevaluate() -> None:
+            while await job_worker.run_next_job(effects, 37, clock()):
                 pass
 
         await take(events[:1500])
         published.update({one.id: one for one in await change(pool, "acme", 2)})
-        await asyncio.gather(take(events[1500:3000]), reassess())
+        await asyncio.gather(take(events[1500:3000]), reevaluate())
         await asyncio.gather(take(events[3000:]), change(pool, "acme", 1))
-        await reassess()
+        await reevaluate()
         published.update({one.id: one for one in effects.published})
         wanted = oracle(seen, accepted=1)
         assert await states(pool, "acme") == wanted
         believed = told(list(published.values()))
         assert {key: believed.get(key) for key in wanted} == {key: cause for key, (_, cause) in wanted.items()}
-        rows = await pool.fetch("SELECT state FROM operations ORDER BY requested_at")
+        rows = await pool.fetch("SELECT state FROM jobs ORDER BY requested_at")
         assert rows[-1]["state"] == "finished"
         await pool.close()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.address_state.domain import Bounce, Facts, stand
+from services.blocklist.address_state.domain import Bounce, Facts, evaluate
 from services.blocklist.tenant_settings.domain import GROWING, Counting, Policy
 from tests.blocklist.address_state.calendar import TICKS, Happening, at, expected, facts_of, happenings, policies
 
@@ -22,23 +22,23 @@ later = st.integers(LAST, LAST + 20 * TICKS)
 def test_standing_is_what_the_notebook_says(
     seen: list[Happening], policy: Policy, now: int, chance: random.Random
 ) -> None:
-    standing = stand(facts_of(seen), policy, at(now))
+    standing = evaluate(facts_of(seen), policy, at(now))
     block = standing.block
-    wanted = (standing.return_count, block and block.cause, list(block.spares) if block else [])
+    wanted = (standing.return_count, block and block.cause, list(block.exempt_streams) if block else [])
     assert wanted == expected(seen, policy, now)
     shuffled = seen + chance.sample(seen, len(seen) // 2)
     chance.shuffle(shuffled)
-    assert stand(facts_of(shuffled), policy, at(now)) == standing
+    assert evaluate(facts_of(shuffled), policy, at(now)) == standing
 
 
 @settings(max_examples=200, deadline=None)
 @given(happenings(), policies(), later)
 def test_nothing_changes_before_the_review_and_time_only_frees(seen: list[Happening], policy: Policy, now: int) -> None:
     facts = facts_of(seen)
-    before = stand(facts, policy, at(now))
+    before = evaluate(facts, policy, at(now))
     for tick in range(now, now + 16 * TICKS):
-        standing = stand(facts, policy, at(tick))
-        if before.review is None or at(tick) < before.review:
+        standing = evaluate(facts, policy, at(tick))
+        if before.changes_at is None or at(tick) < before.changes_at:
             assert standing == before
         assert standing.return_count <= before.return_count
         assert before.block or not standing.block
@@ -52,13 +52,13 @@ def test_nothing_changes_before_the_review_and_time_only_frees(seen: list[Happen
 def test_a_spared_stream_is_never_worse_off_and_a_clear_frees_all(
     seen: list[Happening], policy: Policy, now: int
 ) -> None:
-    standing = stand(facts_of(seen), policy, at(now))
-    plain = stand(facts_of(seen), replace(policy, streams={}), at(now))
-    assert replace(plain, review=None) == replace(
-        standing, review=None, block=standing.block and replace(standing.block, spares=())
+    standing = evaluate(facts_of(seen), policy, at(now))
+    plain = evaluate(facts_of(seen), replace(policy, streams={}), at(now))
+    assert replace(plain, changes_at=None) == replace(
+        standing, changes_at=None, block=standing.block and replace(standing.block, exempt_streams=())
     )
     cleared = [*seen, Happening("clear", LAST + 1, "")]
-    assert stand(facts_of(cleared), policy, at(now)).block is None
+    assert evaluate(facts_of(cleared), policy, at(now)).block is None
 
 
 def full(day: float) -> Bounce:
@@ -88,41 +88,41 @@ def day(standing_until: object) -> float | None:
 )
 def test_blocks_grow(days: list[float], now: float, since: float | None, until: float | None) -> None:
     policy = Policy(expiry_days=GROWING)
-    block = stand(Facts([dead(d) for d in days]), policy, at(0) + timedelta(days=now)).block
+    block = evaluate(Facts([dead(d) for d in days]), policy, at(0) + timedelta(days=now)).block
     assert (block and day(block.since), block and day(block.until)) == (since, until)
 
 
 def test_old_bounces_no_longer_count_and_the_block_ends_with_them() -> None:
     policy = Policy(2, decay_days=10)
     facts = Facts([full(d) for d in (0, 4, 8, 9)])
-    standing = stand(facts, policy, at(0) + timedelta(days=9))
+    standing = evaluate(facts, policy, at(0) + timedelta(days=9))
     assert (standing.return_count, standing.block and day(standing.block.until)) == (4, 14)
-    assert day(standing.review) == 10
-    standing = stand(facts, policy, at(0) + timedelta(days=14))
+    assert day(standing.changes_at) == 10
+    standing = evaluate(facts, policy, at(0) + timedelta(days=14))
     assert (standing.return_count, standing.block) == (2, None)
 
 
 def test_all_bounces_count_where_deliveries_do_not_reset() -> None:
     facts = Facts([full(d) for d in (1, 2, 3)], delivered=at(0) + timedelta(days=2.5))
     now = at(0) + timedelta(days=9)
-    assert stand(facts, Policy(2), now).return_count == 1
-    standing = stand(facts, Policy(2, counting=Counting.ALL), now)
+    assert evaluate(facts, Policy(2), now).return_count == 1
+    standing = evaluate(facts, Policy(2, counting=Counting.ALL), now)
     assert (standing.return_count, standing.block and standing.block.cause) == (3, "return_count")
 
 
 def test_an_address_counts_once_a_day() -> None:
     facts = Facts([full(d) for d in (1.0, 1.25, 1.75, 2.0)])
-    assert stand(facts, Policy(once_a_day=True), at(0) + timedelta(days=3)).return_count == 2
+    assert evaluate(facts, Policy(once_a_day=True), at(0) + timedelta(days=3)).return_count == 2
 
 
 def test_a_complaint_about_marketing_leaves_service_mail_alone() -> None:
     policy = Policy(streams={"service": frozenset({BlockCause.COMPLAINT})})
     now = at(0) + timedelta(days=9)
     complaint = Bounce("m1", Reason.COMPLAINT, at(4), stream="marketing")
-    blocked = stand(Facts([complaint]), policy, now).block
+    blocked = evaluate(Facts([complaint]), policy, now).block
     assert blocked is not None
-    assert blocked.spares == ("service",)
+    assert blocked.exempt_streams == ("service",)
     for more in (Bounce("m2", Reason.COMPLAINT, at(5), stream="service"), dead(2)):
-        block = stand(Facts([complaint, more]), policy, now).block
+        block = evaluate(Facts([complaint, more]), policy, now).block
         assert block is not None
-        assert block.spares == ()
+        assert block.exempt_streams == ()

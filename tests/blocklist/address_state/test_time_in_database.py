@@ -1,4 +1,4 @@
-"""Decay, expiry and spared streams over the real database: as the notebook has it at every tick, in any order."""
+"""Decay, expiry and exempt streams over the real database: as the notebook has it at every tick, in any order."""
 
 import asyncio
 import random
@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from returpost.contracts import AddressBlocked, AddressUnblocked
 from returpost.contracts.cloudevents import Event
-from services.blocklist.address_state.expiry import review_due
+from services.blocklist.address_state.expiry import expire_due
 from services.blocklist.jobs import job_worker
-from services.blocklist.tenant_settings import changes, repository as policy_repository
-from services.blocklist.tenant_settings.changes import Change
+from services.blocklist.tenant_settings import handlers
+from services.blocklist.tenant_settings.changes import SettingsChange, rules_of
 from services.blocklist.tenant_settings.domain import Policy
 from shared.database.pool import Pool, connect
 from tests.blocklist.address_state.calendar import (
@@ -35,22 +35,22 @@ LAST = 12 * TICKS
 ADDRESS = "ann@example.com"
 
 
-def change_to(policy: Policy) -> Change:
-    return Change(accepted_bounces=policy.accepted_bounces, **policy_repository.rules_of(policy))
+def change_to(policy: Policy) -> SettingsChange:
+    return SettingsChange(accepted_bounces=policy.accepted_bounces, **rules_of(policy))
 
 
 def believed(events: Sequence[Event[Any]]) -> tuple[str | None, list[str]]:
-    """Return cause and spared streams that whoever applies only newer versions believes in."""
+    """Return cause and exempt streams that whoever applies only newer versions believes in."""
     told = [one for one in events if isinstance(one.data, AddressBlocked | AddressUnblocked)]
     if not told:
         return None, []
     newest = max(told, key=lambda one: one.data.version).data
-    return (newest.cause, newest.spares) if isinstance(newest, AddressBlocked) else (None, [])
+    return (newest.cause, newest.exempt_streams) if isinstance(newest, AddressBlocked) else (None, [])
 
 
 async def standing(pool: Pool, tenant: str) -> tuple[int, str | None, list[str]]:
-    row = await pool.fetchrow("SELECT return_count, cause, spares FROM addresses WHERE tenant = $1", tenant)
-    return (row["return_count"], row["cause"], row["spares"] or []) if row else (0, None, [])
+    row = await pool.fetchrow("SELECT return_count, cause, exempt_streams FROM addresses WHERE tenant = $1", tenant)
+    return (row["return_count"], row["cause"], row["exempt_streams"] or []) if row else (0, None, [])
 
 
 async def live(pool: Pool, seen: list[Happening], policy: Policy, *, settings_last: bool, size: int) -> None:
@@ -60,8 +60,8 @@ async def live(pool: Pool, seen: list[Happening], policy: Policy, *, settings_la
 
     async def set_policy() -> None:
         async with uow_factory.begin() as work:
-            await changes.save(work, tenant, change_to(policy), "ann", at(LAST))
-        while await job_worker.work_on_next(uow_factory, 100, at(LAST)):
+            await handlers.save(work, tenant, change_to(policy), "ann", at(LAST))
+        while await job_worker.run_next_job(uow_factory, 100, at(LAST)):
             pass
 
     if not settings_last:
@@ -71,7 +71,7 @@ async def live(pool: Pool, seen: list[Happening], policy: Policy, *, settings_la
     if settings_last:
         await set_policy()
     for tick in range(LAST, LAST + 9 * TICKS):
-        while await review_due(uow_factory, 100, at(tick)):
+        while await expire_due(uow_factory, 100, at(tick)):
             pass
         wanted = expected(seen, policy, tick)
         assert await standing(pool, tenant) == wanted

@@ -120,7 +120,7 @@ async def test_many_at_once_are_told_what_was_blocked_a_moment_ago(
     blocklist: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "MANY", 2)
-    prefilters = blocklist.service.app.state.prefilters
+    bloom_filters = blocklist.service.app.state.bloom_filters
     asked = [f"u{n}@example.com" for n in range(20)]
     for n, address in enumerate(asked):
         await block(blocklist, address)
@@ -129,4 +129,4 @@ async def test_many_at_once_are_told_what_was_blocked_a_moment_ago(
         assert sorted(one["address"] for one in answer.json()["skip"]) == sorted(asked[: n + 1])
         assert [one["address"] for one in answer.json()["invalid"]] == ["no address"]
         if n == 0:
-            await eventually(lambda: prefilters.at_hand("demo"), lambda found: found is not None)
+            await eventually(lambda: bloom_filters.at_hand("demo"), lambda found: found is not None)

@@ -25,7 +25,7 @@ ANN, BOB, CID = "ann@example.com", "bob@example.com", "cid@example.com"
 
 @pytest.fixture
 async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "blocklist", import_interval=0.05, reassess_interval=0.05) as running:
+    async with harness.running(create, Settings, "blocklist", import_interval=0.05, job_interval=0.05) as running:
         yield running
 
 
@@ -75,10 +75,10 @@ async def test_no_filter_lets_an_erased_one_through(blocklist: RunningService, m
     monkeypatch.setattr(streamed_check, "FEW_LINES", 0)
     monkeypatch.setattr(check, "MANY", 10)
     many = [f"u{n}@example.com" for n in range(5_000)]
-    prefilters = blocklist.service.app.state.prefilters
+    bloom_filters = blocklist.service.app.state.bloom_filters
     await erase(blocklist, many[3], many[4_000])
     assert await streamed(blocklist, *many) == {} == await skipped(blocklist, *many)
-    await eventually(lambda: prefilters.at_hand(TENANT), lambda found: found is not None)
+    await eventually(lambda: bloom_filters.at_hand(TENANT), lambda found: found is not None)
     await put(blocklist, skip_erased=True)
     both = {many[3]: "erased", many[4_000]: "erased"}
     assert await streamed(blocklist, *many) == both == await skipped(blocklist, *many)
@@ -129,8 +129,8 @@ async def test_what_comes_late_is_let_go_of_all_the_same(harness: Harness, block
     await eventually(lambda: skipped(blocklist, address(2)), lambda seen: seen == {address(2): "dead_address"})
     assert await skipped(blocklist, address(1)) == {address(1): "erased"}
     assert not (await blocklist.http.get(f"/v1/addresses/{address(1)}")).json()["known"]
-    (hashed,) = await harness.fetch("blocklist", "SELECT time FROM erased")
-    assert hashed["time"] <= now
+    (hashed,) = await harness.fetch("blocklist", "SELECT erased_at FROM erased_addresses")
+    assert hashed["erased_at"] <= now
 
 
 async def test_an_import_tells_blocks_and_not_who_was_erased(blocklist: RunningService) -> None:

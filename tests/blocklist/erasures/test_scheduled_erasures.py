@@ -9,8 +9,8 @@ import pytest
 
 from returpost.contracts import AddressErase
 from returpost.contracts.cloudevents import event
-from services.blocklist.address_state.erasures.repository import Q
-from services.blocklist.address_state.erasures.scheduled_erasures import erase_due
+from services.blocklist.address_state.repository.postgres import PostgresRepository
+from services.blocklist.address_state.scheduled_erasures import erase_due, schedule
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from shared.database.pool import connect
@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def blocklist(harness: Harness, clock: Clock) -> AsyncIterator[RunningService]:
-    async with harness.running(create, Settings, "blocklist", clock, review_interval=0.02) as running:
+    async with harness.running(create, Settings, "blocklist", clock, expiry_interval=0.02) as running:
         (await running.http.put("/v1/settings", json={"erase_after_days": 7})).raise_for_status()
         yield running
 
@@ -59,7 +59,7 @@ async def erase(running: RunningService, *addresses: str, **more: Any) -> dateti
 
 async def waiting(running: RunningService, **query: Any) -> list[str]:
     page = (await running.http.get("/v1/erasures", params=query)).raise_for_status().json()
-    return [one["address"] for one in page["erasures"]]
+    return [one["address"] for one in page["items"]]
 
 
 async def blocked(running: RunningService) -> set[str]:
@@ -83,15 +83,15 @@ async def test_it_waits_and_is_done_when_it_is_due(harness: Harness, blocklist: 
     clock.now = clock.days(6.9)
     assert await erase(blocklist, ANN, BOB) == clock.days(13.9), "the last of them"
     page = (await blocklist.http.get("/v1/erasures")).json()
-    assert [(one["address"], one["by"]) for one in page["erasures"]] == [(ANN, "test"), (BOB, "test")]
-    assert datetime.fromisoformat(page["erasures"][0]["due"]) == clock.days(7), "as was said first"
+    assert [(one["address"], one["by"]) for one in page["items"]] == [(ANN, "test"), (BOB, "test")]
+    assert datetime.fromisoformat(page["items"][0]["due"]) == clock.days(7), "as was said first"
     assert await blocked(blocklist) == {ANN, BOB}
     clock.now = clock.days(7)
     assert await told(harness, 1) == [ANN]
     assert (await blocked(blocklist), await waiting(blocklist)) == ({BOB}, [BOB])
     assert not (await blocklist.http.get(f"/v1/addresses/{ANN}")).json()["known"]
-    (hashed,) = await harness.fetch("blocklist", "SELECT time FROM erased")
-    assert hashed["time"] == clock.now, "what happens until then comes too late"
+    (hashed,) = await harness.fetch("blocklist", "SELECT erased_at FROM erased_addresses")
+    assert hashed["erased_at"] == clock.now, "what happens until then comes too late"
 
 
 async def test_it_can_be_undone_until_then(harness: Harness, blocklist: RunningService, clock: Clock) -> None:
@@ -131,10 +131,10 @@ async def test_what_waits_is_listed_in_pages_and_found_by_traces(
     seen, after = list[str](), None
     while True:
         page = (
-            await blocklist.http.get("/v1/erasures", params={"limit": 2} | ({"after": after} if after else {}))
+            await blocklist.http.get("/v1/erasures", params={"limit": 2} | ({"cursor": after} if after else {}))
         ).json()
-        seen += [one["address"] for one in page["erasures"]]
-        if (after := page["next"]) is None:
+        seen += [one["address"] for one in page["items"]]
+        if (after := page["next_cursor"]) is None:
             break
     assert seen == [*many, ANN]
 
@@ -143,7 +143,7 @@ async def test_what_waits_is_listed_in_pages_and_found_by_traces(
 
         return [one["table"] for one in answer.raise_for_status().json()["found"]]
 
-    assert await found() == ["waiting_erasures"]
+    assert await found() == ["scheduled_erasures"]
     await erase(blocklist, ANN, now=True)
     assert await found() == []
 
@@ -157,7 +157,7 @@ async def test_each_tenant_has_its_own(harness: Harness, blocklist: RunningServi
     assert (await blocklist.http.post("/v1/erasures/undo", json={"addresses": [ANN]}, **other)).json()["undone"] == 1
     assert await waiting(blocklist) == [ANN]
     page = (await blocklist.http.get("/v1/erasures", **other)).json()
-    assert [one["address"] for one in page["erasures"]] == [BOB]
+    assert [one["address"] for one in page["items"]] == [BOB]
     assert (await blocklist.http.get("/v1/erasures", params={"tenant": "other"})).status_code == 403
     clock.now = clock.days(3)
     assert await told(harness, 1) == [BOB]
@@ -170,8 +170,8 @@ def test_of_two_processes_each_erases_others_and_one_that_is_killed_none(databas
     async def run() -> None:
         pool = await connect(database, "blocklist", size=4)
         try:
-            rows = [(*key, NOON, "ann", NOON) for key in keys]
-            await pool.fetch(Q["wait"], *zip(*rows, strict=True))
+            async with pool.acquire() as connection:
+                await schedule(PostgresRepository(connection), keys, "ann", 0, NOON)
             effects = Transactions(pool)
 
             def after() -> datetime:
@@ -180,10 +180,10 @@ def test_of_two_processes_each_erases_others_and_one_that_is_killed_none(databas
             async with pool.acquire() as killed:
                 transaction = killed.transaction()
                 await transaction.start()
-                taken = await killed.fetch(Q["take_due"], after(), 4)
+                taken = await PostgresRepository(killed).take_due_erasures(after(), 4)
                 assert await erase_due(effects, 100, after, remember=True)
                 assert {one.data.address for one in effects.published} == {a for _, a in keys} - {
-                    row["address"] for row in taken
+                    one.address for one in taken
                 }
                 assert not await erase_due(effects, 100, after, remember=True)
                 await transaction.rollback()
@@ -192,7 +192,7 @@ def test_of_two_processes_each_erases_others_and_one_that_is_killed_none(databas
                 pass
             published = [one for each in (effects, *others) for one in each.published]
             assert sorted(one.data.address for one in published) == [address for _, address in keys]
-            assert await pool.fetchval("SELECT count(*) FROM waiting_erasures") == 0
+            assert await pool.fetchval("SELECT count(*) FROM scheduled_erasures") == 0
         finally:
             await pool.close()
 

@@ -12,19 +12,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.blocklist.outbound_webhooks import signing
-from services.blocklist.outbound_webhooks.http_sender import Poster
+from services.blocklist.outbound_webhooks.http_sender import HttpSender
 from services.blocklist.outbound_webhooks.schedule import Answer
-from services.blocklist.outbound_webhooks.ssrf_guard import Rules
+from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
 from tests.blocklist.outbound_webhooks.receiver import never, receiving
 
 pytestmark = [pytest.mark.anyio]
 
-LOCAL = Rules([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")], plain_http=True)
+LOCAL = AllowedDestinations([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")], plain_http=True)
 SECRET = signing.new_secret()
 
 
-async def post(url: str, rules: Rules = LOCAL, seconds: float = 20.0, tls: ssl.SSLContext | None = None) -> Answer:
-    poster = Poster(rules, timedelta(seconds=seconds), tls)
+async def post(
+    url: str, rules: AllowedDestinations = LOCAL, seconds: float = 20.0, tls: ssl.SSLContext | None = None
+) -> Answer:
+    poster = HttpSender(rules, timedelta(seconds=seconds), tls)
     try:
         return await poster.post(url, "msg_1", b"[]", [SECRET])
     finally:
@@ -72,7 +74,7 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_nothing_inside_is_reached(host: str) -> None:
     async with receiving() as receiver:
         port = receiver.url.rpartition(":")[2]
-        answer = await post(f"http://{host}:{port}/hook", Rules(plain_http=True))
+        answer = await post(f"http://{host}:{port}/hook", AllowedDestinations(plain_http=True))
     assert (answer.status, receiver.posted) == (0, [])
     assert "not public" in answer.problem
 

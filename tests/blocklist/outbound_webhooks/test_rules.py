@@ -10,7 +10,7 @@ import pytest
 
 from services.blocklist.outbound_webhooks import signing
 from services.blocklist.outbound_webhooks.schedule import PAUSES, Again, Answer, Delivered, Disable, Skip, decide
-from services.blocklist.outbound_webhooks.ssrf_guard import Forbidden, Rules
+from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations, Forbidden
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -75,16 +75,16 @@ PRIVATE = (
 def test_no_address_inside_a_network(address: str) -> None:
     public = ipaddress.ip_address("9.9.9.9")
     with pytest.raises(Forbidden):
-        Rules().check_addresses([public, ipaddress.ip_address(address)])
+        AllowedDestinations().check_addresses([public, ipaddress.ip_address(address)])
 
 
 @pytest.mark.parametrize("address", ["9.9.9.9", "2620:fe::fe", "::ffff:9.9.9.9"])
 def test_public_addresses(address: str) -> None:
-    Rules().check_addresses([ipaddress.ip_address(address)])
+    AllowedDestinations().check_addresses([ipaddress.ip_address(address)])
 
 
 def test_a_network_that_is_allowed_and_no_other() -> None:
-    rules = Rules([ipaddress.ip_network("10.1.2.0/24")])
+    rules = AllowedDestinations([ipaddress.ip_network("10.1.2.0/24")])
     rules.check_addresses([ipaddress.ip_address("10.1.2.3")])
     with pytest.raises(Forbidden):
         rules.check_addresses([ipaddress.ip_address("10.1.3.3")])
@@ -98,9 +98,9 @@ def test_a_network_that_is_allowed_and_no_other() -> None:
 )  # fmt: skip
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(Forbidden):
-        Rules().check_url(url)
+        AllowedDestinations().check_url(url)
 
 
 def test_urls_that_are_taken() -> None:
-    assert Rules().check_url("https://crm.example/hook?key=1") == ("crm.example", 443)
-    assert Rules(plain_http=True).check_url("http://crm.example:8080") == ("crm.example", 8080)
+    assert AllowedDestinations().check_url("https://crm.example/hook?key=1") == ("crm.example", 443)
+    assert AllowedDestinations(plain_http=True).check_url("http://crm.example:8080") == ("crm.example", 8080)

@@ -74,7 +74,7 @@ async def until(receiver: Receiver, *addresses: str) -> None:
 
 async def delivered(blocklist: RunningService, number: int) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await ask(blocklist, "GET", "/crm/deliveries?state=delivered"))["deliveries"]
+        found: list[dict[str, Any]] = (await ask(blocklist, "GET", "/crm/deliveries?state=delivered"))["items"]
         return found
 
     return await eventually(look, lambda rows: len(rows) == number)
@@ -176,7 +176,7 @@ async def test_what_is_never_taken_does_not_hold_up_the_rest(blocklist: RunningS
     await block(blocklist, "bob@example.com")
     await delivered(blocklist, 1)
     assert [event["data"]["address"][:3] for event in receiver.posted[-1].events] == ["bob"]
-    (skipped,) = (await ask(blocklist, "GET", "/crm/deliveries?state=skipped"))["deliveries"]
+    (skipped,) = (await ask(blocklist, "GET", "/crm/deliveries?state=skipped"))["items"]
     assert "HTTP 500" in skipped["problem"]
     assert skipped["attempts"] == 4
     await ask(blocklist, "POST", f"/crm/deliveries/{skipped['id']}/resend", 202)
@@ -257,7 +257,7 @@ async def test_two_processes_post_once(harness: Harness, blocklist: RunningServi
             await add(blocklist, receiver, f"crm-{n}")
         await block(blocklist, "ann@example.com")
         await eventually(receiver.count, lambda count: count == 5)
-        held = await harness.fetch("blocklist", "SELECT count(DISTINCT held_by) FROM webhooks")
+        held = await harness.fetch("blocklist", "SELECT count(DISTINCT leased_by) FROM webhooks")
         assert held[0]["count"] >= 1
         await asyncio.gather(*(blocklist.http.post(f"/v1/webhooks/crm-{n}/test") for n in range(5)))
         assert len(receiver.posted) == 10
@@ -290,5 +290,5 @@ async def test_trying_one_out_tells_what_the_receiver_answered(blocklist: Runnin
     receiver.answers = [403]
     told = await ask(blocklist, "POST", "/crm/test")
     assert (told["good"], told["status"]) == (False, 403)
-    assert (await ask(blocklist, "GET", "/crm/deliveries"))["deliveries"] == []
+    assert (await ask(blocklist, "GET", "/crm/deliveries"))["items"] == []
     assert receiver.posted[0].events[0]["tenant"] == TENANT

@@ -14,7 +14,7 @@ from returpost.contracts.enums import Fault, Reason, Result, StormKind, VerdictT
 from services.blocklist.address_state.domain import FOREVER, Bounce
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from services.blocklist.storms.domain import Limits, State, Storm, Suspect, Window, dominating, merged, sudden
+from services.blocklist.storms.domain import Limits, Storm, StormState, Suspect, Window, dominating, merged, sudden
 from tests.harness import TENANT, Harness, RunningService, eventually
 
 LIMITS = Limits()
@@ -105,16 +105,16 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("state", "minute", "covered"),
     [
-        (State.HELD, 4, False),
-        (State.HELD, 5, True),
-        (State.HELD, 60, False),
-        (State.LIFTED, -1, False),
-        (State.LIFTED, 0, True),
-        (State.LIFTED, 59, True),
-        (State.COUNTED, 30, False),
+        (StormState.HELD, 4, False),
+        (StormState.HELD, 5, True),
+        (StormState.HELD, 60, False),
+        (StormState.LIFTED, -1, False),
+        (StormState.LIFTED, 0, True),
+        (StormState.LIFTED, 59, True),
+        (StormState.COUNTED, 30, False),
     ],
 )
-def test_a_storm_keeps_its_own_bounces_from_counting(state: State, minute: int, covered: bool) -> None:
+def test_a_storm_keeps_its_own_bounces_from_counting(state: StormState, minute: int, covered: bool) -> None:
     storm = Storm("s", FREEMAIL, NOON, NOON + timedelta(minutes=5), NOON + timedelta(hours=1), state)
     time = NOON + timedelta(minutes=minute)
     assert storm.covers(Bounce("m", Reason.USER_UNKNOWN, time, True), "freemail.example") is covered
@@ -189,11 +189,11 @@ class Sky:
         return event(data, id=ids.of_content(repr(data)), source="/test", tenant=TENANT)
 
     async def storms(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await self.running.http.get("/v1/storms")).json()["storms"]
+        found: list[dict[str, Any]] = (await self.running.http.get("/v1/storms")).json()["items"]
         return found
 
     async def blocked(self) -> int:
-        counted = (await self.running.http.get("/v1/counts")).json()
+        counted = (await self.running.http.get("/v1/counts")).json()["items"]
         return sum(row["blocked"] for row in counted)
 
     async def lines(self, number: int) -> None:
@@ -209,8 +209,8 @@ class Sky:
         """Wait until nothing is left to do in the background."""
 
         async def look() -> bool:
-            page = (await self.running.http.get("/v1/operations")).json()
-            return all(one["finished_at"] for one in page["operations"])
+            page = (await self.running.http.get("/v1/jobs")).json()
+            return all(one["finished_at"] for one in page["items"])
 
         await eventually(look)
 
@@ -220,7 +220,7 @@ class Sky:
         id_ = answer.json()["id"]
 
         async def look() -> Any:
-            return (await self.running.http.get(f"/v1/operations/{id_}")).json()
+            return (await self.running.http.get(f"/v1/jobs/{id_}")).json()
 
         found: dict[str, Any] = await eventually(look, lambda seen: seen["finished_at"] is not None)
         return found

@@ -16,6 +16,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.suppression_files import upload
 from services.blocklist.suppression_files.entry import Kind
+from services.blocklist.suppression_files.repository import Action, ImportRequest
 from tests.blocklist.process import killed
 from tests.harness import TENANT, Harness, RunningService, eventually
 
@@ -54,7 +55,7 @@ async def report(running: RunningService, identity: str) -> list[tuple[int, str]
 
 async def blocked(running: RunningService) -> dict[str, str]:
     answer = await running.http.get("/v1/blocks", params={"limit": 1000})
-    return {row["address"]: row["cause"] for row in answer.raise_for_status().json()["blocks"]}
+    return {row["address"]: row["cause"] for row in answer.raise_for_status().json()["items"]}
 
 
 LIST = """email,reason,status
@@ -111,8 +112,10 @@ async def test_the_same_key_is_the_same_import(harness: Harness, blocklist: Runn
     )
     assert other.status_code == 404
     page = (await blocklist.http.get("/v1/blocks/imports", params={"limit": 1})).json()
-    assert [one["id"] for one in page["imports"]] == [first["id"]]
-    assert (await blocklist.http.get("/v1/blocks/imports", params={"after": page["next"]})).json()["imports"] == []
+    assert [one["id"] for one in page["items"]] == [first["id"]]
+    assert (await blocklist.http.get("/v1/blocks/imports", params={"cursor": page["next_cursor"]})).json()[
+        "items"
+    ] == []
 
 
 async def test_a_list_that_breaks_off_is_forgotten(harness: Harness, blocklist: RunningService) -> None:
@@ -120,7 +123,7 @@ async def test_a_list_that_breaks_off_is_forgotten(harness: Harness, blocklist: 
         yield b"ann@example.com\n" * 20_000
         raise OSError("the caller is gone")
 
-    wanted = upload.Wanted(TENANT, upload.Action.BLOCK, Kind.BOUNCE, False, "test", "", "torn")
+    wanted = ImportRequest(TENANT, Action.BLOCK, Kind.BOUNCE, False, "test", "", "torn")
     with pytest.raises(OSError, match="gone"):
         await upload.receive(blocklist.service.pool, wanted, torn(), datetime.now(UTC))
     assert await harness.fetch("blocklist", "SELECT FROM imports") == []
@@ -189,7 +192,7 @@ async def test_a_list_whose_receiver_is_killed_is_handed_in_again(harness: Harne
     assert await blocked(blocklist) == {}
     done = await hand_in(blocklist, LIST, key="one")
     assert done["outcomes"] == {"blocked": 4, "invalid": 1}
-    assert (await parts(), len((await blocklist.http.get("/v1/blocks/imports")).json()["imports"])) == (1, 1)
+    assert (await parts(), len((await blocklist.http.get("/v1/blocks/imports")).json()["items"])) == (1, 1)
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "ses", "sendgrid", "mailgun", "postmark"])

@@ -4,7 +4,7 @@ import pytest
 
 from returpost.contracts.enums import Fault, Reason, VerdictType
 from returpost.errors import InvalidMessage
-from services.blocklist.tenant_settings.changes import Change, changed
+from services.blocklist.tenant_settings.changes import SettingsChange, apply_change
 from services.blocklist.tenant_settings.domain import DEFAULT_EFFECTS, Effect, Policy, choices, may_block
 
 BLOCK, COUNT, IGNORE = Effect
@@ -61,8 +61,8 @@ def test_what_is_strong_enough_to_block_at_once(type_: str, reason: str, fault: 
 
 
 def test_a_change_keeps_what_it_leaves_out() -> None:
-    policy = changed(Policy(), Change(accepted_bounces=2, reasons={Reason.MAILBOX_FULL: BLOCK}))
-    again = changed(policy, Change(reasons={Reason.EXPIRED: IGNORE}))
+    policy = apply_change(Policy(), SettingsChange(accepted_bounces=2, reasons={Reason.MAILBOX_FULL: BLOCK}))
+    again = apply_change(policy, SettingsChange(reasons={Reason.EXPIRED: IGNORE}))
     assert again.accepted_bounces == 2
     assert again.effects[Reason.MAILBOX_FULL] is BLOCK
     assert again.effects[Reason.EXPIRED] is IGNORE
@@ -71,4 +71,4 @@ def test_a_change_keeps_what_it_leaves_out() -> None:
 
 def test_a_sender_side_fault_cannot_block_at_once() -> None:
     with pytest.raises(InvalidMessage, match=r"reasons\.ip_blocked"):
-        changed(Policy(), Change(reasons={Reason.IP_BLOCKED: BLOCK}))
+        apply_change(Policy(), SettingsChange(reasons={Reason.IP_BLOCKED: BLOCK}))

@@ -26,18 +26,18 @@ async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
 
 
 async def counts(running: RunningService) -> dict[str, Any]:
-    return await what_if(running, {})
+    return await preview(running, {})
 
 
-async def what_if(running: RunningService, change: dict[str, Any]) -> dict[str, Any]:
-    answer = await running.http.post("/v1/settings/what-if", json=change)
+async def preview(running: RunningService, change: dict[str, Any]) -> dict[str, Any]:
+    answer = await running.http.post("/v1/settings/preview", json=change)
     assert answer.status_code == 202, answer.text
     return await operation(running, answer.json()["id"])
 
 
 async def operation(running: RunningService, id_: str) -> dict[str, Any]:
     async def look() -> Any:
-        return (await running.http.get(f"/v1/operations/{id_}")).json()
+        return (await running.http.get(f"/v1/jobs/{id_}")).json()
 
     found: dict[str, Any] = await eventually(look, lambda seen: seen["finished_at"] is not None)
     return found
@@ -45,22 +45,22 @@ async def operation(running: RunningService, id_: str) -> dict[str, Any]:
 
 async def blocked(running: RunningService) -> set[str]:
     page = (await running.http.get("/v1/blocks")).json()
-    return {row["address"] for row in page["blocks"]}
+    return {row["address"] for row in page["items"]}
 
 
 async def put(running: RunningService, change: dict[str, Any], **headers: str) -> dict[str, Any]:
     answer = await running.http.put("/v1/settings", json=change, headers=headers)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
-    await operation(running, found["operation"]["id"])
+    await operation(running, found["job"]["id"])
     return found
 
 
-async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist: RunningService) -> None:
+async def test_preview_tells_what_saving_then_does_and_undo_takes_back(blocklist: RunningService) -> None:
     before = await blocked(blocklist)
     assert before == {"u3@example.com", "u9@example.com"}
     change = {"accepted_bounces": 3, "reasons": {"user_unknown": "count"}}
-    tried = (await what_if(blocklist, change))["result"]
+    tried = (await preview(blocklist, change))["result"]
     assert (tried["blocked"], tried["freed"]) == (1, 1)
     assert {row["reason"]: (row["blocked"], row["freed"]) for row in tried["by_reason"]} == {
         "mailbox_full": (1, 0),
@@ -74,7 +74,7 @@ async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist
     assert await blocked(blocklist) == before
     saved = await put(blocklist, {**change, "note": "too many stay"})
     assert await blocked(blocklist) == {"u2@example.com", "u3@example.com"}
-    done = await operation(blocklist, saved["operation"]["id"])
+    done = await operation(blocklist, saved["job"]["id"])
     assert {name: done[name] for name in ("state", "total", "done", "blocked", "freed", "by", "note")} == {
         "state": "finished",
         "total": 4,
@@ -86,7 +86,7 @@ async def test_what_if_tells_what_saving_then_does_and_undo_takes_back(blocklist
     }
     undone = (await blocklist.http.post("/v1/settings/undo", json={})).json()
     assert undone["version"] == 2
-    await operation(blocklist, undone["operation"]["id"])
+    await operation(blocklist, undone["job"]["id"])
     assert await blocked(blocklist) == before
 
 
@@ -95,15 +95,15 @@ async def test_the_history_says_who_changed_what_when_and_why(blocklist: Running
     await put(blocklist, {"streams": {"service": ["complaint"]}, "counting": "all"})
     await put(blocklist, {"decay_days": None, "once_a_day": True, "streams": {"service": []}})
     answer = (await blocklist.http.get("/v1/settings/history", params={"limit": 2})).json()
-    assert [version["version"] for version in answer["versions"]] == [3, 2]
-    assert {one["name"]: (one["old"], one["new"]) for one in answer["versions"][0]["changes"]} == {
+    assert [version["version"] for version in answer["items"]] == [3, 2]
+    assert {one["name"]: (one["old"], one["new"]) for one in answer["items"][0]["changes"]} == {
         "decay_days": ("90", "off"),
         "once_a_day": ("off", "on"),
         "streams.service": ("complaint", None),
     }
-    rest = (await blocklist.http.get("/v1/settings/history", params={"before": answer["next"]})).json()
-    (first,) = rest["versions"]
-    assert (first["changed_by"], first["note"], rest["next"]) == ("test", "gentler", None)
+    rest = (await blocklist.http.get("/v1/settings/history", params={"cursor": answer["next_cursor"]})).json()
+    (first,) = rest["items"]
+    assert (first["changed_by"], first["note"], rest["next_cursor"]) == ("test", "gentler", None)
     assert {one["name"]: one["new"] for one in first["changes"]} == {"decay_days": "90", "expiry_days": "1,2,4"}
 
 
@@ -145,7 +145,7 @@ WRONG: list[dict[str, Any]] = [
 
 async def test_what_cannot_be_set_cannot_be_tried_either(blocklist: RunningService) -> None:
     for wrong in WRONG:
-        for method, path in (("PUT", "/v1/settings"), ("POST", "/v1/settings/what-if")):
+        for method, path in (("PUT", "/v1/settings"), ("POST", "/v1/settings/preview")):
             answer = await blocklist.http.request(method, path, json=wrong)
             assert answer.status_code == 422, wrong
     assert (await blocklist.http.get("/v1/settings")).json()["version"] == 0

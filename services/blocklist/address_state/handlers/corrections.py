@@ -5,37 +5,41 @@ from datetime import datetime
 
 from returpost.contracts import AddressCorrect, AddressCorrected, ids
 from returpost.contracts.addresses import key
-from returpost.contracts.cloudevents import Event, event
+from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import UnblockCause
-from returpost.contracts.trace_context import traceparent
-from services.blocklist.address_state import repository
-from services.blocklist.address_state.reevaluate import SOURCE, Trigger, reassess
-from services.blocklist.address_state.repository import Key, Said
+from services.blocklist.address_state.events import new_event
+from services.blocklist.address_state.ports import OpenRepository
+from services.blocklist.address_state.records import Command, Key, Trigger
+from services.blocklist.address_state.reevaluate import reevaluate
+from services.blocklist.address_state.repository.postgres import PostgresRepository
 from shared.messaging.unit_of_work import UnitOfWork
 
 
-async def take_corrections(
-    events: Sequence[Event[AddressCorrect]], work: UnitOfWork, clock: Callable[[], datetime]
+async def handle_corrections(
+    events: Sequence[Event[AddressCorrect]],
+    work: UnitOfWork,
+    clock: Callable[[], datetime],
+    open_repository: OpenRepository = PostgresRepository.of,
 ) -> None:
     """Clear the new addresses as of the time of the command, and tell of each correction.
 
     A correction that only changes how an address is written clears nothing: it is the same address.
     """
-    said: dict[Key, Said] = {}
+    commands: dict[Key, Command] = {}
     triggers: dict[Key, Trigger] = {}
     for command in events:
         data = command.data
         for n, correction in enumerate(data.corrections):
-            place = (command.tenant, key(correction.new))
-            words = (min(data.time, clock()), data.by, data.note)
-            if key(correction.old) != place[1] and (place not in said or said[place] <= words):
-                said[place] = words
-                triggers[place] = Trigger(command.id, words[0], data.by, None, data.note)
+            address = (command.tenant, key(correction.new))
+            values = (min(data.time, clock()), data.by, data.note)
+            if key(correction.old) != address[1] and (address not in commands or commands[address] <= values):
+                commands[address] = values
+                triggers[address] = Trigger(command.id, values[0], data.by, None, data.note)
             corrected = AddressCorrected(
                 old=correction.old, new=correction.new, time=data.time, by=data.by, note=data.note
             )
-            identity = ids.derived(command.id, AddressCorrected.TYPE, n)
-            work.emit(event(corrected, id=identity, source=SOURCE, tenant=command.tenant, traceparent=traceparent()))
-    if said:
-        await repository.clear(work.connection, said)
-        await reassess(work, triggers, UnblockCause.CLEARED, clock())
+            work.emit(new_event(corrected, id=ids.derived(command.id, AddressCorrected.TYPE, n), tenant=command.tenant))
+    if commands:
+        repository = open_repository(work)
+        await repository.clear(commands)
+        await reevaluate(work, repository, triggers, UnblockCause.CLEARED, clock())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -10,77 +11,89 @@ from returpost.contracts import BounceClassified, DeliveryRecorded, ids
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import Fault, Reason, Result, UnblockCause, VerdictType
-from services.blocklist.address_state import repository
-from services.blocklist.address_state.erasures import repository as erasures
-from services.blocklist.address_state.reevaluate import Trigger, reassess
-from services.blocklist.address_state.repository import Key, Line
-from services.blocklist.storms.storm_window import Watch
+from services.blocklist.address_state.ports import OpenRepository, Repository
+from services.blocklist.address_state.records import HistoryEntry, Key, Trigger
+from services.blocklist.address_state.reevaluate import reevaluate
+from services.blocklist.address_state.repository.postgres import PostgresRepository
+from services.blocklist.storms.storm_window import StormWindow
 from services.blocklist.tenant_settings.domain import may_block
 from shared.messaging.unit_of_work import UnitOfWork
+
+D = TypeVar("D", BounceClassified, DeliveryRecorded)
 
 MAX_TEXT = 500
 """Characters of the text that decided a verdict which the history keeps."""
 
 
-async def take_results(
+async def handle_results(
     events: Sequence[Event[DeliveryRecorded]],
     work: UnitOfWork,
     clock: Callable[[], datetime],
-    watch: Watch | None = None,
+    storm_window: StormWindow | None = None,
+    open_repository: OpenRepository = PostgresRepository.of,
 ) -> None:
-    """Note deliveries, which lift blocks by return count, and complaints, which block."""
-    events = await erasures.living(work.connection, events)
+    """Keep deliveries, which lift blocks by return count, and complaints, which block."""
+    repository = open_repository(work)
     delivered: dict[Key, datetime | None] = {}
     last: dict[Key, Event[DeliveryRecorded]] = {}
-    complaints: list[Line] = []
-    for item in events:
-        data = item.data
-        place = (item.tenant, key(data.address))
+    complaints: list[HistoryEntry] = []
+    for result in await drop_erased(repository, events):
+        data = result.data
+        address = (result.tenant, key(data.address))
         if data.result is Result.DELIVERED:
-            if place not in last or last[place].data.time < data.time:
-                delivered[place] = data.time
-                last[place] = item
+            if address not in last or last[address].data.time < data.time:
+                delivered[address] = data.time
+                last[address] = result
         elif data.result is Result.COMPLAINED:
-            delivered.setdefault(place)
-            complaints.append(_complaint(item, place))
-    reduced = await repository.touch(work.connection, delivered)
-    again = {place: _trigger(last[place]) for place in reduced}
+            delivered.setdefault(address)
+            complaints.append(_complaint(result, address))
+    reduced = await repository.lock_or_create(delivered)
+    triggers = {address: _delivery_trigger(last[address]) for address in reduced}
     if complaints:
-        await repository.record(work.connection, complaints)
-        again |= {(line.tenant, line.address): _trigger_of(line) for line in complaints}
-    if again:
-        await reassess(work, again, UnblockCause.DELIVERED, clock())
-    if watch:
-        watch.delivered((*place, one.data.sending_ip, one.data.time) for place, one in last.items())
+        await repository.add_history(complaints)
+        triggers |= {entry.key: _entry_trigger(entry) for entry in complaints}
+    if triggers:
+        await reevaluate(work, repository, triggers, UnblockCause.DELIVERED, clock())
+    if storm_window:
+        storm_window.delivered((*address, one.data.sending_ip, one.data.time) for address, one in last.items())
 
 
-async def take_verdicts(
+async def handle_verdicts(
     events: Sequence[Event[BounceClassified]],
     work: UnitOfWork,
     clock: Callable[[], datetime],
-    watch: Watch | None = None,
+    storm_window: StormWindow | None = None,
+    open_repository: OpenRepository = PostgresRepository.of,
 ) -> None:
-    """Note the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
-    counting = [item for item in events if _counts(item.data)]
-    lines = [_bounce(item) for item in await erasures.living(work.connection, counting)] if counting else []
-    if not lines:
+    """Keep the bounces that ended hard and the complaints, and block whom they block; no other verdict counts."""
+    repository = open_repository(work)
+    counting = [verdict for verdict in events if _counts(verdict.data)]
+    entries = [_bounce(verdict) for verdict in await drop_erased(repository, counting)] if counting else []
+    if not entries:
         return
-    triggers = {(line.tenant, line.address): _trigger_of(line) for line in lines}
-    await repository.touch(work.connection, dict.fromkeys(triggers))
-    new = await repository.record(work.connection, lines)
-    await reassess(work, triggers, UnblockCause.SETTINGS, clock())
-    if watch:
-        for line in lines:
-            if line.id in new:
-                watch.bounced(line.tenant, line.address, line.reason, line.ip, line.time)
+    triggers = {entry.key: _entry_trigger(entry) for entry in entries}
+    await repository.lock_or_create(dict.fromkeys(triggers))
+    new = await repository.add_history(entries)
+    await reevaluate(work, repository, triggers, UnblockCause.SETTINGS, clock())
+    if storm_window:
+        for entry in entries:
+            if entry.id in new:
+                storm_window.bounced(entry.tenant, entry.address, entry.reason, entry.ip, entry.time)
 
 
-def _trigger(delivery: Event[DeliveryRecorded]) -> Trigger:
+async def drop_erased(repository: Repository, events: Sequence[Event[D]]) -> Sequence[Event[D]]:
+    """Return the events without those that happened before their address was erased."""
+    times = [(event.tenant, key(event.data.address), event.data.time) for event in events]
+    erased = await repository.erased_since(times)
+    return [event for n, event in enumerate(events) if n not in erased] if erased else events
+
+
+def _delivery_trigger(delivery: Event[DeliveryRecorded]) -> Trigger:
     return Trigger(delivery.id, delivery.data.time, subject=delivery.data.mailing)
 
 
-def _trigger_of(line: Line) -> Trigger:
-    return Trigger(str(line.id), line.time, subject=line.mailing)
+def _entry_trigger(entry: HistoryEntry) -> Trigger:
+    return Trigger(str(entry.id), entry.time, subject=entry.mailing)
 
 
 def _counts(data: BounceClassified) -> bool:
@@ -88,12 +101,12 @@ def _counts(data: BounceClassified) -> bool:
     return data.exhausted or verdict.type is VerdictType.HARD or verdict.reason is Reason.COMPLAINT
 
 
-def _bounce(item: Event[BounceClassified]) -> Line:
-    data, verdict = item.data, item.data.verdict
-    return Line(
-        item.tenant,
+def _bounce(classified: Event[BounceClassified]) -> HistoryEntry:
+    data, verdict = classified.data, classified.data.verdict
+    return HistoryEntry(
+        classified.tenant,
         key(data.address),
-        _uuid(item.id),
+        _uuid(classified.id),
         data.time,
         may_block(verdict.type, verdict.reason, verdict.fault, dead_address=verdict.dead_address),
         data.mailing,
@@ -104,17 +117,15 @@ def _bounce(item: Event[BounceClassified]) -> Line:
         (verdict.text or data.diagnostic)[:MAX_TEXT],
         data.stream,
         data.sending_ip,
+        verdict.confidence,
     )
 
 
-def _complaint(item: Event[DeliveryRecorded], place: Key) -> Line:
-    data = item.data
-    identity = _uuid(item.id)
-    tenant, address = place
-    return Line(
-        tenant,
-        address,
-        identity,
+def _complaint(recorded: Event[DeliveryRecorded], address: Key) -> HistoryEntry:
+    data = recorded.data
+    return HistoryEntry(
+        *address,
+        _uuid(recorded.id),
         data.time,
         False,
         data.mailing,

@@ -1,73 +1,72 @@
 """Who is blocked: the list, and the counts."""
 
-import base64
-import binascii
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from returpost.contracts import Text
 from returpost.contracts.addresses import normalise
 from returpost.contracts.enums import BlockCause, Reason
-from returpost.errors import InvalidMessage
-from shared.database.queries import queries
-from shared.http.callers import Reader, Tenant
-
-Q = queries(Path(__file__).parents[1] / "blocks.sql")
+from services.blocklist.address_state.repository import views
+from shared.http.dependencies import Reader, Tenant
+from shared.http.pagination import Cursor, Limit, Page, decode_cursor, next_cursor
 
 router = APIRouter()
 
 
-class Filter(BaseModel):
-    """Which blocks to list."""
+def _as_stored(domain: str) -> str:
+    return normalise(f"x@{domain}").partition("@")[2]
 
-    cause: BlockCause | None = None
-    reason: Reason | None = None
-    domain: Annotated[Text, Field(max_length=253)] | None = None
-    after: str | None = None
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
 
-    @field_validator("domain")
-    @classmethod
-    def _as_stored(cls, domain: str | None) -> str | None:
-        return None if domain is None else normalise(f"x@{domain}").partition("@")[2]
+Domain = Annotated[Annotated[Text, Field(max_length=253), AfterValidator(_as_stored)] | None, Query()]
+
+
+class BlockOut(BaseModel):
+    """One blocked address."""
+
+    address: str
+    cause: BlockCause
+    reason: Reason | None
+    since: datetime
+    mailing: Annotated[str | None, Field(description="That bounced, or the import")]
+    return_count: int
+    version: int
+    until: datetime | None
+    by: Annotated[str | None, Field(description="Who blocked it by hand")]
+    note: str | None
+
+
+class BlockCount(BaseModel):
+    """Blocked addresses of one cause and reason."""
+
+    cause: BlockCause
+    reason: Reason | None
+    blocked: int
 
 
 @router.get("/blocks")
-async def blocks(
-    request: Request, caller: Reader, wanted: Annotated[Filter, Query()], tenant: Tenant = None
-) -> dict[str, Any]:
-    """A page of blocked addresses, newest first; `next` is what to give as `after` for the page that follows."""
-    owner = caller.tenant_for(tenant)
-    since, address = position(wanted.after)
-    rows = await request.app.state.service.pool.fetch(
-        Q["list_blocks"], owner, since, address, wanted.cause, wanted.reason, wanted.domain, wanted.limit
+async def list_blocks(
+    request: Request,
+    caller: Reader,
+    cause: BlockCause | None = None,
+    reason: Reason | None = None,
+    domain: Domain = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    tenant: Tenant = None,
+) -> Page[BlockOut]:
+    """Blocked addresses, newest first."""
+    before = decode_cursor(cursor, datetime, str) if cursor else (None, None)
+    rows = await views.list_blocks(
+        request.app.state.service.pool, caller.tenant_for(tenant), (before[0], before[1]), cause, reason, domain, limit
     )
-    last = rows[-1] if len(rows) == wanted.limit else None
-    return {"blocks": [dict(row) for row in rows], "next": last and mark(last["since"], last["address"])}
+    return Page(items=[BlockOut(**row) for row in rows], next_cursor=next_cursor(rows, limit, "since", "address"))
 
 
 @router.get("/counts")
-async def counts(request: Request, caller: Reader, tenant: Tenant = None) -> list[dict[str, Any]]:
-    """Blocked addresses by cause and reason, most first."""
-    rows = await request.app.state.service.pool.fetch(Q["count_blocks"], caller.tenant_for(tenant))
-    return [dict(row) for row in rows]
-
-
-def mark(since: datetime, address: str) -> str:
-    """Return what a page gives as `next`: its last time and address."""
-    return base64.urlsafe_b64encode(f"{since.isoformat()} {address}".encode()).decode()
-
-
-def position(mark: str | None) -> tuple[datetime | None, str | None]:
-    """Read what a page gave as `next`. Raises `InvalidMessage`."""
-    if mark is None:
-        return None, None
-    try:
-        since, _, address = base64.urlsafe_b64decode(mark).decode().partition(" ")
-        return datetime.fromisoformat(since), address
-    except (binascii.Error, ValueError):
-        raise InvalidMessage("after: not a mark that a page gave as `next`") from None
+async def count_blocks(request: Request, caller: Reader, tenant: Tenant = None) -> Page[BlockCount]:
+    """Blocked addresses by cause and reason, most first, on one page."""
+    rows = await views.count_blocks(request.app.state.service.pool, caller.tenant_for(tenant))
+    return Page(items=[BlockCount(**row) for row in rows])

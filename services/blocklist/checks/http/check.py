@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from tempfile import SpooledTemporaryFile
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,7 +15,7 @@ from services.blocklist.address_state.domain import MAX_ADDRESSES
 from services.blocklist.checks import check as checking
 from services.blocklist.checks.check import Checked
 from services.blocklist.checks.streamed_check import Question, StreamedCheck, list_batches, text_batches
-from shared.http.callers import Checker, Tenant
+from shared.http.dependencies import Checker, Tenant
 
 IN_MEMORY = 4 * 1024 * 1024
 """Bytes of an answer above which it waits on disk until the file has been read."""
@@ -25,18 +25,18 @@ NDJSON = "application/x-ndjson"
 router = APIRouter()
 
 
-class Asked(BaseModel):
+class CheckBody(BaseModel):
     """Addresses as anybody writes them."""
 
     addresses: Annotated[list[str], Field(min_length=1, max_length=MAX_ADDRESSES)]
     stream: Name | None = None
-    """What kind of mail it will be; a tenant may spare a stream from some blocks."""
+    """What kind of mail it will be; a tenant may exempt a stream from some blocks."""
 
 
 _BODY = {
     "required": True,
     "content": {
-        "application/json": {"schema": Asked.model_json_schema()},
+        "application/json": {"schema": CheckBody.model_json_schema()},
         "text/plain": {"schema": {"type": "string"}},
         "text/csv": {"schema": {"type": "string"}},
         NDJSON: {"schema": {"type": "string"}},
@@ -61,9 +61,9 @@ async def check(
     owner, state = caller.tenant_for(tenant), request.app.state
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type == "application/json":
-        asked = Asked.model_validate_json(await request.body())
+        body = CheckBody.model_validate_json(await request.body())
         checked = await checking.check(
-            state.service.pool, owner, asked.addresses, asked.stream or stream, state.clock(), state.prefilters
+            state.service.pool, owner, body.addresses, body.stream or stream, state.clock(), state.bloom_filters
         )
         return Response(checked, media_type="application/json")
     question = Question(owner, stream, state.clock(), answer == "all")
@@ -71,7 +71,7 @@ async def check(
     batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
     kept = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
     try:
-        summary = await StreamedCheck(state.service.pool, state.prefilters, question, kept.write).run(batches)
+        summary = await StreamedCheck(state.service.pool, state.bloom_filters, question, kept.write).run(batches)
     except BaseException:
         kept.close()
         raise
@@ -80,7 +80,7 @@ async def check(
     return StreamingResponse(sent(kept), media_type=NDJSON)
 
 
-async def sent(kept: Any) -> AsyncIterator[bytes]:
+async def sent(kept: IO[bytes]) -> AsyncIterator[bytes]:
     """Yield a file piece by piece, and close it."""
     with kept:
         while piece := kept.read(PIECE):

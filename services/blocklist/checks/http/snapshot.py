@@ -3,27 +3,48 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from services.blocklist.checks import repository
 from shared.database.pool import Pool
-from shared.database.queries import queries
-from shared.http.callers import Checker, Tenant
-
-Q = queries(Path(__file__).parents[1] / "snapshot.sql")
+from shared.http.dependencies import Checker, Tenant
 
 PAGE = 10_000
 MEDIA_TYPE = "application/x-ndjson"
+_LINE = {
+    "oneOf": [
+        {
+            "type": "object",
+            "description": "The first line: when it was begun, as versions do",
+            "properties": {"version": {"type": "integer"}, "tenant": {"type": "string"}, "at": {"type": "string"}},
+        },
+        {
+            "type": "array",
+            "description": "A blocked address: address, version, cause, reason, exempt streams",
+            "items": {},
+            "minItems": 5,
+            "maxItems": 5,
+        },
+        {
+            "type": "object",
+            "description": "The last line: how many addresses there were",
+            "properties": {"count": {"type": "integer"}},
+        },
+    ]
+}
 
 router = APIRouter()
 
 
-@router.get("/blocks/snapshot", response_class=StreamingResponse)
+@router.get(
+    "/blocks/snapshot",
+    response_class=StreamingResponse,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": _LINE}}}},
+)
 async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> StreamingResponse:
-    """Every blocked address, a line of JSON each: address, version, cause, reason, spared streams.
+    """Every blocked address, a line of JSON each: address, version, cause, reason, exempt streams.
 
     It is read in pages, not in one moment: who reads the stream of blocks from before the request on, and keeps the
     highest version of each address, has exactly what is blocked. The first line says when it was begun, as versions
@@ -36,13 +57,13 @@ async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> 
 
 async def _lines(pool: Pool, tenant: str, now: datetime) -> AsyncIterator[str]:
     yield _line({"version": int(now.timestamp() * 1_000_000), "tenant": tenant, "at": now.isoformat()})
-    count, mark = 0, (0, "")
-    while rows := await pool.fetch(Q["blocked_after"], tenant, *mark, PAGE):
+    count, version, address = 0, 0, ""
+    while rows := await repository.blocked_after(pool, tenant, version, address, PAGE):
         count += len(rows)
-        mark = (rows[-1]["version"], rows[-1]["address"])
+        version, address = rows[-1]["version"], rows[-1]["address"]
         yield "".join([_line(list(row)) for row in rows])
     yield _line({"count": count})
 
 
-def _line(value: Any) -> str:
+def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

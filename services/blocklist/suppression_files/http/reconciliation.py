@@ -8,18 +8,23 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
+from pydantic import TypeAdapter
 
 from services.blocklist.checks.http.check import IN_MEMORY, NDJSON, sent
 from services.blocklist.suppression_files.entry import Kind, moment
 from services.blocklist.suppression_files.reader import Format, ListReader
-from services.blocklist.suppression_files.reconciliation import Reconciliation
+from services.blocklist.suppression_files.reconciliation import Reconciliation, Summary
 from services.blocklist.suppression_files.writer import TYPES, Block, ListWriter
-from shared.http.callers import Reader, Tenant
+from shared.http.dependencies import Reader, Tenant
 
 router = APIRouter()
 
 
-@router.post("/reconcile", response_class=StreamingResponse)
+@router.post(
+    "/reconcile",
+    response_class=StreamingResponse,
+    responses={200: {"content": {NDJSON: {"schema": TypeAdapter(Summary).json_schema()}}}},
+)
 async def reconcile(
     request: Request, caller: Reader, tenant: Tenant = None, kind: Kind = Kind.BOUNCE
 ) -> StreamingResponse:
@@ -43,7 +48,11 @@ async def reconcile(
     return StreamingResponse(sent(kept), media_type=NDJSON)
 
 
-@router.post("/reconcile/file", response_class=StreamingResponse)
+@router.post(
+    "/reconcile/file",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
 async def provider_file(
     request: Request,
     _: Reader,

@@ -13,3 +13,19 @@ ORDER BY since DESC, address DESC LIMIT $7
 -- Blocked addresses by cause and reason, most first.
 SELECT cause, reason, count(*) AS blocked FROM addresses
 WHERE tenant = $1 AND cause IS NOT NULL GROUP BY cause, reason ORDER BY blocked DESC, cause, reason
+
+-- name: address
+-- All that is known of one address but for its history.
+SELECT last_delivered, last_clear, cleared_by, clear_note, manual_at, manual_by, manual_note, version
+FROM addresses WHERE tenant = $1 AND address = $2
+
+-- name: history
+-- The newest of the history of one address.
+SELECT id, time, mailing, reason, fault, rule, status, text, may_block, confidence FROM history
+WHERE tenant = $1 AND address = $2 ORDER BY time DESC, id LIMIT $3
+
+-- name: erased
+-- When one address was erased, unless it was cleared since.
+SELECT e.erased_at FROM erased_addresses AS e
+WHERE e.key = erased_key($1, $2)
+  AND NOT EXISTS (SELECT FROM addresses AS c WHERE c.tenant = $1 AND c.address = $2 AND c.last_clear > e.erased_at)

@@ -1,8 +1,8 @@
--- name: clear_calm
--- Note the clear of those of these addresses (in hand, of tenant $1) of which nothing is known that is later than it, and
--- lift what blocks them: a clear at $3 by $4 with the note $5, for $6, noted at $7, which is $8 in microseconds. Returns
--- their places in $2, their versions, and whether they were blocked. OFFSET 0 keeps the planner to look-ups by key.
-WITH calm AS (
+-- name: bulk_clear
+-- Clear those of these addresses (locked, of tenant $1) of which nothing later than the clear is known, and lift what
+-- blocks them: a clear at $3 by $4 with the note $5, for $6, logged at $7, which is $8 in microseconds. Returns
+-- their indexes in $2, their versions, and whether they were blocked. OFFSET 0 keeps the planner to look-ups by key.
+WITH settled AS (
     SELECT k.n, k.address, s.blocked, CASE WHEN s.blocked THEN greatest(s.version + 1, $8::bigint) ELSE s.version END AS version
     FROM unnest($2::text[]) WITH ORDINALITY AS k (address, n)
     CROSS JOIN LATERAL (
@@ -15,14 +15,14 @@ WITH calm AS (
     ) AS s
 ), cleared AS (
     INSERT INTO addresses AS a (tenant, address, last_clear, cleared_by, clear_note, version)
-    SELECT $1, address, $3, $4, $5, version FROM calm
+    SELECT $1, address, $3, $4, $5, version FROM settled
     ON CONFLICT (tenant, address) DO UPDATE
     SET clear_before = a.last_clear, last_clear = excluded.last_clear, cleared_by = excluded.cleared_by,
         clear_note = excluded.clear_note, version = excluded.version, return_count = 0, cause = NULL, since = NULL,
-        reason = NULL, mailing = NULL, until = NULL, spares = NULL, review = NULL
+        reason = NULL, mailing = NULL, until = NULL, exempt_streams = NULL, changes_at = NULL
 ), logged AS (
     INSERT INTO block_log (tenant, address, version, at, blocked, cause, subject, by, note)
-    SELECT $1, address, version, $7::timestamptz, false, 'cleared', $6::text, $4, $5 FROM calm WHERE blocked
+    SELECT $1, address, version, $7::timestamptz, false, 'cleared', $6::text, $4, $5 FROM settled WHERE blocked
     ON CONFLICT DO NOTHING
 )
-SELECT n::integer, version, blocked FROM calm
+SELECT n::integer, version, blocked FROM settled
