@@ -86,6 +86,6 @@ def _timely(events: Sequence[Event[C]], work: UnitOfWork, now: datetime, toleran
         try:
             check_not_in_future(command.data.time, now, tolerance)
         except InvalidMessage as error:
-            work.refuse(command, f"data.{error}")
+            work.refuse(command, str(error))
         else:
             yield command
