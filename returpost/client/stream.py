@@ -1,5 +1,6 @@
-"""The streams that are read from wherever a reader wants to begin: every block, lift and erasure since the first; and
-what became of contacts and lists."""
+"""The streams that a reader follows from any position: blocks, lifts and erasures; and changes of contacts and lists.
+
+A stream keeps 30 days. Who starts later, or was away for longer, takes the current state first (`Part.missed`)."""
 
 import asyncio
 from collections.abc import AsyncGenerator
