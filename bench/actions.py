@@ -27,11 +27,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import command
-from bench.own_system import own_system, percentile
-from bench.processes import MEBIBYTE, Processes
-from bench.seed import DEAD, FILL, MAILING, MAILINGS, TENANT, fill
-from bench.viewing import pages, sums
+from bench.load import command
+from bench.load.own_system import own_system, percentile
+from bench.load.processes import MEBIBYTE, Processes
+from bench.load.seed import DEAD, FILL, MAILING, MAILINGS, TENANT, fill
+from bench.load.viewing import pages, sums
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Installation, Running
 from shared.http.auth import ALL_TENANTS

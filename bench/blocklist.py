@@ -31,10 +31,10 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import command
-from bench.blocklist_seed import TENANT, address, fill
-from bench.own_system import own_system, percentile
-from bench.publishing import publish
+from bench.load import command
+from bench.load.blocklist_seed import TENANT, address, fill
+from bench.load.own_system import own_system, percentile
+from bench.load.publishing import publish
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running
 from returpost.client import BlockStream, Mirror

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import command
-from bench.confusion import picture
-from bench.corpus import CORPUS, Label, aside_families, labels
-from bench.laws import AT_LEAST_FRAME, AT_LEAST_LAW, figures, laws
-from bench.reliability import Judgements, diagram
+from bench.accuracy.confusion import picture
+from bench.accuracy.corpus import CORPUS, Label, aside_families, labels
+from bench.accuracy.laws import AT_LEAST_FRAME, AT_LEAST_LAW, figures, laws
+from bench.accuracy.reliability import Judgements, diagram
+from bench.load import command
 from deploy.demo.replies import HARD, SOFT
 from returpost.bounces import parse
 from returpost.bounces.reports.report import ParsedMail

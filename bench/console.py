@@ -19,9 +19,9 @@ from playwright.async_api import Page, async_playwright
 from rich.console import Console
 from rich.table import Table
 
-from bench import command
-from bench.own_system import own_system, percentile
-from bench.seed import fill
+from bench.load import command
+from bench.load.own_system import own_system, percentile
+from bench.load.seed import fill
 from deploy.local import install
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running

@@ -20,7 +20,7 @@ from typing import Any
 
 from flufl.bounce import all_failures
 
-from bench.corpus import CORPUS, Label, labels
+from bench.accuracy.corpus import CORPUS, Label, labels
 from returpost.bounces import parse
 
 MAILS, AT_LEAST_MAILS, ROUNDS = 5_000, 400, 5

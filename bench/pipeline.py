@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import baseline_max, command
-from bench.monitor import Events, compare, events_so_far, settled, until_done
-from bench.oracle import expect
-from bench.own_system import own_system
-from bench.processes import Processes, shares
-from bench.publishing import publish
-from bench.workload import SENDER, Input, address_of, inputs, messages
+from bench.load import baseline_max, command
+from bench.load.monitor import Events, compare, events_so_far, settled, until_done
+from bench.load.oracle import expect
+from bench.load.own_system import own_system
+from bench.load.processes import Processes, shares
+from bench.load.publishing import publish
+from bench.load.workload import SENDER, Input, address_of, inputs, messages
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running
 from returpost.contracts.routing import COMMANDS, EVENTS

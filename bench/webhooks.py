@@ -30,9 +30,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.console import Console
 from rich.table import Table
 
-from bench.baseline_min import ANSWER, floor
-from bench.posting import Poster
-from bench.processes import Processes, each, shares
+from bench.load.baseline_min import ANSWER, floor
+from bench.load.posting import Poster
+from bench.load.processes import Processes, each, shares
 from deploy.local.local_stack import Options, operate, system
 from returpost.cli.installation import Installation, Running
 
@@ -70,7 +70,7 @@ class Findings:
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     floor_p50_ms: float = 0.0
-    """Of a bare application that only publishes what is posted, same rate and run (bench/baseline_min.py)."""
+    """Of a bare application that only publishes what is posted, same rate and run (bench/load/baseline_min.py)."""
     floor_p99_ms: float = 0.0
     p99_over_floor: float = 0.0
     all_there: bool = False

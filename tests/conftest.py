@@ -21,9 +21,9 @@ import pytest
 from deploy import broker as deploy_broker, database as deploy_database
 from returpost.amqp.connections import CONNECT_TIMEOUT, close
 from shared.observability.logging import configure_logging
-from tests.backing_services import run_lock, session_backing
-from tests.harness import Harness
-from tests.loops import BoundedLoop, new_loop
+from tests.support.backing_services import run_lock, session_backing
+from tests.support.harness import Harness
+from tests.support.loops import BoundedLoop, new_loop
 
 configure_logging("test", "WARNING", console=True)
 

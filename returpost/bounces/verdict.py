@@ -4,15 +4,12 @@ from functools import lru_cache
 
 from returpost.bounces.rules import Match, NormalizedReply, Rules, has_words
 from returpost.contracts import Command, Evidence, Fault, Kind, Reason, Verdict, VerdictType, construct_trusted
+from returpost.contracts.messages.bounce import DEAD_FROM_CONFIDENCE as DEAD_FROM_CONFIDENCE
 
 STATUS_CONFIDENCE = 0.75
 """A status alone, from the table. Of 597 real diagnostics 5.1.1, .2, .3, .6 and .10 meant a dead address in 85%."""
 REPLY_CONFIDENCE = 0.5
 """A reply code alone: 550 meant a dead address in 66% of the same diagnostics."""
-DEAD_FROM_CONFIDENCE = 0.75
-"""From which confidence on a dead address may be blocked at once: that of a status alone, and what is surer.
-
-Below stand a noun and a verb somewhere in a text that no rule knows (`fallback.toml`)."""
 UNPROVEN_CONFIDENCE = 0.6
 NOTHING_CONFIDENCE = 0.2
 BY_STATUS = "tables.status"

@@ -38,7 +38,7 @@ from services.actions.mailings.handlers import (
 from services.actions.operations.handlers import request_operations, settle_applied, settle_cleared
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.harness import TENANT, Harness, eventually
+from tests.support.harness import TENANT, Harness, eventually
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

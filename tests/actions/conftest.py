@@ -7,7 +7,7 @@ import pytest
 from services.actions.app import create
 from services.actions.settings import Settings
 from shared.database.pool import Pool, connect
-from tests.harness import Harness, RunningService
+from tests.support.harness import Harness, RunningService
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from shared.http.pagination import encode_cursor
-from tests.harness import TENANT, Harness, RunningService
+from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

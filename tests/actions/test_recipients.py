@@ -27,7 +27,7 @@ from tests.actions.builders import (
     verdict,
     wait_for_lock,
 )
-from tests.harness import TENANT
+from tests.support.harness import TENANT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -23,7 +23,7 @@ from tests.actions.builders import (
     verdict,
 )
 from tests.actions.operations.operations_api import selected, start_operation
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -13,7 +13,7 @@ from services.actions.statistics.domain import change, rates
 from services.actions.statistics.repository import COUNTS
 from shared.database.pool import Pool
 from tests.actions.builders import apply, blocked, erased, moment, result, unblocked, verdict
-from tests.harness import Harness, RunningService, eventually
+from tests.support.harness import Harness, RunningService, eventually
 
 DAY = 24 * 60
 ZERO = dict.fromkeys(COUNTS, 0)

@@ -9,7 +9,7 @@ from services.actions.views.domain import Group, Sort
 from services.actions.views.http import ViewRow
 from shared.http.pagination import Page
 from tests.actions.builders import rows_to_view
-from tests.harness import RunningService
+from tests.support.harness import RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

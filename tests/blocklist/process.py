@@ -6,7 +6,7 @@ import signal
 import sys
 
 from deploy.local.processes import free_port
-from tests.harness import TOKEN_KEY, Harness
+from tests.support.harness import TOKEN_KEY, Harness
 
 
 class killed:  # noqa: N801 - reads as a context

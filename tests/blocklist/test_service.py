@@ -12,7 +12,7 @@ from returpost.contracts.routing import DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.address_state.model import Input, address, message, moment
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

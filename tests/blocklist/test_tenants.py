@@ -14,7 +14,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound_webhooks.receiver import Receiver, receiving
 from tests.blocklist.suppression_files.test_imports import hand_in
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

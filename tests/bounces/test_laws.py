@@ -1,11 +1,11 @@
-"""Laws over replies, on a part of them: what means nothing changes no verdict (`python -m bench.laws` tries all)."""
+"""Laws over replies, on a part of them: what means nothing changes no verdict (`bench.accuracy.laws` tries all)."""
 
 import functools
 
 import pytest
 
-from bench.frames import ADDRESS, LINES, MAILS, wrapped
-from bench.laws import AT_LEAST_FRAME, AT_LEAST_LAW, LAWS, Held, laws, replies
+from bench.accuracy.frames import ADDRESS, LINES, MAILS, wrapped
+from bench.accuracy.laws import AT_LEAST_FRAME, AT_LEAST_LAW, LAWS, Held, laws, replies
 from returpost.bounces.rules import Rules, load
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, RecipientSource

@@ -8,7 +8,7 @@ import pytest
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import Input, address, message, moment
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

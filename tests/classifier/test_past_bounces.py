@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from returpost.cli.operate.rules import app
 from returpost.contracts import BounceReceived, Evidence, ids
 from returpost.contracts.cloudevents import Event, event
-from tests.harness import Harness
+from tests.support.harness import Harness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

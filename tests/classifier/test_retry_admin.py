@@ -12,7 +12,7 @@ from returpost.contracts.routing import sender_queue
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import Input, message, moment
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -13,7 +13,7 @@ from returpost.contracts.routing import DEAD_LETTERS, EVENTS, sender_queue
 from services.classifier.app import create
 from services.classifier.settings import Settings
 from tests.classifier.model import REASONS, Input, address, message, moment
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

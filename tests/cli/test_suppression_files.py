@@ -13,7 +13,7 @@ from returpost.cli import terminal
 from returpost.cli.root import app
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.harness import TENANT, Harness, eventually
+from tests.support.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

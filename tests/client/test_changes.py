@@ -11,7 +11,7 @@ from returpost.amqp.streams import Since
 from returpost.client import ChangeStream
 from returpost.contracts import ContactChanged
 from returpost.contracts.cloudevents import Event, event
-from tests.harness import PATIENCE, TENANT, Harness
+from tests.support.harness import PATIENCE, TENANT, Harness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from returpost.client import Publisher, SyncPublisher
-from tests.harness import Harness, eventually
+from tests.support.harness import Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

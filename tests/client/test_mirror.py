@@ -19,7 +19,7 @@ from returpost.errors import InvalidSettings, Unavailable
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from deploy.local import install
 from tests.conftest import made_database, made_vhost
 from tests.deploy.test_local_stack import TENANT, UpProcess, environment_of
-from tests.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
+from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 
 PASSWORD = "correct horse battery"
 ARGUMENTS = (

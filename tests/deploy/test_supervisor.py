@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.supervisor import MAX_LINE, GaveUp, Patience, Program, Supervisor
 from returpost.errors import InvalidSettings
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from returpost.contracts.routing import EVENTS
-from tests.harness import TENANT, Harness, eventually
+from tests.support.harness import TENANT, Harness, eventually
 
 RECORDED, BOUNCED = "actions.delivery-recorded", "classifier.bounce-received"
 TIME = "2026-01-02T03:04:05Z"

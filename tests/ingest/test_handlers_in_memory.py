@@ -11,8 +11,8 @@ from returpost.contracts.cloudevents import event
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, routing_key
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from tests.adapters.in_memory import InMemoryBroker, consume
-from tests.harness import TENANT
+from tests.support.adapters.in_memory import InMemoryBroker, consume
+from tests.support.harness import TENANT
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from returpost.contracts.enums import Result
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from tests.harness import TENANT, Harness, RunningService, eventually
 from tests.ingest.probes import BOUNCED, RECORDED, TIME, cloud, receive_events, record_routing_keys
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -21,7 +21,7 @@ from shared.database.residual_search import forms
 from shared.http.auth import ALL_TENANTS, SCOPES, issue
 from tests.actions.operations.operations_api import run_operation, selected
 from tests.blocklist.outbound_webhooks.receiver import receiving
-from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
+from tests.support.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench.monitor import compare
-from bench.oracle import expect
-from bench.workload import address_of, inputs, messages
+from bench.load.monitor import compare
+from bench.load.oracle import expect
+from bench.load.workload import address_of, inputs, messages
 from deploy.local.rabbitmq import RabbitNode
 from returpost.contracts.routing import SERVICES
 from tests.pipeline.live import Live, hand_in, live

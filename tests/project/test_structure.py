@@ -24,7 +24,7 @@ DATA = ("returpost/bounces/rule_files", "deploy/demo/samples", "returpost/bounce
 
 PENDING: dict[str, tuple[str, ...]] = {
     "sql": (),
-    "folders": ("bench", "tests", "tests/bounces"),
+    "folders": (),
     "lines": (),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from services.replay.app import create
 from services.replay.settings import Settings
 from shared.http.auth import SCOPES
-from tests.harness import Harness, RunningService
+from tests.support.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -17,7 +17,7 @@ from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

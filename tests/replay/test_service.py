@@ -15,7 +15,7 @@ from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
 from shared.messaging.dead_letters import dead_letter
-from tests.harness import Harness, RunningService, eventually
+from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

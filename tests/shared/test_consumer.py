@@ -16,7 +16,7 @@ from returpost.errors import InvalidMessage
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 from shared.settings import ServiceSettings
-from tests.harness import TENANT, Harness, eventually
+from tests.support.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

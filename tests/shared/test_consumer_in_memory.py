@@ -15,8 +15,8 @@ from returpost.contracts.routing import DEAD_LETTERS, EVENTS
 from returpost.errors import InvalidMessage
 from shared.messaging.consumer import MAX_EVENTS, Consumer
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.adapters.in_memory import InMemoryBroker, InMemoryChannel, InMemoryMessage, InMemoryOutbox
-from tests.harness import TENANT, eventually
+from tests.support.adapters.in_memory import InMemoryBroker, InMemoryChannel, InMemoryMessage, InMemoryOutbox
+from tests.support.harness import TENANT, eventually
 
 pytestmark = pytest.mark.anyio
 

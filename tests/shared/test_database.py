@@ -3,7 +3,7 @@
 import pytest
 
 from shared.database.pool import open_pool
-from tests.harness import left_behind
+from tests.support.harness import left_behind
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

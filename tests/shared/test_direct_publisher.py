@@ -12,7 +12,7 @@ from returpost.contracts import AddressErased
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import Unavailable
 from shared.messaging.direct_publisher import MOST_IN_FLIGHT, DirectPublisher
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import Unavailable
 from shared.database.pool import connect
 from shared.messaging.outbox import Outbox
-from tests.adapters.in_memory import InMemoryBroker, InMemoryOutbox
 from tests.client.proxy import proxy
-from tests.harness import TENANT, Harness
+from tests.support.adapters.in_memory import InMemoryBroker, InMemoryOutbox
+from tests.support.harness import TENANT, Harness
 
 pytestmark = pytest.mark.anyio
 

@@ -18,6 +18,11 @@ from returpost.contracts.messages.fields import (
     Time,
 )
 
+DEAD_FROM_CONFIDENCE = 0.75
+"""From which confidence on a dead address may be blocked at once: that of a status alone, and what is surer.
+
+Below stand a noun and a verb somewhere in a text that no rule knows (`fallback.toml`)."""
+
 
 class Evidence(BaseModel):
     """All that is known of one delivery attempt, for the classifier and for whoever asks why."""

@@ -174,7 +174,7 @@ async def delivery(pool: Pool, webhook: UUID, id_: str) -> Record | None:
 
 async def resend(pool: Pool, webhook: UUID, id_: str, now: datetime) -> bool:
     """Have one posted again; return whether there is such a delivery."""
-    return await pool.fetchval(Q["resend"], webhook, id_, now) is not None
+    return await pool.fetchval(Q["deliver_again"], webhook, id_, now) is not None
 
 
 async def send_from(pool: Pool, webhook: UUID, start_at: datetime, now: datetime) -> None:

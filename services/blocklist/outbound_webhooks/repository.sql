@@ -50,7 +50,7 @@ UPDATE webhooks SET start_at = $2, last_offset = NULL, generation = generation +
 -- Have what is open tried at once.
 UPDATE webhook_deliveries SET due_at = $2, attempts = 0 WHERE webhook = $1 AND state = 'open'
 
--- name: resend
+-- name: deliver_again
 -- Post one again.
 WITH again AS (
     UPDATE webhook_deliveries SET state = 'open', due_at = $3, attempts = 0, done_at = NULL

@@ -6,12 +6,10 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from returpost.contracts.enums import BlockCause, Fault, Reason, VerdictType
+from returpost.contracts.messages.bounce import DEAD_FROM_CONFIDENCE
 
 ACCEPTED_BOUNCES = 5
 """Default of *Number of accepted bounces before email address is disabled*: the sixth blocks."""
-
-DEAD_CONFIDENCE = 0.5
-"""Default of the confidence from which on a verdict of a dead address blocks at once."""
 
 
 class Effect(StrEnum):
@@ -69,7 +67,7 @@ class Policy:
     """Whether checks skip who was erased, as far as a hash is kept, until the bounce-flag is cleared."""
     erase_after_days: int = 0
     """After how long a requested erasure is due; until then it can be undone. 0: it is done at once."""
-    dead_confidence: float = DEAD_CONFIDENCE
+    dead_confidence: float = DEAD_FROM_CONFIDENCE
     """The confidence from which on a verdict of a dead address blocks at once; below it the bounce only counts."""
 
 

@@ -9,7 +9,7 @@ from services.actions.contacts import contact_queries
 from services.actions.contacts.contact_queries import Sort
 from services.actions.views import keyset, repository, view_queries
 from tests.actions.builders import apply, contact_upsert
-from tests.harness import RunningService
+from tests.support.harness import RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -10,7 +10,7 @@ from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import ListKind
 from tests.actions.builders import contact_upsert, moment, selection
 from tests.actions.contacts.stores import MemoryStore
-from tests.harness import TENANT
+from tests.support.harness import TENANT
 
 pytestmark = pytest.mark.anyio
 

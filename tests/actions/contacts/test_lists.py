@@ -17,7 +17,7 @@ from tests.actions.builders import (
     selection,
     spy_queue,
 )
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -11,7 +11,7 @@ from services.actions.contacts.lists.domain import List, MemberKey, Membership
 from shared.database.pool import connect
 from tests.actions.builders import moment
 from tests.actions.contacts.stores import MemoryStore, PostgresStore, Store
-from tests.harness import TENANT
+from tests.support.harness import TENANT
 
 pytestmark = pytest.mark.anyio
 

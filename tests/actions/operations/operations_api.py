@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.harness import RunningService, eventually
+from tests.support.harness import RunningService, eventually
 
 ENDED = ("finished", "failed", "cancelled", "undone")
 

@@ -33,7 +33,7 @@ from tests.actions.operations.operations_api import (
     start_operation,
     wait_for_operation,
 )
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -13,8 +13,8 @@ from services.ingest.app import create as create_ingest
 from services.ingest.settings import Settings as IngestSettings
 from tests.actions.builders import address
 from tests.actions.operations.operations_api import selected
-from tests.harness import Harness, RunningService
 from tests.ingest.validation.name_server import name_server
+from tests.support.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -24,7 +24,7 @@ from services.blocklist.app import create as create_blocklist
 from services.blocklist.settings import Settings as BlocklistSettings
 from shared.database.pool import Pool
 from tests.actions.operations.operations_api import post_action, request_preview, run_operation, wait_for_operation
-from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
+from tests.support.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

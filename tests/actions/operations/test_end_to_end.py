@@ -30,7 +30,7 @@ from tests.actions.operations.operations_api import (
     selected,
     wait_for_operation,
 )
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -26,7 +26,7 @@ from tests.actions.operations.operations_api import (
     start_operation,
     wait_for_operation,
 )
-from tests.harness import Harness, RunningService
+from tests.support.harness import Harness, RunningService
 
 OSLO = FileLayout(["name"], ["Navn"], ZoneInfo("Europe/Oslo"), "nb", bom=True, separator=";")
 

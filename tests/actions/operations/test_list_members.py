@@ -16,7 +16,7 @@ from tests.actions.operations.operations_api import (
     start_operation,
     wait_for_operation,
 )
-from tests.harness import TENANT, Harness, RunningService
+from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

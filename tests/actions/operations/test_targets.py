@@ -14,7 +14,7 @@ from tests.actions.operations.operations_api import (
     start_operation,
     wait_for_operation,
 )
-from tests.harness import Harness, RunningService
+from tests.support.harness import Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.actions.users.oidc import AuthorizationRequest, InvalidIdToken, Provider, ProviderUnavailable, name_in
-from tests.openid import CLIENT, SECRET, OpenIdProvider, new_key, openid_provider
+from tests.support.openid import CLIENT, SECRET, OpenIdProvider, new_key, openid_provider
 
 pytestmark = pytest.mark.anyio
 BACK = "http://console.example/sign-in/provider/callback"

@@ -14,7 +14,7 @@ from services.actions.settings import Settings
 from services.actions.users import domain
 from services.blocklist import app as blocklist, settings as blocklist_settings
 from shared.http.auth import verify
-from tests.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
+from tests.support.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"

@@ -13,7 +13,7 @@ from services.blocklist.address_state.handlers.command_undo import handle_undo
 from services.blocklist.address_state.handlers.commands import handle_block_clear, handle_block_set
 from shared.database.pool import Pool, connect
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.harness import TENANT
+from tests.support.harness import TENANT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

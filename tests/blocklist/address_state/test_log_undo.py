@@ -13,7 +13,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.address_state.model import Input, address, message
 from tests.blocklist.suppression_files.test_imports import blocked, finished, hand_in
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

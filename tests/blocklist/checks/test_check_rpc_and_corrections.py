@@ -16,7 +16,7 @@ from returpost.contracts.cloudevents import encode, event
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.harness import PATIENCE, TENANT, Harness, RunningService, eventually
+from tests.support.harness import PATIENCE, TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -12,7 +12,7 @@ from services.blocklist.app import create
 from services.blocklist.checks import bloom_filter, check, streamed_check
 from services.blocklist.checks.streamed_check import batch_of
 from services.blocklist.settings import Settings
-from tests.harness import Harness, RunningService, eventually
+from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -16,7 +16,7 @@ from services.blocklist.settings import Settings
 from shared.http.auth import ALL_TENANTS
 from tests.blocklist.address_state.model import Input, address, message
 from tests.blocklist.suppression_files.test_imports import finished, hand_in
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

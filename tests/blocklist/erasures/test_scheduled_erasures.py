@@ -16,7 +16,7 @@ from services.blocklist.settings import Settings
 from shared.database.pool import connect
 from shared.http.auth import ALL_TENANTS
 from tests.blocklist.handler_harness import Transactions
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -13,7 +13,7 @@ from services.blocklist.outbound_webhooks import schedule, signing
 from services.blocklist.settings import Settings
 from tests.blocklist.outbound_webhooks.receiver import Posted, Receiver, never, receiving
 from tests.blocklist.process import killed
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

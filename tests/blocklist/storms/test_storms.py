@@ -15,7 +15,7 @@ from services.blocklist.address_state.domain import FOREVER, Bounce
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from services.blocklist.storms.domain import Limits, Storm, StormState, Suspect, Window, dominating, merged, sudden
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 LIMITS = Limits()
 SPF = Suspect(StormKind.REASON, "auth_failed")

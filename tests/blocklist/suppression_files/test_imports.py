@@ -18,7 +18,7 @@ from services.blocklist.suppression_files import upload
 from services.blocklist.suppression_files.entry import Kind
 from services.blocklist.suppression_files.repository import Action, ImportRequest
 from tests.blocklist.process import killed
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

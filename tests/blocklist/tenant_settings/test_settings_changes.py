@@ -8,7 +8,7 @@ import pytest
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from tests.blocklist.address_state.model import Input, message
-from tests.harness import TENANT, Harness, RunningService, eventually
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -20,7 +20,7 @@ from deploy.local.backing_services import rabbit_in, read_running, start_backing
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import Logs, free_port, recall, remember
 from deploy.local.rabbitmq import RabbitNode, find_binaries
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.faults]
 

@@ -14,8 +14,8 @@ from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.mail_sources.ingestion import MAX_MAIL
 from services.ingest.settings import Settings
-from tests.harness import Harness, RunningService, eventually
 from tests.ingest.probes import BOUNCED, RECORDED, receive_events
+from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -22,10 +22,10 @@ from services.ingest.app import create
 from services.ingest.mail_sources.imap_connection import Imap
 from services.ingest.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import PATIENCE, TOKEN_KEY, Harness, RunningService, eventually
 from tests.ingest.mail_sources.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
+from tests.support.harness import PATIENCE, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

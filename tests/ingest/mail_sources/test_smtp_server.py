@@ -18,9 +18,9 @@ from services.ingest.app import create
 from services.ingest.mail_sources import settings as ways_settings
 from services.ingest.settings import Settings
 from tests.client.proxy import proxy
-from tests.harness import Harness, RunningService, eventually
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
+from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

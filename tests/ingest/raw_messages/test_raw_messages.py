@@ -25,8 +25,8 @@ from services.ingest.webhooks import load_shedding
 from services.ingest.webhooks.load_shedding import Pace
 from services.ingest.webhooks.settings import webhook_settings
 from shared.messaging.direct_publisher import DirectPublisher
-from tests.harness import TENANT, Harness, RunningService, eventually
 from tests.ingest.probes import BOUNCED, RECORDED, receive_events
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

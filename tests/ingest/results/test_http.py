@@ -15,8 +15,8 @@ from services.ingest.app import create
 from services.ingest.results.http import MAX_REFUSALS
 from services.ingest.settings import Settings
 from shared.http.max_body import MAX_BODY
-from tests.harness import TENANT, Harness, RunningService
 from tests.ingest.probes import BOUNCED, RECORDED, cloud, receive_events, row
+from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

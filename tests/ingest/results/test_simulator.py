@@ -12,8 +12,8 @@ from returpost.contracts.routing import COMMANDS
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX
-from tests.harness import TENANT, Harness, RunningService
 from tests.ingest.probes import RECORDED, receive_events, record_routing_keys
+from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -24,8 +24,8 @@ from returpost.validation.suggestion import Suggestions
 from returpost.validation.validator import Validator
 from services.ingest.app import create
 from services.ingest.settings import Settings
-from tests.harness import TENANT, Harness, eventually
 from tests.ingest.validation.name_server import Zone, name_server
+from tests.support.harness import TENANT, Harness, eventually
 
 ZONE: Zone = {
     "good.no": {"MX": ["10 mx.good.no."]},

@@ -20,12 +20,12 @@ from returpost.errors import InvalidSettings, Unavailable
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from services.ingest.webhooks.settings import PREFIX, load
-from tests.harness import Harness, RunningService, eventually
 from tests.ingest.probes import receive_events
 from tests.ingest.webhooks import test_more_services as more, test_services as services, test_ses as ses
 from tests.ingest.webhooks.builders import ANN, BOB
 from tests.ingest.webhooks.test_certificates import ISSUER, Authority, between, leaf, root
 from tests.ingest.webhooks.test_signatures import NOTICE, QUESTION, Signer, folder, mailgun_of, rsa, signed_by
+from tests.support.harness import Harness, RunningService, eventually
 
 __all__ = ["between", "folder", "root", "rsa"]
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -9,9 +9,9 @@ from returpost.contracts.routing import COMMANDS, DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.settings import Settings
 from shared.messaging.topology import sender_user
-from tests.harness import Harness, RunningService, eventually
 from tests.ingest.probes import BOUNCED, RECORDED, receive_events
 from tests.ingest.webhooks.builders import ANN, BOB
+from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -1,6 +1,6 @@
 """Laws over replies: what must not change a verdict, tried on thousands of them, and the share that holds.
 
-    python -m bench.laws [--misses FILE] [--every N]
+    python -m bench.accuracy.laws [--misses FILE] [--every N]
 
 The replies are the examples of the rules, those that the tests keep, and those of the simulated mailing. Each is judged
 by itself, changed in a way that means nothing, and judged again: reason and dead address must stay.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.frames import ADDRESS, LINES, MAILS, wrapped
+from bench.accuracy.frames import ADDRESS, LINES, MAILS, wrapped
 from deploy.demo.replies import HARD, SOFT
 from returpost.bounces import parse
 from returpost.bounces.rules import Rules, load
@@ -22,7 +22,7 @@ from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, Reason, Verdict
 
-REPLIES = Path(__file__).resolve().parents[1] / "tests" / "bounces" / "replies"
+REPLIES = Path(__file__).resolve().parents[2] / "tests" / "bounces" / "replies"
 AT_LEAST_LAW, AT_LEAST_FRAME = 0.99, 0.98
 LOCAL_PARTS = (
     "users", "mailman", "address.book", "no-reply", "o'brien", "a=b", "user17", "12345", "recipient", "postmaster",

@@ -1,6 +1,6 @@
 """Would a small model over character n-grams help where no rule knows the text? Measured on families left out whole.
 
-    python -m bench.second_opinion
+    python -m bench.accuracy.second_opinion
 
 The texts are the project's own: replies of the tests (a family is a section of a file) and the rules' examples. A
 linear model over n-grams of three to five characters is trained on four fifths of the families and asked for those
@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.laws import REPLIES
+from bench.accuracy.laws import REPLIES
 from returpost.bounces.rules import Rules, load
 from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify

@@ -16,7 +16,7 @@ from returpost.cli.root import all_commands, load
 from returpost.contracts import DeliveryResult
 from shared.messaging.topology import queues
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md")),
     *sorted(ROOT.glob("docs/**/*.md")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.demo.samples import expectations, paths
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 ASIDE = Path(__file__).with_name("aside_families.txt")
 _NUMBER = re.compile(r"-\d+$")
 

@@ -19,7 +19,7 @@ from schemathesis.core.result import Ok
 from returpost.contracts.routing import SERVICES
 from shared.http.auth import ALL_TENANTS
 from shared.http.problems import PROBLEM
-from tests.harness import TENANT, Harness
+from tests.support.harness import TENANT, Harness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

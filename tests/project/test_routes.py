@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from returpost.contracts.enums import Role
 from returpost.contracts.routing import SERVICES
 from shared.http.auth import SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
-from tests.harness import TENANT, TOKEN_KEY, Harness
+from tests.support.harness import TENANT, TOKEN_KEY, Harness
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
 OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish"}

@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
-QUEUE = "bench.baseline_min"
+QUEUE = "bench.load.baseline_min"
 ANSWER = b"{}"
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
 
@@ -51,7 +51,7 @@ def _listen(port: int) -> socket.socket:
 
 async def _start(amqp_url: str, listening: socket.socket) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.baseline_min", amqp_url, str(listening.fileno()),
+        sys.executable, "-m", "bench.load.baseline_min", amqp_url, str(listening.fileno()),
         pass_fds=[listening.fileno()], stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None

@@ -18,7 +18,7 @@ import asyncpg
 import uvloop
 from pydantic import BaseModel, TypeAdapter
 
-from bench.publishing import publish
+from bench.load.publishing import publish
 
 EXCHANGE_IN, EXCHANGE_OUT = "ceiling.in", "ceiling.out"
 HOPS = ("first", "second", "third", "fourth")
@@ -95,7 +95,14 @@ async def _prepare(url: str, database_url: str) -> None:
 
 async def _start(url: str, database_url: str, hop: str, results: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.baseline_max", url, database_url, hop, str(results), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "bench.load.baseline_max",
+        url,
+        database_url,
+        hop,
+        str(results),
+        stdout=asyncio.subprocess.PIPE,
     )
 
 

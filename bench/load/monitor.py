@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.oracle import Expected, differences
+from bench.load.oracle import Expected, differences
 
 POLL_SECONDS = 1.0
 """Between two looks while there is much to come: reading the metrics of all services takes the processor from them."""

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bench.workload import Input, address_of
+from bench.load.workload import Input, address_of
 
 ACCEPTED = 5
 STATUS = {

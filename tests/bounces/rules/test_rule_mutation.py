@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.laws import replies
+from bench.accuracy.laws import replies
 from returpost.bounces.rules import load
 from returpost.bounces.rules.mutation import redundant
 from returpost.contracts import Evidence

@@ -1,0 +1,1 @@
+"""What the load benchmarks share: seeds, baselines, monitors, the oracle."""

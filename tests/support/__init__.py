@@ -1,0 +1,1 @@
+"""What tests share: a system a test, its servers, adapters in memory."""
