@@ -22,7 +22,7 @@ from returpost.bounces.smtp_reply import parse_reply
 from returpost.bounces.verdict import classify
 from returpost.contracts import Evidence, Reason, Verdict
 
-REPLIES = Path(__file__).resolve().parents[2] / "tests" / "bounces" / "replies"
+REPLIES = Path(__file__).resolve().parents[2] / "tests" / "returpost" / "bounces" / "replies"
 AT_LEAST_LAW, AT_LEAST_FRAME = 0.99, 0.98
 LOCAL_PARTS = (
     "users", "mailman", "address.book", "no-reply", "o'brien", "a=b", "user17", "12345", "recipient", "postmaster",

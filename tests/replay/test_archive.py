@@ -16,7 +16,7 @@ from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
-from tests.client.proxy import proxy
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -21,10 +21,10 @@ from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.mail_sources.imap_connection import Imap
 from services.ingest.settings import Settings
-from tests.client.proxy import proxy
 from tests.ingest.mail_sources.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import PATIENCE, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -13,8 +13,8 @@ from returpost.contracts.routing import DEAD_LETTERS
 from services.ingest.app import create
 from services.ingest.mail_sources.tenant_router import sent_to
 from services.ingest.settings import Settings
-from tests.client.proxy import proxy
 from tests.ingest.probes import BOUNCED, receive_events
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -17,9 +17,9 @@ from returpost.errors import InvalidSettings
 from services.ingest.app import create
 from services.ingest.mail_sources import settings as ways_settings
 from services.ingest.settings import Settings
-from tests.client.proxy import proxy
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

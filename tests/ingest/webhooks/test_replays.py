@@ -8,7 +8,7 @@ import pytest
 
 from returpost.bounces.events.payloads import events_of_normalized
 from returpost.bounces.providers import PROVIDERS, NormalizedResult, normalize
-from tests.bounces.test_fuzz import BODIES
+from tests.returpost.bounces.test_fuzz import BODIES
 
 
 def ids_of(provider: str, payload: Any, tenant: str = "acme", **layout: Any) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from returpost.cli.installation import PROGRAMS
 from returpost.cli.root import COMMANDS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 AWAY = {f"RETURPOST_{service.upper()}_URL": "http://127.0.0.1:1" for service in PROGRAMS}
 RUN = """
 import sys

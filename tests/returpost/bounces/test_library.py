@@ -14,7 +14,7 @@ from returpost.bounces import classification, classify
 from returpost.bounces.rules import load
 from returpost.contracts import Evidence
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "use-the-bounce-library.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "use-the-bounce-library.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def test_examples_of_the_page_run(example: str, tmp_path: Path) -> None:
     (tmp_path / "bounce.eml").write_bytes(sample.read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"PYTHONPATH": str(PAGE.parents[2])},
+        env={"PYTHONPATH": str(PAGE.parents[3])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

@@ -14,7 +14,7 @@ from returpost.contracts import DeliveryRecorded, DeliveryResult, Result
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RULES = load()
-DOCUMENT = Path(__file__).parents[3] / "docs/how-to/sender/simulator.md"
+DOCUMENT = Path(__file__).parents[4] / "docs/how-to/sender/simulator.md"
 
 
 def sent(name: str, **changes: Any) -> DeliveryResult:

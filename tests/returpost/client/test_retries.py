@@ -9,7 +9,7 @@ import pytest
 from returpost.client import RetryConsumer, RetryRequested, retries as module
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import InvalidSettings
-from tests.client.proxy import proxy
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

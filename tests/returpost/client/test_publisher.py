@@ -20,7 +20,7 @@ from returpost.client import (
 )
 from returpost.contracts import ids
 from returpost.errors import InvalidSettings
-from tests.client.proxy import proxy
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

@@ -18,7 +18,7 @@ from returpost.contracts.routing import BLOCKS
 from returpost.errors import InvalidSettings, Unavailable
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.client.proxy import proxy
+from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

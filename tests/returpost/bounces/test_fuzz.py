@@ -17,7 +17,7 @@ import pytest
 from deploy.demo.samples import paths
 from returpost.bounces import parse
 from returpost.bounces.providers import PROVIDERS, normalize
-from tests.bounces.mail.test_notices import MAILS
+from tests.returpost.bounces.mail.test_notices import MAILS
 
 COUNT = int(os.environ.get("RETURPOST_FUZZ", "1500"))
 SLOWEST = 0.25 if "RETURPOST_FUZZ" in os.environ else 1.25

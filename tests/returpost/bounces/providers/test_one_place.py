@@ -7,7 +7,7 @@ import pytest
 
 from returpost.bounces.providers import PROVIDERS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CODE = [path for folder in ("returpost", "services", "shared") for path in (ROOT / folder).rglob("*.py")]
 ELSEWHERE = {
     "kumomta": {"services/ingest/app.py", "services/ingest/webhooks/handlers.py"},  # its AMQP log hook

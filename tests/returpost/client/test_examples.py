@@ -14,7 +14,7 @@ from tests.support.harness import Harness, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
-DOCUMENT = Path(__file__).parents[2] / "docs/how-to/sender/publish-from-python.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/how-to/sender/publish-from-python.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
 
 
