@@ -94,16 +94,20 @@ class _Forms(NamedTuple):
         return sorted({self.form_of_mark[mark] for mark in found}) if found else []
 
 
-@lru_cache(maxsize=64)
 def unwrap(text: str, recipient: str = "") -> RemoteReply:
     """Return the reply in the text; a text in no known frame is itself the reply.
 
     `recipient` chooses among several in a transcript. Never raises; the time is linear in the text.
     """
+    return unwrap_marked(text, recipient) or RemoteReply(text[:MAX_TEXT])
+
+
+def unwrap_marked(text: str, recipient: str = "") -> RemoteReply | None:
+    """Return the same as `unwrap`, and None for a text without a mark of any frame: most are, and one pass tells it."""
     text = text[:MAX_TEXT]
-    forms = _forms()
-    may_be_in = forms.in_text(text)
-    return _unwrapped(text, recipient, forms, may_be_in) if may_be_in else RemoteReply(text)
+    if not _forms().marks.Match(text.lower().encode("utf-8", "replace")):
+        return None
+    return _unwrapped(text, recipient if _may_be_transcript(text) else "")
 
 
 def command_of(words: str) -> Command | None:
@@ -112,15 +116,17 @@ def command_of(words: str) -> Command | None:
     return next((command for start, command in _COMMANDS if lowered.startswith(start)), None)
 
 
-def _unwrapped(text: str, recipient: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply:
+@lru_cache(maxsize=64)
+def _unwrapped(text: str, recipient: str) -> RemoteReply:
+    forms = _forms()
     host: str | None = None
     command: Command | None = None
     names: list[str] = []
     inner: RemoteReply | None = None
     text = text.strip()
-    for depth in range(MAX_DEPTH):
-        if depth:
-            may_be_in = forms.in_text(text)
+    may_be_in: list[int] = []
+    for _ in range(MAX_DEPTH):
+        may_be_in = forms.in_text(text)
         inner = _of_transcript(text, recipient) or _of_frame(text, forms, may_be_in)
         if inner is None:
             break
@@ -133,9 +139,13 @@ def _unwrapped(text: str, recipient: str, forms: _Forms, may_be_in: list[int]) -
 
 
 def _of_transcript(text: str, recipient: str) -> RemoteReply | None:
-    if ("<<<" not in text and "<-" not in text) or (turn := transcript.refusal(text, recipient)) is None:
+    if not _may_be_transcript(text) or (turn := transcript.refusal(text, recipient)) is None:
         return None
     return RemoteReply(turn.reply, transcript.host_of(text), turn.command, ("transcript",))
+
+
+def _may_be_transcript(text: str) -> bool:
+    return "<<<" in text or "<-" in text
 
 
 def _of_frame(text: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply | None:

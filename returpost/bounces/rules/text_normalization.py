@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from returpost.bounces.frames import unwrap
+from returpost.bounces.frames import unwrap_marked
 from returpost.bounces.rules.provider_codes import joined
 from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts import Evidence
@@ -12,6 +12,9 @@ from returpost.contracts.enums import Command
 
 MAX_TEXT = 4_000
 """Characters of a text that are looked at; what decides stands at the beginning."""
+_CLASSES = "245"
+"""What codes and statuses begin with."""
+_AFTER_CODE = " :"
 _CODE = re.compile(r"[245]\d\d")
 _STATUS = re.compile(r"#?[245]\.\d{1,3}\.\d{1,3}:?")
 _CODE_ALONE = re.compile(r"[245]\d\d-(?!#?[245]\.\d)")
@@ -75,8 +78,8 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
     remote_mta = evidence.remote_mta
     if "\n" in text or "\t" in text or "  " in text:
         text = _FOLDED.sub(" ", text[:MAX_TEXT])
-    remote = unwrap(text)
-    if remote.frames and not (_CODE.match(text) and _OF_SENDER.search(text[: text.find(remote.text[:40])])):
+    remote = unwrap_marked(text)
+    if remote is not None and remote.frames and not _answers_callback(text, remote.text):
         inner_code, inner_status = codes_of(remote.text)
         if inner_code is not None and not (code is not None and 400 <= code < 500):
             code = inner_code
@@ -87,15 +90,23 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
         text, command, remote_mta = remote.text, remote.command or command, remote_mta or remote.host
     elif status is not None and status[1:] == ".0.0" and (told := codes_of(text)[1]) is not None:
         status = told
-    words, leading = _without_code(readable(text))
-    if code is None:
-        code = leading
+    words = readable(text)
+    if words[:1] in _CLASSES:
+        words, leading = _without_code(words)
+        code = leading if code is None else code
+    source, reporting_mta, provider = evidence.recipient_source, evidence.reporting_mta, evidence.provider
     seen = (
-        words, status, code, command, evidence.format != "smtp", evidence.guessed and not _names_recipient(evidence),
-        named(remote_mta, evidence.reporting_mta), joined(evidence.provider, evidence.provider_codes),
-        evidence.suppressed,
+        words, status, code, command, evidence.format != "smtp",
+        source is not None and source.guessed and not _names_recipient(evidence),
+        named(remote_mta, reporting_mta) if remote_mta or reporting_mta else (),
+        joined(provider, evidence.provider_codes) if provider else "", evidence.suppressed,
     )  # fmt: skip
     return _new(NormalizedReply, seen)
+
+
+def _answers_callback(text: str, inner: str) -> bool:
+    """Tell whether the reply within the reply is that of a server that was asked whether the sender exists."""
+    return bool(_CODE.match(text) and _OF_SENDER.search(text[: text.find(inner[:40])]))
 
 
 def _names_recipient(evidence: Evidence) -> bool:
@@ -107,7 +118,7 @@ def _names_recipient(evidence: Evidence) -> bool:
 def _without_code(text: str) -> tuple[str, int | None]:
     """Return the text without the code that it begins with, and that: it is a field of its own."""
     code = None
-    while _CODE.match(text) and (len(text) == 3 or text[3] in " :"):
+    while text[:1] in _CLASSES and text[3:4] in _AFTER_CODE and _CODE.match(text):
         code = code or int(text[:3])
         text = text[4:].lstrip()
     return text, code
@@ -126,10 +137,10 @@ def readable(text: str) -> str:
     """
     words = text[:MAX_TEXT].lower().split()
     first = words[0] if words else ""
-    for place, word in enumerate(words):
-        if word.isalpha() or _CHANGES.isdisjoint(word):
+    for place, only_letters in enumerate(map(str.isalpha, words)):
+        if only_letters or _CHANGES.isdisjoint(word := words[place]):
             continue
-        if word[0] in "245" and (len(word) == 3 or word[3:4] == "-") and _CODE.match(word):
+        if word[0] in _CLASSES and (len(word) == 3 or word[3:4] == "-") and _CODE.match(word):
             _leave_codes_out(words, place)
         else:
             words[place] = _without_names(word)
@@ -148,6 +159,8 @@ def _of_no_meaning(words: Sequence[str]) -> bool:
     last = words[-1]
     if not last:
         return True
+    if last.isalpha() and last[0] != "h":
+        return False
     if last == "[ip]":
         return not _BEFORE_HOST.search(words[-2])
     if last == "#" or _TICKET.fullmatch(last):
