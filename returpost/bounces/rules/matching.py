@@ -85,7 +85,7 @@ class Rules:
     def decide(self, reply: NormalizedReply) -> Match | None:
         """Return the rule that decides what was said."""
         text = reply.text
-        for index, search in self._words.holding(text, self._codes_of(reply)):
+        for index, search in self._words.matching_rules(text, self._codes_of(reply)):
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 rule, name = self._heads[index]
                 return _new(Match, (rule, name, reply.codes if search is None else search(text)[:MAX_EXCERPT]))
@@ -93,7 +93,7 @@ class Rules:
 
     def matching_rules(self, reply: NormalizedReply) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
-        for index, search in self._words.holding(reply.text, self._codes_of(reply)):
+        for index, search in self._words.matching_rules(reply.text, self._codes_of(reply)):
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 yield Match(*self._heads[index], reply.codes if search is None else search(reply.text)[:MAX_EXCERPT])
 

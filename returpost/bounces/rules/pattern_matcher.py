@@ -14,7 +14,7 @@ from returpost.bounces.rules.patterns import MEMORY, MEMORY_OTHER, options
 
 Search = Callable[[str], str]
 """Gives what is found of a pattern in a text; nothing when it is not."""
-Holding = tuple[tuple[int, Search | None], ...]
+CandidateRules = tuple[tuple[int, Search | None], ...]
 MAX_FOLLOWED = 20_000
 """Sets of patterns found whose rules are kept."""
 _JUST_WORDS = re.compile(r"[^\\^$.|?*+()\[\]{}]+")
@@ -49,11 +49,11 @@ class Words:
         self._wanting = list(wanted.values())
         self._patterns = list(wanted)
         self._searches: dict[int, Search] = {}
-        self._followed: dict[tuple[Any, ...], Holding] = {}
+        self._followed: dict[tuple[Any, ...], CandidateRules] = {}
         self._find = _automaton(self._patterns, re2.Options.Encoding.UTF8)
         self._find_in_ascii = _automaton([_without_other(p) for p in self._patterns], re2.Options.Encoding.LATIN1)
 
-    def holding(self, text: str, codes: int = 0) -> Holding:
+    def matching_rules(self, text: str, codes: int = 0) -> CandidateRules:
         """Return the rules whose words are there, and theirs that must be, and none that must not; the first at first.
 
         Each with the search for its words, or None when it asks for none. `codes` are the rules, a bit each, whose
@@ -62,13 +62,13 @@ class Words:
         find = self._find_in_ascii if text.isascii() else self._find
         found = tuple(find(text.encode("utf-8", "replace")) or ())
         key = (found, codes) if codes else found
-        if (holding := self._followed.get(key)) is None:
+        if (matching_rules := self._followed.get(key)) is None:
             if len(self._followed) >= MAX_FOLLOWED:
                 self._followed.clear()
-            holding = self._followed[key] = self._follow(found, codes)
-        return holding
+            matching_rules = self._followed[key] = self._follow(found, codes)
+        return matching_rules
 
-    def _follow(self, found: tuple[int, ...], codes: int) -> Holding:
+    def _follow(self, found: tuple[int, ...], codes: int) -> CandidateRules:
         bits = reduce(or_, map(self._wanting.__getitem__, found), 0)
         also, unless = self._shifts
         left = (bits & self._all | self._always | codes) & (bits >> also | self._alone) & ~(bits >> unless)
