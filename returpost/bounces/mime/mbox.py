@@ -15,17 +15,17 @@ class Message:
 
 def messages(lines: Iterable[bytes], most: int) -> Iterator[Message]:
     """Yield the messages of an mbox, each with at most `most` bytes of its content."""
-    kept: list[bytes] = []
+    kept = bytearray()  # not a list: a message of short lines would take many times its size
     number, size, after_empty = 0, 0, True
     for line in lines:
         if after_empty and line.startswith(b"From "):
             if number:
-                yield Message(number, size, b"".join(kept))
-            number, size, kept = number + 1, 0, []
+                yield Message(number, size, bytes(kept))
+            number, size, kept = number + 1, 0, bytearray()
         else:
             size += len(line)
             if size <= most:
-                kept.append(line[1:] if line.lstrip(b">").startswith(b"From ") and line[:1] == b">" else line)
+                kept += line[1:] if line.lstrip(b">").startswith(b"From ") and line[:1] == b">" else line
         after_empty = not line.strip(b"\r\n")
     if number:
-        yield Message(number, size, b"".join(kept))
+        yield Message(number, size, bytes(kept))
