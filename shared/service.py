@@ -36,7 +36,7 @@ from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
-from shared.observability.health import Health, report
+from shared.observability.health import report
 from shared.observability.logging import configure_logging
 from shared.observability.metrics import metrics_response
 from shared.observability.tracing import configure_tracing
@@ -245,7 +245,7 @@ class Service(Generic[S]):
         async def live() -> dict[str, bool]:
             return {"ok": True}
 
-        @self.app.get("/health/ready", tags=["health"], response_model=Health)
+        @self.app.get("/health/ready", tags=["health"])
         async def ready() -> JSONResponse:
             """Whether this service can do its work now, and what it knows of its consumers, database, outbox, lag."""
             health = await self.health()

@@ -16,6 +16,7 @@ log = structlog.get_logger()
 FIRST_PREFETCH = 8
 """Before the size of the messages is known: eight of the largest allowed still fit into memory."""
 MAX_PREFETCH = 1_000
+DEPTH_TIMEOUT = 2.0
 
 
 class BatchSubscriber:
@@ -62,13 +63,13 @@ class BatchSubscriber:
         receiving = self._consumer_tag is not None or self._refitting
         return receiving and self._task is not None and not self._task.done()
 
-    async def depth(self, within: float) -> int | None:
-        """Return how many messages wait in the queue, or nothing when the broker is silent for `within` seconds."""
+    async def depth(self) -> int | None:
+        """Return how many messages wait in the queue, or nothing when the broker is away."""
         try:
             queue, channel = self._queue, self._channel
             if queue is None or channel is None:
                 return None
-            declared = await asyncio.wait_for(channel.declare_queue(queue.name, passive=True), within)
+            declared = await asyncio.wait_for(channel.declare_queue(queue.name, passive=True), DEPTH_TIMEOUT)
             return declared.declaration_result.message_count
         except (*CONNECTION_EXCEPTIONS, TimeoutError, RuntimeError):
             return None

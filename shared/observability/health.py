@@ -5,53 +5,21 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.database.pool import Pool
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 
-TIMEOUT = 0.8
-"""Seconds for the database and for the depths of all queues, asked at once: whoever probes waits for a second."""
+TIMEOUT = 3.0
 MAX_OUTBOX = 10_000
 """Messages waiting in the outbox above which something is wrong with publishing."""
-
-
-class ConsumerHealth(BaseModel):
-    """One consumer."""
-
-    ok: bool
-    receiving: bool
-    paused_seconds: float | None
-    idle_seconds: float | None
-    waiting: int | None
-    """Messages in the queue; none when the broker did not say."""
-    lag_seconds: float
-
-
-class Health(BaseModel):
-    """Whether a service can do its work now, and what it knows of its parts."""
-
-    model_config = ConfigDict(extra="allow")
-
-    ok: bool
-    consumers: dict[str, ConsumerHealth]
-    """By queue."""
-    database: str | None = None
-    """`ok`, or what is wrong."""
-    outbox: int | None = None
-    """Messages committed and not yet known to be published."""
 
 
 async def report(
     subscribers: Sequence[BatchSubscriber], pool: Pool | None, uow_factory: UnitOfWorkFactory
 ) -> dict[str, Any]:
     """Return `ok` and the parts it is made of: `consumers` by queue, `database` and `outbox`."""
-    looks = [_consumer(subscriber) for subscriber in subscribers]
-    outbox = uow_factory if pool is not None and isinstance(uow_factory, Outbox) else None
-    database, states = await asyncio.gather(_database(outbox) if outbox else _no_database(), asyncio.gather(*looks))
-    consumers = {one.consumer.queue: state for one, state in zip(subscribers, states, strict=True)}
+    consumers = {subscriber.consumer.queue: await _consumer(subscriber) for subscriber in subscribers}
     required_for_readiness = [
         subscriber.consumer.queue for subscriber in subscribers if subscriber.consumer.required_for_readiness
     ]
@@ -59,8 +27,8 @@ async def report(
         "ok": all(consumers[queue]["ok"] for queue in required_for_readiness),
         "consumers": consumers,
     }
-    if database is not None:
-        health["database"], health["outbox"] = database
+    if pool is not None and isinstance(uow_factory, Outbox):
+        health["database"], health["outbox"] = await _database(pool, uow_factory)
         health["ok"] = health["ok"] and health["database"] == "ok" and health["outbox"] < MAX_OUTBOX
     return health
 
@@ -70,7 +38,7 @@ async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
     consumer = subscriber.consumer
     held = consumer.paused_since
     idle = None if consumer.last_done is None else time.monotonic() - consumer.last_done
-    waiting = await subscriber.depth(TIMEOUT)
+    waiting = await subscriber.depth()
     return {
         "ok": subscriber.alive and held is None,
         "receiving": subscriber.alive,
@@ -81,11 +49,7 @@ async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
     }
 
 
-async def _no_database() -> None:
-    """A stateless service has none."""
-
-
-async def _database(outbox: Outbox) -> tuple[str, int]:
+async def _database(pool: Pool, outbox: Outbox) -> tuple[str, int]:
     try:
         return "ok", await asyncio.wait_for(outbox.pending(), TIMEOUT)
     except Exception as error:  # noqa: BLE001 - whatever it is, health says it

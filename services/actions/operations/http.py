@@ -260,11 +260,7 @@ async def rows(
     return Page[OperationRow].model_validate({"items": items, "next_cursor": last})
 
 
-@router.get(
-    "/{operation_id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-)
+@router.get("/{operation_id}/events", response_class=StreamingResponse)
 async def events(request: Request, caller: Reader, operation_id: Id, tenant: Tenant = None) -> Response:
     """Server-sent events: `progressed` whenever it has, `ended` at its end, after which the stream ends too."""
     owner = caller.tenant_for(tenant)

@@ -112,11 +112,7 @@ async def show_dead_letter(pool: Database, _: Operator, identity: UUID) -> DeadL
     return DeadLetterDetails.model_validate(asdict(found) | encoded)
 
 
-@router.get(
-    "/dead-letters/{identity}/body",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/dead-letters/{identity}/body", response_class=Response)
 async def body(pool: Database, _: Operator, identity: UUID) -> Response:
     """Return the body of one dead letter as it arrived."""
     return Response((await _get(pool, identity)).body, media_type="application/octet-stream")

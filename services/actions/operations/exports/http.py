@@ -16,11 +16,7 @@ from shared.http.dependencies import Reader, Tenant
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
 
-@router.get(
-    "/{operation_id}/file",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/{operation_id}/file", response_class=StreamingResponse)
 async def file(request: Request, caller: Reader, operation_id: Id, tenant: Tenant = None) -> Response:
     """Download the file of an export. 409 while it is being written, 410 when it is no longer kept."""
     pool = request.app.state.service.pool
