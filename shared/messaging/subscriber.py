@@ -17,6 +17,8 @@ FIRST_PREFETCH = 8
 """Before the size of the messages is known: eight of the largest allowed still fit into memory."""
 MAX_PREFETCH = 1_000
 DEPTH_TIMEOUT = 2.0
+REFIT_TIMEOUT = 30.0
+"""Seconds to consume anew; a broker that dies meanwhile may never answer, and then the process starts anew instead."""
 
 
 class BatchSubscriber:
@@ -93,9 +95,10 @@ class BatchSubscriber:
             return
         self._consumer_tag, self._refitting = None, True
         try:
-            await queue.cancel(tag)
-            await channel.set_qos(prefetch_count=wanted)
-            self._consumer_tag = await queue.consume(self._take)
+            async with asyncio.timeout(REFIT_TIMEOUT):
+                await queue.cancel(tag)
+                await channel.set_qos(prefetch_count=wanted)
+                self._consumer_tag = await queue.consume(self._take)
         finally:
             self._refitting = False
         self._prefetch = wanted
