@@ -8,19 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import aio_pika
 import structlog
-from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelClosed
+from aio_pika.exceptions import ChannelClosed
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
-from returpost.amqp.connections import close
-from returpost.amqp.publisher import Publisher
+from returpost.amqp.connections import CONNECTION_ERRORS, urls_of
 from returpost.amqp.tasks import cancel_and_wait
 from returpost.contracts import Contract
 from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
-from returpost.errors import InvalidSettings, ReturpostError
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.database.pool import Pool, connect
 from shared.http import residual_searches
 from shared.http.auth import AuthMiddleware, keys_of
@@ -31,12 +28,13 @@ from shared.http.revocations import Revocations
 from shared.http.server import serve
 from shared.http.trace_context import TraceContextMiddleware
 from shared.messaging.asyncapi import Consumed, Published, asyncapi
+from shared.messaging.broker import Broker, BrokerPublisher
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
-from shared.observability.health import report
+from shared.observability.health import Health, look_within, report
 from shared.observability.logging import configure_logging
 from shared.observability.metrics import metrics_response
 from shared.observability.tracing import configure_tracing
@@ -60,8 +58,8 @@ class Service(Generic[S]):
         self.settings = settings
         self.description = description
         self.subscribers: list[BatchSubscriber] = []
-        self.connection: AbstractConnection
-        """To the broker, while the service runs; it comes back by itself."""
+        urls_of(settings.amqp_url.get_secret_value())
+        self.broker = Broker(settings.amqp_url.get_secret_value(), f"returpost-{name}")
         self._published: list[Published] = []
         self.app = FastAPI(
             title=f"Returpost {name}", description=description, lifespan=self._lifespan, responses=REFUSALS
@@ -79,7 +77,7 @@ class Service(Generic[S]):
         self.on_ready: Callable[[], None] = _do_nothing
         """Called once the service works, before it says so."""
         self.uow_factory: UnitOfWorkFactory
-        self.publisher: Publisher
+        self.publisher = BrokerPublisher(self.broker.publishing)
         self._stateless = stateless
         self._pool: Pool | None = None
         self._parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
@@ -156,10 +154,11 @@ class Service(Generic[S]):
 
     async def health(self) -> dict[str, Any]:
         """Say how consumers, database, outbox and lag are; `ok` sums it up."""
-        health = await report(self.subscribers, self._pool, self.uow_factory)
-        for name, look in self._parts:
-            health[name] = await look()
-        return health
+        health, *parts = await asyncio.gather(
+            report(self.broker, self.subscribers, self._pool, self.uow_factory),
+            *(look_within(look) for _, look in self._parts),
+        )
+        return {**health, **dict(zip((name for name, _ in self._parts), parts, strict=True))}
 
     def add_health_check(self, name: str, look: Callable[[], Awaitable[Any]]) -> None:
         """Show in the health what `look` returns; the service is ready whatever it says."""
@@ -188,15 +187,8 @@ class Service(Generic[S]):
         return await connect(url.get_secret_value(), self.name, size=self.settings.database_pool)
 
     async def _start_broker(self, stack: AsyncExitStack) -> None:
-        self.connection = await aio_pika.connect_robust(
-            self.settings.amqp_url.get_secret_value(),
-            client_properties={"connection_name": f"returpost-{self.name}"},
-            reconnect_interval=RECONNECT_SECONDS,
-            fail_fast=False,
-        )
-        stack.push_async_callback(close, self.connection)
+        await stack.enter_async_context(self.broker.running())
         await self._wait_for_topology()
-        self.publisher = Publisher(await self.connection.channel(on_return_raises=True))
         if self._pool is None:
             self.uow_factory = DirectPublisher(self.publisher)
             recover = _nothing
@@ -208,7 +200,7 @@ class Service(Generic[S]):
             subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
         stack.push_async_callback(self._stop_subscribers)
         for subscriber in self.subscribers:
-            await subscriber.start(self.connection)
+            subscriber.start(self.broker.consuming)
 
     async def _stop_subscribers(self) -> None:
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))
@@ -216,14 +208,14 @@ class Service(Generic[S]):
     async def _wait_for_topology(self) -> None:
         for tries in range(1_000_000):
             try:
-                for queue in (REVOCATIONS, *(subscriber.consumer.queue for subscriber in self.subscribers)):
-                    async with self.connection.channel() as channel:
-                        await channel.declare_queue(queue, passive=True)
+                await self.broker.depths([REVOCATIONS, *(one.consumer.queue for one in self.subscribers)])
                 return
-            except (ChannelClosed, *CONNECTION_EXCEPTIONS) as error:
+            except ChannelClosed as error:
                 if tries % 10 == 0:
                     log.warning("waiting for the topology: `returpost topology apply` declares it", error=str(error))
-                await asyncio.sleep(RECONNECT_SECONDS)
+            except (Unavailable, *CONNECTION_ERRORS) as error:
+                log.debug("waiting for RabbitMQ", error=type(error).__name__)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -245,7 +237,7 @@ class Service(Generic[S]):
         async def live() -> dict[str, bool]:
             return {"ok": True}
 
-        @self.app.get("/health/ready", tags=["health"])
+        @self.app.get("/health/ready", tags=["health"], response_model=Health)
         async def ready() -> JSONResponse:
             """Whether this service can do its work now, and what it knows of its consumers, database, outbox, lag."""
             health = await self.health()

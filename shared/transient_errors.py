@@ -1,7 +1,7 @@
 """Which errors are the infrastructure's: for those nothing is dead-lettered, the work is held and tried again."""
 
 import asyncpg
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from returpost.errors import Unavailable
 
@@ -30,4 +30,4 @@ def is_infrastructure(error: BaseException) -> bool:
         return (error.sqlstate or "").startswith(_SQLSTATES)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # asyncpg's DataError: an argument that fits no column
-    return isinstance(error, (Unavailable, *CONNECTION_EXCEPTIONS, OSError, TimeoutError))
+    return isinstance(error, (Unavailable, AMQPError, ChannelInvalidStateError, OSError, TimeoutError))

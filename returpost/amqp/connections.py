@@ -5,12 +5,14 @@ loop that ends cancels all that there is. aiormq's, one layer below, waits for i
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
-from aio_pika import RobustChannel
+import aiormq.abc
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
@@ -30,17 +32,73 @@ CLOSE_TIMEOUT: Final = 5.0
 CONNECTION_ERRORS: Final = (*CONNECTION_EXCEPTIONS, AMQPError, OSError, TimeoutError)
 """What the connection raises when RabbitMQ is away."""
 
+HEARTBEAT: Final = 10
+"""Seconds; a peer that is silent for two is taken for dead. 5 to 20 are advised:
+https://www.rabbitmq.com/docs/heartbeats#heartbeats-timeout"""
+
 _closing: set[asyncio.Future[None]] = set()
 """What a caller that was cancelled no longer waits for."""
+
+
+def urls_of(url: str) -> list[str]:
+    """Return one URL a host of `amqp://user:password@a:5672,b:5672/vhost?heartbeat=10`, in the order given.
+
+    Raises `InvalidSettings` when it is no AMQP URL; its words never hold the password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("amqp", "amqps"):
+        raise InvalidSettings("the URL of RabbitMQ must begin with amqp:// or amqps://")
+    user, at, hosts = parts.netloc.rpartition("@")
+    urls = [urlunsplit(parts._replace(netloc=f"{user}{at}{host.strip()}")) for host in hosts.split(",")]
+    for one in urls:
+        try:
+            named = urlsplit(one).hostname
+            _ = urlsplit(one).port
+        except ValueError:
+            named = None
+        if not named:
+            raise InvalidSettings("the URL of RabbitMQ must be amqp://user:password@host:port,host:port/vhost")
+    return urls
+
+
+async def connect(url: str, name: str = "returpost") -> Any:
+    """Open a connection to the first host that answers, in random order: many clients spread over a cluster.
+
+    `name` is what the broker shows. Raises `InvalidSettings` for a URL that is none or a refused user, else one of
+    `CONNECTION_ERRORS` when no host answers.
+    """
+    urls = urls_of(url)
+    random.shuffle(urls)
+    for left, one in reversed(list(enumerate(reversed(urls)))):
+        try:
+            return await aio_pika.connect(
+                one, timeout=CONNECT_TIMEOUT, heartbeat=HEARTBEAT, client_properties={"connection_name": name}
+            )
+        except (AuthenticationError, ProbableAuthenticationError):
+            raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
+        except CONNECTION_ERRORS:
+            if not left:
+                raise
+    raise AssertionError("a URL names at least one host")
+
+
+async def is_blocked(connection: aiormq.abc.AbstractConnection) -> bool:
+    """Tell whether the broker has said that it takes no messages of this connection: a memory or disk alarm.
+
+    It says so at the first message after the alarm: https://www.rabbitmq.com/docs/connection-blocked
+    """
+    try:
+        async with asyncio.timeout(0):
+            await connection.ready()
+    except TimeoutError:
+        return True
+    return False
 
 
 @asynccontextmanager
 async def open_connection(url: str) -> AsyncIterator[Any]:
     """Give a connection. Raises `InvalidSettings` for a refused user, else one of `CONNECTION_ERRORS`."""
-    try:
-        connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT)
-    except (AuthenticationError, ProbableAuthenticationError):
-        raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
+    connection = await connect(url)
     try:
         yield connection
     finally:
@@ -50,19 +108,17 @@ async def open_connection(url: str) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def open_channel(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
     """Give a channel. Raises one of `CONNECTION_ERRORS`."""
-    channel = connection.channel()
-    await channel.initialize()
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        channel = connection.channel()
+        await channel.initialize()
     try:
         yield channel
     finally:
-        if isinstance(channel, RobustChannel):  # closed from beneath, it would open again
-            await _bounded(channel.close())
-        else:
-            await _bounded((await channel.get_underlay_channel()).close(ChannelClosed(0, "left")))
+        await _bounded((await channel.get_underlay_channel()).close(ChannelClosed(0, "left")))
 
 
 async def close(connection: AbstractConnection) -> None:
-    """Close a connection within `LEAVE_TIMEOUT`, whatever the broker does; raises nothing but what cancels."""
+    """Close a connection within `CLOSE_TIMEOUT`, whatever the broker does; raises nothing but what cancels."""
     transport, connection.transport = connection.transport, None
     await connection.close()  # without a transport this only notes it
     if transport is not None:

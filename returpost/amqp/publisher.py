@@ -12,6 +12,7 @@ from aio_pika import DeliveryMode, Message as PikaMessage
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
 
+from returpost.amqp.connections import is_blocked
 from returpost.contracts.cloudevents import AnyEvent, encode
 from returpost.errors import Unavailable
 
@@ -20,7 +21,10 @@ MAX_EVENTS = 500
 MAX_BYTES = 256 * 1024
 """Bytes a message, so that a consumer's prefetch is bounded in bytes too; one event alone may be larger."""
 CONFIRM_TIMEOUT = 30.0
-"""Seconds for a confirm; a broker in alarm takes messages and stays silent."""
+"""Seconds for a confirm."""
+ALARM_INTERVAL = 0.5
+"""Seconds without a confirm after which it is asked whether the broker has said that it takes no messages."""
+ALARM = "RabbitMQ takes no messages: a memory or disk alarm"
 
 
 class Outgoing(NamedTuple):
@@ -88,7 +92,9 @@ class Publisher:
         Raises `Unavailable` when the broker is away, refuses or is silent for `CONFIRM_TIMEOUT`; some of the messages
         may then have arrived, which does no harm: their ids are derived.
         """
-        results = await asyncio.gather(*(self._send(message) for message in messages), return_exceptions=True)
+        if await self._blocked():
+            raise Unavailable(ALARM)
+        results = await self._send_all(messages)
         returned: list[Message] = []
         for message, result in zip(messages, results, strict=True):
             if isinstance(result, PublishError):
@@ -98,6 +104,19 @@ class Publisher:
             elif isinstance(result, BaseException):
                 raise result
         return returned
+
+    async def _send_all(self, messages: Sequence[Message]) -> list[BaseException | None]:
+        sending = asyncio.gather(*(self._send(message) for message in messages), return_exceptions=True)
+        while True:
+            done, _ = await asyncio.wait((sending,), timeout=ALARM_INTERVAL)
+            if done:
+                return sending.result()
+            if await self._blocked():
+                sending.cancel()
+                raise Unavailable(ALARM)
+
+    async def _blocked(self) -> bool:
+        return await is_blocked((await self._channel.get_underlay_channel()).connection)
 
     async def _send(self, message: Message) -> None:
         exchange = self._exchanges.get(message.exchange)

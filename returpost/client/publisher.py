@@ -8,13 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import ValidationError
 
-from returpost.amqp.connections import CONNECT_TIMEOUT, CONNECTION_ERRORS, close
+from returpost.amqp.connections import CONNECTION_ERRORS, close, connect
 from returpost.amqp.publisher import Message, Publisher as Confirming
 from returpost.amqp.tasks import cancel_and_wait
 from returpost.client.background import Background
@@ -143,10 +142,8 @@ class Publisher:
         async with self._connecting:
             if self._confirming is None or self._connection is None or self._connection.is_closed:
                 try:
-                    self._connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT)
+                    self._connection = await connect(self._url)
                     channel = await self._connection.channel(on_return_raises=True)
-                except (AuthenticationError, ProbableAuthenticationError):
-                    raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
                 except CONNECTION_ERRORS as error:
                     raise Unavailable(f"RabbitMQ does not answer: {type(error).__name__}") from None
                 self._confirming = Confirming(channel)

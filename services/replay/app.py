@@ -21,7 +21,7 @@ def create(settings: Settings) -> Service[Settings]:
     service = Service("replay", settings, description=__doc__ or "")
 
     async def run_jobs() -> None:
-        if not await run_part(service.pool, service.publisher, service.connection):
+        if not await run_part(service.pool, service.publisher, await service.broker.consuming.connection()):
             await asyncio.sleep(IDLE_SECONDS)
 
     async def purge() -> None:

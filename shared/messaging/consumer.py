@@ -14,8 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
+from returpost.amqp.connections import CONNECTION_ERRORS
 from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts import Contract
 from returpost.contracts.cloudevents import Event, Rejected, decode, split
@@ -260,7 +260,7 @@ class Consumer(Generic[D]):
         for message in last.values():
             try:
                 await message.ack(multiple=True)
-            except (*CONNECTION_EXCEPTIONS, asyncio.InvalidStateError, RuntimeError):
+            except (*CONNECTION_ERRORS, asyncio.InvalidStateError, RuntimeError):
                 log.info("the channel closed before the acknowledgement: the batch will come again", queue=self.queue)
 
     def _measure(self, deliveries: list[Delivery[D]], started: float) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import signal
-from typing import Any
+from typing import Any, cast
 
+import aiormq
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.abc import AbstractChannel, AbstractQueue
 
+from returpost.amqp.connections import CONNECTION_ERRORS, open_channel
+from returpost.amqp.tasks import cancel_and_wait
+from shared.messaging.broker import Link, back_off
 from shared.messaging.consumer import MAX_BYTES, Consumer
 from shared.observability.metrics import PREFETCH
 
@@ -16,93 +19,123 @@ log = structlog.get_logger()
 FIRST_PREFETCH = 8
 """Before the size of the messages is known: eight of the largest allowed still fit into memory."""
 MAX_PREFETCH = 1_000
-DEPTH_TIMEOUT = 2.0
-REFIT_TIMEOUT = 30.0
-"""Seconds to consume anew; a broker that dies meanwhile may never answer, and then the process starts anew instead."""
+CONSUME_TIMEOUT = 30.0
+CANCEL_TIMEOUT = 5.0
+"""Seconds for the broker to begin and to stop sending; past them the channel is opened anew."""
 
 
 class BatchSubscriber:
     """Hands the raw messages of a queue to a `Consumer`, and fits the prefetch to their size.
 
-    On a robust connection channel, queue and consumer are restored after a reconnect.
+    One task opens the channel, consumes, fits the prefetch, and begins again when the channel closes or the broker
+    ends the consumer (a queue deleted, its leader lost). What was not acknowledged then comes again.
     """
 
     def __init__(self, consumer: Consumer[Any], exchange: str) -> None:
         self.consumer = consumer
         self.exchange = exchange
         """Where the queue is bound; for the documents."""
-        self._channel: AbstractChannel | None = None
-        self._queue: AbstractQueue | None = None
-        self._consumer_tag: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._receiver: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._silent = asyncio.Event()
+        """The broker sends nothing."""
+        self._silent.set()
+        self._finished = asyncio.Event()
+        """The last batch is done: the channel is not needed any longer."""
+        self._wake = asyncio.Event()
+        """Something has changed: the wanted prefetch, the channel, or that it shall stop."""
+        self._tries = 0
         self._prefetch = FIRST_PREFETCH
+        self._wanted = FIRST_PREFETCH
         self._mean_bytes = 0.0
-        self._refitting = False
 
-    async def start(self, connection: AbstractConnection) -> None:
-        """Start to process, then to receive. Declares nothing."""
-        self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=self.consumer.queue)
-        self._task.add_done_callback(_end_with)
-        self._channel = channel = await connection.channel()
-        await channel.set_qos(prefetch_count=FIRST_PREFETCH)
-        self._queue = await channel.get_queue(self.consumer.queue, ensure=False)
-        self._consumer_tag = await self._queue.consume(self._take)
+    def start(self, link: Link) -> None:
+        """Start to process, and to receive. Declares nothing."""
+        queue = self.consumer.queue
+        self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=queue)
+        self._receiver = asyncio.create_task(self._receive(link), name=f"{queue} receiver")
+        for task in (self._task, self._receiver):
+            task.add_done_callback(_end_with)
 
     async def stop(self) -> None:
-        """Stop receiving, finish the batch in hand, then go."""
-        queue, tag = self._queue, self._consumer_tag
-        self._consumer_tag = None
-        if queue is not None and tag is not None and not queue.channel.is_closed:
-            await queue.cancel(tag)
+        """Stop receiving, finish the batch in hand and acknowledge it, then go."""
+        self._stopping = True
+        self._wake.set()
+        await self._silent.wait()
         self.consumer.stop()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
-        self._queue = None
+        self._finished.set()
+        if self._receiver is not None:
+            await cancel_and_wait(self._receiver)
 
     @property
     def alive(self) -> bool:
         """Whether messages are being received and processed."""
-        receiving = self._consumer_tag is not None or self._refitting
-        return receiving and self._task is not None and not self._task.done()
+        return not self._silent.is_set() and self._task is not None and not self._task.done()
 
-    async def depth(self) -> int | None:
-        """Return how many messages wait in the queue, or nothing when the broker is away."""
+    async def _receive(self, link: Link) -> None:
+        while not self._stopping:
+            try:
+                async with open_channel(await link.connection(None)) as channel:
+                    await self._consume(channel)
+            except CONNECTION_ERRORS as error:
+                if self._tries % 10 == 0:
+                    log.warning("queue cannot be consumed", queue=self.consumer.queue, error=type(error).__name__)
+                await asyncio.sleep(back_off(self._tries))
+                self._tries += 1
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        """Receive until the channel closes, the broker ends the consumer, or it shall stop."""
+        channel.close_callbacks.add(self._woken)
+        underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
+        underlay.on_consumer_cancel_callbacks.add(self._woken)
+        queue = await channel.get_queue(self.consumer.queue, ensure=False)
         try:
-            queue, channel = self._queue, self._channel
-            if queue is None or channel is None:
-                return None
-            declared = await asyncio.wait_for(channel.declare_queue(queue.name, passive=True), DEPTH_TIMEOUT)
-            return declared.declaration_result.message_count
-        except (*CONNECTION_EXCEPTIONS, TimeoutError, RuntimeError):
-            return None
+            while not self._stopping and not channel.is_closed:
+                wanted = self._wanted
+                async with asyncio.timeout(CONSUME_TIMEOUT):
+                    tag = await self._begin(channel, queue, wanted)
+                self._silent.clear()
+                self._tries = 0
+                while self._wanted == wanted and not self._stopping and tag in underlay.consumers:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    if channel.is_closed:
+                        return
+                if tag in underlay.consumers:
+                    async with asyncio.timeout(CANCEL_TIMEOUT):
+                        await queue.cancel(tag)
+            self._silent.set()
+            if self._stopping:
+                await self._finished.wait()
+        finally:
+            self._silent.set()
+
+    async def _begin(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> str:
+        # A prefetch counts for consumers that begin after it was set: https://www.rabbitmq.com/docs/consumer-prefetch
+        await channel.set_qos(prefetch_count=prefetch)
+        tag = await queue.consume(self._take)
+        self._prefetch = prefetch
+        PREFETCH.labels(self.consumer.queue).set(prefetch)
+        return tag
+
+    def _woken(self, *_: Any) -> None:
+        self._wake.set()
 
     async def _take(self, message: Any) -> None:
         """Take one message; it is acknowledged with its batch."""
         self.consumer.arrive(message)
 
     async def _fit_prefetch(self, messages: int, size: int) -> None:
-        """Aim at `MAX_BYTES` of messages in flight, whatever the size of each.
-
-        A prefetch counts for consumers that begin after it was set (https://www.rabbitmq.com/docs/consumer-prefetch).
-        """
+        """Aim at `MAX_BYTES` of messages in flight, whatever the size of each."""
         mean = size / messages
         self._mean_bytes = mean if not self._mean_bytes else 0.8 * self._mean_bytes + 0.2 * mean
         wanted = max(4, min(MAX_PREFETCH, int(MAX_BYTES / max(1.0, self._mean_bytes))))
-        if self._prefetch / 2 < wanted < self._prefetch * 2:
-            return
-        queue, tag, channel = self._queue, self._consumer_tag, self._channel
-        if queue is None or tag is None or channel is None or queue.channel.is_closed:
-            return
-        self._consumer_tag, self._refitting = None, True
-        try:
-            async with asyncio.timeout(REFIT_TIMEOUT):
-                await queue.cancel(tag)
-                await channel.set_qos(prefetch_count=wanted)
-                self._consumer_tag = await queue.consume(self._take)
-        finally:
-            self._refitting = False
-        self._prefetch = wanted
-        PREFETCH.labels(self.consumer.queue).set(wanted)
+        if not self._prefetch / 2 < wanted < self._prefetch * 2:
+            self._wanted = wanted
+            self._wake.set()
 
 
 def _end_with(task: asyncio.Task[None]) -> None:

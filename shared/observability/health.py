@@ -1,44 +1,89 @@
-"""Health that knows the consumers, the database, the outbox and the lag, not only the connection."""
+"""Health that knows broker, consumers, database, outbox and lag, and answers within a second whatever hangs."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
+from returpost.amqp.connections import CONNECTION_ERRORS
+from returpost.errors import Unavailable
 from shared.database.pool import Pool
+from shared.messaging.broker import Broker
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 
-TIMEOUT = 3.0
+TIMEOUT = 0.8
+"""Seconds for each part, all asked at once: whoever probes waits for a second."""
 MAX_OUTBOX = 10_000
 """Messages waiting in the outbox above which something is wrong with publishing."""
 
 
+class ConsumerHealth(BaseModel):
+    """One consumer."""
+
+    ok: bool
+    receiving: bool
+    paused_seconds: float | None
+    idle_seconds: float | None
+    waiting: int | None
+    """Messages in the queue; none when the broker did not say."""
+    lag_seconds: float
+
+
+class Health(BaseModel):
+    """Whether a service can do its work now, and what it knows of its parts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ok: bool
+    broker: str
+    """`ok`, or what is wrong."""
+    consumers: dict[str, ConsumerHealth]
+    """By queue."""
+    database: str | None = None
+    """`ok`, or what is wrong."""
+    outbox: int | None = None
+    """Messages committed and not yet known to be published."""
+
+
 async def report(
-    subscribers: Sequence[BatchSubscriber], pool: Pool | None, uow_factory: UnitOfWorkFactory
+    broker: Broker, subscribers: Sequence[BatchSubscriber], pool: Pool | None, uow_factory: UnitOfWorkFactory
 ) -> dict[str, Any]:
-    """Return `ok` and the parts it is made of: `consumers` by queue, `database` and `outbox`."""
-    consumers = {subscriber.consumer.queue: await _consumer(subscriber) for subscriber in subscribers}
-    required_for_readiness = [
-        subscriber.consumer.queue for subscriber in subscribers if subscriber.consumer.required_for_readiness
-    ]
+    """Return `ok` and the parts it is made of: `broker`, `consumers` by queue, `database` and `outbox`."""
+    outbox = uow_factory if pool is not None and isinstance(uow_factory, Outbox) else None
+    database, state, depths = await asyncio.gather(
+        _database(outbox) if outbox else _no_database(), broker.state(), _depths(broker, subscribers)
+    )
+    consumers = {one.consumer.queue: _consumer(one, depths.get(one.consumer.queue)) for one in subscribers}
+    required = [one.consumer.queue for one in subscribers if one.consumer.required_for_readiness]
     health: dict[str, Any] = {
-        "ok": all(consumers[queue]["ok"] for queue in required_for_readiness),
+        "ok": state == "ok" and all(consumers[queue]["ok"] for queue in required),
+        "broker": state,
         "consumers": consumers,
     }
-    if pool is not None and isinstance(uow_factory, Outbox):
-        health["database"], health["outbox"] = await _database(pool, uow_factory)
+    if database is not None:
+        health["database"], health["outbox"] = database
         health["ok"] = health["ok"] and health["database"] == "ok" and health["outbox"] < MAX_OUTBOX
     return health
 
 
-async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
+async def look_within(look: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what a part says of itself, or that it does not answer."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await look()
+    except TimeoutError:
+        return {"error": f"no answer within {TIMEOUT} s"}
+
+
+def _consumer(subscriber: BatchSubscriber, waiting: int | None) -> dict[str, Any]:
     """Tell how one consumer is; its lag is how old the oldest event of the last batch would be by now."""
     consumer = subscriber.consumer
     held = consumer.paused_since
     idle = None if consumer.last_done is None else time.monotonic() - consumer.last_done
-    waiting = await subscriber.depth()
     return {
         "ok": subscriber.alive and held is None,
         "receiving": subscriber.alive,
@@ -49,7 +94,19 @@ async def _consumer(subscriber: BatchSubscriber) -> dict[str, Any]:
     }
 
 
-async def _database(pool: Pool, outbox: Outbox) -> tuple[str, int]:
+async def _depths(broker: Broker, subscribers: Sequence[BatchSubscriber]) -> Mapping[str, int]:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await broker.depths([subscriber.consumer.queue for subscriber in subscribers])
+    except (Unavailable, *CONNECTION_ERRORS):
+        return {}
+
+
+async def _no_database() -> None:
+    """A stateless service has none."""
+
+
+async def _database(outbox: Outbox) -> tuple[str, int]:
     try:
         return "ok", await asyncio.wait_for(outbox.pending(), TIMEOUT)
     except Exception as error:  # noqa: BLE001 - whatever it is, health says it

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aio_pika.queue import Queue
 
 from returpost.contracts import DeliveryRecorded, DeliveryResult, ids
 from returpost.contracts.cloudevents import Event, encode, event
@@ -180,7 +181,7 @@ async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
 ) -> None:
     async with harness.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
-        kind: Any = type(subscriber._queue)
+        kind: Any = Queue
         cancel = kind.cancel
         seen: list[bool] = []
 

@@ -36,7 +36,8 @@ class ArchiveJobStarted(BaseModel):
 @router.post("/archive/plan")
 async def plan(request: Request, _: Operator, wanted: ArchiveJobRequest) -> ArchiveCount:
     """Count what a replay would send; `complete` is false when counting took too long and there is more."""
-    return await count_archive(request.app.state.service.connection, wanted.selection, COUNT_TIME)
+    connection = await request.app.state.service.broker.consuming.connection()
+    return await count_archive(connection, wanted.selection, COUNT_TIME)
 
 
 @router.post("/archive/replay", status_code=202)
