@@ -17,7 +17,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RETURPOST_", extra="ignore", frozen=True)
 
     amqp_url: SecretStr = SecretStr("amqp://localhost:5672/")
-    """Broker, user, password and vhost."""
+    """Brokers, user, password and vhost: `amqp://user:password@a:5672,b:5672/vhost` names the nodes of a cluster."""
     database_url: SecretStr | None = None
     """PostgreSQL server, user, password and database; services without a database need none."""
     database_pool: int = Field(default=6, ge=2, le=100)

@@ -16,8 +16,8 @@ from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, RunningService, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -16,9 +16,9 @@ from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import Unavailable
 from shared.database.pool import connect
 from shared.messaging.outbox import Outbox
-from tests.returpost.client.proxy import proxy
 from tests.support.adapters.in_memory import InMemoryBroker, InMemoryOutbox
 from tests.support.harness import TENANT, Harness
+from tests.support.proxy import proxy
 
 pytestmark = pytest.mark.anyio
 

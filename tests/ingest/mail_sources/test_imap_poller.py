@@ -24,8 +24,8 @@ from services.ingest.settings import Settings
 from tests.ingest.mail_sources.dovecot import PASSWORD, Dovecot, dovecot
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import PATIENCE, TOKEN_KEY, Harness, RunningService, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

@@ -14,8 +14,8 @@ from services.ingest.app import create
 from services.ingest.mail_sources.tenant_router import sent_to
 from services.ingest.settings import Settings
 from tests.ingest.probes import BOUNCED, receive_events
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import Harness, RunningService, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

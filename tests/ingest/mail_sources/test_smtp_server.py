@@ -19,8 +19,8 @@ from services.ingest.mail_sources import settings as ways_settings
 from services.ingest.settings import Settings
 from tests.ingest.mail_sources.ingested import certificate
 from tests.ingest.probes import BOUNCED, receive_events
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import Harness, RunningService, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

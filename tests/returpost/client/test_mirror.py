@@ -18,8 +18,8 @@ from returpost.contracts.routing import BLOCKS
 from returpost.errors import InvalidSettings, Unavailable
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, RunningService, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

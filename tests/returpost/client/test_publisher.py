@@ -20,8 +20,8 @@ from returpost.client import (
 )
 from returpost.contracts import ids
 from returpost.errors import InvalidSettings
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

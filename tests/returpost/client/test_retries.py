@@ -9,8 +9,8 @@ import pytest
 from returpost.client import RetryConsumer, RetryRequested, retries as module
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import InvalidSettings
-from tests.returpost.client.proxy import proxy
 from tests.support.harness import TENANT, Harness, eventually
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 

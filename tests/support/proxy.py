@@ -1,4 +1,4 @@
-"""A way to the broker that can be cut and mended, as networks are."""
+"""A way to the broker that can be cut, held and mended, as networks are."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,8 @@ class Proxy:
         self._passing: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._port = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     @property
     def url(self) -> str:
@@ -28,6 +30,7 @@ class Proxy:
 
     async def cut(self) -> None:
         """End every connection without a word, and take no more."""
+        self.release()
         if self._server is not None:
             self._server.close()
         for writer in list(self._writers):
@@ -35,6 +38,14 @@ class Proxy:
         await asyncio.gather(*self._passing, return_exceptions=True)
         if self._server is not None:
             await self._server.wait_closed()
+
+    def hold(self) -> None:
+        """Pass nothing on, and say nothing: a peer that hangs."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Pass on what was held, and what comes."""
+        self._flowing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
@@ -47,6 +58,7 @@ class Proxy:
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65_536):
+                await self._flowing.wait()
                 target.write(data)
                 await target.drain()
         self._writers.discard(target)
