@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from json import JSONDecodeError, JSONDecoder
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 import orjson
+from msgspec import Struct
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from returpost.contracts import Contract, Id, Name, construct_trusted
@@ -20,6 +21,7 @@ STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 
 D = TypeVar("D", bound=Contract)
+M = TypeVar("M")
 
 TraceParent = Annotated[str, StringConstraints(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
 """https://www.w3.org/TR/trace-context-1/#traceparent-header, carried as the CloudEvents extension of that name."""
@@ -54,6 +56,7 @@ def event(
     data: D, *, id: str, source: str, tenant: str, subject: str | None = None, traceparent: str | None = None
 ) -> Event[D]:
     """Wrap `data` as an event that happened now. What is given must be valid: it follows from what was validated."""
+    data = _model(data)
     return construct_trusted(
         _event_class(type(data)),
         specversion="1.0",
@@ -107,7 +110,12 @@ def encode(events: Sequence[Event[D] | EncodedEvent]) -> tuple[bytes, str]:
     if any(type(one) is EncodedEvent for one in events):
         bodies = [one.body if isinstance(one, EncodedEvent) else encode([one])[0] for one in events]
         return (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCHED)
-    return _encode([one for one in events if not isinstance(one, EncodedEvent)])
+    return _encode([_model(one) for one in events if not isinstance(one, EncodedEvent)])
+
+
+def _model(one: M) -> M:
+    """Return what was read as a struct (`structs`) as the model that it stands for, to tell it again."""
+    return cast("M", one.to_model()) if isinstance(one, Struct) else one  # type: ignore[attr-defined]
 
 
 def _encode(events: list[Event[D]]) -> tuple[bytes, str]:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -17,8 +17,8 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.amqp.connections import CONNECTION_ERRORS
 from returpost.amqp.publisher import Message, Publishes
-from returpost.contracts import Contract
-from returpost.contracts.cloudevents import Event, Rejected, decode, split
+from returpost.contracts import Contract, structs
+from returpost.contracts.cloudevents import Event, Rejected, split
 from returpost.errors import InvalidMessage, Unavailable
 from shared.messaging.dead_letters import dead_letter
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -57,6 +57,8 @@ class Delivery(Generic[D]):
     message: AbstractIncomingMessage
     events: list[Event[D]]
     rejected: list[Rejected]
+    read: list[Event[D]] = field(default_factory=list)
+    """All events that follow the contract, in their order; none where it is not the contract that reads."""
 
 
 class Consumer(Generic[D]):
@@ -142,26 +144,24 @@ class Consumer(Generic[D]):
             error = f"message: {len(body)} bytes, {MAX_MESSAGE_BYTES} are allowed; send fewer events a message"
             return Delivery(message, [], [Rejected(body, error)])
         try:
-            events, rejected = decode(self.contract, body)
+            read, rejected = structs.decode(self.contract, body)
         except InvalidMessage as broken:
             return Delivery(message, [], [Rejected(body, str(broken))])
         tenant, detail = _named_by(message.routing_key)
-        strange = [(event, error) for event in events if (error := self._routing_key_mismatch(event, tenant, detail))]
-        if strange:
-            rejected = [
-                *rejected,
-                *(Rejected(_bytes_of(event, body, self.contract), error) for event, error in strange),
-            ]
-            events = [event for event in events if not self._routing_key_mismatch(event, tenant, detail)]
-        return Delivery(message, events, rejected)
+        strange = [(event, error) for event in read if (error := self._routing_key_mismatch(event, tenant, detail))]
+        if not strange:
+            return Delivery(message, read, rejected, read)
+        refused = [Rejected(_bytes_of(event, read, body, self.contract), error) for event, error in strange]
+        events = [event for event in read if not self._routing_key_mismatch(event, tenant, detail)]
+        return Delivery(message, events, [*rejected, *refused], read)
 
     def _routing_key_mismatch(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
         """Say what of the event is not what its routing key says, which is what the broker holds senders to."""
         if tenant is not None and event.tenant != tenant:
             return f"tenant: the message came by the routing key of {tenant}"
-        field = self.contract.DETAIL
-        if field is not None and detail is not None and getattr(event.data, field) != detail:
-            return f"data.{field}: the message came by the routing key of {detail}"
+        named = self.contract.DETAIL
+        if named is not None and detail is not None and getattr(event.data, named) != detail:
+            return f"data.{named}: the message came by the routing key of {detail}"
         return ""
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
@@ -195,7 +195,7 @@ class Consumer(Generic[D]):
                 "event failed", queue=self.queue, event_id=event.id, tenant=event.tenant, error=type(error).__name__
             )
             EVENTS_IN.labels(self.queue, "failed").inc()
-            body = _bytes_of(event, delivery.message.body, self.contract)
+            body = _bytes_of(event, delivery.read, delivery.message.body, self.contract)
             if isinstance(error, InvalidMessage):
                 return [self._dead_letter(delivery.message, body, str(error))]
             return [self._dead_letter(delivery.message, body, f"{type(error).__name__}: {error}", error)]
@@ -206,11 +206,11 @@ class Consumer(Generic[D]):
     def _refusals(
         self, pairs: list[tuple[Event[D], Delivery[D]]], refused: list[tuple[Event[Any], str]]
     ) -> list[Message]:
-        origin = {id(event): delivery.message for event, delivery in pairs} if refused else {}
+        origin = {id(event): delivery for event, delivery in pairs} if refused else {}
         return [
-            self._dead_letter(message, _bytes_of(event, message.body, self.contract), error)
+            self._dead_letter(one.message, _bytes_of(event, one.read, one.message.body, self.contract), error)
             for event, error in refused
-            for message in [origin[id(event)]]
+            for one in [origin[id(event)]]
         ]
 
     async def _publish_dead_letters(self, dead_letters: list[Message]) -> None:
@@ -293,12 +293,9 @@ def _named_by(routing_key: str | None) -> tuple[str | None, str | None]:
     return parts[2] if len(parts) > 2 else None, parts[3] if len(parts) > 3 else None
 
 
-def _bytes_of(event: Event[D], body: bytes, contract: type[D]) -> bytes:
-    """Return the exact bytes of one event of a message."""
-    if body.lstrip()[:1] != b"[":
+def _bytes_of(event: Event[D], read: list[Event[D]], body: bytes, contract: type[D]) -> bytes:
+    """Return the exact bytes of one event of all that were `read` from a message."""
+    if not read or body.lstrip()[:1] != b"[":
         return body
-    for item in split(body):
-        events, _ = decode(contract, item)
-        if events == [event]:
-            return item
-    return body
+    items = [item for item in split(body) if item[:1] != b"[" and structs.decode(contract, item)[0]]
+    return items[next(place for place, one in enumerate(read) if one is event)] if len(items) == len(read) else body

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from returpost.contracts import DeliveryResult, Kind, Result
+from returpost.contracts import DeliveryResult, Kind, Result, construct_trusted
 
 DOMAIN = "simulator.invalid"
 LATER = timedelta(milliseconds=1)
@@ -59,7 +59,8 @@ def answers(sent: DeliveryResult) -> Iterator[tuple[DeliveryResult, Kind]]:
     name = sent.address.lower().partition("@")[0].partition("+")[0]
     for n, answer in enumerate(_answers(name, sent.attempt or 1), 1):
         told = {"result": answer.result, "time": sent.time + n * LATER, "diagnostic": answer.diagnostic}
-        yield sent.model_copy(update=told | {"feedback_type": answer.feedback_type}), answer.kind
+        same = {name: getattr(sent, name) for name in DeliveryResult.model_fields}
+        yield construct_trusted(DeliveryResult, **same | told | {"feedback_type": answer.feedback_type}), answer.kind
 
 
 def _answers(name: str, attempt: int) -> tuple[Answer, ...]:

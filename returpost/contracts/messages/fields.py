@@ -15,7 +15,8 @@ _M = TypeVar("_M", bound=BaseModel)
 _new, _set = object.__new__, object.__setattr__
 
 
-def _utc(time: datetime) -> datetime:
+def to_utc(time: datetime) -> datetime:
+    """Return the same moment in UTC. Raises `ValueError` when UTC has no such year."""
     try:
         return time.astimezone(UTC)
     except OverflowError:
@@ -52,7 +53,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=400)]
 Ip = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{2,45}$")]
 """Of the host that sent, version 4 or 6."""
 Address = Annotated[str, AfterValidator(normalise)]
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(to_utc)]
 """A moment with its offset, turned to UTC; a time without an offset is refused, since nobody can know what it means."""
 Diagnostic = Annotated[Text, BeforeValidator(lambda text: text[:MAX_DIAGNOSTIC] if isinstance(text, str) else text)]
 EnhancedStatus = Annotated[str, StringConstraints(pattern=r"^[245]\.\d{1,3}\.\d{1,3}$")]
