@@ -199,8 +199,7 @@ class Service(Generic[S]):
         for subscriber in self.subscribers:
             subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
         stack.push_async_callback(self._stop_subscribers)
-        for subscriber in self.subscribers:
-            subscriber.start(self.broker.consuming)
+        await asyncio.gather(*(subscriber.start(self.broker.consuming) for subscriber in self.subscribers))
 
     async def _stop_subscribers(self) -> None:
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))

@@ -1,6 +1,7 @@
 """Reading a stream: a connection, a place to begin at, and the messages from there on in their order."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -72,6 +73,9 @@ async def open_stream(connection: AbstractConnection, since: Since, name: str = 
         raise InvalidSettings(f"RabbitMQ does not let this user read {name}: {error}") from None
     except ChannelNotFoundEntity:
         raise InvalidSettings(f"there is no {name}: has `returpost topology apply` been run?") from None
+    finally:
+        del arriving
+        gc.collect()  # a closed channel is a cycle that holds the messages that it had sent ahead
 
 
 def offset_of(message: AbstractIncomingMessage) -> int:

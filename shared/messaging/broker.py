@@ -6,6 +6,7 @@ nothing is restored behind anybody's back.
 """
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -57,17 +58,18 @@ class Link:
     @property
     def open(self) -> bool:
         """Whether there is a connection now."""
-        return self._opened.is_set()
+        return self._connection is not None and not _lost(self._connection)
 
     async def connection(self, patience: float | None = PATIENCE) -> AbstractConnection:
         """Return the connection; waits `patience` seconds for one. Raises `Unavailable`."""
         try:
             async with asyncio.timeout(patience):
-                await self._opened.wait()
+                while self._connection is None or _lost(self._connection):
+                    self._opened.clear()  # the channels of a connection hear of its end first, and ask again at once
+                    await self._opened.wait()
+                return self._connection
         except TimeoutError:
             raise Unavailable("RabbitMQ does not answer") from None
-        assert self._connection is not None  # noqa: S101 - set before it is said to be open
-        return self._connection
 
     async def _keep(self) -> None:
         tries = 0
@@ -88,8 +90,14 @@ class Link:
             if tries:
                 log.info("RabbitMQ answers again", connection=self._name)
             await lost.wait()
-            self._opened.clear()
+            self._connection = None
+            del connection
+            gc.collect()  # its channels are cycles that hold the messages that were on their way
             tries = 0
+
+
+def _lost(connection: AbstractConnection) -> bool:
+    return connection.transport is None or connection.transport.connection.is_closed
 
 
 class Broker:

@@ -41,6 +41,7 @@ class BatchSubscriber:
         self._silent = asyncio.Event()
         """The broker sends nothing."""
         self._silent.set()
+        self._began = asyncio.Event()
         self._finished = asyncio.Event()
         """The last batch is done: the channel is not needed any longer."""
         self._wake = asyncio.Event()
@@ -50,13 +51,14 @@ class BatchSubscriber:
         self._wanted = FIRST_PREFETCH
         self._mean_bytes = 0.0
 
-    def start(self, link: Link) -> None:
-        """Start to process, and to receive. Declares nothing."""
+    async def start(self, link: Link) -> None:
+        """Start to process, and to receive; returns when the broker sends. Declares nothing."""
         queue = self.consumer.queue
         self._task = asyncio.create_task(self.consumer.run(self._fit_prefetch), name=queue)
         self._receiver = asyncio.create_task(self._receive(link), name=f"{queue} receiver")
         for task in (self._task, self._receiver):
             task.add_done_callback(_end_with)
+        await self._began.wait()
 
     async def stop(self) -> None:
         """Stop receiving, finish the batch in hand and acknowledge it, then go."""
@@ -98,6 +100,7 @@ class BatchSubscriber:
                 async with asyncio.timeout(CONSUME_TIMEOUT):
                     tag = await self._begin(channel, queue, wanted)
                 self._silent.clear()
+                self._began.set()
                 self._tries = 0
                 while self._wanted == wanted and not self._stopping and tag in underlay.consumers:
                     self._wake.clear()
