@@ -34,6 +34,7 @@ from returpost.contracts import (
 )
 from returpost.contracts.routing import COMMANDS
 from services.actions.contacts import http as contacts_http
+from services.actions.contacts.addresses import http as addresses_http
 from services.actions.contacts.handlers import upsert_contacts
 from services.actions.contacts.lists import http as lists_http
 from services.actions.contacts.lists.handlers import upsert_lists
@@ -101,7 +102,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.allow_anonymous("/v1/sign-in")
     for router in (
         operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
-        contacts_http.router, mailings_http.router, views_http.router, statistics_http.router,
+        contacts_http.router, addresses_http.router, mailings_http.router, views_http.router, statistics_http.router,
         *(lists_http.router_of(kind) for kind in ListKind),
     ):  # fmt: skip
         service.routes(router)

@@ -1,5 +1,6 @@
 """The services' HTTP APIs, asked with the token of who looks at the page."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import orjson
 
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
+"""Of what changes something; what is only read has the shorter deadline of the settings."""
 AWAY = (502, 503, 504)
 
 
@@ -39,7 +41,9 @@ class SignedOut(Trouble):
 class Services:
     """Connections to all services, shared by all who look."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    def __init__(self, urls: Mapping[str, str], deadline: float) -> None:
+        """`deadline`: seconds after which a service that is only read from counts as away."""
+        self._deadline = deadline
         self._clients = {name: httpx.AsyncClient(base_url=url, timeout=TIMEOUT) for name, url in urls.items()}
 
     async def close(self) -> None:
@@ -64,9 +68,11 @@ class Services:
         if content is not None:
             sent["Content-Type"] = "application/json"
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        asked = self._clients[service].request(method, path, params=given, content=content, headers=sent)
         try:
-            answer = await self._clients[service].request(method, path, params=given, content=content, headers=sent)
-        except httpx.TransportError:
+            async with asyncio.timeout(self._deadline if method == "GET" else None):
+                answer = await asked
+        except (httpx.TransportError, TimeoutError):
             raise Away(service) from None
         if answer.status_code in AWAY:
             raise Away(service)
@@ -79,9 +85,10 @@ class Services:
     async def look(self, service: str, path: str) -> Any:
         """Return what an open route says, be it good or bad. Raises `Away`."""
         try:
-            answer = await self._clients[service].get(path)
+            async with asyncio.timeout(self._deadline):
+                answer = await self._clients[service].get(path)
             return orjson.loads(answer.content)
-        except (httpx.TransportError, orjson.JSONDecodeError):
+        except (httpx.TransportError, TimeoutError, orjson.JSONDecodeError):
             raise Away(service) from None
 
     def stream(self, service: str, path: str, *, token: str, parameters: Mapping[str, Any]) -> Any:

@@ -31,7 +31,7 @@ def create(settings: Settings) -> FastAPI:
     """Wire the console."""
     app = FastAPI(title="Returpost console", lifespan=_closing, openapi_url=None)
     app.state.settings = settings
-    app.state.services = services = Services(settings.urls())
+    app.state.services = services = Services(settings.urls(), settings.deadline.total_seconds())
     app.state.session_refresher = SessionRefresher(services)
     app.mount("/assets", StaticFiles(directory=ASSETS))
     app.include_router(sign_in.router)

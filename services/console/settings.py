@@ -1,5 +1,7 @@
 """What the console is told."""
 
+from datetime import timedelta
+
 from shared.settings import ServiceSettings
 
 
@@ -12,6 +14,8 @@ class Settings(ServiceSettings):
     blocklist_url: str = "http://127.0.0.1:8103"
     actions_url: str = "http://127.0.0.1:8104"
     replay_url: str = "http://127.0.0.1:8105"
+    deadline: timedelta = timedelta(seconds=2)
+    """Time that a service has to answer what a page only reads; after it the page names that part as missing."""
     public_url: str = ""
     """Where browsers find the console, for the way back from an OpenID Connect provider; none: as it was asked for."""
     insecure_cookies: bool = True

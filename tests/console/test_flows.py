@@ -32,9 +32,11 @@ def confirm(page: Page) -> None:
 
 
 def done(page: Page) -> None:
-    """Confirm what the dialog says, and wait until it is done."""
+    """Confirm what the dialog says, wait until it is done, and close the notice that says so."""
     confirm(page)
-    expect(page.locator("dialog .notice.good")).to_be_visible()
+    expect(page.locator(".toast .notice.good")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.locator(".toast-head button").click()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -54,20 +56,23 @@ def test_filter_select_and_copy_what_was_returned_to_a_new_selection(
     expect(page.locator("tr.item")).to_have_count(4)
     page.get_by_role("button", name=t("Opened"), exact=True).click()
     expect(page.locator("tr.item")).to_have_count(3)
+    # Four clicks from the whole list (the filter above is the first): all, what to do, and OK.
     page.get_by_role("checkbox", name=t("Select all on this page")).check()
-    begin(page, language, "Add to new selection")
+    page.locator(".ticked-bar").get_by_role("button", name=t("Add to new selection")).click()
     confirm(page)  # without a name nothing happens
     expect(page.get_by_text(t("Give it a name."))).to_be_visible()
     page.get_by_label(t("Name of the new selection")).fill(f"Returned {language}")
     confirm(page)
-    expect(page.get_by_text(t("Applies to"))).to_be_visible()
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_contain_text("3")
+    toast = page.locator(".toast")
+    expect(toast.locator(".notice.good")).to_contain_text(
+        Texts(language).tn("{n} added to “{name}”", "{n} added to “{name}”", 3, name=f"Returned {language}")
+    )
+    expect(page.locator(".ticked-bar")).to_have_count(0)
     operations = system.ask("actions", "GET", "/v1/operations")["items"]
     assert (operations[0]["operation"], operations[0]["done"]) == ("copy_to_selection", 3)
     assert operations[0]["parameters"]["name"] == f"Returned {language}"
-    page.get_by_role("dialog").get_by_role("button", name=t("Undo")).click()
-    expect(page.locator("dialog .notice")).to_contain_text(t("Undone"))
+    toast.get_by_role("button", name=t("Undo")).click()
+    expect(toast.locator(".notice")).to_contain_text(t("Undone"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -78,14 +83,14 @@ def test_export_in_each_format_and_open_the_file(visit: Visit, tmp_path: Path, l
     for kind in ("csv", "xlsx", "txt", "html", "jsonl"):
         begin(page, language, "Export")
         page.get_by_label(t("Format")).select_option(kind)
-        confirm(page)
-        with page.expect_download() as download:
-            page.get_by_role("link", name=t("Download the file")).click()
+        with page.expect_download() as download:  # by itself
+            confirm(page)
         file = tmp_path / f"export.{kind}"
         download.value.save_as(file)
         assert download.value.suggested_filename.endswith(f".{kind}")
         assert DEAD in read(file)
-        page.keyboard.press("Escape")
+        page.locator(".toast-head button").click()
+        tick(page, DEAD)
 
 
 def read(file: Path) -> str:
@@ -128,8 +133,6 @@ def test_add_to_an_existing_list_that_is_found_by_typing(
     begin(page, language, f"Add to existing {kind}")
     page.get_by_role("combobox", name=t(f"Search for the {kind}")).press_sequentially(f"kunder i nord {language}")
     page.get_by_role("option", name=name).click()
-    confirm(page)
-    expect(page.get_by_text(t("Applies to"))).to_be_visible()
     done(page)
     members = system.ask("actions", "GET", f"/v1/{kind}s/{made['id']}/members")["items"]
     assert [member["contact"] for member in members] == ["c1"]
@@ -143,9 +146,7 @@ def test_copy_to_a_new_project(system: System, visit: Visit, language: str) -> N
     begin(page, language, "Add to new project")
     page.get_by_label(t("Name of the new project")).fill(f"Rydding {language}")
     confirm(page)
-    expect(page.get_by_text(t("Applies to"))).to_be_visible()
-    confirm(page)
-    expect(page.locator("dialog .notice.good")).to_contain_text("2")
+    expect(page.locator(".toast .notice.good")).to_contain_text("2")
     (made,) = system.ask("actions", "GET", f"/v1/projects?q=Rydding {language}")["items"]
     assert made["size"] == 2
 
@@ -159,9 +160,8 @@ def test_all_that_match_are_taken_without_ticking_each(visit: Visit, tmp_path: P
     page.get_by_role("button", name=t("Select all that match ({n})", n=LARGE_RETURNS)).click()
     begin(page, language, "Export")
     page.get_by_label(t("Format")).select_option("txt")
-    confirm(page)
     with page.expect_download() as download:
-        page.get_by_role("link", name=t("Download the file")).click()
+        confirm(page)
     download.value.save_as(tmp_path / "all.txt")
     assert (tmp_path / "all.txt").read_text("utf-8-sig").count("@busy.example") == LARGE_RETURNS
 
@@ -174,7 +174,6 @@ def test_delete_addresses(system: System, visit: Visit, language: str) -> None:
     begin(page, language, "Delete selected e-mail addresses")
     expect(page.get_by_role("dialog")).to_contain_text(t("This cannot be undone."))
     done(page)
-    page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator(f"tr[data-id^='delete-{language}@']")).to_have_count(0)
     assert system.ask("actions", "GET", f"/v1/contacts/delete-{language}")["addresses"] == []
 
@@ -186,14 +185,12 @@ def test_set_as_former_employee(system: System, visit: Visit, language: str) -> 
     tick(page, f"leave-{language}@")
     begin(page, language, "Set as former employee")
     done(page)
-    page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator(f"tr[data-id^='leave-{language}@']")).to_contain_text(t("Former employee"))
     assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is True
     page.goto(f"{system.url}/contacts?f.former_employee=true&q=leave-{language}")
     tick(page, f"leave-{language}")
     begin(page, language, 'Undo "former employee"')
     done(page)
-    page.get_by_role("button", name=t("Close")).last.click()
     expect(page.locator("tr.item")).to_have_count(0)
     assert system.ask("actions", "GET", f"/v1/contacts/leave-{language}")["former_employee"] is False
 
@@ -225,6 +222,7 @@ def test_clear_the_bounce_flag(system: System, visit: Visit, language: str) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_one_address_is_fixed_from_the_list_to_the_person(system: System, visit: Visit, language: str) -> None:
     page, t = visit(language=language), Texts(language).t
+    old, new = f"correct-{language}@gone.example", f"right-{language}@known.example"
     page.goto(f"{page.url}mailings/{CLEANED}?tab=bounces")
     page.locator(f"tr[data-id^='correct-{language}@'] td.first").click()
     page.get_by_role("complementary").get_by_role("link", name=t("Open"), exact=True).click()
@@ -236,13 +234,24 @@ def test_one_address_is_fixed_from_the_list_to_the_person(system: System, visit:
     field = page.get_by_label(t("E-mail address"))
     field.fill("no address")
     expect(page.get_by_text(t("This is not an e-mail address."))).to_be_visible()
-    field.fill(f"right-{language}@known.example")
-    expect(page.get_by_text(t("This is not an e-mail address."))).to_be_hidden()
-    page.get_by_role("button", name=t("Save")).click()
-    expect(page.get_by_text(t("Saved. The new address has no bounces."))).to_be_visible()
+    field.fill(DEAD)  # another's, and blocked: it is said before it is saved
+    page.get_by_role("button", name=t("Save"), exact=True).click()
+    expect(page.locator(".editor .notice.warn").nth(1)).to_contain_text("Anna Berg")
+    expect(page.get_by_role("button", name=t("Save all the same"))).to_be_visible()
+    field.fill(new)
+    expect(page.locator(".editor .notice.warn")).to_have_count(0)
+    page.get_by_role("button", name=t("Save"), exact=True).click()
+    expect(page.locator(".toast .notice.good")).to_contain_text(t("Corrected to {new}", new=new))
     expect(page.locator(".hint")).to_have_count(0)
     (held,) = system.ask("actions", "GET", f"/v1/contacts/correct-{language}")["addresses"]
-    assert (held["address"], held["blocked"]) == (f"right-{language}@known.example", False)
+    assert (held["address"], held["blocked"]) == (new, False)
+    page.reload()
+    expect(page.locator(".timeline")).to_contain_text(t("from {old} to {new}", old=old, new=new))
+    page.goto(f"{system.url}/addresses/{old}")
+    expect(page.locator(".why")).to_contain_text(t("Corrected to {new}", new=new))
+    expect(page.locator(".timeline")).to_contain_text(t("from {old} to {new}", old=old, new=new))
+    page.goto(f"{system.url}/blocked?q=correct-{language}")
+    expect(page.locator("tr.item")).to_contain_text(t("Corrected to {new}", new=new))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -27,13 +27,13 @@ def test_an_operation_is_followed_again_after_a_reload(visit: Visit, system: Sys
     page.wait_for_url(re.compile(r"[?&]operation=[0-9a-f-]{36}"))
     assert "f.reason=mailbox_full" in page.url
     page.reload()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("link", name=Texts("en").t("Download the file"))).to_be_visible()
-    dialog.get_by_role("button", name=Texts("en").t("Close")).click()
+    toast = page.locator(".toast")
+    expect(toast.get_by_role("link", name=Texts("en").t("Download the file"))).to_be_visible()
+    toast.get_by_role("button", name=Texts("en").t("Close")).click()
     page.wait_for_url(re.compile(r"^[^&]*\?tab=bounces&f\.reason=mailbox_full$"))
     page.goto(f"{system.url}/mailings/{LARGE}?tab=bounces&operation=00000000-0000-0000-0000-000000000000")
     expect(page.locator("tr.item").first).to_be_visible()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_whose_session_ended_meanwhile_comes_back_to_the_same_view(visit: Visit, system: System) -> None:

@@ -12,6 +12,8 @@ from tests.project.source_tree import PACKAGES, files, sources, text, tree
 
 MAX_SERVICE_ENTRIES = 10
 MAX_FOLDER_ENTRIES = 15
+MAX_MIGRATIONS = 60
+"""They are only added to."""
 MAX_LINES = 400
 
 RUNS_SQL = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "cursor", "copy_records_to_table"}
@@ -42,6 +44,8 @@ def folders() -> list[str]:
 
 
 def limit_of(folder: str) -> int:
+    if folder.endswith("/migrations"):
+        return MAX_MIGRATIONS
     return MAX_SERVICE_ENTRIES if re.fullmatch(r"services/\w+", folder) else MAX_FOLDER_ENTRIES
 
 

@@ -60,22 +60,29 @@ SELECT l.kind, l.list AS id, l.name FROM list_members AS m JOIN lists AS l USING
 WHERE m.tenant = $1 AND m.contact = $2 AND m.member AND NOT l.deleted ORDER BY l.kind, l.name_key, l.list LIMIT 200
 
 -- name: history
--- What happened to the addresses of a contact, newest first.
-WITH mine AS (SELECT address, written FROM contact_addresses WHERE tenant = $1 AND contact = $2),
-heard AS (SELECT r.*, m.written AS shown FROM mine AS m JOIN recipients AS r ON r.tenant = $1 AND r.address = m.address)
+-- What happened to the addresses of a contact $2, or to the addresses $4, newest first.
+WITH mine AS (
+    SELECT address, written FROM contact_addresses WHERE tenant = $1 AND contact = $2
+    UNION ALL SELECT a, a FROM unnest($4::text[]) AS a),
+heard AS (SELECT r.*, coalesce(r.written, m.written) AS shown
+          FROM mine AS m JOIN recipients AS r ON r.tenant = $1 AND r.address = m.address)
 SELECT * FROM (
     SELECT t.time, t.what, h.shown AS address, h.mailing, NULL::text AS cause, NULL::text AS reason,
-           NULL::text AS rule, NULL::text AS by, NULL::text AS note
+           NULL::text AS rule, NULL::text AS by, NULL::text AS note, NULL::text AS corrected_from
     FROM heard AS h CROSS JOIN LATERAL (VALUES
         (h.sent_at, 'sent'), (h.delivered_at, 'delivered'), (h.opened_at, 'opened'),
         (h.complained_at, 'complained'), (h.unsubscribed_at, 'unsubscribed')) AS t (time, what)
     WHERE t.time IS NOT NULL
     UNION ALL
     SELECT h.returned_at, CASE WHEN h.hard THEN 'hard_bounced' ELSE 'soft_bounced' END, h.shown, h.mailing, NULL,
-           h.reason, h.rule, NULL, NULL
+           h.reason, h.rule, NULL, NULL, NULL
     FROM heard AS h WHERE h.returned_at IS NOT NULL
     UNION ALL
     SELECT e.time, CASE WHEN e.blocked THEN 'blocked' ELSE 'unblocked' END, m.written, e.mailing, e.cause, e.reason,
-           NULL, e.by, e.note
+           NULL, e.by, e.note, NULL
     FROM mine AS m JOIN address_events AS e ON e.tenant = $1 AND e.address = m.address
+    UNION ALL
+    SELECT DISTINCT c.time, 'corrected', c.new_written, NULL, NULL, NULL, NULL, c.by, c.note, c.old_written
+    FROM address_corrections AS c
+    WHERE c.tenant = $1 AND (c.contact = $2 OR c.old = ANY ($4::text[]) OR c.new = ANY ($4::text[]))
 ) AS all_of_it ORDER BY time DESC, what LIMIT $3

@@ -105,6 +105,8 @@ class HistoryEntry(BaseModel):
     rule: str | None
     by: str | None
     note: str | None
+    corrected_from: str | None = None
+    """Of a correction: what the address was before."""
 
 
 class ContactDetail(ContactBase):

@@ -103,8 +103,16 @@ async def find_contact(pool: Pool, tenant: str, contact: str, max_history: int) 
             **row,
             "addresses": [dict(one) for one in await connection.fetch(_Q["addresses_of"], tenant, contact)],
             "lists": [dict(one) for one in await connection.fetch(_Q["lists_of"], tenant, contact)],
-            "history": [dict(one) for one in await connection.fetch(_Q["history"], tenant, contact, max_history)],
+            "history": await history(connection, tenant, contact, (), max_history),
         }
+
+
+async def history(
+    connection: Connection, tenant: str, contact: str | None, addresses: Sequence[str], max_history: int
+) -> list[dict[str, Any]]:
+    """Return what happened to the addresses of a contact, or to these addresses, newest first."""
+    rows = await connection.fetch(_Q["history"], tenant, contact, max_history, list(addresses))
+    return [dict(row) for row in rows]
 
 
 def with_addresses(row: dict[str, Any]) -> dict[str, Any]:

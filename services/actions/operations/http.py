@@ -90,6 +90,10 @@ class OperationItem(BaseModel):
     parameters: dict[str, Any]
     target: dict[str, Any]
     result: dict[str, Any]
+    list_name: str | None
+    """Of the selection or project that it is about."""
+    old_address: str | None
+    """Of a correction that is done: what the address was before."""
     rows: int
     settled: int
     done: int
@@ -326,6 +330,7 @@ def _shown(found: OperationDetail, counted: Progress) -> dict[str, Any]:
         "id": stored.id, "operation": stored.operation, "state": stored.state, "requested_by": stored.by,
         "note": stored.note, "requested_at": stored.time, "moved_at": found.moved_at, "finished_at": found.finished_at,
         "error": found.error, "parameters": stored.parameters, "target": stored.target, "result": stored.result,
+        "list_name": found.list_name, "old_address": found.old_address,
         "rows": counted.total, "settled": counted.settled, "done": counted.done,
         "can_be_cancelled": stored.state in (OperationState.QUEUED, OperationState.RUNNING),
         "can_be_undone": can_be_undone,

@@ -18,6 +18,7 @@ from services.actions.operations.registry import REGISTRY
 from services.actions.operations.repository import operations
 from services.actions.operations.repository.audit import AuditEntry, add_audit
 from services.actions.operations.repository.operations import NewOperation
+from services.actions.operations.repository.protected import ERASED
 from services.actions.operations.target import Target, source
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -92,6 +93,8 @@ class Conflict(Refused):
 async def freeze(work: UnitOfWork, request: OperationRequest) -> StoredOperation:
     """Store the operation and its rows, unless it is stored already. Raises `Refused` for parameters that cannot be."""
     kind, connection = request.kind, work.connection
+    if kind.needs_note(request.parameters) and not request.note.strip():
+        raise Refused("note: say why those are included who asked not to be mailed")
     if kind.check is not None:
         await kind.check(work, request.tenant, request.parameters)
     new = NewOperation(
@@ -109,7 +112,10 @@ async def freeze(work: UnitOfWork, request: OperationRequest) -> StoredOperation
     if (no := await operations.add_operation(connection, new)) is not None:
         await lock_out_erasures(connection)
         rows = source(request.target, request.tenant, recipients=kind.over_recipients)
-        await operations.freeze_rows(connection, request.tenant, no, rows, kind.skip, kind.part_rows)
+        skip = kind.skip_for(request.parameters)
+        if request.target.names_rows and not kind.takes_erased:
+            skip = f"coalesce({ERASED}, {skip})"
+        await operations.freeze_rows(connection, request.tenant, no, rows, skip, kind.part_rows)
         if kind.max_rows is not None and (await operations.progress(connection, no)).total > kind.max_rows:
             raise Refused(f"target: this operation is over {kind.max_rows} address, not several")
     stored = await operations.find(connection, request.tenant, request.id)

@@ -41,6 +41,11 @@ class Target(BaseModel):
             raise ValueError(f"name one of {', '.join(type(self).model_fields)}")
         return self
 
+    @property
+    def names_rows(self) -> bool:
+        """Whether addresses or recipients are named; else they are found."""
+        return self.addresses is not None or self.rows is not None
+
     def without_addresses(self) -> dict[str, Any]:
         """Return what is stored of it: no named address."""
         if self.addresses is not None:

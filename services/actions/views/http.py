@@ -45,6 +45,8 @@ class ViewRow(BaseModel):
     blocked_since: datetime | None
     diagnostic: str | None
     rule: str | None
+    corrected_to: str | None
+    """Of an address that nobody has any more: what it was corrected to."""
 
 
 class Count(BaseModel):

@@ -48,7 +48,10 @@ _COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mail
     r.sent_at, r.returned_at, r.opened_at, r.complained_at, coalesce(s.blocked, false) AS blocked,
     CASE WHEN s.blocked THEN s.cause END AS cause,
     CASE WHEN s.blocked THEN s.return_count END AS return_count, CASE WHEN s.blocked THEN s.since END AS blocked_since,
-    r.diagnostic, r.rule"""
+    r.diagnostic, r.rule,
+    CASE WHEN o.contact IS NULL THEN (
+        SELECT x.new_written FROM address_corrections AS x WHERE x.tenant = $1 AND x.old = {address}
+        ORDER BY x.time DESC LIMIT 1) END AS corrected_to"""
 
 
 class ViewSql:

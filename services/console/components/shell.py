@@ -51,6 +51,8 @@ class Visitor:
     query: Mapping[str, str]
     parameters: Mapping[str, str]
     urls: Mapping[str, str] = field(default_factory=dict)
+    toasts: Tag | None = None
+    """Where notices stand that belong to no part of the page."""
 
     def may(self, scope: str) -> bool:
         """Tell whether the visitor has this right."""
@@ -160,9 +162,10 @@ def _frame(visitor: Visitor) -> Iterator[None]:
             Tag("span", text="Returpost")
         _navigation(visitor)
         _preferences(visitor)
-    with Tag("main", "content", id="content", tabindex="-1"):
+    main = Tag("main", "content", id="content", tabindex="-1")
+    visitor.toasts = Tag("section", "toasts", aria_label=visitor.t("Notices"), aria_live="polite")
+    with main:
         yield
-    Tag("div", "toasts", id="toasts", aria_live="polite")
 
 
 def _navigation(visitor: Visitor) -> None:

@@ -42,7 +42,7 @@ def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
             with Tag("li", tone):
                 Tag("time", text=texts.time(line["time"]), title=texts.full_time(line["time"]))
                 Tag("strong", text=t(title))
-                if several and line.get("address"):
+                if several and line.get("address") and not line.get("corrected_from"):
                     Tag("p", text=str(line["address"]))
                 if parts := _parts(visitor, line):
                     Tag("p", "quiet", " · ".join(parts))
@@ -50,7 +50,10 @@ def timeline(visitor: Visitor, lines: Sequence[Mapping[str, Any]]) -> None:
 
 def _parts(visitor: Visitor, line: Mapping[str, Any]) -> list[str]:
     texts, t = visitor.texts, visitor.t
-    found = [reasons.title(texts, line.get("reason")), reasons.word(texts, reasons.CAUSES, line.get("cause"))]
+    changed = (
+        t("from {old} to {new}", old=line["corrected_from"], new=line["address"]) if line.get("corrected_from") else ""
+    )
+    found = [changed, reasons.title(texts, line.get("reason")), reasons.word(texts, reasons.CAUSES, line.get("cause"))]
     if line.get("mailing"):
         found.append(t("Mailing {mailing}", mailing=line["mailing"]))
     if line.get("rule"):

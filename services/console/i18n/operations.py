@@ -1,6 +1,9 @@
 """Operations in words: what each is called, what it will do, why a row is left out, and where an operation is."""
 
-from services.console.i18n import gettext_noop as _
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.console.i18n import Texts, gettext_noop as _
 
 NAMES = {
     "export": _("Export"),
@@ -28,6 +31,7 @@ PICTURES = {
     "set_back_former_employee": "undo",
     "send_again": "undo",
     "block": "block",
+    "correct_address": "person",
 }
 MEANING = {
     "export": _("A file with the selected addresses is created; you download it here."),
@@ -37,17 +41,20 @@ MEANING = {
     "add_to_project": _("The people behind the selected addresses become members of the project."),
     "delete_addresses": _("The addresses are permanently deleted with their history."),
     "clear_bounce_flag": _("The blocks are lifted and the counts begin at zero: the next mailing goes to them again."),
+    "correct_address": _("The new address replaces the old one."),
     "set_former_employee": _("These people are kept for their history, and get no more mailings."),
     "set_back_former_employee": _("These people get mailings again; other blocks of their addresses stay."),
 }
 SKIPPED = {
     "no_contact": _("are not linked to a person"),
     "former_employee": _("belong to former employees"),
+    "complained": _("complained of spam"),
+    "unsubscribed": _("have unsubscribed"),
     "not_former_employee": _("are not linked to a former employee"),
     "not_blocked": _("are not blocked"),
     "blocked": _("are blocked already"),
     "unknown": _("are not known"),
-    "erased": _("were deleted"),
+    "erased": _("have been deleted"),
     "nothing_to_clear": _("have nothing to clear"),
     "nothing_to_do": _("need nothing"),
 }
@@ -71,3 +78,37 @@ FORMATS = {
     "html": _("HTML: a table for the browser"),
     "jsonl": _("JSON lines: for developers"),
 }
+PROTECTED = {
+    "complained": _("Include those who complained of spam"),
+    "unsubscribed": _("Include those who have unsubscribed"),
+}
+"""Who is left out of what makes addresses mailable again, unless somebody includes them and says why."""
+
+
+def done(texts: Texts, told: Mapping[str, Any]) -> str:
+    """Say what an operation did."""
+    n, operation = told["done"], told["operation"]
+    name = told.get("list_name") or told["parameters"].get("name") or ""
+    if operation in ("copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project"):
+        return texts.tn("{n} added to “{name}”", "{n} added to “{name}”", n, name=name)
+    if operation == "delete_addresses":
+        return texts.tn("{n} address deleted", "{n} addresses deleted", n)
+    if operation == "clear_bounce_flag":
+        return texts.tn("{n} bounce-flag cleared", "{n} bounce-flags cleared", n)
+    if operation == "set_former_employee":
+        return texts.tn("{n} set as former employee", "{n} set as former employees", n)
+    if operation == "correct_address" and n and told["parameters"].get("new"):
+        return texts.t("Corrected to {new}", new=told["parameters"]["new"])
+    if operation == "export":
+        return texts.tn("{n} row exported", "{n} rows exported", n)
+    return texts.tn("Done: {n} address.", "Done: {n} addresses.", n)
+
+
+def skipped(texts: Texts, outcomes: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many were skipped or failed, and why; nothing for none."""
+    lines = []
+    for one in outcomes:
+        why = texts.t(SKIPPED[one["why"]]) if one["why"] in SKIPPED else one["why"]
+        head = texts.t("Skipped") if one["outcome"] == "skipped" else texts.t("Failed")
+        lines.append(f"{head}: {texts.number(one['rows'])} {why}")
+    return ". ".join(lines)

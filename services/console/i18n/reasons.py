@@ -156,6 +156,8 @@ CAUSES = {
     "return_count": _("Too many bounces"),
     "complaint": _("Spam complaint"),
     "manual": _("Blocked manually"),
+    "former_employee": _("Former employee"),
+    "unsubscribed": _("Unsubscribed"),
     "import": _("Imported"),
     "imported": _("Imported"),
 }

@@ -1,10 +1,12 @@
-"""The side panel of a returned or blocked address: what happened, why, what to do, and the way to the person."""
+"""The side panel of a returned or blocked address: why, the way to repair it, the way to the person, what happened."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from services.console.components.address_editor import AddressEditor, Leave
 from services.console.components.markup import Tag, link
+from services.console.components.progress import After, Toast
 from services.console.components.shell import Visitor
 from services.console.i18n import Texts, reasons
 
@@ -56,11 +58,18 @@ def person_link(visitor: Visitor, row: Mapping[str, Any]) -> None:
     link(visitor.t("Open"), target, "button primary")
 
 
-async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
-    """Draw the panel of one row."""
+async def detail(visitor: Visitor, row: Mapping[str, Any], after: After, following: Leave) -> None:
+    """Draw the panel of one row: `after` is told of a repair, `following` opens the next row."""
     texts, t = visitor.texts, visitor.t
-    hard = row.get("status") == "hard_bounced"
-    why(visitor, row.get("reason"), row["address"], "bad" if hard or row.get("blocked") else "warn")
+    hard, bad = row.get("status") == "hard_bounced", row.get("blocked") or row.get("reason")
+    editor = None
+    if row.get("corrected_to"):
+        corrected(visitor, row["corrected_to"])
+    else:
+        why(visitor, row.get("reason"), row["address"], "bad" if hard or row.get("blocked") else "warn")
+        if bad and row.get("contact") and visitor.may("write"):
+            editor = _repair(visitor, row, after, following)
+    person_link(visitor, row)
     facts(
         {
             t("E-mail address"): row["address"],
@@ -68,7 +77,7 @@ async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
             t("Company"): row.get("company"),
             t("Mailing"): row.get("mailing_name") or row.get("mailing"),
             t("Status"): reasons.word(texts, reasons.STATUSES, row.get("status")),
-            t("Cause of the block"): reasons.word(texts, reasons.CAUSES, row.get("cause")),
+            t("Cause of the block"): cause_of(texts, row),
             t("Number of bounces"): texts.number(row["return_count"]) if row.get("return_count") else None,
             t("Sent"): texts.full_time(row.get("sent_at")),
             t("Bounced"): texts.full_time(row.get("returned_at")),
@@ -80,4 +89,26 @@ async def detail(visitor: Visitor, row: Mapping[str, Any]) -> None:
         }
     )
     message(visitor, row.get("diagnostic"))
-    person_link(visitor, row)
+    if editor is not None:
+        await editor.suggest()
+
+
+def _repair(visitor: Visitor, row: Mapping[str, Any], after: After, following: Leave) -> AddressEditor:
+    async def saved(_new: str, operation: str) -> None:
+        Toast(visitor, operation, "correct_address", after, fresh=False)
+
+    return AddressEditor(visitor, row["address"], row["contact"], saved, following=following)
+
+
+def corrected(visitor: Visitor, new: str) -> None:
+    """Say that an address has been corrected, and lead to what it became."""
+    with Tag("div", "why calm"):
+        Tag("strong", text=visitor.t("Corrected to {new}", new=new))
+        Tag("p", text=visitor.t("Nobody has the old address any more; nothing is left to do."))
+        link(visitor.t("Show the new address"), f"/addresses/{quote(new, safe='@')}")
+
+
+def cause_of(texts: Texts, row: Mapping[str, Any]) -> str:
+    """Return why a row is blocked; of a former employee that is the cause, whatever else there is."""
+    former = row.get("former_employee") and row.get("blocked")
+    return reasons.word(texts, reasons.CAUSES, "former_employee" if former else row.get("cause"))

@@ -11,7 +11,7 @@ from services.console.components.tables.source import Cells, Column, Found, Grou
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
 from services.console.i18n import Texts, gettext_noop as _, reasons
-from services.console.pages.detail import code_of, reason_cell
+from services.console.pages.detail import cause_of, code_of, reason_cell
 
 ADDRESS = Column("address", _("E-mail address"), group="domain", group_title=_("Group by receiving domain"))
 NAME = Column("name", _("Name"))
@@ -183,6 +183,8 @@ class Rows:
             for name in ("sent_at", "returned_at", "complained_at", "blocked_since")
         }
         address: dict[str, Any] = {"text": row["address"]}
+        if row["corrected_to"]:
+            address["sub"] = texts.t("Corrected to {new}", new=row["corrected_to"])
         if row["blocked"] and self._kind.view != "blocked":
             address["warning"] = texts.t("This address is blocked.")
         count = row["return_count"]
@@ -195,7 +197,7 @@ class Rows:
             "reason": reason_cell(texts, row),
             "code": {"text": code_of(row)},
             "mailing": {"text": row["mailing_name"] or row["mailing"] or "", "title": row["mailing"]},
-            "cause": _toned(texts, reasons.CAUSES, row["cause"], "bad"),
+            "cause": {"text": cause_of(texts, row), "tone": "bad"} if row["cause"] else None,
             "return_count": {"text": "" if count is None else texts.number(count)},
             **times,
         }
@@ -226,7 +228,7 @@ class Rows:
         if self._kind.view == "returned":
             found.insert(0, Narrowing("type", _("Type"), choices={v: texts.t(w) for v, w in reasons.TYPES.items()}))
         if self._kind.view == "blocked":
-            causes = {cause.value: texts.t(reasons.CAUSES[cause]) for cause in BlockCause}
+            causes = {cause.value: reasons.word(texts, reasons.CAUSES, cause.value) for cause in BlockCause}
             found.insert(0, Narrowing("cause", _("Blocked because"), choices=causes))
         if self._kind.view != "complaints":
             found.insert(0, Narrowing("reason", _("Reason"), choices=dict(sorted(named.items(), key=lambda it: it[1]))))

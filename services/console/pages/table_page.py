@@ -17,7 +17,7 @@ async def show(
     """Draw it; `also` is what else the page's address says."""
 
     async def opened(row: Mapping[str, Any]) -> None:
-        await detail(visitor, row)
+        await detail(visitor, row, table.anew, table.open_next)
 
     table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also)
     Filters(visitor, table, source.describe, source.narrowings(), buttons)

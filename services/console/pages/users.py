@@ -11,7 +11,7 @@ from services.console.components.field import Field
 from services.console.components.markup import Tag, button, notice
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
-from services.console.pages.system import table
+from services.console.pages.system.system import table
 
 SCOPES = {
     "send": _("Submit delivery results"),

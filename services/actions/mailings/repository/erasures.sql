@@ -29,6 +29,8 @@ WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address
 events AS (DELETE FROM address_events AS e USING gone AS g WHERE e.tenant = g.tenant AND e.address = g.address),
 states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
 owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
+corrected AS (DELETE FROM address_corrections AS c USING gone AS g
+              WHERE c.tenant = g.tenant AND (c.old = g.address OR c.new = g.address)),
 mailed AS (DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant AND r.address = g.address
            RETURNING r.tenant, r.mailing),
 blocked AS (SELECT DISTINCT e.tenant, (e.time AT TIME ZONE 'UTC')::date::text AS day

@@ -6,9 +6,16 @@ from typing import Any
 from returpost.contracts import AddressErase, BlockApplied, BlockClear, BlockCleared, BlockSet, BlockUndo, Contract
 from services.actions.operations.domain import COMMAND_ROWS, Part, StoredOperation
 from services.actions.operations.events import awaited_id, part_command
-from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind
+from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind, Parameters
 from services.actions.operations.repository import operations
+from services.actions.operations.repository.protected import Protected, skip_protected
 from shared.messaging.unit_of_work import UnitOfWork
+
+
+class Clearing(Parameters):
+    """Who is cleared too, although they asked not to be mailed. The note says why."""
+
+    include: tuple[Protected, ...] = ()
 
 
 async def _clear(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
@@ -72,6 +79,13 @@ def send_command(
     return event.id
 
 
-CLEAR = OperationKind(apply=_clear, undo=_undo, part_rows=COMMAND_ROWS)
-BLOCK = OperationKind(apply=_block, undo=_undo, part_rows=COMMAND_ROWS)
+CLEAR = OperationKind(
+    apply=_clear,
+    undo=_undo,
+    parameters=Clearing,
+    part_rows=COMMAND_ROWS,
+    skip=lambda clearing: skip_protected(clearing.include),
+    needs_note=lambda clearing: bool(clearing.include),
+)
+BLOCK = OperationKind(apply=_block, undo=_undo, part_rows=COMMAND_ROWS, takes_erased=True)
 DELETE = OperationKind(apply=_erase, part_rows=COMMAND_ROWS)

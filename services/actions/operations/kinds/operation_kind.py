@@ -36,8 +36,12 @@ class OperationKind:
     apply: PartStep
     undo: PartStep | None = None
     parameters: type[Parameters] = Parameters
-    skip: str = "NULL"
-    """SQL: why the row `c` (tenant $2, `c.address`, `c.mailing`) is skipped, or NULL."""
+    skip: str | Callable[[Any], str] = "NULL"
+    """SQL: why the row `c` (tenant $2, `c.address`, `c.mailing`) is skipped, or NULL; may depend on the parameters."""
+    takes_erased: bool = False
+    """Also over addresses that were erased and of which nothing was heard since."""
+    needs_note: Callable[[Any], bool] = lambda _: False
+    """Whether, with these parameters, whoever asks has to say why."""
     before_first: OperationStep | None = None
     """Before the first part."""
     after_undo: OperationStep | None = None
@@ -51,3 +55,7 @@ class OperationKind:
     """A part whose event does not come is done again."""
     over_recipients: bool = False
     """Rows are recipients of mailings; else addresses, each once."""
+
+    def skip_for(self, parameters: Parameters) -> str:
+        """Return the SQL that says why a row is skipped."""
+        return self.skip if isinstance(self.skip, str) else self.skip(parameters)

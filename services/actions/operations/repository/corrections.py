@@ -25,6 +25,9 @@ async def correct(
     """Replace an address (its key) of contacts by a new one (its key, and as written), and keep what an undo needs."""
     tenant, (key, written) = operation.tenant, new
     await connection.execute(_Q["keep_address"], operation.no, part.part, tenant, old, contacts)
+    await connection.execute(
+        _Q["record"], tenant, old, key, contacts, operation.no, written, operation.time, operation.by, operation.note
+    )
     await connection.execute(_Q["remove_duplicates"], tenant, old, key, contacts)
     await connection.execute(_Q["correct"], tenant, old, key, contacts, written)
     await connection.execute(_Q["touch"], tenant, contacts, operation.time)
@@ -35,4 +38,5 @@ async def restore(connection: Connection, operation: StoredOperation, part: Part
     rows = await connection.fetch(_Q["restore"], operation.no, part.part, operation.tenant, new)
     contacts = sorted(row["contact"] for row in rows)
     await connection.execute(_Q["touch"], operation.tenant, contacts, operation.time)
+    await connection.execute(_Q["forget"], operation.tenant, operation.no, contacts)
     return contacts

@@ -8,6 +8,17 @@ INSERT INTO operation_undo_values (operation, part, id, address, value)
 SELECT $1, $2, contact, address, jsonb_build_object('written', written, 'rank', rank)
 FROM contact_addresses WHERE tenant = $3 AND address = $4 AND contact = ANY ($5::text[])
 
+-- name: record
+-- Record what an address is corrected to, before it is.
+INSERT INTO address_corrections (tenant, contact, old, operation, new, old_written, new_written, time, by, note)
+SELECT tenant, contact, address, $5, $3, written, $6, $7, $8, $9
+FROM contact_addresses WHERE tenant = $1 AND address = $2 AND contact = ANY ($4::text[]) AND address <> $3
+ON CONFLICT DO NOTHING
+
+-- name: forget
+-- Remove the record of a correction that is undone.
+DELETE FROM address_corrections WHERE tenant = $1 AND operation = $2 AND contact = ANY ($3::text[])
+
 -- name: remove_duplicates
 -- Remove an address from the contacts that have the new one already.
 DELETE FROM contact_addresses AS a

@@ -19,6 +19,8 @@ from shared.database.queries import columns, queries
 from shared.erased_addresses import AddressKey
 
 _Q = queries(Path(__file__).with_name("operations.sql"))
+_FIND = _Q["find"].format(names=_Q["names"])
+_PAGE = _Q["page_of_operations"].format(names=_Q["names"])
 _PROGRESS = ("total", "settled", "done", "open", "waiting", "done_parts", "failed_parts")
 FREEZE_TIMEOUT = 600.0
 """Seconds for freezing the rows of an operation; a million rows take about ten."""
@@ -50,6 +52,9 @@ class OperationDetail:
     error: str | None
     digest: str
     """Of the request."""
+    list_name: str | None = None
+    old_address: str | None = None
+    """Of a correction that is done: what the address was before."""
 
 
 async def _one(connection: Connection, name: str, *arguments: Any, patience: float | None = None) -> asyncpg.Record:
@@ -80,8 +85,9 @@ def stored_operation(row: asyncpg.Record) -> StoredOperation:
 
 def _detail(row: asyncpg.Record) -> OperationDetail:
     return OperationDetail(
-        stored_operation(row), row["moved_at"], row["finished_at"], row["error"], row["request_digest"]
-    )
+        stored_operation(row), row["moved_at"], row["finished_at"], row["error"], row["request_digest"],
+        row["list_name"], row["old_address"],
+    )  # fmt: skip
 
 
 async def add_operation(connection: Connection, new: NewOperation) -> int | None:
@@ -116,7 +122,7 @@ async def rows_digest(connection: Connection, no: int) -> tuple[int, Decimal]:
 
 async def find(connection: Connection | Pool, tenant: str, identity: str) -> OperationDetail | None:
     """Return an operation; nothing when it does not exist."""
-    row = await connection.fetchrow(_Q["find"], tenant, identity)
+    row = await connection.fetchrow(_FIND, tenant, identity)
     return None if row is None else _detail(row)
 
 
@@ -234,7 +240,7 @@ async def page_of_operations(
     pool: Pool, tenant: str, before: tuple[datetime, str] | None, limit: int
 ) -> list[tuple[OperationDetail, Progress]]:
     """Return operations, newest first, without previews that nobody has confirmed."""
-    rows = await pool.fetch(_Q["page_of_operations"], tenant, *(before or (None, "")), limit)
+    rows = await pool.fetch(_PAGE, tenant, *(before or (None, "")), limit)
     return [(_detail(row), Progress(*(row[name] for name in _PROGRESS))) for row in rows]
 
 

@@ -17,9 +17,18 @@ SELECT count(*) AS rows, coalesce(sum(hashtextextended(r.address || E'\x1f' || c
 FROM operation_rows AS r WHERE r.operation = $1
 
 -- name: reasons
--- Why rows are skipped or failed, and how many.
-SELECT outcome, why, count(*) AS rows FROM operation_rows
-WHERE operation = $1 AND outcome IS NOT NULL GROUP BY outcome, why ORDER BY rows DESC, why
+-- Why rows are skipped or failed, and how many; rows that are gone before they were done were erased since.
+SELECT outcome, why, sum(rows)::bigint AS rows FROM (
+    SELECT outcome, why, count(*) AS rows FROM operation_rows
+    WHERE operation = $1 AND outcome IS NOT NULL GROUP BY outcome, why
+    UNION ALL
+    SELECT 'skipped', 'erased', sum(greatest(0, p.last - p.first + 1
+               - CASE p.state WHEN 'done' THEN p.done + r.settled ELSE r.present END))
+    FROM operations AS o JOIN operation_parts AS p ON p.operation = o.no
+    CROSS JOIN LATERAL (SELECT count(*) AS present, count(outcome) AS settled FROM operation_rows AS r
+                        WHERE r.operation = p.operation AND r.seq BETWEEN p.first AND p.last) AS r
+    WHERE o.no = $1 AND o.operation <> 'delete_addresses') AS found
+WHERE rows > 0 GROUP BY outcome, why ORDER BY rows DESC, why
 
 -- name: sample
 -- The first rows, with whose they are and what is known of them; some of the skipped among them.
@@ -34,8 +43,14 @@ LEFT JOIN address_states AS s ON s.tenant = $2 AND s.address = r.address AND s.b
 ORDER BY r.outcome NULLS FIRST, r.seq
 
 -- name: find
--- One operation.
-SELECT * FROM operations WHERE tenant = $1 AND operation_id = $2
+-- One operation, with the name of its list, and the address that it corrected.
+SELECT o.*, {names} FROM operations AS o WHERE tenant = $1 AND operation_id = $2
+
+-- name: names
+-- What the parameters of an operation `o` are called.
+(SELECT l.name FROM lists AS l WHERE l.tenant = o.tenant AND l.kind = split_part(o.operation, '_', 3)
+  AND l.list = coalesce(o.result ->> 'list', o.parameters ->> 'list')) AS list_name,
+(SELECT c.old_written FROM address_corrections AS c WHERE c.operation = o.no LIMIT 1) AS old_address
 
 -- name: lock
 -- Lock an operation: wait for its parts that are locked, and make others wait.
@@ -142,7 +157,7 @@ FROM operation_parts AS p WHERE p.operation = $1
 
 -- name: page_of_operations
 -- A page of operations, newest first, without the previews that nobody has confirmed.
-SELECT o.*, p.total, p.settled, p.done, p.open, p.waiting, p.done_parts, p.failed_parts
+SELECT o.*, {names}, p.total, p.settled, p.done, p.open, p.waiting, p.done_parts, p.failed_parts
 FROM operations AS o CROSS JOIN LATERAL (
     SELECT coalesce(sum(last - first + 1), 0) AS total,
            coalesce(sum(CASE WHEN state IN ('done', 'failed') THEN last - first + 1 ELSE done END), 0) AS settled,

@@ -1,28 +1,34 @@
-"""One operation from the menu to its end: what it needs, what it would do, OK, how far it is, and what came of it."""
+"""One operation from the menu to its OK: what it needs, and of what is hard to undo what it would do.
 
-from collections.abc import Awaitable, Callable
+What can be undone begins with the one OK; how far it is stands in a corner of the page, with the way to undo it.
+"""
+
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from services.console.api_client import Trouble
+from services.console.api_client import Refused, Trouble
 from services.console.components.dialogs.dialog import Dialog
 from services.console.components.field import Field
 from services.console.components.markup import Tag, button, notice
-from services.console.components.progress import follow
+from services.console.components.progress import After, Toast
 from services.console.components.shell import Visitor
 from services.console.i18n import operations as words
 
 LISTS = {"add_to_selection": "selection", "add_to_project": "project"}
 NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}
+AT_ONCE = frozenset((*LISTS, *NEW_LISTS, "export"))
+"""What begins without a second question: it changes no address, or is undone by one click."""
 MOST_FOUND = 8
-After = Callable[[], Awaitable[None]]
-"""Shows anew what the operation was about."""
+CHANGED = 409
+"""What was previewed is no longer so."""
 Followed = Callable[[str], None]
 """Is told the id of the operation that is followed from now on; nothing when none is any more."""
 
 
 class OperationDialog:
-    """The dialog of one operation over what is chosen."""
+    """The dialog of one operation over what is chosen; `after` shows anew what the operation was about."""
 
     def __init__(
         self,
@@ -31,14 +37,18 @@ class OperationDialog:
         chosen: dict[str, Any],
         after: After,
         followed: Followed = lambda _: None,
+        begun: Callable[[], None] = lambda: None,
     ) -> None:
+        """`begun` is told when the operation has been confirmed."""
         self._visitor, self._operation, self._chosen, self._after = visitor, operation, chosen, after
-        self._followed = followed
+        self._followed, self._begun = followed, begun
         self._parameters: dict[str, Any] = {}
+        self._included: set[str] = set()
+        self._note = ""
+        self._why: Field | None = None
         self._key = str(uuid4())  # asked again, it is the same operation
         self._token = ""
         self._id = ""
-        self._begun = False
 
     async def show(self) -> None:
         """Open it: ask for what the operation needs, or show at once what it would do."""
@@ -52,14 +62,8 @@ class OperationDialog:
         else:
             await self._preview()
 
-    async def resume(self, identity: str) -> None:
-        """Open it again over an operation that was begun before the page was loaded."""
-        self._id = identity
-        self._open()
-        await self._follow()
-
     def _open(self) -> None:
-        self._dialog = Dialog(self._visitor, self._visitor.t(words.NAMES[self._operation]), self._shut)
+        self._dialog = Dialog(self._visitor, self._visitor.t(words.NAMES[self._operation]))
 
     def _steps(self, ok: str, act: Any, tone: str = "primary") -> None:
         self._dialog.empty_foot()
@@ -141,8 +145,11 @@ class OperationDialog:
             Field(visitor.t("Format"), "select", "xlsx", choices=formats, on_typed=typed, autofocus=True)
         self._steps(visitor.t("OK"), self._preview)
 
-    async def _preview(self) -> None:
-        body = {"operation": self._operation, "target": self._chosen, "parameters": self._parameters}
+    async def _preview(self, said: str = "") -> None:
+        """Have the operation frozen; begin it, or show what it would do with what is to be `said` before."""
+        body = {
+            "operation": self._operation, "target": self._chosen, "parameters": self._parameters, "note": self._note,
+        }  # fmt: skip
         self._dialog.body.clear()
         with self._dialog.body:
             try:
@@ -150,16 +157,21 @@ class OperationDialog:
                     "actions", "POST", "/v1/operations", body=body, headers={"Idempotency-Key": self._key}
                 )
             except Trouble as trouble:
-                notice("bad", *self._visitor.trouble(trouble))
-                self._dialog.empty_foot()
-                with self._dialog.foot:
-                    self._dialog.cancel_button(self._visitor.t("Close"))
+                self._stop(trouble)
                 return
             self._id, self._token = seen["id"], seen["token"]
-            if self._operation == "export":  # nothing is changed by it: no second question
+            if self._operation in AT_ONCE and seen["to_do"] and not said:
                 await self._confirm()
                 return
+            if said:
+                notice("calm", said)
             self._tell(seen)
+
+    def _stop(self, trouble: Trouble) -> None:
+        notice("bad", *self._visitor.trouble(trouble))
+        self._dialog.empty_foot()
+        with self._dialog.foot:
+            self._dialog.cancel_button(self._visitor.t("Close"))
 
     def _tell(self, seen: dict[str, Any]) -> None:
         texts, t = self._visitor.texts, self._visitor.t
@@ -171,6 +183,7 @@ class OperationDialog:
                 why = t(words.SKIPPED[skipped["why"]]) if skipped["why"] in words.SKIPPED else skipped["why"]
                 self._line(t("Skipped: they {why}", why=why), texts.number(skipped["rows"]))
         self._sample(seen)
+        self._protected([one["why"] for one in seen["skipped"]])
         if not seen["can_be_undone"]:
             notice("warn", t("This cannot be undone."))
         danger = "danger" if self._operation == "delete_addresses" else "primary"
@@ -178,6 +191,46 @@ class OperationDialog:
         if seen["to_do"] == 0:
             self._ok.props["disabled"] = True
             self._ok.update()
+
+    def _protected(self, skipped: list[str]) -> None:
+        """Offer to include those who asked not to be mailed; of whoever does so it is asked why."""
+        t = self._visitor.t
+        offered = [name for name in words.PROTECTED if name in skipped or name in self._included]
+        if self._operation != "clear_bounce_flag" or not offered:
+            return
+        for name in offered:
+            Field(t(words.PROTECTED[name]), "checkbox", name in self._included, on_typed=partial(self._include, name))
+        if self._included:
+            help_ = t("They asked not to be mailed. What you write is kept in their history.")
+            self._why = Field(t("Why are they mailed again?"), "textarea", self._note, on_typed=self._said, help=help_)
+
+    async def _include(self, name: str, on: bool) -> None:
+        self._included = self._included | {name} if on else self._included - {name}
+        if self._included:
+            self._dialog.empty_foot()
+            self._dialog.body.clear()
+            with self._dialog.body:
+                self._protected([])
+            self._steps(self._visitor.t("Continue"), self._with_included)
+        else:
+            self._parameters, self._note = {}, ""
+            await self._anew()
+
+    def _said(self, note: str) -> None:
+        self._note = note.strip()
+
+    async def _with_included(self) -> None:
+        if not self._note:
+            if self._why is not None:
+                self._why.wrong(self._visitor.t("Write why."))
+            return
+        self._parameters = {"include": sorted(self._included)}
+        await self._anew()
+
+    async def _anew(self) -> None:
+        """Preview another operation in the place of this one."""
+        self._key = str(uuid4())
+        await self._preview()
 
     def _line(self, text: str, value: str) -> None:
         with Tag("li"):
@@ -195,26 +248,22 @@ class OperationDialog:
         with self._dialog.body:
             try:
                 await self._visitor.api.call("actions", "POST", path, body={"token": self._token})
-            except Trouble as trouble:
-                notice("bad", *self._visitor.trouble(trouble))
+            except Refused as refused:
+                if refused.status == CHANGED:
+                    await self._preview(self._visitor.t("Some of these addresses were deleted meanwhile."))
+                else:
+                    self._stop(refused)
                 return
-        await self._follow()
-
-    async def _follow(self) -> None:
-        self._begun = True
-        self._followed(self._id)
-        self._dialog.empty_foot()
-        with self._dialog.foot:
-            button(self._visitor.t("Close"), self._close, "primary")
-        with self._dialog.body:
-            await follow(self._visitor, self._id, self._operation)
-
-    async def _close(self) -> None:
+            except Trouble as trouble:
+                self._stop(trouble)
+                return
         self._dialog.close()
-        await self._shut()
+        self._begun()
+        self._followed(self._id)
+        closed = partial(self._followed, "")
+        Toast(self._visitor, self._id, self._operation, self._ended, fresh=True, closed=closed)
 
-    async def _shut(self) -> None:
-        if self._begun:
+    async def _ended(self) -> None:
+        if self._operation != "export":  # by which nothing has changed, and whose file is yet to be fetched
             self._followed("")
-            if self._operation != "export":  # by which nothing has changed
-                await self._after()
+            await self._after()

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from services.console.api_client import Trouble
 from services.console.components.dialogs.operation_dialog import OperationDialog
-from services.console.components.markup import Tag, icon
+from services.console.components.markup import Tag, button, icon
+from services.console.components.progress import Toast
 from services.console.components.shell import Visitor
 from services.console.components.tables.table import Table
 from services.console.i18n import operations as words
@@ -16,6 +17,8 @@ ORDER: Sequence[str | None] = (
     "export", None, "copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project", None,
     "clear_bounce_flag", "set_former_employee", "set_back_former_employee", None, "delete_addresses",
 )  # fmt: skip
+QUICK = ("export", "copy_to_selection", "clear_bounce_flag")
+"""What is done most: buttons beside what is selected."""
 Choose = Callable[[Table], dict[str, Any]]
 
 
@@ -33,6 +36,9 @@ class ActionsMenu:
             self._list = Tag("div", "menu-box menu-list")
         self._dialogs = Tag("div")
         """Outside the menu, which closes."""
+        with table.quick:
+            for name in QUICK:
+                button(visitor.t(words.NAMES[name]), partial(self._begin, name), "small-button", words.PICTURES[name])
         self._shown: bool | None = None
         table.listeners.append(self.refresh)
 
@@ -67,7 +73,11 @@ class ActionsMenu:
             await self._dialog(name, self._chosen(self._table)).show()
 
     def _dialog(self, name: str, chosen: dict[str, Any]) -> OperationDialog:
-        return OperationDialog(self._visitor, name, chosen, self._anew, self._table.follow)
+        return OperationDialog(self._visitor, name, chosen, self._anew, self._table.follow, self._begun)
+
+    def _begun(self) -> None:
+        self._table.untick()
+        self.refresh()
 
     async def resume(self) -> None:
         """Follow again the operation that the page's address tells of, if it is there."""
@@ -79,10 +89,10 @@ class ActionsMenu:
         except Trouble:
             self._table.follow("")
             return
-        await self._dialog(known["operation"], {}).resume(identity)
+        closed = partial(self._table.follow, "")
+        Toast(self._visitor, identity, known["operation"], self._anew, fresh=False, closed=closed)
 
     async def _anew(self) -> None:
-        self._table.untick()
         await self._table.load()
         await self._table.tell()
 

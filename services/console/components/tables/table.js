@@ -24,6 +24,10 @@ export default {
     "view.search"(text) {
       if (document.activeElement !== this.$refs.search) this.search = text;
     },
+    "view.opened"(now, before) {
+      const place = now ? this.$el.parentElement.querySelector(".panel") : this.rowOf(before);
+      this.$nextTick(() => place?.focus({ preventScroll: Boolean(now) }));
+    },
     rows() {
       this.current = Math.min(this.current, Math.max(0, this.items.length - 1));
     },
@@ -83,6 +87,9 @@ export default {
       this.current = this.items.indexOf(row);
       this.$emit("show", row.id);
     },
+    rowOf(id) {
+      return this.$el.querySelector(`tr.item[data-id="${CSS.escape(id ?? "")}"]`);
+    },
     focusRow(place) {
       this.current = Math.max(0, Math.min(this.items.length - 1, place));
       this.$nextTick(() => this.$el.querySelector("tr.item[tabindex='0']")?.focus());
@@ -127,6 +134,7 @@ export default {
       return h("div", { class: "ticked-bar", role: "status" }, [
         h("span", this.everything ? this.count.all : this.words.ticked.replace("{n}", this.howMany.toLocaleString(document.documentElement.lang))),
         more && h("button", { class: "link", onClick: () => this.told(true) }, this.count.everything),
+        this.$slots.quick?.(), h("span", { class: "grow" }),
         h("button", { class: "link", onClick: this.clear }, this.words.none),
       ]);
     },

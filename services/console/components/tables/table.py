@@ -53,14 +53,18 @@ class Table:
         self._marks = ["", self.view.after] if self.view.after else [""]
         self._following: str | None = None
         self._open_groups: set[str] = set()
+        self._drawn: Mapping[str, Any] | None = None
+        """The row that the panel shows."""
         self._wanted = 0
         self._board = Tag("div", "board")
         with self._board:
             self._sheet = _Sheet()
-            self._panel = Tag("aside", "panel", aria_label=visitor.t("Details"))
+            self._panel = Tag("aside", "panel", aria_label=visitor.t("Details"), tabindex="-1")
             self._panel.set_visibility(False)
+            self._panel.on("keydown.escape", lambda: self._open(""))
         self._prepare(selectable)
         self.actions = self._sheet.add_slot("actions")
+        self.quick = self._sheet.add_slot("quick")
         self.filters = self._sheet.add_slot("filters")
         self.narrowed = self._sheet.add_slot("narrowed")
         with self._sheet.add_slot("empty"):
@@ -107,7 +111,7 @@ class Table:
             return
         self.total = total
         self._take(groups, found)
-        if self.view.opened:
+        if self.view.opened and self._rows.get(self.view.opened) != self._drawn:  # else somebody may be typing there
             await self._open(self.view.opened)
 
     async def change(self, view: View) -> None:
@@ -119,6 +123,7 @@ class Table:
             self._marks = [""]
         self.view = view
         if not view.opened:
+            self._drawn = None
             self._panel.set_visibility(False)
             self._board.classes(remove="opened")
         await self.load()
@@ -280,18 +285,28 @@ class Table:
     async def _show(self, event: GenericEventArguments) -> None:
         await self._open(str(event.args))
 
+    async def anew(self) -> None:
+        """Show the same view of what there is now."""
+        await self.load()
+        await self.tell()
+
+    async def open_next(self) -> None:
+        """Open the row below the one that is open; there is none: close it."""
+        shown = list(self._rows)
+        place = shown.index(self.view.opened) + 1 if self.view.opened in shown else len(shown)
+        await self._open(shown[place] if place < len(shown) else "")
+
     async def _open(self, identity: str) -> None:
-        row = self._rows.get(identity)
+        self._drawn = row = self._rows.get(identity)
+        there = self._detail is not None and row is not None
+        self._board.classes(**({"add": "opened"} if there else {"remove": "opened"}))
+        self._panel.set_visibility(there)
         self.view = replace(self.view, opened=identity if row else "")
         self._sheet.props["view"] = self._shown_view()
         self._sheet.props["url"] = self._url()
         self._sheet.update()
         if self._detail is None or row is None:
-            self._panel.set_visibility(False)
-            self._board.classes(remove="opened")
             return
-        self._board.classes("opened")
-        self._panel.set_visibility(True)
         self._panel.clear()
         with self._panel:
             with Tag("div", "panel-head"):

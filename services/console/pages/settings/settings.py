@@ -12,9 +12,10 @@ from services.console.components.field import Field
 from services.console.components.markup import Tag, button, notice
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
-from services.console.pages import retry_schedule
+from services.console.pages.settings import retry_schedule
 
 MOST_ACCEPTED, MOST_DAYS = 1000, 3650
+MOST_SURE = 100
 MOST_WAITING = 30
 MOST_LINES = 6
 EXAMPLE = "x@example.com"
@@ -41,10 +42,17 @@ async def settings(visitor: Visitor) -> None:
     """Draw the page; each part by itself, so that a service that is away hides no other."""
     t = visitor.t
     heading(t("Settings"), t("They apply to this customer only. The effect of a change is shown before it is saved."))
-    with visitor.guarding():
-        Form(visitor, await visitor.api.get("blocklist", "/v1/settings")).show()
-    with visitor.guarding():
-        await retry_schedule.show(visitor)
+    form, times = Tag("div"), Tag("div")
+
+    async def blocks() -> None:
+        with form, visitor.guarding():
+            Form(visitor, await visitor.api.get("blocklist", "/v1/settings")).show()
+
+    async def schedule() -> None:
+        with times, visitor.guarding():
+            await retry_schedule.show(visitor)
+
+    await asyncio.gather(blocks(), schedule())
 
 
 def effects(reason: str) -> tuple[str, ...]:
@@ -108,8 +116,24 @@ class Form:
             Field(t("What is counted"), "select", self._known["counting"], choices=choices, on_typed=told, **self._off)
             help_ = t("Days after which a bounce no longer counts. Empty: never.")
             self._whole("decay_days", t("Bounces count for"), help_, least=1, most=MOST_DAYS, empty=True)
+            self._share()
             once = t("Count at most one bounce a day for an address")
             Field(once, "checkbox", self._known["once_a_day"], on_typed=partial(self._set, "once_a_day"), **self._off)
+
+    def _share(self) -> None:
+        """The confidence from which on a dead address blocks at once, in per cent."""
+        t = self._visitor.t
+
+        def typed(value: str) -> None:
+            text = str(value).strip()
+            good = text.isdecimal() and 0 <= int(text) <= MOST_SURE
+            self._judge("dead_confidence", int(text) / 100 if good else None, field, good=good, limits=(0, MOST_SURE))
+
+        held = round(self._known["dead_confidence"] * 100)
+        help_ = t("How sure the classification must be. Below it the bounce only counts; 100: only proven ones block.")
+        limits: dict[str, Any] = {"min": 0, "max": MOST_SURE}
+        label = t("A dead address is blocked at once from (per cent sure)")
+        field = Field(label, "number", held, on_typed=typed, help=help_, **limits, **self._off)
 
     def _lasting(self) -> None:
         t = self._visitor.t

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from services.console.api_client import Trouble
 from services.console.components.address_editor import AddressEditor
 from services.console.components.dialogs.operation_dialog import OperationDialog
-from services.console.components.markup import Tag, button, empty, icon, notice
+from services.console.components.markup import Tag, button, icon
+from services.console.components.progress import Toast
 from services.console.components.shell import Pages, Visitor, heading, trail
 from services.console.components.tables.actions_menu import ActionsMenu
 from services.console.components.tables.filters import Filters, Narrowing
@@ -19,7 +19,7 @@ from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
 from services.console.components.timeline import timeline
 from services.console.i18n import gettext_noop as _, operations as words, reasons
-from services.console.pages.detail import facts, message, why
+from services.console.pages.detail import facts
 
 LEFT = {"true": _("Former employee"), "false": _("Not a former employee")}
 
@@ -28,7 +28,6 @@ def add(pages: Pages) -> None:
     """Serve the pages."""
     pages.add("/contacts", _("People"), contacts)
     pages.add("/contacts/{contact:path}", _("Person"), contact)
-    pages.add("/addresses/{address:path}", _("Address"), address)
 
 
 class Contacts(Ungrouped):
@@ -198,15 +197,15 @@ class Addresses:
     def _edit(self, row: Tag, old: str) -> None:
         row.clear()
         with row:
-            AddressEditor(self._visitor, old, self._save, self.show)
+            AddressEditor(self._visitor, old, self._known["contact"], self._saved, leave=self.show)
 
-    async def _save(self, old: str, new: str) -> None:
-        kept = [new if one["address"] == old else one["address"] for one in self._known["addresses"]]
-        await self._visitor.api.call("actions", "PUT", self._place, body={"addresses": kept})
+    async def _saved(self, _new: str, operation: str) -> None:
+        await self._anew()
+        Toast(self._visitor, operation, "correct_address", self._anew, fresh=False)
+
+    async def _anew(self) -> None:
         self._known = await self._visitor.api.get("actions", self._place)
         await self.show()
-        with self._box:
-            notice("good", self._visitor.t("Saved. The new address has no bounces."))
 
 
 def hint(visitor: Visitor, reason: str | None, address: str, cause: str | None) -> None:
@@ -221,51 +220,3 @@ def hint(visitor: Visitor, reason: str | None, address: str, cause: str | None) 
             Tag("strong", text=title)
             Tag("p", text=sentence)
             Tag("p", "quiet", reasons.advice(texts, reason))
-
-
-async def address(visitor: Visitor) -> None:
-    """One address that belongs to nobody known: its standing, why, and its history."""
-    t, texts, written = visitor.t, visitor.texts, visitor.parameters["address"]
-    trail(visitor, (t("Blocked addresses"), "/blocked"))
-    known = await visitor.api.get("blocklist", f"/v1/addresses/{quote(written, safe='@')}")
-    heading(known["address"], t("This address belongs to no person that your CRM has told of."))
-    with Tag("div", "cards"):
-        with Tag("section", "card half"):
-            Tag("h2", text=t("Blocked") if known["blocked"] else t("Not blocked"))
-            why(visitor, known["reason"], known["address"])
-            facts(
-                {
-                    t("Cause of the block"): reasons.word(texts, reasons.CAUSES, known["cause"]),
-                    t("Blocked since"): texts.full_time(known["since"]),
-                    t("Number of bounces"): texts.number(known["return_count"]),
-                    t("Accepted bounces"): texts.number(known["accepted_bounces"]),
-                    t("Last delivered"): texts.full_time(known.get("last_delivered")),
-                    t("Bounce-flag cleared"): texts.full_time(known.get("last_clear")),
-                }
-            )
-            if visitor.may("write") and known["blocked"]:
-                _clearing(visitor, known["address"])
-        with Tag("section", "card half"):
-            Tag("h2", text=t("History"))
-            if not known["history"]:
-                empty("list", t("Nothing yet"), t("No events for this address."))
-            timeline(visitor, [line | {"what": "bounced"} for line in known["history"]])
-            for line in known["history"][:1]:
-                message(visitor, line["text"])
-
-
-def _clearing(visitor: Visitor, written: str) -> None:
-    place = Tag("div")
-
-    async def clear() -> None:
-        place.clear()
-        with place:
-            try:
-                await visitor.api.call("blocklist", "POST", "/v1/blocks/clear", body={"addresses": [written]})
-            except Trouble as trouble:
-                notice("bad", *visitor.trouble(trouble))
-                return
-            notice("good", visitor.t("The bounce-flag is cleared: the next mailing goes to this address again."))
-
-    with place:
-        button(visitor.t("Clear bounce-flag"), clear, "primary", picture="flag")

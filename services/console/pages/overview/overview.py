@@ -9,8 +9,8 @@ from services.console.api_client import Trouble
 from services.console.components.markup import Tag, empty, link, notice
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
-from services.console.pages import storms, trends
 from services.console.pages.mailings import tone
+from services.console.pages.overview import storms, trends
 
 PERIODS = {7: _("7 days"), 30: _("30 days"), 90: _("90 days"), 365: _("A year")}
 USUAL = 90
@@ -40,12 +40,12 @@ async def overview(visitor: Visitor) -> None:
         api.get("actions", "/v1/statistics/mailings", limit=MAILINGS),
         api.get("blocklist", "/v1/counts"),
         api.get("classifier", "/v1/retries/counts"),
-        api.get("blocklist", "/v1/storms", limit=5),
+        storms.current(visitor),
         return_exceptions=True,
     )
     told, sent, blocks, retries, stormy = _there(visitor, answers)
     if stormy is not None:
-        storms.show(visitor, stormy["items"])
+        storms.show(visitor, stormy)
     with Tag("div", "cards"):
         _figures(visitor, told, blocks and blocks["items"])
         if sent is not None:

@@ -1,5 +1,6 @@
 """Storms: what suddenly made most returns; said at the top, with what can be done about it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,13 +11,14 @@ from services.console.components.markup import Tag, button, icon, notice
 from services.console.components.shell import Visitor
 from services.console.i18n import gettext_noop as _, reasons
 
+MOST = 5
 BLAMED = {
     "domain": _("Suddenly most bounces come from {what}"),
     "reason": _("Suddenly most bounces have one reason: {what}"),
     "ip": _("Suddenly most bounces come from the sending server {what}"),
 }
 STATES = {
-    "held": _("New bounces are not counted against the addresses while it lasts."),
+    "held": _("Bounces after {since} do not count against the addresses while it lasts."),
     "lifted": _("The blocks have been lifted."),
     "counted": _("Its bounces are counted as all others."),
 }
@@ -26,11 +28,17 @@ CHOICES = {
 }
 
 
+async def current(visitor: Visitor) -> list[dict[str, Any]]:
+    """Return the storms that go on, or that nobody has judged yet, with how many addresses each blocks."""
+    found = (await visitor.api.get("blocklist", "/v1/storms", limit=MOST))["items"]
+    shown = [storm for storm in found if storm["ended"] is None or storm["judged_at"] is None]
+    return list(await asyncio.gather(*(visitor.api.get("blocklist", f"/v1/storms/{one['id']}") for one in shown)))
+
+
 def show(visitor: Visitor, storms: Sequence[Mapping[str, Any]]) -> None:
-    """Draw those that go on, or that nobody has judged yet."""
+    """Draw storms."""
     for storm in storms:
-        if storm["ended"] is None or storm["judged_at"] is None:
-            _one(visitor, storm, Tag("div"))
+        _one(visitor, storm, Tag("div"))
 
 
 def _one(visitor: Visitor, storm: Mapping[str, Any], place: Tag) -> None:
@@ -43,15 +51,28 @@ def _one(visitor: Visitor, storm: Mapping[str, Any], place: Tag) -> None:
             Tag("strong", text=t(blamed, what=what))
             since = texts.time(storm["begun"])
             count, of = texts.number(storm["bounces"]), texts.number(storm["of_bounces"])
-            Tag("p", text=t("{count} of {of} bounces since {since}.", count=count, of=of, since=since))
+            seen = t("Recognised by {count} of {of} bounces since {since}.", count=count, of=of, since=since)
+            Tag("p", text=seen)
             if storm["ended"] is not None:
                 Tag("p", text=t("It ended {when}.", when=texts.time(storm["ended"])))
-            Tag("p", text=t(STATES[storm["state"]]))
+            _state(visitor, storm)
             if visitor.may("write"):
                 with Tag("div", "row"):
                     for state, title in CHOICES.items():
                         if state != storm["state"]:
                             button(t(title), partial(_ask, visitor, storm, state, place))
+
+
+def _state(visitor: Visitor, storm: Mapping[str, Any]) -> None:
+    """Say what becomes of its bounces, and how many addresses those before it was recognised have blocked."""
+    texts, suspended = visitor.texts, visitor.texts.time(storm["suspended_from"])
+    text = visitor.t(STATES[storm["state"]], since=suspended)
+    if storm["state"] != "lifted" and storm["blocked"]:
+        text += " " + texts.tn(
+            "{n} address is blocked by those that count.", "{n} addresses are blocked by those that count.",
+            storm["blocked"],
+        )  # fmt: skip
+    Tag("p", text=text)
 
 
 async def _ask(visitor: Visitor, storm: Mapping[str, Any], state: str, place: Tag) -> None:
@@ -87,4 +108,4 @@ async def _judge(visitor: Visitor, storm: Mapping[str, Any], state: str, place: 
     dialog.close()
     place.clear()
     with place:
-        notice("good", visitor.t(STATES[state]))
+        notice("good", visitor.t(STATES[state], since=visitor.texts.time(storm["suspended_from"])))

@@ -12,7 +12,7 @@ from services.console.components.dialogs.dialog import Dialog
 from services.console.components.markup import Tag, button, empty, notice
 from services.console.components.shell import PARTS, Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _
-from services.console.pages import archive_replay
+from services.console.pages.system import archive_replay
 
 SERVICES = tuple(PARTS)
 LOOK_SECONDS = 2.0
@@ -46,8 +46,9 @@ async def system(visitor: Visitor) -> None:
     with Tag("div", "cards"):
         with Tag("section", "card"):
             Tag("h2", text=t("Services and queues"))
-            await _services(visitor)
+            health = Tag("div")
         if not visitor.all_tenants:
+            await _within(visitor, health, lambda: _services(visitor))
             return
         with Tag("section", "card"):
             Tag("h2", text=t("Dead letters"))
@@ -57,13 +58,24 @@ async def system(visitor: Visitor) -> None:
             archive = Tag("div")
         with Tag("section", "card"):
             Tag("h2", text=t("Replays"))
-            with visitor.guarding():
-                jobs = Jobs(visitor)
-                await jobs.show()
-    with letters, visitor.guarding():
-        await Letters(visitor, jobs.show).show()
+            replays = Tag("div")
+    with replays:
+        jobs = Jobs(visitor)
+    with letters:
+        dead = Letters(visitor, jobs.show)
     with archive:
         archive_replay.show(visitor, jobs.show)
+    await asyncio.gather(
+        _within(visitor, health, lambda: _services(visitor)),
+        _within(visitor, letters, dead.show),
+        _within(visitor, replays, jobs.show),
+    )
+
+
+async def _within(visitor: Visitor, place: Tag, draw: Callable[[], Awaitable[None]]) -> None:
+    """Draw a part in its place beside the others; what goes wrong is said there."""
+    with place, visitor.guarding():
+        await draw()
 
 
 async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""People and addresses, one by one and all of them."""
