@@ -1,27 +1,33 @@
 """Every page by axe (WCAG 2.2 AA), light and dark; and what those see who come without a session or a service."""
 
 import os
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
+from services.console.components.tables.actions_menu import ORDER
 from services.console.i18n import Texts
-from tests.console.conftest import MAILING, System, Visit
+from services.console.i18n.operations import NAMES
+from tests.console.conftest import DEAD, MAILING, System, Visit
 
 pytestmark = pytest.mark.services
 AXE = "axe-core@4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = (
     "/", "/mailings", f"/mailings/{MAILING}", f"/mailings/{MAILING}?tab=bounces&open=anna@nowhere.example", "/blocked",
-    "/blocked?group=reason", "/contacts", "/contacts/c1", "/operations", "/settings", "/users",
+    "/blocked?group=reason", "/blocked?tab=typing-errors", "/contacts", "/contacts/c1", f"/addresses/{DEAD}",
+    "/selections", "/projects", "/operations", "/settings", "/users",
 )  # fmt: skip
 
 
@@ -57,19 +63,64 @@ def test_what_is_not_there_says_so_and_leads_back(system: System, visit: Visit, 
         expect(page.get_by_text(t("What you asked for is not there."))).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_accessible_by_axe(system: System, visit: Visit, axe: str, theme: str) -> None:
-    page = visit("administrator", "nb" if theme == "dark" else "en", bypass_csp=True)  # axe writes styles of its own
+def faults(page: Page, axe: str, part: str = "html") -> list[str]:
+    """Return what axe finds in a part of the page."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
+    asked = {"runOnly": {"type": "tag", "values": RULES}}
+    told = page.evaluate("([part, asked]) => axe.run(part, asked)", [part, asked])
+    return [f"{fault['id']}: {fault['nodes'][0]['html'][:150]}" for fault in told["violations"]]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)])
+def test_every_page_is_accessible_by_axe(system: System, visit: Visit, axe: str, theme: str, width: int) -> None:
+    """320 pixels are a window of 1280 at 400%: WCAG 2.2, 1.4.10."""
+    window: dict[str, Any] = {"bypass_csp": True, "viewport": {"width": width, "height": 800}}  # axe writes styles
+    page = visit("administrator", "nb" if theme == "dark" else "en", **window)
     page.context.add_cookies([{"name": "theme", "value": theme, "url": system.url}])
+    made = system.ask("actions", "POST", "/v1/selections", {"name": "By axe", "members": ["c1"]})
     found = {}
-    for path in PATHS:
+    for path in (*PATHS, f"/selections/{made['id']}"):
         page.goto(system.url + path)
         page.wait_for_selector("h1")
-        page.evaluate(axe)
-        told = page.evaluate("rules => axe.run({runOnly: {type: 'tag', values: rules}})", RULES)
-        faults = [f"{fault['id']}: {fault['nodes'][0]['html'][:150]}" for fault in told["violations"]]
-        if faults:
-            found[path] = faults
+        page.wait_for_load_state("networkidle")
+        if told := faults(page, axe):
+            found[path] = told
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert found == {}
+
+
+def test_every_dialog_is_accessible_by_axe(system: System, visit: Visit, axe: str) -> None:
+    page, found = visit("administrator", "en", bypass_csp=True), {}
+    dialog = page.get_by_role("dialog")
+
+    def look(name: str) -> None:
+        expect(dialog.locator("button").first).to_be_visible()
+        if told := faults(page, axe, "dialog"):
+            found[name] = told
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+
+    page.goto(f"{system.url}/mailings/{MAILING}?tab=bounces")
+    page.locator("tr.item input[type=checkbox]").first.check()
+    for name in filter(None, ORDER):
+        page.locator(".foot summary").click()
+        page.locator(".foot .menu-box").get_by_role("button", name=NAMES[name], exact=True).click()
+        expect(dialog.locator(".dialog-foot button").nth(1)).to_be_visible()
+        look(name)
+    made = system.ask("actions", "POST", "/v1/projects", {"name": "By axe", "members": ["c1"]})
+    for path, buttons in (
+        ("/users", ("New user", "New token")),
+        (f"/projects/{made['id']}", ("Rename", "Merge into another", "Delete")),
+    ):
+        page.goto(system.url + path)
+        for name in buttons:
+            page.get_by_role("button", name=name, exact=True).first.click()
+            look(name)
+    page.goto(f"{system.url}/settings")
+    page.get_by_label("Accepted bounces", exact=True).fill("4")
+    page.get_by_role("button", name="Preview and save").click()
+    look("settings")
     assert found == {}
 
 
@@ -108,6 +159,28 @@ def console(**urls: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate()
+
+
+PATIENT_SECONDS = 15.0
+"""Three times what a page needs that waits for a service until the deadline, on a machine that is busy."""
+
+
+def test_page_is_drawn_while_a_service_hangs(system: System, visit: Visit) -> None:
+    t = Texts("nb").t
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        hung = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with console(actions=system.urls["actions"], blocklist=hung, replay=hung) as url:
+            page = visit("operator", "nb", at=url)
+            for path in ("/", f"/addresses/{DEAD}", "/settings", "/system"):
+                began = time.monotonic()
+                page.goto(url + path)
+                part = t(
+                    "the service that keeps dead letters" if path == "/system" else "the service for blocked addresses"
+                )
+                expect(page.locator(".notice.warn").filter(has_text=part).first).to_be_visible()
+                assert time.monotonic() - began < PATIENT_SECONDS, path
+            page.goto(f"{url}/addresses/{DEAD}")
+            expect(page.locator(".timeline li").first).to_be_visible()
 
 
 def test_signing_in_says_which_part_is_missing() -> None:

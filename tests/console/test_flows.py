@@ -19,7 +19,7 @@ def begin(page: Page, language: str, operation: str) -> None:
     """Choose an operation from the menu under the table."""
     t = Texts(language).t
     page.locator(".foot summary").click()
-    page.get_by_role("button", name=t(operation), exact=True).click()
+    page.locator(".foot .menu-box").get_by_role("button", name=t(operation), exact=True).click()
 
 
 def tick(page: Page, *addresses: str) -> None:
@@ -286,13 +286,14 @@ def test_erased_addresses_are_skipped_and_erasures_wait_where_it_is_set(
     days.fill("31")
     expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=30))).to_be_visible()
     days.fill("7")
+    page.get_by_label(t("A dead address is blocked at once from (per cent sure)")).fill("70")
     page.get_by_role("button", name=t("Preview and save")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(t("No address changes by it today."))
     dialog.get_by_role("button", name=t("Save")).click()
     expect(page.locator(".notice.good")).to_contain_text(t("Saved."))
     known = system.ask("blocklist", "GET", "/v1/settings")
-    assert (known["skip_erased"], known["erase_after_days"]) == (True, 7)
+    assert (known["skip_erased"], known["erase_after_days"], known["dead_confidence"]) == (True, 7, 0.7)
     page.get_by_role("button", name=t("Undo the last change")).click()
     expect(days).to_have_value("0")
 

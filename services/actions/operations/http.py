@@ -155,9 +155,10 @@ async def preview_operation(
         return problem(422, "the request is not valid", errors=faults)
     validation: AddressCheck | None = None
     if isinstance(parameters, Correction):
-        authorization = request.headers["Authorization"]
-        validation = await check_address(request.app.state.ingest, authorization, parameters.new)
-        if not parameters.anyway and (errors := errors_of(validation)):
+        authorization, wanted = request.headers["Authorization"], parameters.checked()
+        checks = [await check_address(request.app.state.ingest, authorization, one) for one in wanted]
+        validation = checks[0]
+        if not parameters.anyway and (errors := [error for check in checks for error in errors_of(check)]):
             title = "the new address does not accept mail; `anyway` corrects to it all the same"
             return problem(422, title, errors=errors)
     requested = preview.OperationRequest(

@@ -116,8 +116,9 @@ async def freeze(work: UnitOfWork, request: OperationRequest) -> StoredOperation
         if request.target.names_rows and not kind.takes_erased:
             skip = f"coalesce({ERASED}, {skip})"
         await operations.freeze_rows(connection, request.tenant, no, rows, skip, kind.part_rows)
-        if kind.max_rows is not None and (await operations.progress(connection, no)).total > kind.max_rows:
-            raise Refused(f"target: this operation is over {kind.max_rows} address, not several")
+        most = kind.max_rows(request.parameters)
+        if most is not None and (await operations.progress(connection, no)).total > most:
+            raise Refused(f"target: this operation is over {most} address, not several")
     stored = await operations.find(connection, request.tenant, request.id)
     if stored is None:
         raise ReturpostError(f"operation {request.id} was not stored")

@@ -21,11 +21,17 @@ NAVIGATION = (
     ("/mailings", "mail", _("Mailings"), "read"),
     ("/blocked", "block", _("Blocked addresses"), "read"),
     ("/contacts", "people", _("People"), "read"),
+    ("/selections", "list", _("Selections"), "read"),
     ("/operations", "bolt", _("Operations"), "read"),
     ("/settings", "settings", _("Settings"), "read"),
     ("/system", "pulse", _("System"), "operate"),
     ("/users", "key", _("Users and tokens"), "administer"),
 )
+INSIDE = {
+    "/contacts": ("/contacts", "/addresses"),
+    "/selections": ("/selections", "/projects"),
+}
+"""Which paths a page of the navigation stands for, where they are others than those below its own."""
 PARTS = {
     "ingest": _("the service that receives delivery results"),
     "classifier": _("the service that classifies bounces"),
@@ -181,7 +187,7 @@ def _ways(visitor: Visitor, classes: str = "") -> None:
         for path, picture, title, scope in NAVIGATION:
             if not visitor.may(scope) or (scope == "operate" and not visitor.all_tenants):
                 continue
-            inside = visitor.path == path or (path != "/" and visitor.path.startswith(path.rstrip("s")))
+            inside = visitor.path == path or (path != "/" and visitor.path.startswith(INSIDE.get(path, (path,))))
             with Tag("a", href=path, aria_current="page" if inside else None):
                 icon(picture)
                 Tag("span", text=visitor.t(title))

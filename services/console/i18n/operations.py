@@ -97,6 +97,8 @@ def done(texts: Texts, told: Mapping[str, Any]) -> str:
         return texts.tn("{n} bounce-flag cleared", "{n} bounce-flags cleared", n)
     if operation == "set_former_employee":
         return texts.tn("{n} set as former employee", "{n} set as former employees", n)
+    if operation == "correct_address" and told["parameters"].get("domains"):
+        return texts.tn("{n} address corrected", "{n} addresses corrected", n)
     if operation == "correct_address" and n and told["parameters"].get("new"):
         return texts.t("Corrected to {new}", new=told["parameters"]["new"])
     if operation == "export":

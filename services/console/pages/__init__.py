@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.console.components.shell import Pages
-from services.console.pages import blocked, mailings, operations, users
+from services.console.pages import blocked, lists, mailings, operations, users
 from services.console.pages.overview import overview
 from services.console.pages.people import address, contacts
 from services.console.pages.settings import settings
@@ -13,5 +13,5 @@ from services.console.pages.system import system
 def register(app: FastAPI) -> None:
     """Serve all pages."""
     pages = Pages(app)
-    for module in (overview, mailings, blocked, contacts, address, operations, settings, system, users):
+    for module in (overview, mailings, blocked, contacts, address, lists, operations, settings, system, users):
         module.add(pages)

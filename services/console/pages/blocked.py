@@ -4,6 +4,7 @@ from services.console.components.markup import Tag, link
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _
 from services.console.pages import table_page
+from services.console.pages.people import typing_errors
 from services.console.pages.rows import ALL_BOUNCES, BLOCKED, COMPLAINTS, Rows
 
 TABS = {
@@ -11,7 +12,9 @@ TABS = {
     "returned": (_("Bounces"), ALL_BOUNCES),
     "complaints": (_("Spam complaints"), COMPLAINTS),
 }
+TYPING_ERRORS = "typing-errors"
 LEADS = {
+    TYPING_ERRORS: _("Domains that were probably misspelt. Correct them together; each is checked first."),
     "": _("These addresses are skipped in every mailing. Clean up: correct or delete them, or clear the bounce-flag."),
     "returned": _("Bounces of all mailings, and why. Soft bounces are retried automatically."),
     "complaints": _("These people reported a mailing as spam. Do not send to them again unless they ask you to."),
@@ -26,10 +29,14 @@ def add(pages: Pages) -> None:
 async def blocked(visitor: Visitor) -> None:
     """Draw the page."""
     tab = visitor.query.get("tab", "")
-    tab = tab if tab in TABS else ""
+    tab = tab if tab in LEADS else ""
     heading(visitor.t("Blocked addresses"), visitor.t(LEADS[tab]))
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
-        for name, (title, _kind) in TABS.items():
+        titles = {name: title for name, (title, _kind) in TABS.items()} | {TYPING_ERRORS: _("Likely typing errors")}
+        for name, title in titles.items():
             target = f"/blocked?tab={name}" if name else "/blocked"
             link(visitor.t(title), target, aria_current="page" if name == tab else None)
+    if tab == TYPING_ERRORS:
+        await typing_errors.show(visitor)
+        return
     await table_page.show(visitor, Rows(visitor, TABS[tab][1]), {"tab": tab} if tab else {})

@@ -55,7 +55,7 @@ def person_link(visitor: Visitor, row: Mapping[str, Any]) -> None:
     """The button that opens the person, or the address when it belongs to nobody."""
     contact = row.get("contact")
     target = f"/contacts/{quote(str(contact), safe='')}" if contact else f"/addresses/{quote(row['address'], safe='@')}"
-    link(visitor.t("Open"), target, "button primary")
+    link(visitor.t("Open"), target, "button")
 
 
 async def detail(visitor: Visitor, row: Mapping[str, Any], after: After, following: Leave) -> None:

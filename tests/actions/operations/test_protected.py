@@ -101,3 +101,22 @@ async def test_operation_names_its_list(actions: RunningService) -> None:
     await start_operation(actions, "add_to_project", selected(address(1)), list=made)
     found = (await actions.http.get("/v1/operations")).json()["items"]
     assert [one["list_name"] for one in found] == ["Oslo", "Oslo"]
+
+
+async def test_misspelt_domains_are_corrected_for_many_and_put_back(actions: RunningService) -> None:
+    pool = actions.service.pool
+    wrong = ["ann@gmial.example", "bo@gmial.example", "cy@hotnail.example"]
+    await apply(pool, *(contact_upsert(f"c{n}", 0, addresses=[one]) for n, one in enumerate(wrong)))
+    body = {"operation": "correct_address", "target": selected(*wrong)}
+    neither = await actions.http.post("/v1/operations", json=body)
+    assert neither.status_code == 422
+    domains = {"gmial.example": "gmail.example", "hotnail.example": "hotmail.example"}
+
+    async def held() -> list[str]:
+        return [row["written"] for row in await pool.fetch("SELECT written FROM contact_addresses ORDER BY contact")]
+
+    identity = (await run_operation(actions, "correct_address", selected(*wrong), domains=domains))["id"]
+    assert await held() == ["ann@gmail.example", "bo@gmail.example", "cy@hotmail.example"]
+    await post_action(actions, identity, "undo")
+    await wait_for_operation(actions, identity, state="undone")
+    assert await held() == wrong

@@ -50,7 +50,8 @@ class OperationKind:
     """Refuses, at the preview, parameters that name what does not exist."""
     part_rows: int | None = PART_ROWS
     """Rows a part; none: all rows are one part."""
-    max_rows: int | None = None
+    max_rows: Callable[[Any], int | None] = lambda _: None
+    """How many rows it may be over with these parameters; none: any number."""
     resends: bool = True
     """A part whose event does not come is done again."""
     over_recipients: bool = False

@@ -33,9 +33,9 @@ async def correct(
     await connection.execute(_Q["touch"], tenant, contacts, operation.time)
 
 
-async def restore(connection: Connection, operation: StoredOperation, part: Part, new: str) -> list[str]:
+async def restore(connection: Connection, operation: StoredOperation, part: Part) -> list[str]:
     """Undo `correct`, and return the contacts."""
-    rows = await connection.fetch(_Q["restore"], operation.no, part.part, operation.tenant, new)
+    rows = await connection.fetch(_Q["restore"], operation.no, part.part, operation.tenant)
     contacts = sorted(row["contact"] for row in rows)
     await connection.execute(_Q["touch"], operation.tenant, contacts, operation.time)
     await connection.execute(_Q["forget"], operation.tenant, operation.no, contacts)

@@ -31,10 +31,11 @@ UPDATE contact_addresses SET address = $3, written = $5
 WHERE tenant = $1 AND address = $2 AND contact = ANY ($4::text[])
 
 -- name: restore
--- Replace the new address by the old one again; returns the contacts.
+-- Replace the new address by the old one again; returns the contacts. Without a record it was the same but for its case.
 UPDATE contact_addresses AS a SET address = b.address, written = b.value ->> 'written', rank = (b.value ->> 'rank')::smallint
 FROM operation_undo_values AS b
-WHERE b.operation = $1 AND b.part = $2 AND a.tenant = $3 AND a.address = $4 AND a.contact = b.id
+LEFT JOIN address_corrections AS c ON c.operation = b.operation AND c.contact = b.id AND c.old = b.address
+WHERE b.operation = $1 AND b.part = $2 AND a.tenant = $3 AND a.address = coalesce(c.new, b.address) AND a.contact = b.id
 RETURNING a.contact
 
 -- name: touch

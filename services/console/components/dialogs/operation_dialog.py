@@ -3,7 +3,7 @@
 What can be undone begins with the one OK; how far it is stands in a corner of the page, with the way to undo it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -110,13 +110,7 @@ class OperationDialog:
         rows = found["items"]
         self._found = {row["id"]: row["name"] or row["id"] for row in rows}
         self._field.wrong("" if rows or not text else self._visitor.t("Nothing with this name."))
-        members = self._visitor.texts
-        self._field.offer(
-            [
-                (row["id"], row["name"] or row["id"], members.tn("{n} person", "{n} people", row["size"] or 0))
-                for row in rows
-            ]
-        )
+        self._field.offer([(row["id"], self._found[row["id"]], list_facts(self._visitor, row)) for row in rows])
 
     def _picked(self, identity: str) -> None:
         self._parameters = {"list": identity}
@@ -267,3 +261,9 @@ class OperationDialog:
         if self._operation != "export":  # by which nothing has changed, and whose file is yet to be fetched
             self._followed("")
             await self._after()
+
+
+def list_facts(visitor: Visitor, row: Mapping[str, Any]) -> str:
+    """Say what tells one list from another of the same name: how many are in it, and when it was made."""
+    members = visitor.texts.tn("{n} person", "{n} people", row["size"] or 0)
+    return f"{members} · {visitor.texts.date(row['made_at'])}"

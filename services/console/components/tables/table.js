@@ -3,6 +3,13 @@
 import { h } from "vue";
 import { icon, cell, headCell, menu, pager, sortSelect } from "/assets/table_parts.js";
 
+// What of a page's address makes a step that Back undoes: all but what is typed letter by letter, and what runs.
+function beyondTyping(search) {
+  const query = new URLSearchParams(search);
+  for (const name of ["q", "operation", "hide"]) query.delete(name);
+  return query.toString();
+}
+
 export default {
   props: {
     columns: Array, rows: Array, groups: Array, view: Object, count: Object, ticked: Array, everything: Boolean,
@@ -14,9 +21,20 @@ export default {
     this.search = this.view.search;
     this.marked = new Set(this.ticked);
   },
+  mounted() {
+    addEventListener("popstate", this.back);
+    const kept = localStorage.getItem(this.place);
+    const hidden = kept === null ? null : JSON.parse(kept).filter((name) => this.columns.some((column) => column.name === name));
+    if (hidden && !location.search.includes("hide=") && String(hidden) !== String(this.view.hidden)) this.wish({ hidden });
+  },
+  unmounted() {
+    removeEventListener("popstate", this.back);
+  },
   watch: {
     url(address) {
-      if (location.pathname + location.search !== address) history.replaceState(null, "", address);
+      if (location.pathname + location.search === address) return;
+      const step = beyondTyping(location.search) !== beyondTyping(new URL(address, location).search);
+      history[step ? "pushState" : "replaceState"](null, "", address);
     },
     ticked(ids) {
       this.marked = new Set(ids);
@@ -33,6 +51,9 @@ export default {
     },
   },
   computed: {
+    place() { // where this browser keeps which columns are hidden
+      return `columns ${location.pathname.split("/")[1]} ${this.columns.map((column) => column.name).join(" ")}`;
+    },
     visible() {
       return this.columns.filter((column) => !this.view.hidden.includes(column.name));
     },
@@ -47,7 +68,11 @@ export default {
     },
   },
   methods: {
+    back() {
+      location.reload(); // the address of the page says all of the view
+    },
     wish(change) {
+      if (change.hidden) localStorage.setItem(this.place, JSON.stringify([...change.hidden].sort()));
       this.$emit("wish", change);
     },
     type(event) {
