@@ -35,8 +35,10 @@ RESULTS: tuple[dict[str, Any], ...] = (
 )
 CLEANED = "winter"
 """A mailing whose addresses are worked on: each by one test, in one language."""
-TASKS = ("delete", "leave", "clear", "correct")
+TASKS = ("delete", "leave", "clear", "correct", "erase")
 GONE = tuple(f"{task}-{language}@gone.example" for task in TASKS for language in ("nb", "en"))
+SLIPS = ("slipa@gmial.com", "slipb@gmial.com", "slipc@hotnail.com")
+"""Addresses whose domains are misspelt."""
 COUNTED = "counted@strict.example"
 """Came back once, for a reason that counts and does not block."""
 LARGE, LARGE_RETURNS = "large", 130
@@ -45,7 +47,7 @@ CONTACTS = {
     "c1": {"name": "Anna Berg", "company": "Nordlys", "addresses": [DEAD]},
     "c2": {"name": "Gunnar Gone", "company": "Known", "addresses": ["gone@known.example"]},
     "c3": {"name": "Leif Left", "company": "Known", "addresses": ["left@known.example"]},
-    **{address.partition("@")[0]: {"name": f"Person {address}", "addresses": [address]} for address in GONE},
+    **{address.partition("@")[0]: {"name": f"Person {address}", "addresses": [address]} for address in (*GONE, *SLIPS)},
 }
 
 
@@ -54,7 +56,7 @@ def results() -> Iterator[dict[str, Any]]:
     for nth, row in enumerate(RESULTS):
         yield {"mailing": MAILING, "time": f"2026-11-24T08:00:0{nth}Z"} | row
     later = {"time": "2026-11-24T07:00:00Z", "result": "bounced"}
-    for address in GONE:
+    for address in (*GONE, *SLIPS):
         yield later | {"mailing": CLEANED, "address": address, "diagnostic": "550 5.1.1 User unknown"}
     yield later | {"mailing": CLEANED, "address": COUNTED, "diagnostic": "554 5.7.1 Message rejected as spam"}
     for nth in range(LARGE_RETURNS):

@@ -93,6 +93,10 @@ class Texts:
             else dates.format_datetime(moment, "d MMM y HH:mm", self.zone, self.locale)
         )
 
+    def clock(self, value: datetime) -> str:
+        """Write a time of day with its seconds."""
+        return dates.format_time(value, "HH:mm:ss", self.zone, self.locale)
+
     def full_time(self, value: datetime | str | None) -> str:
         """Write a time with seconds and zone."""
         moment = _moment(value)

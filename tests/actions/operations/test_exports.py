@@ -14,6 +14,7 @@ from services.actions.app import create
 from services.actions.operations.exports.columns import DEFAULT, TITLES, Column, Language
 from services.actions.operations.exports.excel import SHEET_ROWS, Excel
 from services.actions.operations.exports.formats import STREAMED, FileLayout, Format, escape_formula
+from services.actions.operations.exports.subprocess import labelled
 from services.actions.operations.retention import remove_expired
 from services.actions.settings import Settings
 from shared.database.pool import Pool
@@ -67,6 +68,26 @@ def test_each_format_says_the_same_of_awkward_values() -> None:
     }  # fmt: skip
     assert "<td>a&quot;b;&lt;c&gt;\n</td><td></td><td>7</td><td>2026-01-02 04:04:05</td>" in whole[Format.HTML].decode()
     assert whole[Format.TEXT].decode("utf-8-sig").splitlines()[1] == 'a"b;<c> \t\t7\t2026-01-02 04:04:05'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("5.1.1", "'5.1.1"), ("550 5.1.1", "550 5.1.1"), ("1.2", "'1.2"), ("550", "550")]
+)
+def test_excel_takes_no_code_for_a_date(text: str, shown: str) -> None:
+    cells = next(csv.reader(io.StringIO(STREAMED[Format.CSV](OSLO).rows([[text]]).decode(), newline=""), delimiter=";"))
+    assert cells == [shown]
+    assert labelled([[text]], ["code"], {}) == [[text]]
+
+
+def test_values_are_called_as_their_reader_calls_them() -> None:
+    rows = labelled(
+        [["user_unknown", "a@b.no"], [None, "user_unknown"]],
+        ["reason", "address"],
+        {"reason": {"user_unknown": "Ukjent"}},
+    )
+    assert rows == [["Ukjent", "a@b.no"], [None, "user_unknown"]]
+    plain = STREAMED[Format.TEXT](FileLayout(["address"], ["A"], ZoneInfo("Europe/Oslo"), headings=False))
+    assert plain.start() + plain.rows([["a@b.no"], ["c@d.no"]]) == b"a@b.no\nc@d.no\n"
 
 
 def test_every_column_has_a_title_in_every_language() -> None:
@@ -127,7 +148,7 @@ async def test_each_format_is_made_downloaded_and_opened(actions: RunningService
     assert disposition.startswith("attachment;")
     rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert rows[0] == [TITLES[Language.NORWEGIAN][column] for column in DEFAULT]
-    assert rows[1][:6] == ["hard", "'=HYPERLINK(1)", "U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
+    assert rows[1][:6] == ["hard", "'=HYPERLINK(1)", "U1@example.com", "Bø & Søn AS", "'5.1.1", "user_unknown"]
     assert rows[1][8:10] == ["m1", "1"]
     assert rows[2][:6] == ["soft", "", "U2@example.com", "", "", "mailbox_full"]
     assert len(rows) == 3
@@ -149,7 +170,8 @@ async def test_each_format_is_made_downloaded_and_opened(actions: RunningService
     ]
     html, _ = await download(actions, await run_operation(actions, "export", target, format="html", language="nb"))
     assert "<td>Bø &amp; Søn AS</td>" in html.decode()
-    text, _ = await download(actions, await run_operation(actions, "export", selected(address(1)), format="txt"))
+    text, name = await download(actions, await run_operation(actions, "export", selected(address(1)), format="txt"))
+    assert 'filename="returpost 20' in name
     assert text.decode().splitlines()[1].split("\t")[2:6] == ["U1@example.com", "Bø & Søn AS", "5.1.1", "user_unknown"]
 
 

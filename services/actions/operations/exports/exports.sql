@@ -7,7 +7,7 @@ SELECT {columns} FROM (
     FROM operation_rows AS r
     LEFT JOIN LATERAL (
         SELECT CASE WHEN q.returned_at IS NULL THEN q.status WHEN q.hard OR q.exhausted THEN 'hard' ELSE 'soft' END AS type,
-               q.written, coalesce(q.enhanced_status, q.reply_code::text) AS code, q.reason, q.diagnostic AS message,
+               q.written, concat_ws(' ', q.reply_code, q.enhanced_status) AS code, q.reason, q.diagnostic AS message,
                coalesce(q.sent_at, q.delivered_at, q.deferred_at) AS sent, q.returned_at AS returned, q.mailing, q.status
         FROM recipients AS q WHERE q.tenant = $4 AND q.address = r.address AND {recipient}) AS p ON true
     LEFT JOIN LATERAL (

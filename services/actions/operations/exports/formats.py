@@ -21,6 +21,8 @@ Rows = Sequence[Sequence[Any]]
 
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r]")
 """What spreadsheets take for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
+_DATE = re.compile(r"^\d{1,4}\.\d{1,4}(\.\d{1,4})?$")
+"""What Excel takes for a date or a number, as an enhanced status code such as 5.1.1."""
 SECONDS = len("2026-01-02 03:04:05")
 _BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 
@@ -53,6 +55,8 @@ class FileLayout:
     bom: bool = False
     """Begin CSV and text with a byte order mark, by which Excel knows UTF-8."""
     separator: str = ","
+    headings: bool = True
+    """Begin CSV and text with the titles."""
 
 
 class RowWriter(Protocol):
@@ -70,18 +74,24 @@ def escape_formula(text: str) -> str:
     return text if text[:1].isalnum() or not _FORMULA.match(text) else f"'{text}"
 
 
+def escape_date(text: str) -> str:
+    """Return text that Excel takes neither for a formula nor for a date."""
+    return f"'{text}" if _DATE.match(text) else escape_formula(text)
+
+
 class Csv:
-    """RFC 4180: quoted where needed, CR LF, headings first; no cell begins like a formula."""
+    """RFC 4180: quoted where needed, CR LF, headings first; no cell begins like a formula, nor is a date in Excel."""
 
     def __init__(self, layout: FileLayout) -> None:
         self._layout = layout
 
     def start(self) -> bytes:
         mark = "\ufeff" if self._layout.bom else ""
-        return mark.encode() + self._written([self._layout.titles])
+        return mark.encode() + self._written([self._layout.titles] if self._layout.headings else [])
 
     def rows(self, rows: Rows) -> bytes:
-        return self._written(_texts(rows, self._layout.zone, escape_formula))
+        escape = escape_date if self._layout.bom else escape_formula
+        return self._written(_texts(rows, self._layout.zone, escape))
 
     def end(self) -> bytes:
         return b""
@@ -145,7 +155,7 @@ class PlainText:
 
     def start(self) -> bytes:
         mark = "\ufeff" if self._layout.bom else ""
-        return f"{mark}{chr(9).join(self._layout.titles)}\n".encode()
+        return f"{mark}{chr(9).join(self._layout.titles)}\n".encode() if self._layout.headings else mark.encode()
 
     def rows(self, rows: Rows) -> bytes:
         texts = _texts(rows, self._layout.zone, partial(_BLANKS.sub, " "))

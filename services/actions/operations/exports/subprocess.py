@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -82,7 +82,18 @@ def layout_of(order: Mapping[str, Any]) -> FileLayout:
     columns = [Column(column) for column in order["columns"]]
     language = Language(order["language"])
     titles = [TITLES[language][column] for column in columns]
-    return FileLayout(columns, titles, ZoneInfo(order["time_zone"]), language, order["bom"], order["separator"])
+    zone, headings = ZoneInfo(order["time_zone"]), order["headings"]
+    return FileLayout(columns, titles, zone, language, order["bom"], order["separator"], headings)
+
+
+def labelled(rows: Rows, columns: Sequence[str], labels: Mapping[str, Mapping[str, str]]) -> Rows:
+    """Return rows with the values of some columns as they are called; what has no label stays as it is."""
+    if not labels:
+        return rows
+    named = [labels.get(column, {}) for column in columns]
+    return [
+        [label.get(value, value) if label else value for value, label in zip(row, named, strict=True)] for row in rows
+    ]
 
 
 async def _pages(connection: ExportConnection, order: Mapping[str, Any]) -> AsyncIterator[Rows]:
@@ -92,7 +103,8 @@ async def _pages(connection: ExportConnection, order: Mapping[str, Any]) -> Asyn
 
     async def page(start: int) -> Rows:
         span = range(start, start + PAGE_ROWS)
-        return await connection.rows(operation, order["tenant"], span, columns, recipients=bounds.recipients)
+        rows = await connection.rows(operation, order["tenant"], span, columns, recipients=bounds.recipients)
+        return labelled(rows, columns, order["labels"])
 
     done, following = 0, asyncio.create_task(page(0))
     for start in range(PAGE_ROWS, bounds.last + 1 + PAGE_ROWS, PAGE_ROWS):

@@ -6,10 +6,12 @@ and the pieces that the dead one left are deleted.
 
 import asyncio
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
@@ -24,6 +26,9 @@ from shared.messaging.unit_of_work import UnitOfWorkFactory
 
 BEAT_SECONDS = 1.0
 MAX_LINE = 64 * 1024
+NO_NAME = re.compile(r"[^\w .()-]")
+"""What no name of a file holds."""
+MAX_NAME = 80
 
 
 async def write_next_file(
@@ -108,7 +113,10 @@ async def _follow(pool: Pool, run: Run, output: asyncio.StreamReader) -> dict[st
 
 def _file(operation: StoredOperation, run: Run, written: dict[str, Any]) -> dict[str, Any]:
     format_ = Format(operation.parameters["format"])
-    name = operation.parameters["name"] or f"returpost-{operation.time:%Y-%m-%d-%H%M}"
+    local = operation.time.astimezone(ZoneInfo(operation.parameters["time_zone"]))
+    target = operation.target
+    mailing = (target.get("filter") or {}).get("mailing") or target.get("returned_in") or "returpost"
+    name = operation.parameters["name"] or f"{NO_NAME.sub('_', mailing)[:MAX_NAME]} {local:%Y-%m-%d %H.%M}"
     return written | {
         "name": f"{name}.{format_.value}",
         "type": CONTENT_TYPES[format_],

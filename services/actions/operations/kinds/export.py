@@ -11,6 +11,9 @@ from services.actions.operations.exports.formats import Format
 from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind, Parameters
 from shared.messaging.unit_of_work import UnitOfWork
 
+Word = Annotated[str, StringConstraints(max_length=60)]
+Label = Annotated[str, StringConstraints(max_length=200)]
+
 
 def _known_zone(name: str) -> str:
     try:
@@ -34,6 +37,12 @@ class Export(Parameters):
     """Begin CSV and plain text with a byte order mark, by which Excel knows UTF-8."""
     separator: Annotated[str, StringConstraints(pattern=r"^[,;\t]$")] = ","
     """Between the cells of CSV; a semicolon is what Excel expects where the comma is in numbers, as in Norway."""
+    headings: bool = True
+    """Begin CSV and plain text with the names of the columns."""
+    labels: Annotated[dict[Column, Annotated[dict[Word, Label], Field(max_length=200)]], Field(max_length=10)] = Field(
+        default_factory=dict
+    )
+    """What values are called, by column: people read `Address does not exist`, programs `user_unknown`."""
 
 
 async def _hand_over(_: UnitOfWork, __: StoredOperation, ___: Part) -> AwaitedEvent | None:

@@ -14,7 +14,7 @@ from services.console.components.field import Field
 from services.console.components.markup import Tag, button, notice
 from services.console.components.progress import After, Toast
 from services.console.components.shell import Visitor
-from services.console.i18n import operations as words
+from services.console.i18n import Texts, operations as words, reasons
 
 LISTS = {"add_to_selection": "selection", "add_to_project": "project"}
 NEW_LISTS = {"copy_to_selection": "selection", "copy_to_project": "project"}
@@ -125,18 +125,19 @@ class OperationDialog:
 
     def _ask_format(self) -> None:
         visitor = self._visitor
-        self._parameters = {
-            "format": "xlsx", "language": visitor.texts.language, "time_zone": str(visitor.texts.zone),
-            "separator": ";" if visitor.texts.language == "nb" else ",", "bom": True,
-        }  # fmt: skip
         formats = {key: visitor.t(text) for key, text in words.FORMATS.items()}
+        wanted: dict[str, Any] = {"format": "xlsx", "plain": False}
 
-        def typed(value: str) -> None:
-            self._parameters["format"] = value
+        def choose(name: str, value: Any) -> None:
+            wanted[name] = value
+            self._parameters = export_parameters(visitor.texts, wanted["format"], programs=wanted["plain"])
 
+        choose("plain", False)
         with self._dialog.body:
             Tag("p", "quiet", visitor.t(words.MEANING["export"]))
-            Field(visitor.t("Format"), "select", "xlsx", choices=formats, on_typed=typed, autofocus=True)
+            told = partial(choose, "format")
+            Field(visitor.t("Format"), "select", "xlsx", choices=formats, on_typed=told, autofocus=True)
+            Field(visitor.t("Reasons in words for programs"), "checkbox", False, on_typed=partial(choose, "plain"))
         self._steps(visitor.t("OK"), self._preview)
 
     async def _preview(self, said: str = "") -> None:
@@ -267,3 +268,19 @@ def list_facts(visitor: Visitor, row: Mapping[str, Any]) -> str:
     """Say what tells one list from another of the same name: how many are in it, and when it was made."""
     members = visitor.texts.tn("{n} person", "{n} people", row["size"] or 0)
     return f"{members} · {visitor.texts.date(row['made_at'])}"
+
+
+def export_parameters(texts: Texts, format_: str, *, programs: bool) -> dict[str, Any]:
+    """Return how a file is written for this language: with the words of the page, or with those that programs read."""
+    found: dict[str, Any] = {
+        "format": format_, "language": texts.language, "time_zone": str(texts.zone),
+        "separator": ";" if texts.language == "nb" else ",", "bom": True,
+    }  # fmt: skip
+    if format_ == "txt":  # one address a line
+        return found | {"columns": ["address"], "headings": False}
+    if programs or format_ == "jsonl":
+        return found
+    tables = {"type": reasons.TYPES | reasons.STATUSES, "cause": reasons.CAUSES, "status": reasons.STATUSES}
+    labels = {column: {word: texts.t(text) for word, text in table.items()} for column, table in tables.items()}
+    labels["reason"] = {reason.value: reasons.title(texts, reason) for reason in reasons.REASONS}
+    return found | {"labels": labels}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,11 @@ from services.console.api_client import Away, Trouble
 from services.console.components.dialogs.dialog import Dialog
 from services.console.components.markup import Tag, button, empty, notice
 from services.console.components.shell import PARTS, Pages, Visitor, heading
-from services.console.i18n import gettext_noop as _
+from services.console.i18n import Texts, gettext_noop as _
 from services.console.pages.system import archive_replay
 
 SERVICES = tuple(PARTS)
-LOOK_SECONDS = 2.0
+LOOK_SECONDS, HEALTH_SECONDS = 2.0, 5.0
 MOST_JOBS = 20
 KINDS = {
     "replay": _("Dead letters replayed"),
@@ -46,9 +47,11 @@ async def system(visitor: Visitor) -> None:
     with Tag("div", "cards"):
         with Tag("section", "card"):
             Tag("h2", text=t("Services and queues"))
-            health = Tag("div")
+            place = Tag("div")
+        with place:
+            health = Health(visitor)
         if not visitor.all_tenants:
-            await _within(visitor, health, lambda: _services(visitor))
+            await _within(visitor, place, health.show)
             return
         with Tag("section", "card"):
             Tag("h2", text=t("Dead letters"))
@@ -66,7 +69,7 @@ async def system(visitor: Visitor) -> None:
     with archive:
         archive_replay.show(visitor, jobs.show)
     await asyncio.gather(
-        _within(visitor, health, lambda: _services(visitor)),
+        _within(visitor, place, health.show),
         _within(visitor, letters, dead.show),
         _within(visitor, replays, jobs.show),
     )
@@ -86,38 +89,65 @@ async def _health(visitor: Visitor, service: str) -> dict[str, Any] | None:
     return dict(answer)
 
 
-async def _services(visitor: Visitor) -> None:
-    """One line a service; below it the queues in which something waits or that are held."""
-    t = visitor.t
-    found = await asyncio.gather(*(_health(visitor, service) for service in SERVICES))
-    with table(t("Service"), t("Status"), t("Queues"), t("Waiting"), t("Lag"), label=t("Services and queues")):
-        for service, health in zip(SERVICES, found, strict=True):
-            if health is None:
-                _line(visitor, service, t(PARTS[service]), well=None, waiting=None, lag=None)
-                continue
-            queues: dict[str, Any] = health.get("consumers") or {}
-            waiting = sum(state.get("waiting") or 0 for state in queues.values())
-            lag = max((state.get("lag_seconds") or 0 for state in queues.values()), default=0)
-            told = visitor.texts.tn("{n} queue", "{n} queues", len(queues))
-            _line(visitor, service, told, well=bool(health["ok"]), waiting=waiting, lag=lag)
-            for queue, state in queues.items():
-                if state.get("waiting") or not state.get("ok", True):
-                    there = {"waiting": state.get("waiting"), "lag": state.get("lag_seconds")}
-                    _line(visitor, "", queue, well=bool(state.get("ok", True)), **there)
+class Health:
+    """One line a service, and below it the queues in which something waits or that are held; refreshed."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._place = Tag("div", "stack")
+        ui.timer(HEALTH_SECONDS, self.show, immediate=False)
+
+    async def show(self) -> None:
+        """Draw it as it is now, with the time."""
+        t = self._visitor.t
+        found = await asyncio.gather(*(_health(self._visitor, service) for service in SERVICES))
+        self._place.clear()
+        with self._place:
+            now = self._visitor.texts.clock(datetime.now(UTC))
+            Tag("p", "quiet small", t("As of {time}; refreshed every {n} seconds.", time=now, n=int(HEALTH_SECONDS)))
+            for service, health in zip(SERVICES, found, strict=True):
+                if health is None:
+                    notice("warn", *self._visitor.trouble(Away(service)))
+            titles = (t("Service"), t("Status"), t("Broker"), t("Database"), t("Outbox"), t("Waiting"), t("Lag"))
+            with table(*titles, label=t("Services and queues")):
+                for service, health in zip(SERVICES, found, strict=True):
+                    self._service(service, health)
+
+    def _service(self, service: str, health: dict[str, Any] | None) -> None:
+        texts = self._visitor.texts
+        if health is None:
+            self._line(service, None, *[""] * 5)
+            return
+        queues: dict[str, Any] = health.get("consumers") or {}
+        waiting = sum(state.get("waiting") or 0 for state in queues.values())
+        lag = max((state.get("lag_seconds") or 0 for state in queues.values()), default=0)
+        outbox = health.get("outbox")
+        self._line(
+            service, bool(health["ok"]), self._part(health.get("broker")), self._part(health.get("database")),
+            "" if outbox is None else texts.number(outbox), texts.number(waiting), _seconds(texts, lag),
+        )  # fmt: skip
+        for queue, state in queues.items():
+            if state.get("waiting") or not state.get("ok", True):
+                held = texts.number(state["waiting"]) if state.get("waiting") is not None else "?"
+                self._line(queue, bool(state.get("ok", True)), "", "", "", held, _seconds(texts, state["lag_seconds"]))
+
+    def _part(self, state: str | None) -> str:
+        return "" if state is None else "OK" if state == "ok" else self._visitor.t("Unavailable")
+
+    def _line(self, name: str, well: bool | None, *cells: str) -> None:
+        t = self._visitor.t
+        badges = {None: (t("Does not answer"), "bad"), True: (t("OK"), "good"), False: (t("Paused"), "bad")}
+        title, tone = badges[well]
+        with Tag("tr"):
+            Tag("td", "first", name)
+            with Tag("td"):
+                Tag("span", f"badge {tone}", title)
+            for cell in cells:
+                Tag("td", "number", cell)
 
 
-def _line(
-    visitor: Visitor, service: str, told: str, *, well: bool | None, waiting: int | None, lag: float | None
-) -> None:
-    t, texts = visitor.t, visitor.texts
-    title, tone = (t("Does not answer"), "bad") if well is None else (t("OK"), "good") if well else (t("Paused"), "bad")
-    with Tag("tr"):
-        Tag("td", "first", service)
-        with Tag("td"):
-            Tag("span", f"badge {tone}", title)
-        Tag("td", text=told)
-        Tag("td", "number", "" if waiting is None else texts.number(waiting))
-        Tag("td", "number", "" if lag is None else f"{texts.number(round(lag, 2))} s")
+def _seconds(texts: Texts, lag: float) -> str:
+    return f"{texts.number(round(lag, 1))} s"
 
 
 class Letters:
