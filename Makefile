@@ -4,7 +4,7 @@ PYTEST_WORKERS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint docs bench screenshots clean venv
+.PHONY: help demo test test-unit lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,6 +39,9 @@ bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
 
 screenshots: venv ## pictures of every page of the web page, into docs/screenshots/all
 	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py $(ARGS)
+
+recordings: venv ## two flows of the web page as moving pictures, into docs/screenshots
+	@.venv/bin/python -m pytest tests/console/recordings.py -o python_files=recordings.py $(ARGS)
 
 clean: ## stop what runs here, and remove what was made
 	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi

@@ -3,8 +3,10 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SEED = 7
 TODAY = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=1)
 FIRST = ("Anne", "Bjørn", "Cecilie", "David", "Eva", "Fredrik", "Grete", "Hans", "Ingrid", "Jonas", "Kari", "Lars",
@@ -22,6 +24,8 @@ MAILINGS = ("Nyhetsbrev 36", "Høstkampanje", "Nyhetsbrev 38", "Invitasjon til f
             "Kundeundersøkelse", "Nyhetsbrev 42", "Messe i november", "Nyhetsbrev 44", "Førjulstilbud",
             "Nyhetsbrev 46", "Nyhetsbrev 48")  # fmt: skip
 PERSONS = 420
+SLIPS = {"crm-1000": "gmial.com", "crm-1001": "gmial.com", "crm-1002": "hotnail.com", "crm-1003": "gmial.com"}
+"""Whose address has a misspelt domain."""
 REPLIES = (
     (30, "550 5.1.1 <{address}>: Recipient address rejected: User unknown in virtual mailbox table"),
     (12, "550 5.4.4 Host or domain name not found. Name service error for name={domain} type=MX: Host not found"),
@@ -44,6 +48,7 @@ def persons() -> dict[str, dict[str, Any]]:
         first, last = drawn.choice(FIRST), drawn.choice(LAST)
         company, domain = drawn.choice(list(COMPANIES.items()))
         domain = domain if drawn.random() < 0.8 else drawn.choice(FREE)
+        domain = SLIPS.get(f"crm-{1000 + number}", domain)
         plain = f"{first}.{last}{number % 40 or ''}".lower().translate(str.maketrans("åøæ", "aoa"))
         found[f"crm-{1000 + number}"] = {
             "name": f"{first} {last}", "company": company, "addresses": [f"{plain}@{domain}"],
@@ -51,11 +56,18 @@ def persons() -> dict[str, dict[str, Any]]:
     return found
 
 
+def selections() -> dict[str, list[str]]:
+    """Return selections with their members."""
+    names = ("Kunder i Oslo", "Frokostmøte 2026", "Rydd opp i desember")
+    return {name: [f"crm-{1000 + n}" for n in range(at, PERSONS, 17 + at)] for at, name in enumerate(names)}
+
+
 def results() -> Iterator[dict[str, Any]]:
     """Yield the delivery results of all mailings: most arrive; who was blocked is sent nothing more."""
     drawn = random.Random(SEED)
     addresses = [one["addresses"][0] for one in persons().values()] + [f"kunde{n}@{FREE[n % 3]}" for n in range(180)]
-    lasting: dict[str, str] = {}
+    gone = "550 5.4.4 Host or domain name not found. Name service error for name={domain} type=MX: Host not found"
+    lasting: dict[str, str] = {one: gone for one in addresses if one.endswith(tuple(SLIPS.values()))}
     blocked: set[str] = set()
     for at, mailing in enumerate(MAILINGS):
         sent = TODAY - timedelta(days=7 * (len(MAILINGS) - 1 - at), hours=at % 4)

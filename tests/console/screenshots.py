@@ -13,7 +13,7 @@ from services.console.i18n import LANGUAGES
 from tests.console import pictured
 from tests.console.conftest import System, Visit, booted
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots" / "all"
+FOLDER = pictured.SCREENSHOTS / "all"
 MAILING = quote(pictured.MAILINGS[-1])
 LOOKS = {"light": (1280, 800), "dark": (1280, 800), "narrow": (360, 780)}
 
@@ -21,7 +21,11 @@ LOOKS = {"light": (1280, 800), "dark": (1280, 800), "narrow": (360, 780)}
 @pytest.fixture(scope="module")
 def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system with the mailings of a quarter of a year."""
-    folder = tmp_path_factory.mktemp("pictured")
+    yield from picture_system(backing, template, tmp_path_factory.mktemp("pictured"))
+
+
+def picture_system(backing: Any, template: str, folder: Path) -> Iterator[System]:
+    """Run a system with the mailings of a quarter of a year, some selections, and users."""
     with booted(backing, template, folder) as made:
         made.add_users()
         for contact, body in pictured.persons().items():
@@ -30,6 +34,8 @@ def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory
         (folder / "results.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
         made.installation.run("send", str(folder / "results.jsonl"))
         returned = len({(row["mailing"], row["address"]) for row in rows if row["result"] == "bounced"})
+        for name, members in pictured.selections().items():
+            made.ask("actions", "POST", "/v1/selections", {"name": name, "members": members})
         made.installation.wait_for(lambda: made.count("returned/count") == returned)
         made.installation.wait_for(lambda: not made.ask("actions", "GET", "/v1/statistics")["pending"])
         yield made
@@ -44,7 +50,9 @@ def pages(system: System) -> dict[str, str]:
         "overview": "/", "mailings": "/mailings", "recipients": f"/mailings/{MAILING}?f.show=returned,opened",
         "bounces": f"/mailings/{MAILING}?tab=bounces&sort=name&open={row['address']}", "blocked": "/blocked",
         "grouped": "/blocked?group=reason", "returned": "/blocked?tab=returned&f.type=hard", "persons": "/contacts",
-        "person": f"/contacts/{blocked['contact']}", "operations": "/operations", "settings": "/settings",
+        "person": f"/contacts/{blocked['contact']}", "address": f"/addresses/{blocked['address']}",
+        "typing-errors": "/blocked?tab=typing-errors", "selections": "/selections", "operations": "/operations",
+        "settings": "/settings",
         "system": "/system", "users": "/users",
     }  # fmt: skip
 

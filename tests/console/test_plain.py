@@ -1,6 +1,8 @@
 """The parts of the console that need neither browser nor services."""
 
 import re
+import struct
+import zlib
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -15,10 +17,13 @@ from returpost.contracts.enums import Reason
 from services.console import i18n
 from services.console.auth.session import is_own, read
 from services.console.auth.sign_in import own_path
+from services.console.components.dialogs.operation_dialog import export_parameters
+from services.console.components.markup import plain
 from services.console.components.tables.view import View, from_query, to_query
 from services.console.http.csp import hardened, policy
 from services.console.i18n.reasons import REASONS
 from shared.http.auth import issue
+from tests.support.animated_png import animated
 
 WORDS = {"t": None, "tn": (1, 2), "_": None, "gettext_noop": None}
 NO_TEXTS = {"export", "state", "why"}
@@ -50,8 +55,8 @@ def test_every_text_of_the_console_has_its_norwegian_with_the_same_places() -> N
 
 def test_every_reason_has_plain_words_without_a_code() -> None:
     assert set(REASONS) == set(Reason)
-    for plain in REASONS.values():
-        for text in (plain.title, plain.sentence, plain.advice):
+    for words in REASONS.values():
+        for text in (words.title, words.sentence, words.advice):
             assert text
             assert not re.search(r"\d\.\d", text), text
 
@@ -105,6 +110,42 @@ def test_inline_scripts_and_styles_get_the_nonce_and_data_gets_none() -> None:
 )
 def test_forged_requests_are_told_by_where_they_come_from(headers: dict[str, str], own: bool) -> None:
     assert is_own(headers) is own
+
+
+@given(st.text())
+def test_no_text_turns_its_direction(text: str) -> None:
+    shown = plain(f"ann\u202egro.elpmaxe{text}")
+    assert not set(shown) & set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert plain(shown) == shown
+    assert plain("Åse Ødegård <a@b.no>") == "Åse Ødegård <a@b.no>"
+
+
+@pytest.mark.parametrize("language", ["nb", "en"])
+def test_an_export_for_people_has_words_for_every_reason_and_one_for_programs_has_none(language: str) -> None:
+    texts = i18n.Texts(language)
+    people = export_parameters(texts, "xlsx", programs=False)
+    assert set(people["labels"]["reason"]) == set(REASONS)
+    assert people["labels"]["reason"]["user_unknown"] == texts.t("Address does not exist")
+    assert "labels" not in export_parameters(texts, "csv", programs=True)
+    assert export_parameters(texts, "txt", programs=False)["columns"] == ["address"]
+
+
+def test_pictures_become_one_that_moves() -> None:
+    red, green = (png(colour) for colour in (b"\xff\x00\x00", b"\x00\xff\x00"))
+    made = animated([(red, 500), (green, 700)])
+    assert made.startswith(red[:33])  # the signature and the size
+    assert [kind.decode() for kind in re.findall(b"IHDR|acTL|fcTL|IDAT|fdAT|IEND", made)] == [
+        "IHDR", "acTL", "fcTL", "IDAT", "fcTL", "fdAT", "IEND",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="2 sizes"):
+        animated([(red, 1), (png(b"\x00\x00\xff" * 2, width=2), 1)])
+
+
+def png(pixels: bytes, width: int = 1) -> bytes:
+    head = struct.pack(">IIBBBBB", width, 1, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"\x00" + pixels)), (b"IEND", b""))
+    written = (struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "x"])

@@ -39,3 +39,19 @@ addEventListener("keydown", (event) => {
     event.stopPropagation();
   }
 }, true);
+
+// Menus by arrows: down opens, up and down go round, Home and End to the ends.
+addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.menu");
+  const step = { ArrowDown: 1, ArrowUp: -1, Home: 0, End: 0 }[event.key];
+  if (!menu || step === undefined || /^(text|search|date|number)$/.test(event.target.type ?? "") || event.target.tagName === "SELECT") return;
+  if (!menu.open && event.target.tagName !== "SUMMARY") return;
+  menu.open = true;
+  event.preventDefault();
+  requestAnimationFrame(() => {
+    const items = [...menu.querySelectorAll("a, button, input, select")].filter((one) => one.offsetParent && !one.disabled);
+    const place = items.indexOf(document.activeElement);
+    const next = event.key === "Home" ? 0 : event.key === "End" ? items.length - 1 : (place + step + items.length) % items.length;
+    items[place < 0 && step < 0 ? items.length - 1 : next]?.focus();
+  });
+});

@@ -57,20 +57,20 @@ function bar(content) {
   return h("span", { class: "bar", role: "img", "aria-label": content.title, title: content.title }, pieces);
 }
 
-function content(value) {
+function content(value, tab) {
   const text = value.tone ? h("span", { class: `badge ${value.tone}` }, value.text) : value.text;
-  const shown = value.href ? h("a", { href: value.href }, text) : text;
+  const shown = value.href ? h("a", { href: value.href, tabindex: tab }, text) : text;
   const warning = value.warning && h("span", { title: value.warning }, [icon("warning", "warn-icon"), h("span", { class: "sr" }, value.warning)]);
   return [warning, shown, value.sub && h("span", { class: "sub" }, value.sub)];
 }
 
-export function cell(column, value, at) {
+export function cell(column, value, at, tab) {
   const classes = [column.kind, { first: at === 0, blank: !value?.text && !value?.parts }];
   const props = { key: column.name, role: "cell", class: classes, "data-label": column.title, title: value?.title };
   if (!value) return h("td", props);
   if (value.parts) return h("td", { ...props, title: undefined }, bar(value));
   if (value.rate) return h("td", props, h("span", { class: `rate ${value.rate}` }, value.text));
-  return h("td", props, content(value));
+  return h("td", props, content(value, tab));
 }
 
 export function pager(count, words, wish) {

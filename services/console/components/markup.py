@@ -1,11 +1,19 @@
 """Plain HTML elements, written short. Texts are texts: nothing here is read as HTML."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui.element import Element
 
+_CONTROLS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of text, by which one name can look like another: Unicode TR 36, section 2.9."""
 Act = Callable[[], Awaitable[None] | None]
+
+
+def plain(text: str) -> str:
+    """Return a text in which characters that turn its direction are seen, and do nothing."""
+    return _CONTROLS.sub("\ufffd", text)
 
 
 class Tag(Element):
@@ -13,7 +21,7 @@ class Tag(Element):
 
     def __init__(self, kind: str, /, classes: str = "", text: str | None = None, **attributes: Any) -> None:
         super().__init__(kind)
-        self._text = text
+        self._text = text if text is None else plain(text)
         if classes:
             self.classes(classes)
         for attribute, value in attributes.items():

@@ -13,7 +13,7 @@ from nicegui import ui
 from services.console.api_client import Api, Away, Refused, SignedOut, Trouble
 from services.console.auth import session
 from services.console.components.brand import STYLE_SHEET, asset
-from services.console.components.markup import Tag, icon, link, notice
+from services.console.components.markup import Tag, icon, link, notice, plain
 from services.console.i18n import LANGUAGES, Texts, gettext_noop as _
 
 NAVIGATION = (
@@ -230,7 +230,8 @@ def _choices(visitor: Visitor, title: str, name: str, choices: Mapping[str, str]
 
 
 def heading(title: str, lead: str = "") -> Tag:
-    """The title of a page."""
+    """The title of a page, and of the browser's window."""
+    ui.page_title(f"{plain(title)} · Returpost")
     head = Tag("div", "page-head")
     with head, Tag("div", "page-title"):
         Tag("h1", text=title)

@@ -20,7 +20,9 @@ async def show(
         await detail(visitor, row, table.anew, table.open_next)
 
     table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also)
-    Filters(visitor, table, source.describe, source.narrowings(), buttons)
+    filters = Filters(visitor, table, source.describe, source.narrowings(), buttons)
     menu = ActionsMenu(visitor, table, source.chosen)
     await table.begin()
+    if buttons:
+        await filters.count(source)
     await menu.resume()

@@ -3,11 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from services.console.components.field import Field
 from services.console.components.markup import Tag, button, icon
 from services.console.components.shell import Visitor
+from services.console.components.tables.source import Total
 from services.console.components.tables.table import Table
+
+
+class Counting(Protocol):
+    """A source that counts."""
+
+    async def counts(self, shown: Sequence[str]) -> dict[str, Total]:
+        """Return how many rows each of these buttons would show, by itself."""
+
 
 Describe = Callable[[str, str], str]
 
@@ -50,11 +60,21 @@ class Filters:
         table.listeners.append(self.show)
 
     def _draw_buttons(self, buttons: Sequence[tuple[str, str]]) -> None:
-        with Tag("div", "filters", role="group", aria_label=self._visitor.t("Show only")):
+        t = self._visitor.t
+        with Tag("div", "filters", role="group", aria_label=t("Show only"), title=t("Several of them: those of any")):
             for value, title in buttons:
-                made = Tag("button", "choice", self._visitor.t(title), type="button")
+                with Tag("button", "choice", type="button") as made:
+                    Tag("span", text=t(title))
                 made.on("click", partial(self._toggle, value))
                 self._buttons[value] = made
+
+    async def count(self, source: Counting) -> None:
+        """Write beside each button how many rows it would show."""
+        with self._visitor.guarding():
+            for value, total in (await source.counts(tuple(self._buttons))).items():
+                number = self._visitor.texts.number(total.count)
+                with self._buttons[value]:
+                    Tag("b", text=number if total.exact else f"{number}+")
 
     def show(self) -> None:
         """Show what the table is narrowed by."""

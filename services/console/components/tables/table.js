@@ -178,11 +178,11 @@ export default {
       const place = this.items.indexOf(row);
       const mark = h("td", { class: "tick", role: "cell", onClick: (event) => event.stopPropagation() }, [
         h("input", {
-          type: "checkbox", checked: on, disabled: this.everything, "aria-label": `${this.words.tick} ${row.name}`,
+          type: "checkbox", tabindex: -1, checked: on, disabled: this.everything, "aria-label": `${this.words.tick} ${row.name}`,
           onClick: (event) => this.tick(row, event),
         }),
       ]);
-      const cells = this.visible.map((column, at) => cell(column, row.cells[column.name], at));
+      const cells = this.visible.map((column, at) => cell(column, row.cells[column.name], at, place === this.current ? 0 : -1));
       const props = {
         key: row.id, role: "row", "data-id": row.id, tabindex: place === this.current ? 0 : -1,
         "aria-selected": this.selectable ? String(on) : undefined,

@@ -9,7 +9,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from services.console.api_client import Trouble
-from services.console.components.markup import Tag, empty, icon, notice
+from services.console.components.markup import Tag, empty, icon, notice, plain
 from services.console.components.shell import Visitor
 from services.console.components.tables.source import Found, Source, Total
 from services.console.components.tables.view import View, from_query, to_query
@@ -188,7 +188,11 @@ class Table:
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         identity = self.source.identity(row)
         self._rows[identity] = row
-        return {"id": identity, "name": self.source.name(row), "cells": self.source.cells(row)}
+        cells = {
+            name: cell and {key: plain(value) if isinstance(value, str) else value for key, value in cell.items()}
+            for name, cell in self.source.cells(row).items()
+        }
+        return {"id": identity, "name": plain(self.source.name(row)), "cells": cells}
 
     def _count(self, found: Found, groups: list[dict[str, Any]] | None) -> dict[str, Any]:
         texts, first, t = self.visitor.texts, (len(self._marks) - 1) * PAGE + 1, self.visitor.t

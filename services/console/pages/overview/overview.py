@@ -87,10 +87,11 @@ def _figures(visitor: Visitor, told: Mapping[str, Any] | None, blocks: Rows | No
         returned = (all_["hard"] + all_["soft"]) / max(all_["sent"], 1)
         complained = all_["complaint_rate"] or 0.0
         title = t("Bounce rate of {sent} sent", sent=texts.number(all_["sent"]))
-        _figure(visitor, texts.percent(returned), title, tone(returned), t("Healthy: under 2%. Providers act at 5%."))
+        judged = tone(returned) if all_["sent"] else None  # of nothing there is nothing to say
+        _figure(visitor, texts.percent(returned), title, judged, t("Healthy: under 2%. Providers act at 5%."))
         worse = "bad" if complained >= COMPLAINT_BAD else "warn" if complained >= COMPLAINT_WARN else "fine"
         limits = t("Keep it under 0.1%; never reach 0.3%.")
-        _figure(visitor, texts.percent(complained, 2), t("Complaint rate"), worse, limits)
+        _figure(visitor, texts.percent(complained, 2), t("Complaint rate"), worse if all_["sent"] else None, limits)
         _figure(
             visitor,
             texts.number(all_["recovered"]),
