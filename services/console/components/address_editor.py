@@ -40,6 +40,8 @@ class AddressEditor:
     ) -> None:
         self._visitor, self._old, self._contact = visitor, old, contact
         self._saved, self._leave, self._following = saved, leave, following
+        self._checks = 0
+        """How many were asked for: what an earlier one finds is no longer wanted."""
         t = visitor.t
         with Tag("div", "grow stack editor"):
             autofocus = leave is not None
@@ -71,6 +73,8 @@ class AddressEditor:
     async def _check(self, value: str) -> tuple[bool, list[str]]:
         """Say what is to be known of it; return whether it may be saved, and what speaks against that."""
         t, written = self._visitor.t, value.strip()
+        self._checks += 1
+        mine = self._checks
         if not written:
             self._said.clear()
             self._field.wrong(t("Enter an address."))
@@ -81,6 +85,8 @@ class AddressEditor:
             self._visitor.api.get("actions", f"/v1/addresses/{place}"),
             return_exceptions=True,
         )
+        if mine != self._checks or self._said.is_deleted:  # another one was asked for meanwhile
+            return False, []
         self._said.clear()
         with self._said:
             good = self._judge(told)

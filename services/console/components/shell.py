@@ -240,6 +240,11 @@ def heading(title: str, lead: str = "") -> Tag:
     return head
 
 
+def reload(visitor: Visitor) -> None:
+    """Show the page anew. (NiceGUI's own way to do so evaluates code, which is not allowed.)"""
+    ui.navigate.to(f"{quote(visitor.path)}?{urlencode(visitor.query)}" if visitor.query else quote(visitor.path))
+
+
 def trail(visitor: Visitor, *steps: tuple[str, str]) -> None:
     """Where the page is: links to what it is part of."""
     with Tag("nav", "trail", aria_label=visitor.t("Breadcrumb")):

@@ -12,7 +12,7 @@ from services.console.components.dialogs.dialog import Dialog
 from services.console.components.dialogs.operation_dialog import list_facts
 from services.console.components.field import Field
 from services.console.components.markup import Tag, button, link, notice
-from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.tables.source import Cells, Column, Found, Ungrouped
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
@@ -185,7 +185,7 @@ class _Page:
                 except Trouble as trouble:
                     notice("bad", *self._visitor.trouble(trouble))
                     return
-            ui.navigate.reload()
+            reload(self._visitor)
 
         with dialog.foot:
             dialog.cancel_button()

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from nicegui import ui
-
 from services.console.api_client import Trouble
 from services.console.components.dialogs.operation_dialog import OperationDialog
 from services.console.components.markup import Tag, button, empty, link, notice
-from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.timeline import timeline
 from services.console.i18n import gettext_noop as _, reasons
 from services.console.pages.detail import code_of, corrected, facts, message, why
@@ -92,7 +90,7 @@ def _clearing(visitor: Visitor, written: str) -> None:
     place = Tag("div")
 
     async def anew() -> None:
-        ui.navigate.reload()
+        reload(visitor)
 
     async def begin() -> None:
         with place:

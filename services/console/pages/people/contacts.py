@@ -5,13 +5,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from nicegui import ui
-
 from services.console.components.address_editor import AddressEditor
 from services.console.components.dialogs.operation_dialog import OperationDialog
 from services.console.components.markup import Tag, button, icon
 from services.console.components.progress import Toast
-from services.console.components.shell import Pages, Visitor, heading, trail
+from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.tables.actions_menu import ActionsMenu
 from services.console.components.tables.filters import Filters, Narrowing
 from services.console.components.tables.source import Cells, Column, Found, Total, Ungrouped
@@ -152,7 +150,7 @@ def _leaving(visitor: Visitor, known: Mapping[str, Any]) -> None:
     place = Tag("div")
 
     async def anew() -> None:
-        ui.navigate.reload()
+        reload(visitor)
 
     async def begin() -> None:
         with place:
