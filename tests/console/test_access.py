@@ -83,7 +83,7 @@ def test_every_page_is_accessible_by_axe(system: System, visit: Visit, axe: str,
     for path in (*PATHS, f"/selections/{made['id']}"):
         page.goto(system.url + path)
         page.wait_for_selector("h1")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function("!document.querySelector('[aria-busy=true]')")
         if told := faults(page, axe):
             found[path] = told
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

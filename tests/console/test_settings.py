@@ -1,0 +1,72 @@
+"""Settings are changed when it is known what that does, in a real browser against real services, in both languages."""
+
+import pytest
+from playwright.sync_api import expect
+
+from services.console.i18n import Texts
+from tests.console.conftest import COUNTED, System, Visit
+from tests.console.test_flows import LANGUAGES
+
+pytestmark = pytest.mark.services
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_threshold_is_changed_when_it_is_known_what_that_does(system: System, visit: Visit, language: str) -> None:
+    page, t = visit("administrator", language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    number = page.get_by_label(t("Accepted bounces"), exact=True)
+    number.fill("0.5")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_visible()
+    number.fill("0")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=1000))).to_be_hidden()
+    page.get_by_role("button", name=t("Preview and save")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".figure").first).to_contain_text("1")
+    expect(dialog).to_contain_text(COUNTED)
+    dialog.get_by_role("button", name=t("Save")).click()
+    expect(page.locator(".notice.good")).to_contain_text(t("Saved."))
+    system.installation.wait_for(lambda: system.is_blocked(COUNTED))
+    page.get_by_role("button", name=t("Undo the last change")).click()
+    expect(number).to_have_value("5")
+    system.installation.wait_for(lambda: not system.is_blocked(COUNTED))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_erased_addresses_are_skipped_and_erasures_wait_where_it_is_set(
+    system: System, visit: Visit, language: str
+) -> None:
+    page, t = visit("administrator", language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    days = page.get_by_label(t("Days that an erasure waits"))
+    page.get_by_label(t("Skip erased addresses until their bounce-flag is cleared")).check()
+    days.fill("31")
+    expect(page.get_by_text(t("A whole number from {least} to {most}.", least=0, most=30))).to_be_visible()
+    days.fill("7")
+    page.get_by_label(t("A dead address is blocked at once from (per cent sure)")).fill("70")
+    page.get_by_role("button", name=t("Preview and save")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(t("No address changes by it today."))
+    dialog.get_by_role("button", name=t("Save")).click()
+    expect(page.locator(".notice.good")).to_contain_text(t("Saved."))
+    known = system.ask("blocklist", "GET", "/v1/settings")
+    assert (known["skip_erased"], known["erase_after_days"], known["dead_confidence"]) == (True, 7, 0.7)
+    page.get_by_role("button", name=t("Undo the last change")).click()
+    expect(days).to_have_value("0")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_retry_schedule_is_changed_for_one_reason_alone(system: System, visit: Visit, language: str) -> None:
+    page, t = visit(language=language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    before = system.ask("classifier", "GET", "/v1/retry-settings")["delays"]
+    reason = "greylisted" if language == "nb" else "mailbox_full"
+    page.get_by_label(t("For"), exact=True).select_option(reason)
+    page.get_by_role("button", name=t("Give it times of its own")).click()
+    page.get_by_label(t("Length of time before attempt {n}", n=1)).fill("45")
+    page.get_by_label(t("Unit of time before attempt {n}", n=1)).select_option("m")
+    page.get_by_role("button", name=t("Remove attempt {n}", n=len(before))).click()
+    page.get_by_role("button", name=t("Save the times")).click()
+    expect(page.get_by_text(t("It applies to all bounces from now on."))).to_be_visible()
+    known = system.ask("classifier", "GET", "/v1/retry-settings")
+    assert known["by_reason"][reason] == ["45m", *before[1:-1]]
+    assert known["delays"] == before
