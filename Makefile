@@ -38,10 +38,10 @@ bench: venv ## run the benchmarks (ARGS='--scale 0.05' for a quick look)
 		.venv/bin/python -m bench.$$name $(ARGS) || exit 1; done
 
 screenshots: venv ## pictures of every page of the web page, into docs/screenshots/all
-	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py $(ARGS)
+	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py -k pictures $(ARGS)
 
 recordings: venv ## two flows of the web page as moving pictures, into docs/screenshots
-	@.venv/bin/python -m pytest tests/console/recordings.py -o python_files=recordings.py $(ARGS)
+	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py -k record $(ARGS)
 
 clean: ## stop what runs here, and remove what was made
 	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi

@@ -1,8 +1,9 @@
-"""Two flows as moving pictures, in both languages: `make recordings` (not a test)."""
+"""Two flows as moving pictures, in both languages; over the system of `screenshots`, which imports this."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,7 +11,6 @@ from playwright.sync_api import Page, expect
 from services.console.i18n import LANGUAGES, Texts
 from tests.console import pictured
 from tests.console.conftest import System, Visit
-from tests.console.screenshots import MAILING, picture_system
 from tests.support.animated_png import animated
 
 FOLDER = pictured.SCREENSHOTS
@@ -28,12 +28,6 @@ POINTER = """([x, y]) => {
   dot.setAttribute("style", `position:fixed;left:${x - 11}px;top:${y - 11}px;pointer-events:none;${look}`);
 }"""
 """Shows where the next click goes."""
-
-
-@pytest.fixture(scope="module")
-def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system of the pictures."""
-    yield from picture_system(backing, template, tmp_path_factory.mktemp("recorded"))
 
 
 class Recording:
@@ -91,7 +85,7 @@ def fix_address(page: Page, take: Recording, t: Callable[..., str]) -> None:
 def test_record(system: System, visit: Visit, language: str) -> None:
     t = Texts(language).t
     page = visit("marketer", language, viewport={"width": 1120, "height": 700}, bypass_csp=True)
-    page.goto(f"{system.url}/mailings/{MAILING}")
+    page.goto(f"{system.url}/mailings/{quote(pictured.MAILINGS[-1])}")
     expect(page.locator("tr.item").first).to_be_visible()
     take = Recording(page)
     select_returned(page, take, t)

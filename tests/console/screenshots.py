@@ -1,9 +1,11 @@
-"""Pictures of every page, in both languages, light, dark and 360 px wide: `make screenshots` (not a test)."""
+"""Pictures of every page, in both languages, light, dark and 360 px wide, and two flows that move: not a test.
+
+`make screenshots`; `make recordings` for those that move alone.
+"""
 
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ import pytest
 from services.console.i18n import LANGUAGES
 from tests.console import pictured
 from tests.console.conftest import System, Visit, booted
+from tests.console.recordings import test_record as test_record
 
 FOLDER = pictured.SCREENSHOTS / "all"
 MAILING = quote(pictured.MAILINGS[-1])
@@ -20,12 +23,8 @@ LOOKS = {"light": (1280, 800), "dark": (1280, 800), "narrow": (360, 780)}
 
 @pytest.fixture(scope="module")
 def system(backing: Any, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system with the mailings of a quarter of a year."""
-    yield from picture_system(backing, template, tmp_path_factory.mktemp("pictured"))
-
-
-def picture_system(backing: Any, template: str, folder: Path) -> Iterator[System]:
-    """Run a system with the mailings of a quarter of a year, some selections, and users."""
+    """A system with the mailings of a quarter of a year, some selections, and users."""
+    folder = tmp_path_factory.mktemp("pictured")
     with booted(backing, template, folder) as made:
         made.add_users()
         for contact, body in pictured.persons().items():

@@ -74,7 +74,7 @@ class Filters:
             for value, total in (await source.counts(tuple(self._buttons))).items():
                 number = self._visitor.texts.number(total.count)
                 with self._buttons[value]:
-                    Tag("b", text=number if total.exact else f"{number}+")
+                    Tag("b", text=f" {number}" if total.exact else f" {number}+")
 
     def show(self) -> None:
         """Show what the table is narrowed by."""
