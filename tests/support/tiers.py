@@ -61,7 +61,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seen: Counter[str] = Counter()
     for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed"):
         for report in terminalreporter.stats.get(outcome, ()):
-            seen["services" if "services" in report.keywords and "unit" not in report.keywords else "unit"] += 1
+            keywords = getattr(report, "keywords", ())  # what failed to be collected has none
+            seen["services" if "services" in keywords and "unit" not in keywords else "unit"] += 1
     peak = f"; largest process {max(_peaks)} MB of {MAX_MEGABYTES}" if _peaks else ""
     terminalreporter.write_line(f"{seen['unit']} unit tests, {seen['services']} tests with services{peak}")
     if _peaks and max(_peaks) > MAX_MEGABYTES:

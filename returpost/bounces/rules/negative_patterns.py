@@ -9,8 +9,8 @@ from returpost.errors import InvalidSettings
 
 AUTHORITATIVE = 700
 """From this precedence on a rule holds whatever the status: a provider's own words, or what leaves no doubt."""
-_OF_THE_SENDER = ("x.1.7", "x.1.8")
-"""RFC 3463: the address or the domain of the sender."""
+_OF_THE_SENDER = ("x.1.7", "x.1.8", "x.7.20", "x.7.21", "x.7.22", "x.7.23", "x.7.24", "x.7.25", "x.7.26")
+"""RFC 3463, RFC 7372: the address or the domain of the sender, and what its authentication or reverse DNS lacks."""
 _BEFORE_RECIPIENTS = (Command.HELO,)
 """What is refused here is refused before any recipient is named."""
 _KIND = re.compile(r"\{([a-z]+)\}")

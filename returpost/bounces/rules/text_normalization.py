@@ -38,7 +38,7 @@ _BEFORE_HOST = re.compile(
     r"|mta|accepted|allowed|service|network|range|lookup|resolve|via|with|and|or|the|your|this|abuse|spam|[^\w<>@]*)$|[:=(,-]$"
 )
 _TELLING_LINK = re.compile(
-    r"spamhaus|returnc|google|spf|dmarc|dkim|block|list|rbl|err|reputation|spam|policy|proofpoint|postmaster\.free|#|\?"
+    r"spamhaus|returnc|google|spf|dmarc|dkim|block|list|rbl|err|reputation|spam|policy|proofpoint|postmaster\.free|smtplf|#|\?"
 )
 _TICKET = re.compile(r"(?=(?:\D*\d){4})[0-9a-f.:-]{8,}")
 """An id of the session in hexadecimal digits, in parts."""
