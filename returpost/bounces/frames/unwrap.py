@@ -2,15 +2,15 @@
 
 import re
 import tomllib
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import re2
-
 from returpost.bounces.frames import transcript
 from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts.enums import Command
+from returpost.linear_patterns import Spans, group_numbers, searcher, words_finder
 
 FRAMES = Path(__file__).with_name("frames.toml")
 MAX_TEXT = 16_384
@@ -71,13 +71,18 @@ class RemoteReply(NamedTuple):
 
 
 class _Form(NamedTuple):
+    """One frame or trailer: `reply` and the others are the numbers of its groups, 0 where it has no such group."""
+
     name: str
     marks: tuple[str, ...]
-    pattern: Any
-    leading: bool
+    find: Callable[[bytes], Spans | None]
     after_code: bool
-    command: Command | None
-    groups: frozenset[str]
+    told: Command | None
+    reply: int
+    host: int
+    code: int
+    status: int
+    command: int
 
 
 class _Forms(NamedTuple):
@@ -85,12 +90,12 @@ class _Forms(NamedTuple):
 
     forms: tuple[_Form, ...]
     frames: int
-    marks: Any
+    marks: Callable[[bytes], Sequence[int] | None]
     form_of_mark: tuple[int, ...]
 
     def in_text(self, text: str) -> list[int]:
         """Return the numbers of the forms that may be in the text."""
-        found = self.marks.Match(text.lower())
+        found = self.marks(text.lower().encode("utf-8", "replace"))
         return sorted({self.form_of_mark[mark] for mark in found}) if found else []
 
 
@@ -105,7 +110,7 @@ def unwrap(text: str, recipient: str = "") -> RemoteReply:
 def unwrap_marked(text: str, recipient: str = "") -> RemoteReply | None:
     """Return the same as `unwrap`, and None for a text without a mark of any frame: most are, and one pass tells it."""
     text = text[:MAX_TEXT]
-    if not _forms().marks.Match(text.lower().encode("utf-8", "replace")):
+    if not _forms().marks(text.lower().encode("utf-8", "replace")):
         return None
     return _unwrapped(text, recipient if _may_be_transcript(text) else "")
 
@@ -149,33 +154,39 @@ def _may_be_transcript(text: str) -> bool:
 
 
 def _of_frame(text: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply | None:
+    data = b""
     for number in may_be_in:
         if number >= forms.frames:
             return None
         form = forms.forms[number]
-        found = form.pattern.match(text) if form.leading else form.pattern.search(text)
-        if found is None or not (reply := found["reply"].strip()):
+        data = data or text.encode("utf-8", "replace")
+        found = form.find(data)
+        if found is None or not (reply := _group(data, found, form.reply).strip()):
             continue
         if text[0] == "4" and reply[0] == "5" and _LEADING_CODE.match(text):
             # A relay that may be asked again, whatever it was told itself.
             return None
-        groups = form.groups
         if "_" in reply and " " not in reply:
             reply = reply.replace("_", " ").replace("/", " ").strip()
-        if "status" in groups and (status := found["status"]) and status not in reply[:40]:
+        if (status := _group(data, found, form.status)) and status not in reply[:40]:
             coded = _LEADING_CODE.match(reply)
             reply = f"{reply[:4]}{status} {reply[4:]}" if coded else f"{status} {reply}"
-        if "code" in groups and (code := found["code"]) and not reply.startswith(code):
+        if (code := _group(data, found, form.code)) and not reply.startswith(code):
             reply = f"{code} {reply}"
-        host = found["host"] if "host" in groups else None
-        words = found["command"] if "command" in groups else None
+        host, words = _group(data, found, form.host), _group(data, found, form.command)
         return RemoteReply(
             reply,
             host.strip("[]").rstrip(".").lower() if host else None,
-            (command_of(words) if words else None) or form.command,
+            (command_of(words) if words else None) or form.told,
             (form.name,),
         )
     return None
+
+
+def _group(data: bytes, found: Spans, number: int) -> str:
+    """Return what the group matched; nothing when the form has no such group."""
+    start, end = found[number] if number else (0, 0)
+    return data[start:end].decode("utf-8", "replace") if end > start else ""
 
 
 def _without_trailers(text: str, forms: _Forms, may_be_in: list[int]) -> tuple[str, Command | None, tuple[str, ...]]:
@@ -185,12 +196,13 @@ def _without_trailers(text: str, forms: _Forms, may_be_in: list[int]) -> tuple[s
         form = forms.forms[number]
         if number < forms.frames or (form.after_code and not _LEADING_CODE.match(text)):
             continue
-        found = form.pattern.search(text)
-        if found is None or not text[: found.start()].strip():
+        data = text.encode("utf-8", "replace")
+        found = form.find(data)
+        if found is None or not (before := data[: found[0][0]].decode("utf-8", "replace").rstrip()):
             continue
-        words = found["command"] if "command" in form.groups else None
-        command = command or (command_of(words) if words else None) or form.command
-        text = text[: found.start()].rstrip()
+        words = _group(data, found, form.command)
+        command = command or (command_of(words) if words else None) or form.told
+        text = before
         names = (*names, form.name)
     return text, command, names
 
@@ -199,24 +211,18 @@ def _without_trailers(text: str, forms: _Forms, may_be_in: list[int]) -> tuple[s
 def _forms() -> _Forms:
     data = tomllib.loads(FRAMES.read_text(encoding="utf-8"))
     forms = (*map(_form, data["frame"]), *map(_form, data["trailer"]))
-    marks = re2.Set.SearchSet()
-    form_of_mark = []
-    for number, form in enumerate(forms):
-        for mark in form.marks:
-            marks.Add(re2.escape(mark))
-            form_of_mark.append(number)
-    marks.Compile()
-    return _Forms(forms, len(data["frame"]), marks, tuple(form_of_mark))
+    marks = [(mark, number) for number, form in enumerate(forms) for mark in form.marks]
+    return _Forms(forms, len(data["frame"]), words_finder(mark for mark, _ in marks), tuple(n for _, n in marks))
 
 
 def _form(entry: dict[str, Any]) -> _Form:
-    pattern = re2.compile(f"(?is){entry['pattern']}")
+    pattern = f"(?is){entry['pattern']}"
+    groups = group_numbers(pattern)
     return _Form(
         entry["name"],
         tuple(entry["marks"]),
-        pattern,
-        entry.get("leading", False),
+        searcher(pattern, anchored=entry.get("leading", False)),
         entry.get("after_code", False),
         Command(entry["command"]) if "command" in entry else None,
-        frozenset(pattern.groupindex),
+        *(groups.get(name, 0) for name in ("reply", "host", "code", "status", "command")),
     )

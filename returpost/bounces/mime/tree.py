@@ -130,10 +130,10 @@ def headers(head: str) -> Headers:
     unfolded = head[:MAX_HEAD].replace("\n ", " ").replace("\n\t", " ")
     for name, value in _FIELD.findall(unfolded):
         lowered = name.lower()
-        if lowered not in found:
+        if (known := found.get(lowered)) is None:
             found[lowered] = [value.strip()]
-        elif len(found[lowered]) < MAX_VALUES:
-            found[lowered].append(value.strip())
+        elif len(known) < MAX_VALUES:
+            known.append(value.strip())
     return found
 
 

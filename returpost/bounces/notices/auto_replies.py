@@ -2,13 +2,12 @@
 
 import re
 
-import re2
-
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address, clean
 from returpost.bounces.notices.families import DAEMONS, LISTS, MTAS
 from returpost.bounces.reports.report import Finding
 from returpost.contracts.enums import Kind
+from returpost.linear_patterns import finder, searcher
 
 _HEADERS = (
     "x-autoreply",
@@ -79,14 +78,11 @@ _IN_SUBJECT = (
     r"|\(out of office\)|\[(?:auto(?:matic|mated)?[ -]?(?:reply|response)|out of office)\]|- out of (?:the )?office\W*$"
 )
 """What stands elsewhere than at the beginning (Lotus Notes: "Ann Berg is out of the office")."""
-_SUBJECTS = re2.Set.SearchSet()
+_subjects = finder((_SUBJECT, _CHALLENGE, _UNSUBSCRIBE, _IN_SUBJECT))
 """All that a subject may say, in one pass."""
-for _pattern in (_SUBJECT, _CHALLENGE, _UNSUBSCRIBE, _IN_SUBJECT):
-    _SUBJECTS.Add(_pattern)
-_SUBJECTS.Compile()
 _ANSWERED, _CHALLENGED, _UNSUBSCRIBED, _ANSWERED_WITHIN = range(4)
-_CHALLENGES = re2.compile(_CHALLENGE)
-_SERVICE = re2.compile(
+_find_challenge = searcher(_CHALLENGE)
+_find_service = searcher(
     r"(?i)protected by (?:bluebottle|boxbe|spam ?arrest|mailinblack|choicemail|spamlion|knowspam|mailwasher|0spam"
     r"|vanquish|earthlink'?s? spamblocker|a? ?challenge)|boxbe (?:guest list|notice|waiting)|\bboxbe\.[a-z]+/crs"
     r"|(?:message|mail) (?:has been|was|is) waitlisted|sender not pre-?approved|x-boxbe-notice"
@@ -109,10 +105,10 @@ _SERVICE_WORDS = (
     "mailinblack",
 )
 """One of these stands in all of it."""
-_ANSWER = re2.compile(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
+_find_answer = searcher(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")
 _COOKIE = re.compile(r"[-+](?:confirm|dated|dsn)[-+]\d{6,}\.(?:\d+\.)?[0-9a-f]{4,}@")
 """What TMDA adds to its user's address ("Tagged addresses": confirm, with time, process and HMAC)."""
-_TICKET = re2.compile(
+_find_ticket = searcher(
     r"(?i)\b(?:ticket|case|request|incident|issue|sak(?:snummer)?|ärende|sag|anfrage|vorgang|demande|dossier|caso"
     r"|solicitud|chamado|richiesta|zgłoszenie|заявка|обращение|запрос)(?: (?:id|no|nr|number"
     r"|nummer))?[ :.]*[#№]? ?[\w-]*\d{3,}"
@@ -121,7 +117,7 @@ _TICKET = re2.compile(
     r"|ticket (?:received|created|opened)|(?:request|case|inquiry|enquiry) (?:received|created|opened)"
 )
 """How help desks number what they have received."""
-_RECEIVED = re2.compile(
+_find_received = searcher(
     r"(?i)\b(?:received your (?:request|message|e-?mail|mail|inquiry|enquiry|ticket)|got your (?:request|message"
     r"|e-?mail)"
     r"|your (?:request|message|e-?mail|inquiry|enquiry|ticket|incident|case)[^.!?\n]{0,60}(?:has"
@@ -142,13 +138,13 @@ _RECEIVED = re2.compile(
     r"|(?:お問い?合わせ|ご連絡)(?:いただき|頂き|を受け付け|ありがとう))"
 )
 """How they say that they have received it."""
-_UNSUBSCRIBE_ADDRESS = re2.compile(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
+_find_unsubscribe = searcher(r"(?i)^(?:unsub|unsubscribe|opt-?out|leave|list-unsubscribe|avmeld)")
 
 
 def kind_of(root: tree.Part, subject: str, text: str) -> Kind | None:
     """Return what kind of automatic answer the mail is, or None. A suppression of answers is no sign of one, and what a
     Sieve script has rejected (RFC 5429) is no answer."""
-    said = _SUBJECTS.Match(subject) or ()
+    said = _subjects(subject.encode()) or ()
     if "x-apple-unsubscribe" in root.headers or _UNSUBSCRIBED in said or _unsubscribe_address(root):
         return Kind.UNSUBSCRIBE
     automatic = root.header("auto-submitted").lower()
@@ -166,7 +162,7 @@ def kind_of(root: tree.Part, subject: str, text: str) -> Kind | None:
         or _is_answer_of_a_program(root, automatic)
         or _is_receipt_of_a_desk(root, subject, text[:2000], automatic)
     )
-    if _CHALLENGED in said or ((answered or automatic) and _CHALLENGES.search(text[:2000])):
+    if _CHALLENGED in said or ((answered or automatic) and _find_challenge(text[:2000].encode())):
         return Kind.CHALLENGE
     if is_challenge_service(root, text):
         return Kind.CHALLENGE
@@ -177,8 +173,11 @@ def kind_of(root: tree.Part, subject: str, text: str) -> Kind | None:
 def is_challenge_service(root: tree.Part, text: str) -> bool:
     """Say whether a service asks the sender to show himself a person, in words that only such services use."""
     beginning = text[:4000].lower()
-    if any(word in beginning for word in _SERVICE_WORDS) and _SERVICE.search(beginning):
-        return True
+    for word in _SERVICE_WORDS:
+        if word in beginning:
+            if _find_service(beginning.encode()):
+                return True
+            break
     return any("@boxbe." in value.lower() for value in root.headers.get("from", ()))
 
 
@@ -203,12 +202,12 @@ def _is_answer_without_return(root: tree.Part, subject: str, text: str) -> bool:
     author = root.header("from").lower()
     if root.header("return-path").strip() != "<>" or "@" not in author or any(name in author for name in DAEMONS):
         return False
-    if "in-reply-to" in root.headers or _ANSWER.search(subject):
+    if "in-reply-to" in root.headers or _find_answer(subject.encode()):
         return True
     if any(name in root.headers for name in LISTS):
         return False
     bulk = root.header("precedence").strip().lower() in ("bulk", "junk")
-    return bulk and bool(_RECEIVED.search(f"{subject}\n{text}"))
+    return bulk and bool(_find_received(f"{subject}\n{text}".encode()))
 
 
 def _is_answer_of_a_program(root: tree.Part, automatic: str) -> bool:
@@ -222,10 +221,10 @@ def _is_receipt_of_a_desk(root: tree.Part, subject: str, text: str, automatic: s
     """What a help desk writes when it opens a ticket: two of number, words of receipt and a program's own header."""
     if any(name in root.headers for name in LISTS) or any(name in root.header("from").lower() for name in DAEMONS):
         return False
-    signs = bool(_TICKET.search(subject)), bool(_RECEIVED.search(text)), automatic.startswith("auto-")
-    return sum(signs) >= 2
+    signs = bool(_find_ticket(subject.encode())) + automatic.startswith("auto-")
+    return signs == 2 or (signs == 1 and bool(_find_received(text.encode())))
 
 
 def _unsubscribe_address(root: tree.Part) -> bool:
     to = address(root.header("to"))
-    return bool(to and _UNSUBSCRIBE_ADDRESS.search(to))
+    return bool(to and _find_unsubscribe(to.encode()))

@@ -3,11 +3,10 @@
 import re
 from typing import TYPE_CHECKING
 
-import re2
-
 from returpost.bounces.mime.addresses import address
 from returpost.bounces.notices import families, original_message, prose
 from returpost.contracts.enums import Kind
+from returpost.linear_patterns import searcher
 
 if TYPE_CHECKING:
     from returpost.bounces.notices.notice import Notice
@@ -20,7 +19,7 @@ _NOBODY = re.compile(
     r"|(?:svar[._-]?ikke|ikke[._-]?svar)|no[._-]?(?:responder|responda)|nao[._-]?responda|non[._-]?rispondere)"
 )
 """Under these addresses programs write, and no person."""
-_DIGEST = re2.compile(
+_find_digest = searcher(
     r"(?i)(?:quarantined?|spam|junk|held|quarantäne|karantene|karantän|quarantaine|cuarentena|quarentena|quarantena"
     r"|kwarantann\w*|карантин\w*|隔離|隔离)[ -]?(?:e?-?mails?|messages?|nachrichten|meldinger)?"
     r"[ -]?(?:summary|digest|report|list|notification|overview|bericht|zusammenfassung|übersicht|rapport"
@@ -35,7 +34,7 @@ _DIGEST = re2.compile(
 def is_notice(notice: "Notice") -> bool:
     """Say whether the mail is about a failed or delayed delivery. People write about those too, and quote notices."""
     root, automatic, recognised = notice.root, notice.automatic, notice.recognised
-    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _DIGEST.search(notice.subject):
+    if automatic in (Kind.UNSUBSCRIBE, Kind.CHALLENGE) or _find_digest(notice.subject.encode()):
         return False
     if any(name in root.headers for name in FAILED_HEADERS):
         return True

@@ -3,10 +3,9 @@
 A mark is a phrase of the notice's own text, in lower case and with single spaces, that its software always writes.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-
-import re2
 
 from returpost.bounces.notices.phrases import (
     DELAY_PHRASES,
@@ -16,6 +15,7 @@ from returpost.bounces.notices.phrases import (
     NOTICE_PHRASES,
     REFUSED_PHRASES,
 )
+from returpost.linear_patterns import words_finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +165,8 @@ LISTS = ("list-id", "list-unsubscribe", "list-post", "list-help")
 
 
 @cache
-def _marks() -> "re2._Set":
-    found = re2.Set.SearchSet()
-    for text, _ in _numbered():
-        found.Add(re2.escape(text))
-    found.Compile()
-    return found
+def _marks() -> Callable[[bytes], Sequence[int] | None]:
+    return words_finder(text for text, _ in _numbered())
 
 
 @cache
@@ -211,9 +207,11 @@ class Recognised:
 
 def recognise(text: str) -> Recognised:
     """Look for all marks and phrases in one pass over the text (any case, any white space)."""
-    matches = _marks().Match(" ".join(text.lower().split())) or ()
-    found = {_numbered()[number][1] for number in matches}
-    known = next((format_ for format_ in FORMATS if f"format:{format_.name}" in found), None)
+    matches = _marks()(" ".join(text.lower().split()).encode()) or ()
+    numbered = _numbered()
+    found = {numbered[number][1] for number in matches}
+    names = {what[7:] for what in found if what.startswith("format:")}
+    known = next((format_ for format_ in FORMATS if format_.name in names), None) if names else None
     delayed = "delay" in found and "given-up" not in found
     delivered = "delivered" in found and found.isdisjoint(("failure", "delay"))
     failure = not delivered and not found.isdisjoint(("failure", "notice"))

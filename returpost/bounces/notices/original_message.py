@@ -104,7 +104,9 @@ def date_of(value: str) -> datetime | None:
     """Return the moment of a `Date` field (RFC 5322 section 3.3) in UTC, or None when it tells none."""
     try:
         moment = _usual(value) or parsedate_to_datetime(value[:100])
-        return moment.astimezone(UTC) if moment.tzinfo and moment.year >= EARLIEST_YEAR else None
+        if not moment.tzinfo or moment.year < EARLIEST_YEAR:
+            return None
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError, TypeError):
         return None
 
@@ -120,6 +122,8 @@ def _usual(value: str) -> datetime | None:
     local = datetime(
         int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
     )
+    if hours == minutes == "00":
+        return local
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return local + offset if sign == "-" else local - offset
 

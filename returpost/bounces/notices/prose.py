@@ -14,6 +14,7 @@ from itertools import islice
 import re2
 
 from returpost.bounces.mime.addresses import address
+from returpost.linear_patterns import searcher
 
 MAX_RECIPIENTS = 10_000
 MAX_LINES = 1_500
@@ -27,7 +28,7 @@ MAX_DETAIL = 1_500
 
 CODED = re.compile(r"(?<![\d.])(?:[45]\d\d[ -][^\d\s]|[45]\d\d[ -]?[45]\.\d{1,3}\.\d|#?[45]\.\d{1,3}\.\d{1,3}[ :)])")
 """The code of a reply in a line."""
-_COPY = re2.compile(
+_find_copy = searcher(
     r"(?im)^[ \t>*-]*(?:"
     r"-{2,} ?(?:this is a copy|below this line|original message|returned message|enclosed is|unsent message"
     r"|message header"
@@ -62,7 +63,7 @@ _LABEL = (
     r"(?:[ \t]*[:：][ \t]*|[ \t]+)"
     r"|(?:宛先|送信先|収件人|收件人)[ \t]*[:：]?[ \t]*"
 )
-_ON_ITS_LINE = re2.compile(
+_find_on_its_line = searcher(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:(?:{_LABEL})(?:rfc822;[ \t]*)?)?"
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|{_WITH_APOSTROPHE}"
     rf"|\[{_ADDRESS}\]|'{_ADDRESS}'|\"(?:{_ADDRESS}|{_WITH_APOSTROPHE})\")"
@@ -90,7 +91,7 @@ _USUAL = re.compile(
     re.IGNORECASE,
 )
 _IN_COMMAND = re2.compile(rf"(?i)(?:^|[\s(])(?:>>> )?(?:rcpt to|to)[ ]?:[ ]?<({_ADDRESS})>")
-_AFTER_CODE = re2.compile(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
+_find_after_code = searcher(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
 _IN_SENTENCE = re2.compile(
     rf"(?i)(?:message|mail|e-?mail|delivery|deliver(?:ed|y)?|sent?|recipient|address|user|account|mailbox|list|to"
     rf"|for|an|für|à|para|pour|til|till)"
@@ -109,8 +110,8 @@ _DESTINED = re2.compile(
 _WHEN = re.compile(r"(?:on|am|den|le|el|il|em|op|dnia|dne) ", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n\s*\n")
 _ANY = re2.compile(rf"({_ADDRESS})")
-_SEVERAL = re2.compile(rf"(?:^|[:：])[ \t]*(<?{_ADDRESS}>?(?:[ \t]*[,;][ \t]*<?{_ADDRESS}>?)+)[ \t]*[.]?$")
-_RECIPIENTS = re2.compile(
+_find_several = searcher(rf"(?:^|[:：])[ \t]*(<?{_ADDRESS}>?(?:[ \t]*[,;][ \t]*<?{_ADDRESS}>?)+)[ \t]*[.]?$")
+_speaks_of_recipients = searcher(
     r"(?i)recipients?\b|addressee|following (?:e-?mail )?address|empfänger|mottaker|modtager|mottagare|vastaanottaj"
     r"|destinat|ontvanger|geadresseerde|odbiorc|adresat|příjem|címzett|alıcı|получател|адресат|одержувач|παραλήπτ"
     r"|宛先|受信者|收件人|收件者|받는 ?사람|수신자|מענים|المستلم"
@@ -123,8 +124,8 @@ _CONTACT = re2.compile(
     rf"[^@\n.]{{0,80}}\s[<\"'(]?{_ADDRESS}[>\"')]?"
 )
 """An address to turn to."""
-_GENERATED = re2.compile(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
-_BEGIN = re2.compile(
+_find_origin = searcher(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
+_find_begin = searcher(
     r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
     r"|addresses)|not delivered to|delivery to"
     r"|did not reach|failed recipient|following.{0,40}(?:failed|rejected)|delivery errors|delivery problems"
@@ -180,17 +181,23 @@ class Block:
 def cut(text: str) -> tuple[str, str]:
     """Return the notice, and the copy of the message that follows it; in what a rule has forwarded, the copy is one."""
     data = text.encode()
-    found = _COPY.search(data)
-    if found and _FORWARDED.match(found[0].decode()) and not data[: found.start()].strip():
-        data = data[found.end() :].lstrip().partition(b"\n\n")[2]
+    found = _find_copy(data)
+    if found and not data[: found[0][0]].strip() and _FORWARDED.match(_piece(data, found[0])):
+        data = data[found[0][1] :].lstrip().partition(b"\n\n")[2]
         text = data.decode()
-        found = _COPY.search(data)
+        found = _find_copy(data)
     if not found:
         return text, ""
+    start, end = found[0]
     # A header's own line belongs to the copy; a separator does not.
-    header = found[0].endswith(b": ")
-    copy = data[found.start() if header else found.end() :].decode().lstrip("\n- \t")
-    return (text, "") if _REPLY.match(copy) else (data[: found.start()].decode(), copy)
+    header = data[start:end].endswith(b": ")
+    copy = data[start if header else end :].decode().lstrip("\n- \t")
+    return (text, "") if _REPLY.match(copy) else (data[:start].decode(), copy)
+
+
+def _piece(data: bytes, span: tuple[int, int]) -> str:
+    start, end = span
+    return data[start:end].decode() if end > start else ""
 
 
 @lru_cache(maxsize=64)
@@ -211,8 +218,8 @@ def blocks(notice: str) -> list[Block]:
     """Return the recipients that stand on lines of their own, each with what is said of it."""
     lines = [line[:MAX_LINE] for line in notice.split("\n")[:MAX_LISTED]]
     data = "\n".join(lines).encode()
-    begin = _BEGIN.search(data)
-    found = _blocks(lines[data.count(b"\n", 0, begin.start()) :]) if begin else {}
+    begin = _find_begin(data)
+    found = _blocks(lines[data.count(b"\n", 0, begin[0][0]) :]) if begin else {}
     if not found:
         found = _blocks(lines)
     wordless = (block for block in found.values() if not telling(block.detail))
@@ -252,7 +259,7 @@ def remainder(notice: str) -> str:
 
 def announces(notice: str) -> bool:
     """Say whether the notice speaks of recipients."""
-    return bool(_RECIPIENTS.search(notice))
+    return bool(_speaks_of_recipients(notice.encode()))
 
 
 def _blocks(lines: list[str]) -> dict[str, Block]:
@@ -265,10 +272,12 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
         named = None
         if "@" in line and not (block and block.details and _continues(above, line, indent)):
             named = None if _BEFORE_OTHERS.match(above) else _named(line)
-            if not named and line.count("@") > 1 and not _HEADER.match(line) and (several := _SEVERAL.search(line)):
-                block = _add_all(found, several[1]) or block
-                paragraphs, above = 0, stripped
-                continue
+            if not named and line.count("@") > 1 and not _HEADER.match(line):
+                data = line.encode()
+                if several := _find_several(data):
+                    block = _add_all(found, _piece(data, several[1])) or block
+                    paragraphs, above = 0, stripped
+                    continue
         above = stripped or (above if above.endswith((":", "：")) else "")
         if named and len(found) < MAX_RECIPIENTS:
             recipient, rest = named
@@ -285,8 +294,8 @@ def _blocks(lines: list[str]) -> dict[str, Block]:
                 if paragraphs > 2 or telling(block.detail):
                     block = None
             continue
-        if "@" in line and (origin := _GENERATED.search(line)):
-            block.generated_from = address(origin[1])
+        if "@" in line and (origin := _find_origin(data := line.encode())):
+            block.generated_from = address(_piece(data, origin[1]))
         elif stripped not in block.details and len(block.details) < 40 and not _BOILERPLATE.match(line):
             block.details.append(stripped)
     return found
@@ -317,14 +326,14 @@ def _named(line: str) -> tuple[str, str] | None:
         return recipient, usual[2] or ""
     if "<" in line:
         line = _GLUED.sub(r"\1 <", line)
-    on_line = _ON_ITS_LINE.search(line)
-    if on_line and (recipient := address(on_line[1].strip("[]'\""))):
-        mark, rest = on_line[3], on_line[4]
-        reason = on_line[2] or ""
+    data = line.encode()
+    on_line = _find_on_its_line(data)
+    if on_line and (recipient := address(_piece(data, on_line[1]).strip("[]'\""))):
+        reason, mark, rest = _piece(data, on_line[2]), _piece(data, on_line[3]), _piece(data, on_line[4])
         rest = "" if _WHEN.match(mark) else rest
         return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()
-    after_code = _AFTER_CODE.search(line) if line[:1] in ("4", "5") else None
-    if after_code and (recipient := address(after_code[1])):
+    after_code = _find_after_code(data) if line[:1] in ("4", "5") else None
+    if after_code and (recipient := address(_piece(data, after_code[1]))):
         return recipient, line
     command = _IN_COMMAND.search(line) if line.lstrip()[:4].lower().startswith((">>>", "rcpt")) else None
     if command and (recipient := address(command[1])):

@@ -67,6 +67,9 @@ def _groups(text: str) -> Iterator[tree.Headers]:
 def _parted(text: str) -> Iterator[str]:
     """Yield what empty lines part, and the recipients that some MTAs write without one between."""
     for block in text.split("\n\n"):
+        if block.lower().count("final-recipient") < 2:
+            yield block
+            continue
         starts = [found.start() for found in _FINAL.finditer(block)]
         if len(starts) < 2 or len(_ACTION.findall(block)) < 2:
             yield block
@@ -86,13 +89,15 @@ def _finding(fields: tree.Headers, subject: str) -> Finding:
     action = fields.get("action", ("",))[0].strip().lower()
     read_from, diagnostic = _diagnostic(fields)
     final = final or next((found for name in _ADDRESSES if (found := _address(fields, name))), None)
-    named = next((text for name in _NAMING for value in fields.get(name, ()) if (text := bare(value))), "")
+    named = (
+        "" if final or original else next(filter(None, (bare(v) for name in _NAMING for v in fields.get(name, ()))), "")
+    )
     return Finding(
         kind=_kind(action, stated, subject),
         final=final,
         original=original,
         source=RecipientSource.FINAL_RECIPIENT if final or original else None,
-        unreadable="" if final or original else named,
+        unreadable=named,
         # "Failed" and a temporary status that says nothing more: the first is what was done.
         status=None if stated == "4.0.0" and action.startswith("fail") else stated,
         diagnostic=diagnostic,
@@ -104,13 +109,16 @@ def _finding(fields: tree.Headers, subject: str) -> Finding:
 def _diagnostic(fields: tree.Headers) -> tuple[str, str]:
     """Return the name of the field that gives the reply, and the reply: the longest, where there are several."""
     for name in _REPLIES:
-        if text := clean(_DIAGNOSTIC_TYPE.sub("", max(fields.get(name, ("",)), key=len))):
+        if name in fields and (text := clean(_DIAGNOSTIC_TYPE.sub("", max(fields[name], key=len)))):
             return name, text
     return "", ""
 
 
 def _address(fields: tree.Headers, name: str) -> str | None:
-    return next((found for value in fields.get(name, ()) if (found := stated_address(value))), None)
+    for value in fields.get(name, ()):
+        if found := stated_address(value):
+            return found
+    return None
 
 
 def _kind(action: str, status: str | None, subject: str) -> Kind:

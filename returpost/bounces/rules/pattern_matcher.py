@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import reduce
 from operator import or_
-from typing import Any, cast
+from typing import Any
 
 import re2
 
 from returpost.bounces.rules.model import Rule
 from returpost.bounces.rules.patterns import MEMORY, MEMORY_OTHER, options
+from returpost.linear_patterns import finder
 
 Search = Callable[[str], str]
 """Gives what is found of a pattern in a text; nothing when it is not."""
@@ -59,8 +60,10 @@ class Words:
         Each with the search for its words, or None when it asks for none. `codes` are the rules, a bit each, whose
         codes of a provider are there.
         """
-        find = self._find_in_ascii if text.isascii() else self._find
-        found = tuple(find(text.encode("utf-8", "replace")) or ())
+        if text.isascii():
+            found = tuple(self._find_in_ascii(text.encode()) or ())
+        else:
+            found = tuple(self._find(text.encode("utf-8", "replace")) or ())
         key = (found, codes) if codes else found
         if (matching_rules := self._followed.get(key)) is None:
             if len(self._followed) >= MAX_FOLLOWED:
@@ -88,18 +91,12 @@ class Words:
         return self._searches[number]
 
 
-def _automaton(patterns: Sequence[str], encoding: Any) -> Callable[[bytes], list[int] | None]:
+def _automaton(patterns: Sequence[str], encoding: Any) -> Callable[[bytes], Sequence[int] | None]:
     """Return what gives the numbers of the patterns that are in a text, or nothing when none is."""
-    if not patterns:
-        return lambda _: None
     chosen = options()
     chosen.encoding = encoding
     chosen.max_mem = MEMORY if encoding is re2.Options.Encoding.LATIN1 else MEMORY_OTHER
-    automaton = re2.Set.SearchSet(chosen)
-    for pattern in patterns:
-        automaton.Add(pattern.encode())
-    automaton.Compile()
-    return cast("Callable[[bytes], list[int] | None]", automaton.Match)
+    return finder([pattern.encode() for pattern in patterns], chosen)
 
 
 def _without_other(pattern: str) -> str:
