@@ -5,8 +5,7 @@ each with the remote server's reply taken out of its frame (`frames`). The verdi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address
@@ -24,8 +23,7 @@ MAX_NESTING = 3
 """Mails within mails that are looked into: a report that somebody forwarded as an attachment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
+class Stages(NamedTuple):
     """What each stage made of a mail."""
 
     root: tree.Part
@@ -150,8 +148,7 @@ def _holds_report(notice: Notice) -> bool:
     """Say whether the mail is no report itself, and holds a message that is one."""
     if notice.root.content_type == "multipart/report" or notice.statuses or notice.complaint:
         return False
-    messages = original_message.messages_of(notice.root)
-    return any(part.message.content_type == "multipart/report" for part in messages)
+    return any(part.message_type == "multipart/report" for part in original_message.messages_of(notice.root))
 
 
 def _forwarded(notice: Notice, paths: ReturnPaths, sent_to: Sequence[str], nesting: int) -> Stages | None:

@@ -93,10 +93,10 @@ class _Forms(NamedTuple):
     marks: Callable[[bytes], Sequence[int] | None]
     form_of_mark: tuple[int, ...]
 
-    def in_text(self, text: str) -> list[int]:
-        """Return the numbers of the forms that may be in the text."""
+    def in_text(self, text: str) -> tuple[int, ...]:
+        """Return the numbers of the forms that may be in the text, in order."""
         found = self.marks(text.lower().encode("utf-8", "replace"))
-        return sorted({self.form_of_mark[mark] for mark in found}) if found else []
+        return tuple(sorted({self.form_of_mark[mark] for mark in found})) if found else ()
 
 
 def unwrap(text: str, recipient: str = "") -> RemoteReply:
@@ -110,9 +110,11 @@ def unwrap(text: str, recipient: str = "") -> RemoteReply:
 def unwrap_marked(text: str, recipient: str = "") -> RemoteReply | None:
     """Return the same as `unwrap`, and None for a text without a mark of any frame: most are, and one pass tells it."""
     text = text[:MAX_TEXT]
-    if not _forms().marks(text.lower().encode("utf-8", "replace")):
+    if not (may_be_in := _forms().in_text(text)):
         return None
-    return _unwrapped(text, recipient if _may_be_transcript(text) else "")
+    if len(stripped := text.strip()) != len(text):
+        text, may_be_in = stripped, _forms().in_text(stripped)
+    return _unwrapped(text, recipient if _may_be_transcript(text) else "", may_be_in)
 
 
 def command_of(words: str) -> Command | None:
@@ -122,16 +124,12 @@ def command_of(words: str) -> Command | None:
 
 
 @lru_cache(maxsize=64)
-def _unwrapped(text: str, recipient: str) -> RemoteReply:
+def _unwrapped(text: str, recipient: str, may_be_in: tuple[int, ...]) -> RemoteReply:
     forms = _forms()
     host: str | None = None
     command: Command | None = None
     names: list[str] = []
-    inner: RemoteReply | None = None
-    text = text.strip()
-    may_be_in: list[int] = []
     for _ in range(MAX_DEPTH):
-        may_be_in = forms.in_text(text)
         inner = _of_transcript(text, recipient) or _of_frame(text, forms, may_be_in)
         if inner is None:
             break
@@ -139,6 +137,7 @@ def _unwrapped(text: str, recipient: str) -> RemoteReply:
         text = inner.text
         host, command = inner.host or host, inner.command or command
         names += inner.frames
+        may_be_in = forms.in_text(text)
     text, told, trailers = _without_trailers(text, forms, may_be_in)
     return RemoteReply(text, host, command or told, (*names, *trailers))
 
@@ -153,7 +152,7 @@ def _may_be_transcript(text: str) -> bool:
     return "<<<" in text or "<-" in text
 
 
-def _of_frame(text: str, forms: _Forms, may_be_in: list[int]) -> RemoteReply | None:
+def _of_frame(text: str, forms: _Forms, may_be_in: tuple[int, ...]) -> RemoteReply | None:
     data = b""
     for number in may_be_in:
         if number >= forms.frames:
@@ -189,7 +188,9 @@ def _group(data: bytes, found: Spans, number: int) -> str:
     return data[start:end].decode("utf-8", "replace") if end > start else ""
 
 
-def _without_trailers(text: str, forms: _Forms, may_be_in: list[int]) -> tuple[str, Command | None, tuple[str, ...]]:
+def _without_trailers(
+    text: str, forms: _Forms, may_be_in: tuple[int, ...]
+) -> tuple[str, Command | None, tuple[str, ...]]:
     command: Command | None = None
     names: tuple[str, ...] = ()
     for number in may_be_in:

@@ -99,7 +99,14 @@ class Part:
     @lazy
     def message_headers(self) -> Headers:
         """The headers of that message alone, without its structure."""
+        if "message" in self.__dict__:
+            return self.message.headers
         return headers(charsets.decode(split_head(lines(self.data))[0]))
+
+    @lazy
+    def message_type(self) -> str:
+        """The content type of that message."""
+        return _content_type(self.message_headers)
 
     @lazy
     def _all(self) -> tuple["Part", ...]:
@@ -161,7 +168,7 @@ def _part(data: bytes, depth: int, left: list[int]) -> Part:
     head, body = split_head(data)
     fields = headers(charsets.decode(head))
     declared = fields.get("content-type", ("",))[0]
-    content_type = declared.partition(";")[0].strip().lower() or "text/plain"
+    content_type = _content_type(fields)
     parts: tuple[Part, ...] = ()
     if depth < MAX_DEPTH:
         multipart = content_type.startswith("multipart/")
@@ -171,6 +178,10 @@ def _part(data: bytes, depth: int, left: list[int]) -> Part:
             sniffed = _SNIFFED_BOUNDARY.search(body[:MAX_SNIFFED])
             parts = _split(body, sniffed[1].strip(), depth, left) if sniffed else ()
     return Part(fields, body, parts, depth, content_type)
+
+
+def _content_type(fields: Headers) -> str:
+    return fields.get("content-type", ("",))[0].partition(";")[0].strip().lower() or "text/plain"
 
 
 def _may_have_parts(body: bytes, content_type: str, depth: int) -> bool:

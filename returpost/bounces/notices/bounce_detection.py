@@ -41,7 +41,7 @@ def is_notice(notice: "Notice") -> bool:
     author, path = root.header("from").lower().strip(), root.header("return-path").lower().strip()
     nobody = author in ("", "<>") and "from" in root.headers
     empty_path = path == "<>" or nobody
-    if any(part.message.content_type == "multipart/report" for part in original_message.messages_of(root)):
+    if any(part.message_type == "multipart/report" for part in original_message.messages_of(root)):
         return empty_path
     program = any(name in author for name in families.MTAS)
     # Who mails to many has a return path that is named after bounces.

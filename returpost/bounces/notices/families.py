@@ -6,6 +6,7 @@ A mark is a phrase of the notice's own text, in lower case and with single space
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from returpost.bounces.notices.phrases import (
     DELAY_PHRASES,
@@ -183,8 +184,7 @@ def _numbered() -> tuple[tuple[str, str], ...]:
     return marks + tuple((phrase, what) for what, list_ in phrases for phrase in list_)
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What the words of a mail say it is; `format` is None when no software's own words are in it."""
 
     format: Format | None

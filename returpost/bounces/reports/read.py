@@ -1,7 +1,7 @@
 """From a notice to its findings: the first reader that finds any."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from returpost.bounces.notices import auto_replies
 from returpost.bounces.notices.notice import Notice
@@ -11,13 +11,12 @@ from returpost.bounces.return_paths import Envelope
 from returpost.contracts.enums import Kind, RecipientSource
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """What a reader made of a notice. `kind` is what the notice is when it names nobody, `problem` what is missing;
     `original` are headers of the returned message that only this reader knows."""
 
     format: str
-    found: list[Finding] = field(default_factory=list)
+    found: list[Finding]
     kind: Kind | None = None
     problem: str = ""
     original: Mapping[str, str] | None = None
@@ -77,5 +76,5 @@ def _prose(notice: Notice, envelope: Envelope) -> Findings:
         found = auto_replies.findings(notice.root, notice.automatic, notice.text, mailed)
         return Findings("rfc3834", found, notice.automatic, "reports: the automatic answer names no author")
     return Findings(
-        "unknown", problem="notice: neither a bounce nor a complaint nor an automatic reply was recognised in it"
+        "unknown", [], problem="notice: neither a bounce nor a complaint nor an automatic reply was recognised in it"
     )

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from returpost.bounces.frames import RemoteReply, unwrap
@@ -19,10 +20,10 @@ _FEEDBACK_TYPE = re.compile(r"^[a-z0-9-]{1,40}\Z")
 
 
 NO_REPLY = RemoteReply("")
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What the mail says of one recipient. `recipient` is the address that was mailed, normalised.
 
     `read_from` names where the diagnostic was read (a field, `prose`, `transcript`); `reply` is the remote server's
@@ -36,8 +37,7 @@ class Report:
     reply: RemoteReply = NO_REPLY
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMail:
+class ParsedMail(NamedTuple):
     """A mail that was read. `kind` is None when it is no report that is known; `reports` is empty when no recipient
     is told: both are for a person to look at. `original_headers` are those of the returned message, by lower-case
     name. `sender` is the system that sent it, `stream` the kind of mail, out of its headers `X-Returpost-Sender` and
@@ -51,7 +51,7 @@ class ParsedMail:
     reports: tuple[Report, ...] = ()
     message_id: str | None = None
     original_message_id: str | None = None
-    original_headers: Mapping[str, str] = field(default_factory=dict)
+    original_headers: Mapping[str, str] = NO_HEADERS
     mailing: str | None = None
     sender: str | None = None
     stream: str | None = None

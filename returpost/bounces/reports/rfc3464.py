@@ -56,10 +56,10 @@ def _groups(text: str) -> Iterator[tree.Headers]:
         fields = tree.headers(block)
         if not fields:
             continue
-        if pending and pending.keys() & fields.keys() & _RECIPIENT_FIELDS:
+        if pending and any(name in fields and name in pending for name in _RECIPIENT_FIELDS):
             yield pending
             pending = {}
-        pending |= {name: value for name, value in fields.items() if name not in pending}
+        pending = {**fields, **pending}
     if pending:
         yield pending
 
@@ -109,7 +109,11 @@ def _finding(fields: tree.Headers, subject: str) -> Finding:
 def _diagnostic(fields: tree.Headers) -> tuple[str, str]:
     """Return the name of the field that gives the reply, and the reply: the longest, where there are several."""
     for name in _REPLIES:
-        if name in fields and (text := clean(_DIAGNOSTIC_TYPE.sub("", max(fields[name], key=len)))):
+        if name not in fields:
+            continue
+        value = max(fields[name], key=len)
+        typed = _DIAGNOSTIC_TYPE.match(value)
+        if text := clean(value[typed.end() :] if typed else value):
             return name, text
     return "", ""
 
