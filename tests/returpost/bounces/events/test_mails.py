@@ -1,6 +1,5 @@
 """From a parsed mail to events: one bounce for each recipient, at the time of the mail, always with the same ids."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -94,7 +93,7 @@ def test_it_happened_when_the_report_was_written(date: datetime | None, time: da
 
 
 def test_without_reports_there_are_no_events() -> None:
-    assert events(replace(mail(), reports=())) == []
+    assert events(mail()._replace(reports=())) == []
 
 
 def test_the_mailing_is_the_one_that_is_named() -> None:
