@@ -48,7 +48,7 @@ def test_norwegian_page_has_no_english(system: System, visit: Visit, path: str) 
     expect(page.locator("h1")).to_be_visible()
     if path.startswith("/blocked"):
         expect(page.locator("tr").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
     assert left_in(page) == set()
 
 
@@ -56,7 +56,7 @@ def test_norwegian_system_page_has_no_english(system: System, visit: Visit) -> N
     page = visit("operator", "nb")
     page.goto(f"{system.url}/system")
     expect(page.locator("h1")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
     assert left_in(page) == set()
 
 
