@@ -90,7 +90,7 @@ def test_record(system: System, visit: Visit, language: str) -> None:
     take = Recording(page)
     select_returned(page, take, t)
     take.save(f"select-{language}")
-    page.goto(f"{system.url}/blocked?f.domain=gmial.com")
+    page.goto(f"{system.url}/blocked?f.domain=gmial.com&f.contact=true")
     expect(page.locator("tr.item").first).to_be_visible()
     take = Recording(page)
     fix_address(page, take, t)

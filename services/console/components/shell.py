@@ -28,7 +28,7 @@ NAVIGATION = (
     ("/users", "key", _("Users and tokens"), "administer"),
 )
 INSIDE = {
-    "/contacts": ("/contacts", "/addresses"),
+    "/blocked": ("/blocked", "/addresses"),
     "/selections": ("/selections", "/projects"),
 }
 """Which paths a page of the navigation stands for, where they are others than those below its own."""

@@ -112,5 +112,6 @@ def skipped(texts: Texts, outcomes: Sequence[Mapping[str, Any]]) -> str:
     for one in outcomes:
         why = texts.t(SKIPPED[one["why"]]) if one["why"] in SKIPPED else one["why"]
         head = texts.t("Skipped") if one["outcome"] == "skipped" else texts.t("Failed")
-        lines.append(f"{head}: {texts.number(one['rows'])} {why}")
+        told = texts.t("{n}, because they {why}", n=texts.number(one["rows"]), why=why)
+        lines.append(f"{head}: {told if one['why'] in SKIPPED else why}")
     return ". ".join(lines)

@@ -42,7 +42,7 @@ async def address(visitor: Visitor) -> None:
     counted: Mapping[str, Any] = {} if isinstance(standing, BaseException) else standing
     heading(known["address"], "" if known["contacts"] else t("This address belongs to no person in your CRM."))
     with Tag("div", "cards"):
-        with Tag("section", "card half"):
+        with Tag("section", "card half"), Tag("div", "stack"):
             _standing(visitor, known, counted)
         with Tag("section", "card half"):
             Tag("h2", text=t("History"))
