@@ -21,7 +21,7 @@ from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.database.pool import Pool, connect
 from shared.http import residual_searches
 from shared.http.auth import AuthMiddleware, keys_of
-from shared.http.max_body import MaxBodyMiddleware
+from shared.http.max_body import BodyLimit, MaxBodyMiddleware
 from shared.http.problems import REFUSALS, install_exception_handlers
 from shared.http.rate_limit import RateLimitMiddleware
 from shared.http.revocations import Revocations
@@ -62,10 +62,12 @@ class Service(Generic[S]):
         self.broker = Broker(settings.amqp_url.get_secret_value(), f"returpost-{name}")
         self._published: list[Published] = []
         self.app = FastAPI(
-            title=f"Returpost {name}", description=description, lifespan=self._lifespan, responses=REFUSALS
-        )
+            title=f"Returpost {name}", description=description, lifespan=self._lifespan, responses=REFUSALS,
+            docs_url=None, redoc_url=None,  # pages with scripts of somebody else's
+        )  # fmt: skip
         self.app.state.service = self
         self.app.state.streamed = set[str]()
+        self.app.state.body_limits = dict[str, BodyLimit]()
         self.app.state.open = ()
         self.app.state.revoked = self.revoked = Revocations()
         self.app.add_middleware(AuthMiddleware)
@@ -128,6 +130,10 @@ class Service(Generic[S]):
     def allow_streaming_bodies(self, *paths: str) -> None:
         """Let these routes read bodies of any length, as they come in, unless they are `application/json`."""
         self.app.state.streamed |= set(paths)
+
+    def limit_bodies(self, limit: BodyLimit, *prefixes: str) -> None:
+        """Bound the bodies of all paths that begin so by another limit than the common one."""
+        self.app.state.body_limits |= dict.fromkeys(prefixes, limit)
 
     def allow_anonymous(self, *paths: str) -> None:
         """Let whoever asks in without a token, at all paths that begin so: what they bring is another proof."""

@@ -32,6 +32,10 @@ class ServiceSettings(BaseSettings):
     """Sustained requests per second, token and process; 0: no limit."""
     http_burst: int = Field(default=2_000, ge=1)
     """Requests that a token may make at once."""
+    http_connections: int = Field(default=1_000, ge=10)
+    """Connections that a process has at a time; of more, those that wait for a request longest are closed."""
+    http_connections_per_client: int = Field(default=250, ge=2)
+    """The same for the connections from one address; behind a proxy that is the proxy's."""
     token_keys: SecretStr = SecretStr("")
     """Keys that sign API tokens, comma-separated, at least 32 characters each. The first signs, all verify: a key
     can be replaced while its tokens live."""

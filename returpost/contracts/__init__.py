@@ -59,9 +59,11 @@ from returpost.contracts.messages.fields import (
     Ip as Ip,
     Label as Label,
     Name as Name,
+    Note as Note,
     ReplyCode as ReplyCode,
     Text as Text,
     Time as Time,
+    Title as Title,
     construct_trusted as construct_trusted,
 )
 from returpost.contracts.messages.lists import (

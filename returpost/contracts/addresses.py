@@ -30,12 +30,19 @@ _USUAL = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z"
 )
 """What nearly every address is: normalised already. 64 + 1 + 189 octets are within all limits."""
+HIDDEN = "[address]"
+_WRITTEN = re.compile(r'"[^"\n]{1,64}"@\S+|[^\s@]*@\S*')
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|ipv6:[0-9a-f:.]+)\]\Z")
 
 
 def is_usual(text: str) -> bool:
     """Say whether the text is an address that is normalised already, at a glance; of a few it does not say so."""
     return bool(_USUAL.match(text))
+
+
+def hide_addresses(text: str) -> str:
+    """Return the text with `HIDDEN` in the place of each address, and of whatever stands together with one."""
+    return _WRITTEN.sub(HIDDEN, text) if "@" in text else text
 
 
 def normalise(text: str) -> str:

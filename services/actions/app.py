@@ -56,9 +56,11 @@ from services.actions.settings import Settings
 from services.actions.statistics import http as statistics_http
 from services.actions.statistics.aggregator import aggregate_next
 from services.actions.users import http as users_http, oidc_http
+from services.actions.users.http import MAX_SIGN_IN
 from services.actions.users.oidc import Provider
 from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
 from services.actions.views import http as views_http
+from shared.http.max_body import BodyLimit
 from shared.service import Service, run
 
 RETENTION_SECONDS = 60
@@ -100,6 +102,7 @@ def create(settings: Settings) -> Service[Settings]:
     commands(AddressErase, "address.erase.{tenant}")
 
     service.allow_anonymous("/v1/sign-in")
+    service.limit_bodies(BodyLimit(MAX_SIGN_IN, 100), "/v1/sign-in")
     for router in (
         operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
         contacts_http.router, addresses_http.router, mailings_http.router, views_http.router, statistics_http.router,

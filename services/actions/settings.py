@@ -19,6 +19,8 @@ class Settings(ServiceSettings):
     """Name of the provider on the sign-in page."""
     oidc_claim: str = "email"
     """Claim of the provider's ID token that is the user's name."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses of the console and of proxies, as JSON, whose `X-Forwarded-For` says where a sign-in comes from."""
     resend_after: timedelta = timedelta(minutes=2)
     """A command of an operation that is not answered for so long is sent again."""
     clock_tolerance: timedelta = timedelta(minutes=15)

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
-from nicegui import ui
+from nicegui import core, ui
 
 from returpost.errors import InvalidSettings
 from services.console import i18n, pages
@@ -29,7 +29,7 @@ RECONNECT_SECONDS = 60.0
 
 def create(settings: Settings) -> FastAPI:
     """Wire the console."""
-    app = FastAPI(title="Returpost console", lifespan=_closing, openapi_url=None)
+    app = FastAPI(title="Returpost console", lifespan=_closing, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.services = services = Services(settings.urls(), settings.deadline.total_seconds())
     app.state.session_refresher = SessionRefresher(services)
@@ -43,6 +43,7 @@ def create(settings: Settings) -> FastAPI:
         """Whether pages are served; what they show depends on the services."""
         return {"ok": True}
 
+    core.sio.eio.cors_allowed_origins = []  # NiceGUI allows all; whose page it is `Guard` tells
     pages.register(app)
     answer_for_lost_pages()
     ui.run_with(

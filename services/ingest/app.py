@@ -15,7 +15,7 @@ from returpost.contracts import (
 from returpost.contracts.routing import COMMANDS
 from returpost.validation import Domains, Validator, load_lists
 from services.ingest.mail_sources import http as mail_http
-from services.ingest.mail_sources.ingestion import MailIngestion
+from services.ingest.mail_sources.ingestion import MAX_MAIL, MailIngestion
 from services.ingest.mail_sources.sources import run_sources
 from services.ingest.raw_messages import http as raw_messages_http
 from services.ingest.raw_messages.handlers import handle_erasures, handle_store_commands, purge
@@ -28,8 +28,10 @@ from services.ingest.validation.handlers import handle_validate
 from services.ingest.webhooks import http as webhooks_http
 from services.ingest.webhooks.fast_path import FastPathMiddleware
 from services.ingest.webhooks.handlers import KumoLog, handle_deferred, handle_kumomta_logs, read_log
+from services.ingest.webhooks.http import MAX_WEBHOOK
 from services.ingest.webhooks.load_shedding import then_yield_to_requests
 from shared.http import residual_searches
+from shared.http.max_body import BodyLimit
 from shared.service import Service, run
 
 MAX_DEFERRED = 50
@@ -67,6 +69,9 @@ def create(settings: Settings) -> Service[Settings]:
     run_sources(service, state.mail_ingestion)
     service.app.add_middleware(FastPathMiddleware)
     service.allow_anonymous("/webhooks/")
+    service.limit_bodies(BodyLimit(MAX_WEBHOOK, values=None), "/webhooks/")
+    service.limit_bodies(BodyLimit(values=None), "/v1/delivery-results")
+    service.limit_bodies(BodyLimit(MAX_MAIL, values=None), "/v1/bounce-mails")
     for room in (webhooks_http, results_http, mail_http, raw_messages_http, validation_http):
         service.routes(room.router)
     if settings.keeps_raw_messages:

@@ -78,6 +78,12 @@ def install_exception_handlers(app: FastAPI) -> None:
     async def away(_: Request, error: Unavailable) -> Response:
         return problem(503, f"not accepted, try again: {error}", headers=RETRY)
 
+    @app.exception_handler(asyncpg.DataError)  # SQLSTATE 22: a NUL, a number beyond 64 bits
+    @app.exception_handler(UnicodeEncodeError)  # half of a surrogate pair, which JSON can spell
+    @app.exception_handler(RecursionError)
+    async def cannot_be(_: Request, error: Exception) -> Response:
+        return problem(422, f"a value is none that can be stored or answered ({type(error).__name__})")
+
     @app.exception_handler(asyncpg.PostgresError)
     @app.exception_handler(asyncpg.InterfaceError)
     async def database(_: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import sys
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.http.connections import ConnectionLimits, protocol
 from shared.settings import ServiceSettings
 
 STARTUP_FAILED = 3
@@ -19,6 +20,8 @@ def serve(app: ASGIApp, settings: ServiceSettings) -> None:
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
+        http=protocol(ConnectionLimits(settings.http_connections, settings.http_connections_per_client)),
+        server_header=False,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),

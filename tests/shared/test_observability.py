@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import structlog
+from hypothesis import given, strategies as st
 
 from returpost.contracts import DeliveryRecorded
+from returpost.contracts.addresses import HIDDEN, hide_addresses
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.trace_context import traceparent
 from shared.observability.logging import configure_logging
@@ -55,10 +57,37 @@ def test_a_log_line_is_json_and_tells_no_value_of_an_exception(lines: io.StringI
     told = json.loads(line)
     assert told["event"] == "failed"
     assert told["error"] == "ValueError"
-    assert "test_observability.py" in told["stack"][0]
+    assert "test_observability.py" in told["frames"][0]
     assert told["service"] == "test"
     assert not ours or (told["tenant"], told["event_id"]) == ("acme", "e-1")
     assert "ann@" not in line
+
+
+@pytest.mark.parametrize("console", [False, True])
+def test_no_line_names_an_address_whoever_writes_it(console: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("test", "INFO", console=console)
+    address, quoted = "ann@example.com", '"ann berg"@example.com'
+    try:
+        raise ValueError(f"{address} is wrong")
+    except ValueError as error:
+        structlog.get_logger().exception("failed", text=f"no {quoted}", many=[address], deep={address: error})
+        logging.getLogger("library").exception("<%s>: %r", address, error)
+        logging.getLogger("library").warning("%d is no number", address)
+    finally:
+        configure_logging("test", "WARNING", console=True)
+    written = capsys.readouterr().err
+    assert "ann" not in written
+    assert written.count(HIDDEN) >= 5
+    assert "could not be written" in written
+    assert "Traceback" not in written
+
+
+@given(st.text(max_size=100), st.text(max_size=100))
+def test_what_is_hidden_is_all_that_stands_together_with_an_address(before: str, after: str) -> None:
+    hidden = hide_addresses(f"{before} ann@example.com {after}")
+    assert "ann@" not in hidden
+    assert "@" not in hidden
+    assert hide_addresses("without") == "without"
 
 
 def test_a_trace_goes_on_through_a_batch() -> None:

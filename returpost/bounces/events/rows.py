@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -14,6 +15,11 @@ from returpost.errors import InvalidMessage
 
 MAX_RESULTS = 50_000
 """Results in one body."""
+
+MAX_VALUES = 2_000_000
+"""Values in one body: each takes about 100 bytes of memory."""
+MAX_ROW = 1024 * 1024
+"""Bytes of a line."""
 
 _ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}\Z")
 """As `Id` of the contracts; a lone surrogate is no character either, though JSON can spell it."""
@@ -27,39 +33,38 @@ class RefusedRow:
     problem: str
 
 
-def split_rows(body: bytes, *, lines: bool) -> list[bytes]:
+def split_rows(body: bytes, *, lines: bool) -> Iterator[bytes]:
     """Cut the body into rows: lines, the elements of a list, or the one object. Raises `InvalidMessage`."""
     body = body.removeprefix(codecs.BOM_UTF8)
+    if not lines and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise InvalidMessage(f"body: more than {MAX_VALUES} values; send it in parts")
     if lines:
-        found = [line for line in body.splitlines() if line.strip()]
+        yield from (line for line in body.splitlines() if line.strip())
     elif body.lstrip()[:1] == b"[":
-        found = list(split(body))
-    else:
-        found = [body] if body.strip() else []
-    if not found:
-        raise InvalidMessage("body: empty; send one delivery result, a JSON list of them or JSON lines")
-    if len(found) > MAX_RESULTS:
-        raise InvalidMessage(f"body: {len(found)} results; at most {MAX_RESULTS} at a time")
-    return found
+        yield from split(body)
+    elif body.strip():
+        yield body
 
 
-def read_results(
-    found: list[bytes], tenant: str, source: str
-) -> tuple[list[tuple[int, Event[DeliveryResult]]], list[RefusedRow]]:
-    """Read each row for itself: what is right with its place, and what is wrong."""
-    taken: list[tuple[int, Event[DeliveryResult]]] = []
-    refused: list[RefusedRow] = []
-    for index, row in enumerate(found):
+def read_results(rows: Iterable[bytes], tenant: str, source: str) -> Iterator[Event[DeliveryResult] | RefusedRow]:
+    """Yield what each row says, or what is wrong with it. Raises `InvalidMessage` for none, or too many."""
+    index = -1
+    for index, row in enumerate(rows):
+        if index >= MAX_RESULTS:
+            raise InvalidMessage(f"body: more than {MAX_RESULTS} results; send them in parts")
         try:
-            taken.append((index, _read_row(row, tenant, source)))
+            yield _read_row(row, tenant, source)
         except ValidationError as error:
-            refused.append(RefusedRow(index, explain(error)))
+            yield RefusedRow(index, explain(error))
         except InvalidMessage as error:
-            refused.append(RefusedRow(index, str(error)))
-    return taken, refused
+            yield RefusedRow(index, str(error))
+    if index < 0:
+        raise InvalidMessage("body: empty; send one delivery result, a JSON list of them or JSON lines")
 
 
 def _read_row(row: bytes, tenant: str, source: str) -> Event[DeliveryResult]:
+    if len(row) > MAX_ROW:
+        raise InvalidMessage(f"longer than {MAX_ROW} bytes")
     try:
         value = json.loads(row)
     except (ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from returpost.bounces.providers.authentication import SHARED_SECRET, Authentication
@@ -21,6 +22,11 @@ Read = Callable[[Event], Iterable[Item]]
 Split = Callable[[bytes], Iterable[bytes]]
 Check = Callable[[NormalizedResult], None]
 
+MAX_EVENTS = 10_000
+"""Events in one body; providers send up to some thousand."""
+MAX_VALUES = 500_000
+"""Values in one body: each takes about 100 bytes of memory."""
+
 _NOT_AS_DOCUMENTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What readers raise for a field of another type than the documentation says."""
 
@@ -37,7 +43,7 @@ class Unreadable:
 def elements(body: bytes) -> Iterable[bytes]:
     """Return the exact bytes of each element of a JSON list, or of the one object. Raises `InvalidMessage`."""
     start = body.lstrip()[:1]
-    return list(split(body)) if start == b"[" else [body]
+    return split(body) if start == b"[" else [body]
 
 
 def lines(body: bytes) -> Iterable[bytes]:
@@ -107,13 +113,25 @@ def read_payload(
 
 
 def _parts(provider: Provider, body: bytes) -> list[tuple[bytes, Event | None]]:
-    """Return the bytes of each event, with what it says if that was read along with them."""
+    """Return the bytes of each event, with what it says if that was read along with them.
+
+    Raises `InvalidMessage` for too many: what each becomes takes some thousand bytes.
+    """
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise InvalidMessage(f"body: more than {MAX_VALUES} values")
     if provider.split is elements and body.isascii() and body.lstrip()[:1] == b"[":
         try:
-            return [(part, value if isinstance(value, dict) else None) for part, value in read_each(body)]
+            read = islice(read_each(body), MAX_EVENTS + 1)
+            return _few([(part, value if isinstance(value, dict) else None) for part, value in read])
         except InvalidMessage:
             pass  # one of them is no JSON: the others are
-    return [(part, None) for part in provider.split(body)]
+    return _few([(part, None) for part in islice(provider.split(body), MAX_EVENTS + 1)])
+
+
+def _few(parts: list[tuple[bytes, Event | None]]) -> list[tuple[bytes, Event | None]]:
+    if len(parts) > MAX_EVENTS:
+        raise InvalidMessage(f"body: more than {MAX_EVENTS} events")
+    return parts
 
 
 def _items(

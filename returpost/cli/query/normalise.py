@@ -104,14 +104,14 @@ def _of_item(item: "Item", tenant: str, paths: "ReturnPaths") -> Iterator[Row]:
 
 def _of_results(name: str, body: bytes, tenant: str) -> Iterator[Row]:
     from returpost.bounces.events.results import events_of
-    from returpost.bounces.events.rows import read_results, split_rows
+    from returpost.bounces.events.rows import RefusedRow, read_results, split_rows
 
     lines = not isinstance(_json(body), dict | list)
-    taken, refused = read_results(split_rows(body, lines=lines), tenant, "/cli")
-    for _, event in taken:
-        yield from _told(name, events_of(event))
-    for row in refused:
-        yield {"file": f"{name}#{row.index + 1}", "problem": row.problem}
+    for row in read_results(split_rows(body, lines=lines), tenant, "/cli"):
+        if isinstance(row, RefusedRow):
+            yield {"file": f"{name}#{row.index + 1}", "problem": row.problem}
+        else:
+            yield from _told(name, events_of(row))
 
 
 def _of_webhook(name: str, body: bytes, tenant: str, provider: str) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from returpost.contracts.enums import BlockCause, Reason, UnblockCause, Validity
-from returpost.contracts.messages.fields import Address, Contract, Id, Name, Text, Time
+from returpost.contracts.messages.fields import Address, Contract, Id, Name, Note, Text, Time
 
 
 class AddressBlocked(Contract):
@@ -22,7 +22,7 @@ class AddressBlocked(Contract):
     time: Time
     by: Text
     """Who or what did it: a service, a user or an operation."""
-    note: Text = ""
+    note: Note = ""
     until: Time | None = None
     exempt_streams: list[Name] = Field(default_factory=list)
     """Streams that may be mailed all the same, by the tenant's settings."""
@@ -38,7 +38,7 @@ class AddressUnblocked(Contract):
     cause: UnblockCause
     time: Time
     by: Text
-    note: Text = ""
+    note: Note = ""
 
 
 class AddressErased(Contract):
@@ -82,7 +82,7 @@ class AddressCorrect(Contract):
     corrections: Annotated[list[Correction], Field(min_length=1, max_length=10_000)]
     time: Time
     by: Text
-    note: Text = ""
+    note: Note = ""
 
 
 class AddressCorrected(Contract):
@@ -94,7 +94,7 @@ class AddressCorrected(Contract):
     new: Address
     time: Time
     by: Text
-    note: Text = ""
+    note: Note = ""
 
 
 class AddressErase(Contract):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from returpost.contracts.messages.fields import Address, Contract, Id, Text, Time
+from returpost.contracts.messages.fields import Address, Contract, Id, Note, Text, Time
 
 
 class BlockSet(Contract):
@@ -15,7 +15,7 @@ class BlockSet(Contract):
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time
     by: Text
-    note: Text = ""
+    note: Note = ""
     operation: Id | None = None
     until: Time | None = None
     """When it ends by itself; without it, it stays until it is cleared."""
@@ -29,7 +29,7 @@ class BlockClear(Contract):
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time
     by: Text
-    note: Text = ""
+    note: Note = ""
     operation: Id | None = None
 
 
@@ -57,7 +57,7 @@ class BlockUndo(Contract):
     time: Time
     """Of the undo."""
     by: Text
-    note: Text = ""
+    note: Note = ""
 
 
 class BlockApplied(Contract):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from returpost.contracts.addresses import normalise
+from returpost.contracts.addresses import hide_addresses, normalise
 
 MAX_DIAGNOSTIC = 4_000
 """Characters of a diagnostic that are kept; a line of a reply has up to 512 octets (RFC 5321 section 4.5.3.1.5)."""
@@ -46,10 +46,14 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Tenant or sender: part of routing keys and queue names."""
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Text that PostgreSQL can hold: no NUL."""
+Note = Annotated[Text, AfterValidator(hide_addresses)]
+"""What a person writes about something, and what stays when an address is erased: an address in it is hidden."""
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 """Id of a mailing, contact, selection and the like, as its owner names it."""
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=400)]
 """A name or a subject, for people."""
+Title = Annotated[Label, AfterValidator(hide_addresses)]
+"""The name of a mailing or a list, which stays when an address is erased: an address in it is hidden."""
 Ip = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{2,45}$")]
 """Of the host that sent, version 4 or 6."""
 Address = Annotated[str, AfterValidator(normalise)]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from returpost.contracts.messages.fields import Contract, Id, Label, Text, Time
+from returpost.contracts.messages.fields import Contract, Id, Text, Time, Title
 
 MAX_MEMBERS = 100_000
 """Contacts that one event names; longer lists are told in several."""
@@ -15,7 +15,7 @@ Members = Annotated[list[Id], Field(max_length=MAX_MEMBERS)]
 class ListUpsert(Contract):
     """What is told of a list; what is left out stays. Of each contact the newest that was told holds."""
 
-    name: Label | None = None
+    name: Title | None = None
     members: Members | None = None
     """All members: whoever was told of before, and is not named, is a member no more."""
     add: Members = Field(default_factory=list)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from returpost.contracts.messages.fields import Address, Contract, Id, Label, Time
+from returpost.contracts.messages.fields import Address, Contract, Id, Label, Time, Title
 
 MAX_RECIPIENTS = 100_000
 """Recipients that one event names; more are told in several."""
@@ -16,7 +16,7 @@ class MailingUpsert(Contract):
     TYPE: ClassVar[str] = "returpost.mailing.upsert.v1"
 
     mailing: Id
-    name: Label | None = None
+    name: Title | None = None
     subject: Label | None = None
     sent_at: Time | None = None
     """When it was sent, or is going to be."""

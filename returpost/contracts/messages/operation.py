@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from returpost.contracts.enums import BlockCause, Operation, OperationState, Reason, Show, View
-from returpost.contracts.messages.fields import Address, Contract, Id, Text, Time
+from returpost.contracts.messages.fields import Address, Contract, Id, Note, Text, Time
 
 
 class Filter(BaseModel):
@@ -65,7 +65,7 @@ class OperationRequested(Contract):
     parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
     """What the operation needs besides, as `POST /v1/operations` has it."""
     by: Text
-    note: Text = ""
+    note: Note = ""
     time: Time
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from returpost.contracts import Address, Id, Label, MailingUpsert, Reason, Time, ids
-from returpost.contracts.addresses import key
+from returpost.contracts import Id, Label, MailingUpsert, Reason, Time, ids
+from returpost.contracts.addresses import key, normalise
 from returpost.contracts.cloudevents import event
+from returpost.errors import InvalidAddress, InvalidMessage
 from services.actions.contacts import csv_import
 from services.actions.contacts.csv_import import ImportResult
 from services.actions.mailings.handlers import upsert_mailings
@@ -19,6 +20,7 @@ from shared.http.dependencies import Reader, Tenant, Writer
 from shared.http.pagination import Cursor, Limit, Page, decode_cursor, decode_time, encode_cursor
 from shared.http.preconditions import IfMatch, check_version, etag
 from shared.messaging.unit_of_work import UnitOfWork
+from shared.pacing import paced
 
 IMPORT_BATCH = 5_000
 """Recipients in one command."""
@@ -175,11 +177,12 @@ async def plan_recipients(
     request: Request,
     caller: Writer,
     mailing: Id,
-    addresses: Annotated[list[Address], Body(min_length=1, max_length=100_000, examples=[["ann@example.com"]])],
+    addresses: Annotated[list[str], Body(min_length=1, max_length=100_000, examples=[["ann@example.com"]])],
     tenant: Tenant = None,
 ) -> None:
     """Name the recipients that a mailing is going to have: their status is ready, or blocked, until it is sent."""
-    await _plan(request, addresses, caller.name, caller.tenant_for(tenant), mailing)
+    owner = caller.tenant_for(tenant)
+    await _plan(request, await _normalised(addresses), caller.name, owner, mailing)
 
 
 @router.post("/mailings/{mailing}/recipients/import", openapi_extra=csv_import.BODY)
@@ -217,6 +220,17 @@ async def returns(
     last = rows[-1] if len(rows) == limit else None
     following = last and encode_cursor(last["returned_at"].isoformat(), last["mailing"], key(last["address"]))
     return Page[Return].model_validate({"items": rows, "next_cursor": following})
+
+
+async def _normalised(addresses: list[str]) -> list[str]:
+    """Normalise what may be a hundred thousand. Raises `InvalidMessage` that names the first that is no address."""
+    found = list[str]()
+    async for address in paced(addresses):
+        try:
+            found.append(normalise(address))
+        except InvalidAddress as error:
+            raise InvalidMessage(f"body.{len(found)}: {error}") from None
+    return found
 
 
 async def _plan(request: Request, addresses: list[str], caller: str, tenant: str, mailing: str) -> None:

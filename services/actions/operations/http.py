@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from returpost.contracts import Id, Operation, OperationState, Text, ids
+from returpost.contracts import Id, Note, Operation, OperationState, Text, ids
 from services.actions.operations import domain, preview, sse
 from services.actions.operations.address_check import AddressCheck, check_address, errors_of
 from services.actions.operations.domain import ENDED, Progress, Refused, StoredOperation
@@ -42,7 +42,7 @@ class OperationBody(BaseModel):
     target: Target
     parameters: dict[str, Any] = Field(default_factory=dict)
     """By operation: `name` of a new list, `list` of a known one, and so on."""
-    note: Text = ""
+    note: Note = ""
 
 
 class Confirmation(BaseModel):

@@ -12,6 +12,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}\Z")
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
 """NIST SP 800-63B section 5.1.1.2 wants 8 at least; nothing else is asked of it."""
 FREE_TRIES = 5
+"""Wrong passwords of one name after which the next has to wait."""
+FREE_TRIES_OF_ADDRESS = 50
+"""The same of one address, which may be that of a whole office."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 
 _hasher = PasswordHasher()
@@ -21,10 +24,15 @@ _NOBODY = _hasher.hash("nobody has this password")
 
 def name_of(text: str) -> str:
     """Return a user's name as it is stored. Raises `InvalidMessage`."""
-    name = text.strip().lower()
+    name = folded(text)
     if not NAME.match(name):
         raise InvalidMessage("name: letters a to z, digits and . _ @ + -, up to 100, beginning with a letter or digit")
     return name
+
+
+def folded(text: str) -> str:
+    """Return a name that is ASCII in small letters, another as it is: KELVIN SIGN in small letters is a k."""
+    return text.strip().lower() if text.isascii() else text
 
 
 def hashed(password: str) -> str:
@@ -47,10 +55,10 @@ def rehashed(password: str, password_hash: str) -> str | None:
     return _hasher.hash(password) if _hasher.check_needs_rehash(password_hash) else None
 
 
-def wait(failures: int, failed_at: datetime | None, now: datetime) -> timedelta:
-    """Return how long no further password is taken: five are free, then the wait doubles up to 15 minutes."""
-    if failed_at is None or failures < FREE_TRIES:
+def wait(failures: int, failed_at: datetime | None, now: datetime, free: int = FREE_TRIES) -> timedelta:
+    """Return how long no further password is taken: some are free, then the wait doubles up to 15 minutes."""
+    if failed_at is None or failures < free:
         return timedelta(0)
-    pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 12))
+    pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - free, 12))
     left: timedelta = failed_at + pause - now
     return max(timedelta(0), left)

@@ -1,26 +1,34 @@
 """HTTP: signing in with a password, and the administration of users and tokens."""
 
-import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
 from returpost.contracts import Name
 from returpost.contracts.enums import Role
 from returpost.errors import InvalidMessage
-from services.actions.users import domain, repository
+from services.actions.operations.repository.audit import AuditEntry, add_audit
+from services.actions.users import attempts, domain, repository
+from services.actions.users.attempts import Hashing
 from services.actions.users.repository import Language, Token
 from services.actions.users.sessions import Session, open_session, renew_session, signing_key
-from services.actions.users.token_revocation import revoke_sessions, revoke_token
-from shared.http.auth import ALL_TENANTS, Caller, issue, requires
+from services.actions.users.token_revocation import revoke_own_session, revoke_sessions, revoke_token
+from shared.http.auth import ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
 from shared.http.dependencies import Administrator
 from shared.http.pagination import Cursor, Limit, Page, decode_cursor, decode_time, encode_cursor
 
-MAX_HASHES_AT_ONCE = 2
-"""Each takes 64 MiB and a processor."""
+MAX_SIGN_IN = 32 * 1024
+"""Bytes of what somebody sends who is nobody yet."""
+SIGN_INS = Counter("returpost_sign_ins_total", "Passwords that were offered", ["outcome"])
+"""outcome: right, wrong."""
+WRONG = "name or password is wrong"
+NO_USER = "user: this token belongs to no user"
 SESSION_ENDED = "the session has ended; sign in again"
 OWN_ACCESS = "cannot remove your own administrator access; another administrator can"
 
@@ -28,7 +36,7 @@ router = APIRouter(prefix="/v1", tags=["users"])
 Anybody = Annotated[Caller, Depends(requires("read"))]
 Tenant = Annotated[Name | Literal["*"] | None, Query()]
 Password = Annotated[str, Field(max_length=1000)]
-_hashing = asyncio.Semaphore(MAX_HASHES_AT_ONCE)
+_hashing = Hashing()
 
 
 class RequestBody(BaseModel):
@@ -93,6 +101,16 @@ class UserItem(BaseModel):
     has_password: bool
 
 
+class OwnSession(BaseModel):
+    """A session of one's own."""
+
+    id: UUID
+    issued_at: datetime
+    expires_at: datetime
+    current: bool
+    """Whether it is the one that asks."""
+
+
 class CreatedUser(BaseModel):
     """The name of a new user, as it is stored."""
 
@@ -123,18 +141,19 @@ class CreatedToken(BaseModel):
 @router.post("/sign-in")
 async def sign_in(request: Request, body: SignInBody) -> Session:
     """Begin a session by name and password. 401 when they are wrong, 429 after too many tries."""
-    pool, now, name = request.app.state.service.pool, datetime.now(UTC), body.name.strip().lower()
-    user = await repository.find_user(pool, name)
-    if user and (pause := domain.wait(user.failures, user.failed_at, now)):
-        seconds = str(int(pause.total_seconds()) + 1)
-        raise HTTPException(429, "too many wrong passwords; wait a while", {"Retry-After": seconds})
+    pool, now, name = request.app.state.service.pool, datetime.now(UTC), domain.folded(body.name)
+    user = await repository.find_user(pool, name) if domain.NAME.match(name) else None
     known = user.password_hash if user else None
-    async with _hashing:
-        right = await asyncio.to_thread(domain.is_right, body.password, known)
-    if not right or user is None or user.disabled:
-        await repository.record_failure(pool, name, now)
-        raise HTTPException(401, "name or password is wrong")
-    await repository.record_success(pool, name, await asyncio.to_thread(domain.rehashed, body.password, str(known)))
+    async with _attempt(request, name, now) as offered:
+        offered.is_right = await _hashing.run(partial(domain.is_right, body.password, known)) and not _is_out(user)
+    SIGN_INS.labels("right" if offered.is_right else "wrong").inc()
+    if user is None:
+        raise HTTPException(401, WRONG)
+    if not offered.is_right:
+        await add_audit(pool, AuditEntry(user.home, now, user.name, "sign_in_failed", 1))
+        raise HTTPException(401, WRONG)
+    if renewed := await _hashing.run(partial(domain.rehashed, body.password, str(known))):
+        await repository.replace_hash(pool, name, str(known), renewed)
     return await open_session(request, user, now)
 
 
@@ -162,7 +181,7 @@ async def sign_out(request: Request, caller: Anybody) -> None:
 @router.get("/me")
 async def me(request: Request, caller: Anybody) -> Identity:
     """Who asks: as a user, or as the bearer of a token."""
-    user = await repository.find_user(request.app.state.service.pool, caller.name) if caller.token else None
+    user = await _user_of(request, caller)
     return Identity(
         name=caller.name,
         tenant=caller.tenant,
@@ -175,18 +194,39 @@ async def me(request: Request, caller: Anybody) -> Identity:
 
 @router.put("/me", status_code=204)
 async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> None:
-    """Change the own language or password."""
-    pool = request.app.state.service.pool
-    user = await repository.find_user(pool, caller.name) if caller.token else None
+    """Change the own language or password. A new password ends the other sessions. 429 after too many wrong ones."""
+    service, user, now = request.app.state.service, await _user_of(request, caller), datetime.now(UTC)
     if user is None:
-        raise HTTPException(404, "user: this token belongs to no user")
+        raise HTTPException(404, NO_USER)
     if body.password is not None:
-        async with _hashing:
-            right = await asyncio.to_thread(domain.is_right, body.old_password, user.password_hash)
-        if not right:
+        async with _attempt(request, user.name, now) as offered:
+            offered.is_right = await _hashing.run(partial(domain.is_right, body.old_password, user.password_hash))
+        if not offered.is_right:
+            await add_audit(service.pool, AuditEntry(user.home, now, user.name, "old_password_wrong", 1))
             raise HTTPException(403, "old_password: not your current password")
     password_hash = await _hash(body.password)
-    await repository.change_user(pool, user.name, None, password_hash=password_hash, language=body.language)
+    await repository.change_user(service.pool, user.name, None, password_hash=password_hash, language=body.language)
+    if body.password is not None:
+        await add_audit(service.pool, AuditEntry(user.home, now, user.name, "password_changed", 1))
+        await revoke_sessions(service, user.name, user.name, but=UUID(caller.token))
+
+
+@router.get("/me/sessions")
+async def my_sessions(request: Request, caller: Anybody) -> list[OwnSession]:
+    """The own sessions that go on, newest first, up to 100."""
+    user = await _user_of(request, caller)
+    if user is None:
+        raise HTTPException(404, NO_USER)
+    rows = await repository.sessions_of(request.app.state.service.pool, user.name, datetime.now(UTC))
+    return [OwnSession(**row, current=str(row["id"]) == caller.token) for row in rows]
+
+
+@router.delete("/me/sessions/{identity}", status_code=204)
+async def end_my_session(request: Request, caller: Anybody, identity: UUID) -> None:
+    """End a session of one's own. 404 when it is not one, or has ended."""
+    user = await _user_of(request, caller)
+    if user is None or not await revoke_own_session(request.app.state.service, identity, user.name):
+        raise HTTPException(404, f"session: {identity} is not one of yours, or has ended")
 
 
 @router.get("/users")
@@ -205,6 +245,7 @@ async def users(
 async def add_user(request: Request, caller: Administrator, body: NewUserBody, tenant: Tenant = None) -> CreatedUser:
     """Create a user. 409 when the name is taken."""
     owner = _scope(caller, tenant) or ALL_TENANTS
+    _check_role(caller, body.role)
     home = body.home or (owner if owner != ALL_TENANTS else "demo")
     if owner not in (ALL_TENANTS, home):
         raise HTTPException(422, "home: another tenant's")
@@ -230,16 +271,19 @@ async def change_user(
     """Change role or password of a user, or disable it; open sessions end with each of these."""
     if name == caller.name and (body.disabled or body.role not in (None, Role.ADMINISTRATOR)):
         raise HTTPException(409, OWN_ACCESS)
-    changed = await repository.change_user(
-        request.app.state.service.pool,
-        name,
-        _scope(caller, tenant),
-        role=body.role,
-        disabled=body.disabled,
-        password_hash=await _hash(body.password),
-    )
-    if not changed:
+    pool, owner = request.app.state.service.pool, _scope(caller, tenant)
+    user = await repository.find_user(pool, name)
+    if user is None or owner not in (None, user.tenant):
         raise HTTPException(404, f"user: {name} is not known")
+    for role in (user.role, body.role or user.role):
+        _check_role(caller, role)
+    password_hash = await _hash(body.password)
+    if not await repository.change_user(
+        pool, name, owner, role=body.role, disabled=body.disabled, password_hash=password_hash
+    ):
+        raise HTTPException(404, f"user: {name} is not known")
+    if body.password:
+        await attempts.forget(pool, name)
     if body.disabled or body.password or body.role:
         await revoke_sessions(request.app.state.service, name, caller.name)
 
@@ -307,8 +351,28 @@ def _uuid(part: object) -> UUID:
         raise InvalidMessage("cursor: invalid; give the `next_cursor` of a page as it is") from None
 
 
+def _check_role(caller: Caller, role: Role) -> None:
+    """Refuse (403) to deal with a user who may do what the caller may not."""
+    if beyond := set(SCOPES_OF_ROLE[role]) - caller.scopes:
+        raise HTTPException(403, f"role: you do not have {', '.join(sorted(beyond))} yourself")
+
+
+def _attempt(request: Request, name: str, now: datetime) -> AbstractAsyncContextManager[attempts.Attempt]:
+    service = request.app.state.service
+    address = attempts.address_of(request, service.settings.trusted_proxies)
+    return attempts.attempt(service.pool, name, address, now)
+
+
+def _is_out(user: repository.User | None) -> bool:
+    return user is None or user.disabled
+
+
+async def _user_of(request: Request, caller: Caller) -> repository.User | None:
+    """Return whose session it is; nothing for another token, though it may be named as a user is."""
+    pool = request.app.state.service.pool
+    token = await repository.find_token(pool, UUID(caller.token)) if caller.token else None
+    return await repository.find_user(pool, caller.name) if token and token.kind == "session" else None
+
+
 async def _hash(password: str | None) -> str | None:
-    if password is None:
-        return None
-    async with _hashing:
-        return await asyncio.to_thread(domain.hashed, password)
+    return None if password is None else await _hashing.run(partial(domain.hashed, password))

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 import httpx
 import jwt
 
-from returpost.errors import ReturpostError
+from returpost.errors import InvalidMessage, ReturpostError
+from services.actions.users.domain import name_of
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
 """Signed with a key of the provider's; never `none`, never with the client's secret."""
@@ -128,13 +129,19 @@ class Provider:
 
 
 def name_in(claims: Mapping[str, Any], claim: str) -> str:
-    """Return the user's name. Raises `InvalidIdToken` when the claim is missing, or an address that is not verified."""
-    name = str(claims.get(claim) or "").strip().lower()
-    if not name:
+    """Return the user's name. Raises `InvalidIdToken` when the claim is missing, no name, or an address that the
+    provider does not say it has verified: `email_verified` is true, as JSON has it (OpenID Connect Core 1.0 section
+    5.1), and not "true", 1, or left out.
+    """
+    told = claims.get(claim)
+    if not isinstance(told, str) or not told.strip():
         raise InvalidIdToken(f"the provider's ID token lacks {claim}")
-    if claim == "email" and claims.get("email_verified") is False:
-        raise InvalidIdToken("the provider has not verified this e-mail address")
-    return name
+    if claim == "email" and claims.get("email_verified") is not True:
+        raise InvalidIdToken("the provider does not say that it has verified this e-mail address")
+    try:
+        return name_of(told)
+    except InvalidMessage as error:
+        raise InvalidIdToken(f"{claim}: {error}") from None
 
 
 def code_challenge(verifier: str) -> str:

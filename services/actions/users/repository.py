@@ -27,9 +27,6 @@ class User:
     password_hash: str | None
     language: Language | None
     disabled: bool
-    failures: int
-    """Wrong passwords since the last right one."""
-    failed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +104,40 @@ async def remove_user(pool: Pool, name: str, tenant: str | None) -> bool:
     return await pool.fetchval(_Q["remove_user"], name, tenant) is not None
 
 
-async def record_failure(pool: Pool, name: str, now: datetime) -> None:
-    """Count a wrong password."""
-    await pool.execute(_Q["record_failure"], name, now)
+async def replace_hash(pool: Pool, name: str, old_hash: str, new_hash: str) -> None:
+    """Replace the hash of a password that stays the same."""
+    await pool.execute(_Q["replace_hash"], name, old_hash, new_hash)
 
 
-async def record_success(pool: Pool, name: str, new_hash: str | None) -> None:
-    """Reset the count of wrong passwords; a new hash replaces the old one."""
-    await pool.execute(_Q["record_success"], name, new_hash)
+async def lock_attempts(
+    connection: Connection, subjects: Sequence[bytes], now: datetime, forgotten: datetime
+) -> dict[bytes, tuple[int, datetime]]:
+    """Return failures and when the last was, of each subject, and keep others from looking until the end.
+
+    Those from before `forgotten` count no more. Subjects are sorted, so that no two wait for each other.
+    """
+    rows = await connection.fetch(_Q["lock_attempts"], sorted(subjects), now, forgotten)
+    return {row["subject"]: (row["failures"], row["failed_at"]) for row in rows}
+
+
+async def count_attempt(connection: Connection, subjects: Sequence[bytes], now: datetime) -> None:
+    """Count a proof that is about to be checked as a failure."""
+    await connection.execute(_Q["count_attempt"], subjects, now)
+
+
+async def take_back_attempt(pool: Pool, subjects: Sequence[bytes]) -> None:
+    """Count one failure less."""
+    await pool.execute(_Q["take_back_attempt"], subjects)
+
+
+async def forget_attempts(pool: Pool, subject: bytes) -> None:
+    """Forget the failures of a subject."""
+    await pool.execute(_Q["forget_attempts"], subject)
+
+
+async def delete_old_attempts(pool: Pool, before: datetime) -> None:
+    """Delete failures that were before a time."""
+    await pool.execute(_Q["delete_old_attempts"], before)
 
 
 async def find_token(pool: Pool, identity: UUID) -> Token | None:
@@ -156,9 +179,21 @@ async def revoke_token(
     return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_token"], identity, tenant, now, by)]
 
 
-async def revoke_sessions(connection: Connection, user: str, now: datetime, by: str) -> list[RevokedToken]:
-    """Revoke all sessions of a user."""
-    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_sessions"], user, now, by)]
+async def revoke_sessions(
+    connection: Connection, user: str, now: datetime, by: str, but: UUID | None = None
+) -> list[RevokedToken]:
+    """Revoke the sessions of a user, but for one if it is named."""
+    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_sessions"], user, now, by, but)]
+
+
+async def sessions_of(pool: Pool, user: str, now: datetime) -> list[dict[str, Any]]:
+    """Return the sessions of a user that go on, newest first, 100 at most."""
+    return [dict(row) for row in await pool.fetch(_Q["sessions_of"], user, now)]
+
+
+async def revoke_own_session(connection: Connection, identity: UUID, user: str, now: datetime) -> list[RevokedToken]:
+    """Revoke a session of a user; nothing is returned when it is not one."""
+    return [RevokedToken(**row) for row in await connection.fetch(_Q["revoke_own_session"], identity, user, now)]
 
 
 async def revoked_tokens(connection: Connection, now: datetime) -> list[RevokedToken]:

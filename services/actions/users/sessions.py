@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from returpost.contracts.enums import Role
 from services.actions.users import repository
+from services.actions.users.attempts import FORGET_AFTER
 from services.actions.users.repository import Language, Token, User
 from shared.http.auth import SCOPES_OF_ROLE, issue
 
@@ -38,6 +39,7 @@ async def open_session(request: Request, user: User, now: datetime) -> Session:
     end = now + SESSION_LIFETIME
     await repository.add_token(pool, Token(identity, "session", user.tenant, user.name, scopes, user.name, now, end))
     await repository.delete_expired_tokens(pool, now - TOKENS_KEPT)
+    await repository.delete_old_attempts(pool, now - FORGET_AFTER)
     return _session(request, user, identity, end)
 
 

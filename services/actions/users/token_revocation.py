@@ -27,10 +27,18 @@ async def revoke_token(service: Service[Any], identity: UUID, tenant: str | None
     )
 
 
-async def revoke_sessions(service: Service[Any], user: str, by: str) -> None:
-    """Revoke all sessions of a user."""
+async def revoke_sessions(service: Service[Any], user: str, by: str, but: UUID | None = None) -> None:
+    """Revoke the sessions of a user, but for one if it is named."""
     now = datetime.now(UTC)
-    await _revoke(service, now, lambda connection: repository.revoke_sessions(connection, user, now, by))
+    await _revoke(service, now, lambda connection: repository.revoke_sessions(connection, user, now, by, but))
+
+
+async def revoke_own_session(service: Service[Any], identity: UUID, user: str) -> bool:
+    """Revoke a session of a user; false when it is not one, or has ended."""
+    now = datetime.now(UTC)
+    return await _revoke(
+        service, now, lambda connection: repository.revoke_own_session(connection, identity, user, now)
+    )
 
 
 async def republish_revocations(uow_factory: UnitOfWorkFactory) -> None:

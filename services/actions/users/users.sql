@@ -5,7 +5,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING name
 
 -- name: user
 -- One user.
-SELECT name, tenant, home, role, password_hash, language, disabled, failures, failed_at
+SELECT name, tenant, home, role, password_hash, language, disabled
 FROM users WHERE name = $1
 
 -- name: page_of_users
@@ -17,20 +17,16 @@ FROM users WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS NULL OR name
 -- New values of a user; what is null stays.
 UPDATE users SET
     role = coalesce($3, role), disabled = coalesce($4, disabled), password_hash = coalesce($5, password_hash),
-    language = coalesce($6, language), failures = CASE WHEN $5::text IS NULL THEN failures ELSE 0 END
+    language = coalesce($6, language)
 WHERE name = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING name
 
 -- name: remove_user
 -- Remove a user.
 DELETE FROM users WHERE name = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING name
 
--- name: record_failure
--- A wrong password.
-UPDATE users SET failures = failures + 1, failed_at = $2 WHERE name = $1
-
--- name: record_success
--- A right password; a hash made with older parameters is replaced.
-UPDATE users SET failures = 0, failed_at = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1
+-- name: replace_hash
+-- The same password, with newer parameters; unless it was changed meanwhile.
+UPDATE users SET password_hash = $3 WHERE name = $1 AND password_hash = $2
 
 -- name: add_token
 -- A new token.
@@ -58,9 +54,10 @@ UPDATE tokens SET revoked_at = $3, revoked_by = $4
 WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND revoked_at IS NULL RETURNING id, tenant, expires_at
 
 -- name: revoke_sessions
--- Revoke all sessions of a user.
+-- Revoke the sessions of a user, but for one if it is named.
 UPDATE tokens SET revoked_at = $2, revoked_by = $3
-WHERE name = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 RETURNING id, tenant, expires_at
+WHERE name = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND id IS DISTINCT FROM $4
+RETURNING id, tenant, expires_at
 
 -- name: revoked_tokens
 -- Tokens that are revoked and have not expired.
@@ -69,3 +66,36 @@ SELECT id, tenant, expires_at FROM tokens WHERE revoked_at IS NOT NULL AND expir
 -- name: delete_expired_tokens
 -- Delete tokens that expired before a time.
 DELETE FROM tokens WHERE expires_at < $1
+
+-- name: lock_attempts
+-- What was tried by these subjects; whoever tries at the same time waits.
+INSERT INTO sign_in_attempts AS a (subject, failures, failed_at)
+SELECT subject, 0, $2 FROM unnest($1::bytea[]) AS subject
+ON CONFLICT (subject) DO UPDATE SET failures = CASE WHEN a.failed_at < $3 THEN 0 ELSE a.failures END
+RETURNING subject, failures, failed_at
+
+-- name: count_attempt
+-- A proof is being checked: it counts as a failure until it was right.
+UPDATE sign_in_attempts SET failures = failures + 1, failed_at = $2 WHERE subject = ANY($1)
+
+-- name: take_back_attempt
+-- As if it had not been offered.
+UPDATE sign_in_attempts SET failures = greatest(failures - 1, 0) WHERE subject = ANY($1)
+
+-- name: forget_attempts
+-- The next proof is taken at once.
+DELETE FROM sign_in_attempts WHERE subject = $1
+
+-- name: delete_old_attempts
+-- Delete failures that count no more.
+DELETE FROM sign_in_attempts WHERE failed_at < $1
+
+-- name: sessions_of
+-- The sessions of a user that go on, newest first.
+SELECT id, issued_at, expires_at FROM tokens
+WHERE name = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 ORDER BY issued_at DESC, id LIMIT 100
+
+-- name: revoke_own_session
+-- End a session of a user.
+UPDATE tokens SET revoked_at = $3, revoked_by = $2
+WHERE id = $1 AND name = $2 AND kind = 'session' AND revoked_at IS NULL RETURNING id, tenant, expires_at

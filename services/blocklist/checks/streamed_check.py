@@ -7,7 +7,7 @@ leaves those that may be blocked, and only these are asked for, thousands of lin
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -19,12 +19,13 @@ from returpost.errors import InvalidAddress, InvalidMessage
 from services.blocklist.checks import address_fast_path, repository
 from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.suppression_files.entry import Entry
-from services.blocklist.suppression_files.reader import ListReader
+from services.blocklist.suppression_files.lines import MAX_LINE
+from services.blocklist.suppression_files.reader import Found, ListReader
 from shared.database.pool import Pool
+from shared.pacing import in_pieces, paced
 
 BATCH: Final = 256 * 1024
 """Bytes of lines that are checked together: about 10,000."""
-MAX_LINE: Final = 65_536
 AT_ONCE: Final = 3
 """Batches whose queries may be under way."""
 FEW_LINES: Final = 30_000
@@ -46,6 +47,9 @@ class Batch:
     lines: list[str]
     keys: list[str]
     problems: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
 
 
 @dataclass(slots=True)
@@ -111,29 +115,27 @@ class StreamedCheck:
     async def _answer(self) -> None:
         batch, task = self._under_way.popleft()
         blocked = {row["address"]: row for row in await task}
-        lines = list(self._lines(batch, blocked))
+        lines = [line async for line in paced(self._lines(batch, blocked))]
         self._write("".join(lines).encode("utf-8", "surrogatepass"))
 
-    def _lines(self, batch: Batch, blocked: dict[str, Record]) -> Sequence[str]:
+    def _lines(self, batch: Batch, blocked: dict[str, Record]) -> Iterator[str]:
         problems, everything = batch.problems, self._question.everything
-        answer: list[str] = []
         for n, each in enumerate(batch.keys):
             row = blocked.get(each)
             if row is not None:
-                answer.append(_skip(batch.lines[n], row))
+                yield _skip(batch.lines[n], row)
                 self.summary.skip += 1
             elif not each:
-                answer.append(_line({"address": batch.lines[n], "problem": problems[n]}))
+                yield _line({"address": batch.lines[n], "problem": problems[n]})
                 self.summary.invalid += 1
             elif everything:
-                answer.append(_line({"address": batch.lines[n], "skip": False}))
-        return answer
+                yield _line({"address": batch.lines[n], "skip": False})
 
 
 async def text_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
-    """Cut a text with an address a line into batches."""
+    """Cut a text with an address a line into batches. Raises `InvalidMessage` for a line that is too long."""
     rest, size, waiting = b"", 0, list[bytes]()
-    async for piece in pieces:
+    async for piece in in_pieces(pieces):
         waiting.append(piece)
         size += len(piece)
         if size >= BATCH:
@@ -142,36 +144,41 @@ async def text_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
             if len(rest) > MAX_LINE:
                 raise InvalidMessage(f"a line is longer than {MAX_LINE} bytes; give an address a line")
             if end:
-                yield batch_of(whole + end)
+                yield await batch_of(whole + end)
     if last := rest + b"".join(waiting):
-        yield batch_of(last if last.endswith(b"\n") else last + b"\n")
+        yield await batch_of(last if last.endswith(b"\n") else last + b"\n")
 
 
 async def list_batches(pieces: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
     """Take the addresses out of CSV or JSON, in batches."""
     reader = ListReader()
-    async for piece in pieces:
-        if found := [*reader.feed(piece)]:
-            yield _of_lines([each.address if isinstance(each, Entry) else "" for each in found])
-    if found := [*reader.end()]:
-        yield _of_lines([each.address if isinstance(each, Entry) else "" for each in found])
+    async for piece in in_pieces(pieces):
+        if batch := await _of_lines(_written(reader.feed(piece))):
+            yield batch
+    if batch := await _of_lines(_written(reader.end())):
+        yield batch
 
 
-def batch_of(lines: bytes) -> Batch:
+async def batch_of(lines: bytes) -> Batch:
     """Read lines, of which the last one ends with a line feed; empty ones are left out."""
     if (keys := address_fast_path.keys(lines)) is not None:
         return Batch(lines.decode("ascii").split("\n")[:-1], keys)
-    return _of_lines([line for line in lines.decode("utf-8", "replace").splitlines() if line.strip()])
+    return await _of_lines(line for line in lines.decode("utf-8", "replace").splitlines() if line.strip())
 
 
-def _of_lines(lines: list[str]) -> Batch:
-    batch = Batch(lines, [])
-    for n, line in enumerate(lines):
+def _written(found: Iterable[Found]) -> Iterator[str]:
+    return (each.address if isinstance(each, Entry) else "" for each in found)
+
+
+async def _of_lines(lines: Iterable[str]) -> Batch:
+    batch = Batch([], [])
+    async for line in paced(lines):
         try:
             batch.keys.append(key(normalise(line)))
         except InvalidAddress as error:
             batch.keys.append("")
-            batch.problems[n] = str(error)
+            batch.problems[len(batch.lines)] = str(error)
+        batch.lines.append(line)
     return batch
 
 

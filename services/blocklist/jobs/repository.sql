@@ -5,7 +5,7 @@ ON CONFLICT (id) DO NOTHING
 
 -- name: supersede
 -- End what is not done of a kind, since what follows does it all again.
-UPDATE jobs SET state = 'superseded', finished_at = $3 WHERE tenant = $1 AND kind = $2 AND finished_at IS NULL
+UPDATE jobs SET state = 'superseded', finished_at = $3, after = '' WHERE tenant = $1 AND kind = $2 AND finished_at IS NULL
 
 -- name: take
 -- Lock a job that no other process works on, the oldest first.
@@ -19,8 +19,8 @@ SET state = 'running', after = $2, total = $3, done = done + $4, blocked = block
 WHERE id = $1
 
 -- name: finish
--- All is done.
-UPDATE jobs SET state = 'finished', finished_at = $2, total = done WHERE id = $1
+-- All is done; the address that it came to last is nobody's business any more.
+UPDATE jobs SET state = 'finished', finished_at = $2, total = done, after = '' WHERE id = $1
 
 -- name: get
 -- One job of a tenant.

@@ -8,10 +8,13 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from returpost.contracts.addresses import hide_addresses
 from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.tenant_settings.domain import DEAD
 
 MAX_NOTE: Final = 300
+MAX_WRITTEN: Final = 1_000
+"""Characters of an address as it is written, with a name."""
 
 
 class Kind(StrEnum):
@@ -60,7 +63,21 @@ _STATUS = {
     "5.1.10": Reason.NOT_ACCEPTING,
 }
 """RFC 3463 section 3.2, RFC 7505 section 4.2. The provider has judged the text already."""
+_FORMULA = re.compile(r"'*\s*[=+\-@\t\r]")
 _ENHANCED = re.compile(r"\b5\.1\.\d{1,3}\b")
+
+
+def escape_formula(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula, and that `unescape_formula` makes what it was.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unescape_formula(cell: str) -> str:
+    """Return what was escaped."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def plain(name: str) -> str:
@@ -73,6 +90,8 @@ def entry_of(row: int, values: Mapping[str, Any], kind: Kind) -> Entry | Fault:
     address = _first(values, _ADDRESS)
     if not address:
         return Fault(row, "no address in this row")
+    if len(address) > MAX_WRITTEN:
+        return Fault(row, f"the address is longer than {MAX_WRITTEN} characters")
     said = _first(values, _REASON)
     word, status = plain(said), _status(values, said)
     dated = next((values[name] for name in _TIME if values.get(name) not in (None, "")), None)
@@ -118,4 +137,4 @@ def _dead(word: str) -> Reason | None:
 def _note(values: Mapping[str, Any], said: str) -> str:
     given = str(values.get("note") or "").strip()
     parts = [given] if given else [str(values.get("code") or "").strip(), said]
-    return " ".join(part.replace("\x00", "") for part in parts if part)[:MAX_NOTE]
+    return hide_addresses(" ".join(part.replace("\x00", "") for part in parts if part))[:MAX_NOTE]

@@ -10,9 +10,19 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from services.blocklist.suppression_files.entry import KNOWN, Entry, Fault, Kind, entry_of, moment, plain
+from services.blocklist.suppression_files.entry import (
+    KNOWN,
+    Entry,
+    Fault,
+    Kind,
+    entry_of,
+    moment,
+    plain,
+    unescape_formula,
+)
+from services.blocklist.suppression_files.lines import MAX_LINE, LineSplitter
 
-MAX_RECORD: Final = 65_536
+MAX_RECORD: Final = MAX_LINE
 """Characters of one row, quoted line ends included."""
 HEAD: Final = 8_192
 """Bytes by which the format is told."""
@@ -85,7 +95,7 @@ def _is_json(head: bytes) -> bool:
     line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line[:1] == b"{"
     return True
 
@@ -95,18 +105,16 @@ class _Lines:
 
     def __init__(self, make: Make) -> None:
         self._make = make
-        self._rest = b""
+        self._lines = LineSplitter()
         self._row = 0
 
     def feed(self, data: bytes) -> Iterator[Found]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(data):
             yield from self._line(line)
-        if len(self._rest) > MAX_RECORD:
-            self._rest = self._rest[: MAX_RECORD + 1]  # too long, and said so when its end is there
 
     def end(self) -> Iterator[Found]:
-        yield from self._line(self._rest)
+        for line in self._lines.end():
+            yield from self._line(line)
 
     def _line(self, line: bytes) -> Iterator[Found]:
         line = line.removeprefix(b"\xef\xbb\xbf").strip()
@@ -138,12 +146,14 @@ class _Document:
         self._row = 0
 
     def feed(self, data: bytes) -> Iterator[Found]:
+        if self._broken:
+            return
         self._bytes += data
         whole = len(self._bytes) - _unfinished(self._bytes)
         self._text += self._bytes[:whole].decode("utf-8", "replace")
         self._bytes = self._bytes[whole:]
         place = 0
-        while not self._broken:
+        while True:
             if not self._inside:
                 opened = self._opening.search(self._text, place)
                 if opened is None:
@@ -161,7 +171,7 @@ class _Document:
             self._row += 1
             yield _object(self._row, value, self._make)
         self._text = self._text[place:]
-        if len(self._text) > MAX_RECORD and not self._broken:
+        if len(self._text) > MAX_RECORD:
             yield self._breaks()
 
     def end(self) -> Iterator[Found]:
@@ -169,45 +179,68 @@ class _Document:
             yield self._breaks()
 
     def _breaks(self) -> Found:
-        self._broken = True
+        self._broken, self._text, self._bytes = True, "", b""
         return Fault(self._row + 1, "the document is broken from here on, or ends too early")
 
 
 class _Table:
-    """CSV with a heading that names the columns, or without one: address, reason, time. Also just an address a line."""
+    """CSV with a heading that names the columns, or without one: address, reason, time. Also just an address a line.
+
+    A quotation mark that is never closed spoils the line it is in: those after it are rows of their own.
+    """
 
     def __init__(self, make: Make) -> None:
         self._make = make
-        self._rest = b""
-        self._open = ""
+        self._lines = LineSplitter()
+        self._open: list[str] = []
+        """The lines of a row that a quotation mark goes over; all but the first have an even number of them."""
+        self._size = 0
         self._delimiter = ","
         self._names: list[str] | None = None
         self._guessed = False
         self._row = 0
 
     def feed(self, data: bytes) -> Iterator[Found]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(data):
             yield from self._line(line)
 
     def end(self) -> Iterator[Found]:
-        yield from self._line(self._rest)
-        if self._open:
-            yield Fault(self._row + 1, "a quotation mark is opened and never closed")
+        for line in self._lines.end():
+            yield from self._line(line)
+        yield from self._unclosed()
 
     def _line(self, line: bytes) -> Iterator[Found]:
+        if len(line) > MAX_LINE:
+            yield from self._unclosed()
+            yield self._fault(f"longer than {MAX_LINE} bytes")
+            return
         try:
-            text = self._open + line.removesuffix(b"\r").decode("utf-8-sig" if self._names is None else "utf-8")
+            text = line.removesuffix(b"\r").decode("utf-8-sig" if self._names is None else "utf-8")
         except UnicodeDecodeError:
-            self._row += 1
-            yield Fault(self._row, "not UTF-8")
+            yield self._fault("not UTF-8")
             return
-        if text.count('"') % 2 and len(text) < MAX_RECORD:
-            self._open = text + "\n"
+        is_odd = text.count('"') % 2 == 1
+        if is_odd == bool(self._open):
+            whole, self._open, self._size = "\n".join([*self._open, text]), [], 0
+            if whole.strip():
+                yield from self._record(whole)
             return
-        self._open = ""
-        if text.strip():
-            yield from self._record(text)
+        self._open.append(text)
+        self._size += len(text) + 1
+        if self._size > MAX_RECORD:
+            yield from self._unclosed()
+
+    def _unclosed(self) -> Iterator[Found]:
+        lines, self._open, self._size = self._open, [], 0
+        if lines:
+            yield self._fault("a quotation mark is opened and never closed")
+        for text in lines[1:]:
+            if text.strip():
+                yield from self._record(text)
+
+    def _fault(self, problem: str) -> Fault:
+        self._row += 1
+        return Fault(self._row, problem)
 
     def _record(self, text: str) -> Iterator[Found]:
         if self._names is None:
@@ -215,8 +248,7 @@ class _Table:
         try:
             cells = next(csv.reader([text], delimiter=self._delimiter))
         except (csv.Error, StopIteration):
-            self._row += 1
-            yield Fault(self._row, "not a row of CSV")
+            yield self._fault("not a row of CSV")
             return
         if self._names is None:
             named = [plain(cell) for cell in cells]
@@ -225,7 +257,7 @@ class _Table:
             if not self._guessed:
                 return
         self._row += 1
-        values = dict(zip(self._names, cells, strict=False))
+        values = dict(zip(self._names, map(unescape_formula, cells), strict=False))
         if self._guessed and moment(values.get("time")) is None:
             values.pop("time", None)  # a third column that is something else
         yield self._make(self._row, values)

@@ -1,6 +1,6 @@
 """Compares a provider's suppression list with ours: what either side lacks."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from services.blocklist.suppression_files import repository
 from services.blocklist.suppression_files.entry import Entry
 from services.blocklist.suppression_files.reader import Found, ListReader
 from shared.database.pool import Pool
+from shared.pacing import in_pieces, paced
 
 PAGE: Final = 10_000
 
@@ -41,10 +42,10 @@ class Reconciliation:
 
     async def missing_here(self, reader: ListReader, pieces: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
         """Yield what is on their list and not blocked with us; `lifted` says that we once lifted it."""
-        async for piece in pieces:
-            async for line in self._compare([*reader.feed(piece)]):
+        async for piece in in_pieces(pieces):
+            async for line in self._compare(reader.feed(piece)):
                 yield line
-        async for line in self._compare([*reader.end()]):
+        async for line in self._compare(reader.end()):
             yield line
 
     async def missing_there(self) -> AsyncIterator[dict[str, Any]]:
@@ -53,14 +54,14 @@ class Reconciliation:
         while rows := await repository.ours_after(self.pool, self.tenant, address, PAGE):
             address = rows[-1]["address"]
             self.summary.ours += len(rows)
-            for row in rows:
+            async for row in paced(rows):
                 if self._theirs.code(row["address"]) == FREE:
                     self.summary.missing_there += 1
                     yield {"missing": "there", **row}
 
-    async def _compare(self, found: Sequence[Found]) -> AsyncIterator[dict[str, Any]]:
+    async def _compare(self, found: Iterable[Found]) -> AsyncIterator[dict[str, Any]]:
         entries: dict[str, Entry] = {}
-        for each in found:
+        async for each in paced(found):
             try:
                 address = key(normalise(each.address)) if isinstance(each, Entry) else ""
             except InvalidAddress:
@@ -77,7 +78,7 @@ class Reconciliation:
         self.summary.both += len(ours)
         absent = [address for address in entries if address not in ours]
         lifted = await repository.lifted(self.pool, self.tenant, absent)
-        for address in absent:
+        async for address in paced(absent):
             entry = entries[address]
             self.summary.missing_here += 1
             yield {"missing": "here", "address": address, "cause": entry.cause, "reason": entry.reason,

@@ -12,6 +12,7 @@ from services.blocklist.suppression_files.entry import Entry, Kind
 from services.blocklist.suppression_files.reader import Found, ListReader
 from services.blocklist.suppression_files.repository import ImportRequest
 from shared.database.pool import Pool
+from shared.pacing import in_pieces, paced
 
 PART: Final = 5_000
 """Rows of a part."""
@@ -32,12 +33,12 @@ async def receive(pool: Pool, request: ImportRequest, pieces: AsyncIterator[byte
 
 async def _keep(pool: Pool, identity: UUID, kind: Kind, pieces: AsyncIterator[bytes]) -> int:
     reader, rows, total, parts = ListReader(kind), list[Found](), 0, 0
-    async for piece in pieces:
-        rows += reader.feed(piece)
+    async for piece in in_pieces(pieces):
+        rows += [row async for row in paced(reader.feed(piece))]
         while len(rows) >= PART:
             await repository.add_part(pool, identity, parts, packed(rows[:PART]))
             total, parts, rows = total + PART, parts + 1, rows[PART:]
-    rows += reader.end()
+    rows += [row async for row in paced(reader.end())]
     for start in range(0, len(rows), PART):
         await repository.add_part(pool, identity, parts, packed(rows[start : start + PART]))
         parts += 1

@@ -16,6 +16,7 @@ from services.blocklist.suppression_files.entry import Entry, Fault
 from services.blocklist.suppression_files.reader import Found
 from services.blocklist.suppression_files.repository import Action, RunningImport
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.pacing import paced
 
 TORN_AFTER: Final = timedelta(days=1)
 """How long a list that is not whole may still be coming in."""
@@ -56,7 +57,7 @@ async def _outcomes(
     """Apply the rows; return outcome and problem of each."""
     origin = Origin(running.id, running.tenant, running.by, running.note, running.received_at)
     entries: dict[str, Entry] = {}
-    keys = [_key(each, entries) for each in found]
+    keys = [_key(each, entries) async for each in paced(found)]
     addresses = sorted(entries)
     before = await apply.blocked(work.connection, origin.tenant, addresses, now)
     after = await _after(work, running.action, entries, origin, running.dry_run, now)

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any, Final
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.suppression_files.entry import Kind
+from services.blocklist.suppression_files.entry import Kind, escape_formula
 from services.blocklist.suppression_files.reader import Format
 
 COLUMNS: Final = ("address", "cause", "reason", "since", "until", "mailing", "return_count", "by", "note")
@@ -71,7 +71,7 @@ class ListWriter:
 
 
 def _ours(block: Block, _: bool) -> str:
-    return _csv([_text(block.get(name)) for name in COLUMNS])
+    return _csv([escape_formula(_text(block.get(name))) for name in COLUMNS])
 
 
 def _jsonl(block: Block, _: bool) -> str:
@@ -121,7 +121,7 @@ _WRITERS: Final[Mapping[Format, Callable[[Block, bool], str]]] = {
 
 
 def _words(block: Block) -> str:
-    return str(block["reason"] or block.get("note") or block["cause"])
+    return escape_formula(str(block["reason"] or block.get("note") or block["cause"]))
 
 
 def _text(value: Any) -> str:

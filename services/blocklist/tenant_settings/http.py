@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from returpost.contracts import Text
+from returpost.contracts import Note
 from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.address_state.domain import NEVER
 from services.blocklist.jobs import repository as jobs
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/settings")
 class NotedChange(SettingsChange):
     """New settings, and why; what is left out stays."""
 
-    note: Annotated[Text, Field(max_length=NOTE)] = ""
+    note: Annotated[Note, Field(max_length=NOTE)] = ""
 
 
 class Restore(BaseModel, extra="forbid"):

@@ -72,7 +72,10 @@ def _kept(request: Request) -> dict[str, str]:
         kept = orjson.loads(bytes.fromhex(request.cookies.get(session.PROVIDER_COOKIE, "")))
     except ValueError:
         return {}
-    return kept if isinstance(kept, dict) and {"state", "nonce", "verifier", "next"} <= kept.keys() else {}
+    names = {"state", "nonce", "verifier", "next"}
+    if not isinstance(kept, dict) or not names <= kept.keys():
+        return {}
+    return kept if all(isinstance(value, str) for value in kept.values()) else {}
 
 
 def _way_back(request: Request) -> str:

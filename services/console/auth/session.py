@@ -106,22 +106,17 @@ class Guard:
         connection = HTTPConnection(scope)
         path = connection.url.path
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and not is_own(connection.headers):
+        if scope["type"] == "http":
+            send = _Answer(send, connection)
+        if (changes or path.startswith("/_nicegui_ws/")) and not is_own(connection.headers):
             await _refuse(scope, receive, send)
         elif path.startswith((*FREE, "/_nicegui/")) or read(connection.cookies.get(COOKIE)):
-            await self._guarded(scope, receive, send, connection)
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await _refuse(scope, receive, send)
         else:
             target = path + (f"?{connection.url.query}" if connection.url.query else "")
             await RedirectResponse(f"/sign-in?next={quote(target, safe='')}", 303)(scope, receive, send)
-
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, connection: HTTPConnection) -> None:
-        if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            return
-        answer = _Answer(send, connection)
-        await self._app(scope, receive, answer)
 
 
 class _Answer:

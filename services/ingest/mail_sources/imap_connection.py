@@ -19,6 +19,7 @@ MAX_LITERAL = 64 * 1024 * 1024
 
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\Z")
 _UID = re.compile(rb"\bUID (\d+)")
+_STATUS = re.compile(rb"(?:\* )?(OK|NO|BAD|BYE|PREAUTH)\b(?: (\[[A-Za-z0-9-]{1,40}))?", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
 
 
@@ -264,4 +265,10 @@ def _quoted(text: str) -> str:
 
 
 def _shown(text: bytes) -> str:
-    return text[:200].decode("ascii", "replace")
+    """Return status and response code (RFC 5530); the rest is the server's own words, which may name an address."""
+    found = _STATUS.match(text)
+    return (
+        b" ".join(part.strip(b"[") for part in found.groups() if part).decode("ascii").upper()
+        if found
+        else "something else"
+    )

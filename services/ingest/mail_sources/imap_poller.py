@@ -146,7 +146,7 @@ class ImapPoller:
             if result is not None:
                 self.failed[uid] = time.monotonic() + AGAIN_AFTER
                 log.error(
-                    "a mail was not taken and stays", mailbox=self._mailbox.name, uid=uid, error=repr(result)[:200]
+                    "a mail was not taken and stays", mailbox=self._mailbox.name, uid=uid, error=type(result).__name__
                 )
         for uid in set(uids) - set(bodies):  # somebody has taken it away meanwhile, or the server does not give it
             self.failed[uid] = time.monotonic() + AGAIN_AFTER

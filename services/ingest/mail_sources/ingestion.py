@@ -1,21 +1,30 @@
 """Where every way in brings its mails: what `take` has returned from is safe in RabbitMQ, events and original."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import Counter
 
 from returpost.amqp.publisher import Message
 from returpost.bounces.events.mails import MailRead, read_mail
 from returpost.contracts import RawOutcome
+from returpost.contracts.cloudevents import EncodedEvent
 from services.ingest.events import emit_results
 from services.ingest.raw_messages.domain import RawMessage, store_command
 from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
+from shared.pacing import paced
 from shared.service import Service
+
+T = TypeVar("T")
 
 MAX_MAIL = 10 * 1024 * 1024
 """Bytes of a mail; deflated and in Base64 it still fits into a message."""
+LARGE = 64 * 1024
+"""Bytes from which on a mail may take longer to read than others should wait."""
+MAX_LARGE = 2
+"""Such mails that are read at a time."""
 CONTENT_TYPE = "message/rfc822"
 
 MAILS = Counter("returpost_mails_total", "Mails that came in, by what could be made of them", ["outcome"])
@@ -29,6 +38,7 @@ class MailIngestion:
         """`keeps`: whether the originals are kept."""
         self._service = service
         self._keeps = keeps
+        self._threads = asyncio.Semaphore(MAX_LARGE)
 
     async def take(
         self,
@@ -48,17 +58,28 @@ class MailIngestion:
         """
         paths = self._service.app.state.return_paths.of(tenant)
         now = datetime.now(UTC)
-        read = read_mail(body, tenant=tenant, sender=sender, now=now, paths=paths, sent_to=sent_to, stream=stream)
+
+        def work_out() -> tuple[MailRead, EncodedEvent | None]:
+            read = read_mail(body, tenant=tenant, sender=sender, now=now, paths=paths, sent_to=sent_to, stream=stream)
+            outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
+            arrived = RawMessage(body, tenant, source, CONTENT_TYPE, outcome, read.problem or "")
+            return read, store_command(arrived, read.events, read.identity) if self._keeps else None
+
+        read, kept = await self._beside(work_out) if len(body) > LARGE else work_out()
         if read.problem:
             await publish_or_dead_letter(self._service.publisher, [letter_of(read, body, tenant)])
-        outcome = RawOutcome.UNREADABLE if read.problem else RawOutcome.READ
-        arrived = RawMessage(body, tenant, source, CONTENT_TYPE, outcome, read.problem or "")
         async with self._service.uow_factory.begin() as work:
-            emit_results(work, tenant, read.events)
-            if self._keeps:
-                work.command(store_command(arrived, read.events, read.identity))
+            async for event in paced(read.events):
+                emit_results(work, tenant, [event])
+            if kept is not None:
+                work.command(kept)
         MAILS.labels(read.outcome).inc()
         return read
+
+    async def _beside(self, work_out: Callable[[], T]) -> T:
+        """Do it in a thread: a large mail would hold up everybody else."""
+        async with self._threads:
+            return await asyncio.to_thread(work_out)
 
 
 def letter_of(read: MailRead, body: bytes, tenant: str) -> Message:

@@ -51,13 +51,14 @@ class MaildirPoller:
             await (self._maildir() if self._folder.kind == "maildir" else self._mbox())
             self._problem = None
         except (Unavailable, OSError) as error:
-            self._problem = f"{type(error).__name__}: {error}"
+            said = error.strerror if isinstance(error, OSError) else error  # not the name of a file
+            self._problem = f"{type(error).__name__}: {said}"
             log.warning("a folder is not read", folder=self._folder.name, error=self._problem)
         await asyncio.sleep(self._folder.poll)
 
     async def _maildir(self) -> None:
         new, cur = self._folder.path / "new", self._folder.path / "cur"
-        names = await asyncio.to_thread(lambda: sorted(entry.name for entry in os.scandir(new) if entry.is_file()))
+        names = await asyncio.to_thread(lambda: _files_in(new))
         waiting = [name for name in names if not name.startswith(".") and name not in self.failed]
         for start in range(0, len(waiting), AT_ONCE):
             part = waiting[start : start + AT_ONCE]
@@ -68,7 +69,8 @@ class MaildirPoller:
 
     async def _mbox(self) -> None:
         path = self._folder.path
-        left = sorted(path.parent.glob(f"{path.name}.*{TAKING}"))  # of a process that was killed
+        found = path.parent.glob(f"{path.name}.*{TAKING}")  # of a process that was killed
+        left = sorted(file for file in found if not file.is_symlink())
         if not left and path.exists() and path.stat().st_size:
             left = [await asyncio.to_thread(_set_aside, path)]
         for file in left:
@@ -102,8 +104,13 @@ async def _mails(file: Path) -> AsyncIterator[dict[str, bytes]]:
 
 def _beginning(path: Path) -> bytes:
     """Return a mail, of a larger one what fits: the report comes before the message that it returns."""
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         return file.read(MAX_MAIL)
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of the files; who may deliver may not have other files read, which a link would name."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
 
 
 def _set_aside(path: Path) -> Path:

@@ -17,6 +17,7 @@ from shared.clock import check_not_in_future
 from shared.http.auth import Caller, requires
 from shared.http.dependencies import Tenant
 from shared.http.problems import problem
+from shared.pacing import paced
 
 MAX_REFUSALS = 100
 """Refused rows that an answer describes; the rest is counted."""
@@ -53,19 +54,21 @@ async def delivery_results(request: Request, caller: Sender, tenant: Tenant = No
     owner = caller.tenant_for(tenant)
     body = await request.body()
     lines = "ndjson" in request.headers.get("content-type", "") or "jsonl" in request.headers.get("content-type", "")
-    taken, refused = read_results(split_rows(body, lines=lines), owner, f"/senders/{caller.name}")
     checked: list[Event[DeliveryResult]] = []
+    refused: list[RefusedRow] = []
     now, tolerance = datetime.now(UTC), request.app.state.service.settings.clock_tolerance
-    for index, event in taken:
+    async for row in paced(read_results(split_rows(body, lines=lines), owner, f"/senders/{caller.name}")):
         try:
-            check_not_in_future(event.data.time, now, tolerance)
-            checked.append(event)
+            if isinstance(row, RefusedRow):
+                refused.append(row)
+            else:
+                check_not_in_future(row.data.time, now, tolerance)
+                checked.append(row)
         except InvalidMessage as error:
-            refused.append(RefusedRow(index, str(error)))
+            refused.append(RefusedRow(len(checked) + len(refused), str(error)))
     async with request.app.state.service.uow_factory.begin() as work:
-        for event in checked:
+        async for event in paced(checked):
             emit_results(work, owner, events_of(event))
-    refused.sort(key=lambda row: row.index)
     errors = [RowProblem(field=f"[{row.index}]", problem=row.problem) for row in refused[:MAX_REFUSALS]]
     if not checked:
         return problem(422, "no result was taken", errors=[error.model_dump() for error in errors])

@@ -28,11 +28,13 @@ from services.ingest.webhooks.public_key_signatures import ecdsa, public_key, rs
 from services.ingest.webhooks.replay_cache import ReplayCache
 from services.ingest.webhooks.settings import PREFIX, WebhookSettings, field_of
 from services.ingest.webhooks.shared_secret_signatures import (
+    MISSING,
     body_hmac,
     body_md5,
     form_hmac,
     secrets_in,
     shared_secret,
+    standard_signature,
     standard_webhook,
     timed_body_hmac,
     token_hmac,
@@ -48,7 +50,8 @@ class Request:
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
-    body: bytes
+    body: bytes = b""
+    """Empty until it has been read."""
 
 
 def authenticate(request: Request, settings: WebhookSettings, tokens: ReplayCache, now: datetime) -> str | None:
@@ -82,6 +85,26 @@ def authenticate(request: Request, settings: WebhookSettings, tokens: ReplayCach
         case _:
             _secret(request, secrets)
     return None
+
+
+def check_head(request: Request, settings: WebhookSettings) -> None:
+    """Check as much of the proof as can be checked before the body is read, which is nobody's yet.
+
+    Raises `Unauthenticated` where `authenticate` would whatever the body is.
+    """
+    secrets = settings.secrets_for(request.provider, request.tenant)
+    if not secrets:
+        _without_secrets(request, settings)
+        return
+    match PROVIDERS[request.provider].authentication:
+        case StandardWebhooks() if not standard_signature(request.headers):
+            raise Unauthenticated("unsigned", MISSING)
+        case BodyHmac(header=header) if not request.headers.get(header):
+            raise Unauthenticated("unsigned", MISSING)
+        case SharedSecret(query=query):
+            _secret(request, secrets, request.query.get(query) if query else None)
+        case SnsSignature():
+            _secret(request, secrets)
 
 
 def stop(refused: Unauthenticated, provider: str) -> int:

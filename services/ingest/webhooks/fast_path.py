@@ -7,7 +7,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.webhooks.http import receive_payload
-from shared.http.max_body import MAX_BODY
+from shared.http.max_body import MaxBodyMiddleware
 
 _USUAL = re.compile(r"/webhooks/[a-z-]+/[a-z0-9][a-z0-9-]{0,62}\Z")
 _UNUSUAL_HEADERS = (b"authorization", b"traceparent")
@@ -18,7 +18,7 @@ class FastPathMiddleware:
 
     Of these there are thousands a second, and what the framework does with a request costs as much as to read it. All
     others go on to the routes: those with a query, with credentials (their rate is limited), with a trace, of no
-    declared length or a large one.
+    declared length.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,7 +30,8 @@ class FastPathMiddleware:
             await self._app(scope, receive, send)
             return
         if self._answering is None:
-            self._answering = ExceptionMiddleware(self._answer, scope["app"].exception_handlers)
+            handled = ExceptionMiddleware(self._answer, scope["app"].exception_handlers)
+            self._answering = MaxBodyMiddleware(handled)
         await self._answering(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,5 +44,4 @@ def _is_usual(scope: Scope) -> bool:
     if scope["type"] != "http" or scope["query_string"] or scope["method"] != "POST" or not _USUAL.match(scope["path"]):
         return False
     headers = dict(scope["headers"])
-    length = headers.get(b"content-length", b"")
-    return length.isdigit() and int(length) <= MAX_BODY and headers.keys().isdisjoint(_UNUSUAL_HEADERS)
+    return b"content-length" in headers and headers.keys().isdisjoint(_UNUSUAL_HEADERS)

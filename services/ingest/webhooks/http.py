@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from services.ingest.webhooks.authentication import (
     Request,
     authenticate,
     certificate_address,
+    check_head,
     signed_by_sns,
     stop,
     subscription,
@@ -35,6 +36,11 @@ from services.ingest.webhooks.settings import WebhookSettings, load
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
 FETCH_TIMEOUT = 10.0
 """Seconds for an answer of SNS."""
+MAX_WEBHOOK = 8 * 1024 * 1024
+"""Bytes of what a provider posts. The largest that is documented are SendGrid's 768 KB.
+
+https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+"""
 MAX_FETCHED = 64 * 1024
 MAX_CERTIFICATES = 50
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="returpost"'}
@@ -114,7 +120,7 @@ async def may_send(provider: str, tenant: Name, request: HttpRequest) -> Respons
 
     https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md
     """
-    asked = await _request_of(provider, tenant, request)
+    asked = _request_of(provider, tenant, request)
     origin = asked.headers.get("webhook-request-origin")
     if not PROVIDERS[provider].asks_by_options or not origin:
         return Response(status_code=405, headers={"Allow": "POST, HEAD"})
@@ -140,9 +146,11 @@ async def receive(
 async def receive_payload(request: HttpRequest, provider: str, tenant: str, sender: str | None = None) -> Response:
     """Do what `receive` says."""
     webhooks: Webhooks = request.app.state.webhooks
-    asked = await _request_of(provider, tenant, request)
+    asked = _request_of(provider, tenant, request)
     token = None
     try:
+        check_head(asked, webhooks.settings)
+        asked = replace(asked, body=await request.body())
         token = await _authenticated(asked, webhooks)
         told = await _answered(asked, webhooks, request.app.state.service, sender)
         return Response(orjson.dumps(told), media_type="application/json")
@@ -170,13 +178,13 @@ async def _answered(asked: Request, webhooks: Webhooks, service: Any, sender: st
         return dict(await ingest_payload(payload, work, service))
 
 
-async def _request_of(provider: str, tenant: str, request: HttpRequest) -> Request:
+def _request_of(provider: str, tenant: str, request: HttpRequest) -> Request:
     if provider not in PROVIDERS:
         raise HTTPException(404, f"provider: there are {', '.join(sorted(PROVIDERS))}")
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
     path = f"{path}?{query}" if query else path
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
-    return Request(provider, tenant, path, headers, request.query_params, await request.body())
+    return Request(provider, tenant, path, headers, request.query_params)
 
 
 async def _authenticated(asked: Request, webhooks: Webhooks) -> str | None:

@@ -19,6 +19,7 @@ from services.ingest.settings import Settings
 from shared.clock import check_not_in_future
 from shared.messaging.dead_letters import dead_letter, publish_or_dead_letter
 from shared.messaging.unit_of_work import UnitOfWork
+from shared.pacing import paced
 from shared.service import Service
 
 EVENTS = Metric("returpost_webhook_events_total", "Events that providers told", ["provider", "outcome"])
@@ -45,15 +46,15 @@ async def ingest_payload(payload: Payload, work: UnitOfWork, service: Service[Se
         if found.result.time > latest:
             check_not_in_future(found.result.time, now, settings.clock_tolerance)
 
-    items = list(normalize(payload.provider, payload.body, check))
+    items = [item async for item in paced(normalize(payload.provider, payload.body, check))]
     found = [item for item in items if isinstance(item, NormalizedResult)]
     kept = [item for item in items if isinstance(item, Unreadable)]
-    await publish_or_dead_letter(service.publisher, [_dead_letter(item, payload) for item in kept])
-    for original, derived in _by_original(found, payload):
+    await publish_or_dead_letter(service.publisher, [_dead_letter(item, payload) async for item in paced(kept)])
+    async for original, derived in paced(_by_original(found, payload)):
         emit_results(work, payload.tenant, derived)
         if settings.keeps_raw_messages and (settings.raw_messages_of_all or is_worth_keeping(derived)):
             work.command(store_command(RawMessage(original, payload.tenant, payload.provider, JSON), derived))
-    for one in kept if settings.keeps_raw_messages else ():
+    async for one in paced(kept if settings.keeps_raw_messages else ()):
         raw = RawMessage(one.body, payload.tenant, payload.provider, JSON, RawOutcome(one.outcome), one.error)
         work.command(store_command(raw))
     for outcome, number in Counter(map(_outcome, items)).items():

@@ -53,18 +53,22 @@ def standard_webhook(
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     https://docs.svix.com/receiving/verifying-payloads/how-manual
     """
-    values = [
-        headers.get(f"webhook-{name}") or headers.get(f"svix-{name}") for name in ("id", "timestamp", "signature")
-    ]
-    identity, timestamp, signatures = values
-    if not (identity and timestamp and signatures):
+    if (found := standard_signature(headers)) is None:
         raise Unauthenticated("unsigned", MISSING)
+    identity, timestamp, signatures = found
     signed = f"{identity}.{timestamp}.".encode() + body
     expected = [b64encode(hmac.digest(_key(secret), signed, sha256)).decode() for secret in secrets]
     offered = [entry[3:] for entry in signatures.split()[:20] if entry.startswith("v1,")]
     if not _one_of(expected, offered):
         raise Unauthenticated("wrong", WRONG)
     fresh(timestamp, now, past=tolerance, future=tolerance)
+
+
+def standard_signature(headers: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return id, time and signatures as Standard Webhooks or Svix name them; none when one is missing."""
+    names = ("id", "timestamp", "signature")
+    identity, timestamp, signatures = (headers.get(f"webhook-{name}") or headers.get(f"svix-{name}") for name in names)
+    return (identity, timestamp, signatures) if identity and timestamp and signatures else None
 
 
 def body_hmac(secrets: Iterable[str], signature: str, body: bytes) -> None:

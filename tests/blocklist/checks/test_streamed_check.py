@@ -105,8 +105,8 @@ async def test_a_file_may_be_longer_than_a_request_with_json(blocklist: RunningS
      "@b.c", "a@", "a@b@c.d", "x" * 64 + "@example.com", "x" * 65 + "@example.com", "a@" + "b" * 63 + ".com",
      "a@" + "b" * 64 + ".com", "a_b@c.d", "a@b_c.d", "a@1.2", "a b@c.d", "å@b.c", "a@å.c"],
 )  # fmt: skip
-def test_the_quick_way_reads_a_line_as_the_slow_one_does(line: str) -> None:
-    batch = batch_of(f"{line}\n".encode())
+async def test_the_quick_way_reads_a_line_as_the_slow_one_does(line: str) -> None:
+    batch = await batch_of(f"{line}\n".encode())
     try:
         wanted = [key(normalise(line))]
     except InvalidAddress:

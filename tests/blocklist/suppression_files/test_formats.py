@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.suppression_files.entry import Entry, Fault, Kind, moment
+from services.blocklist.suppression_files.entry import Entry, Fault, Kind, escape_formula, moment, unescape_formula
 from services.blocklist.suppression_files.reader import Format, Found, ListReader
 from services.blocklist.suppression_files.writer import ListWriter
 
@@ -170,3 +170,16 @@ def test_what_is_written_is_read_again(format_: Format) -> None:
     assert found[CID] is MANUAL
     says_why = (Format.CSV, Format.JSONL, Format.SENDGRID)
     assert found[ANN] is (DEAD if format_ in says_why else MANUAL)
+
+
+@given(st.text(max_size=20))
+def test_no_cell_begins_like_a_formula_and_each_is_read_as_it_was(text: str) -> None:
+    escaped = escape_formula(text)
+    assert escaped.lstrip()[:1] not in tuple("=+-@")
+    assert unescape_formula(escaped) == text
+
+
+def test_a_note_from_a_list_names_no_address() -> None:
+    (found,) = read(b"address,note\nann@example.com,550 <ann@example.com> unknown\n")
+    assert isinstance(found, Entry)
+    assert found.note == "550 [address] unknown"

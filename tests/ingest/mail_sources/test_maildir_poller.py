@@ -45,9 +45,12 @@ async def test_a_mail_of_a_maildir_goes_to_cur_when_it_is_in(harness: Harness, t
     for n in range(120):
         (path / "new" / f"{n:03}.host").write_bytes(BOUNCE + b"%d" % n)
     (path / "new" / "junk.host").write_bytes(b"\x00\xff")
+    secret = tmp_path / "secret"
+    secret.write_bytes(BOUNCE + b"a secret of somebody else")
+    (path / "new" / "000.link").symlink_to(secret)
     async with watching(harness, "maildir", path) as running:
         await receive_events(harness, BOUNCED, 120)
-        await eventually(lambda: names(path / "new"), lambda left: left == [])
+        await eventually(lambda: names(path / "new"), lambda left: left == ["000.link"])
         assert len(await names(path / "cur")) == 121
         assert (path / "cur" / "007.host:2,S").read_bytes() == BOUNCE + b"7"
         (path / "new" / "later.host").write_bytes(BOUNCE + b"later")

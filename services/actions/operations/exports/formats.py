@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -148,7 +147,9 @@ class Html:
 
 
 class PlainText:
-    """A line a row, tabs between the columns; blanks of any kind inside a value are one space."""
+    """A line a row, tabs between the columns; blanks of any kind inside a value are one space, and none of them begins
+    like a formula: spreadsheets open such a file too.
+    """
 
     def __init__(self, layout: FileLayout) -> None:
         self._layout = layout
@@ -158,7 +159,7 @@ class PlainText:
         return f"{mark}{chr(9).join(self._layout.titles)}\n".encode() if self._layout.headings else mark.encode()
 
     def rows(self, rows: Rows) -> bytes:
-        texts = _texts(rows, self._layout.zone, partial(_BLANKS.sub, " "))
+        texts = _texts(rows, self._layout.zone, lambda text: escape_formula(_BLANKS.sub(" ", text)))
         return "".join("\t".join(row) + "\n" for row in texts).encode()
 
     def end(self) -> bytes:

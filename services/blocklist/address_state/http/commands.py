@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from returpost.contracts import BlockClear, BlockSet, Text, Time, ids
+from returpost.contracts import BlockClear, BlockSet, Note, Time, ids
 from returpost.contracts.addresses import key, normalise
 from returpost.errors import InvalidMessage
 from services.blocklist.address_state.domain import MAX_ADDRESSES
@@ -22,7 +22,7 @@ class AddressesCommand(BaseModel):
     """A command on addresses."""
 
     addresses: Annotated[list[str], Field(min_length=1, max_length=MAX_ADDRESSES)]
-    note: Annotated[Text, Field(max_length=1_000)] = ""
+    note: Annotated[Note, Field(max_length=1_000)] = ""
 
 
 class BlockCommand(AddressesCommand):

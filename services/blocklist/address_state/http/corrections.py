@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from returpost.contracts import AddressCorrect, Correction, Text, ids
+from returpost.contracts import AddressCorrect, Correction, Note, ids
 from services.blocklist.address_state.domain import MAX_ADDRESSES
 from services.blocklist.address_state.events import new_event
 from services.blocklist.address_state.handlers.corrections import handle_corrections
@@ -18,7 +18,7 @@ class CorrectCommand(BaseModel):
     """Addresses that were wrong, each with the right one."""
 
     corrections: Annotated[list[Correction], Field(min_length=1, max_length=MAX_ADDRESSES)]
-    note: Annotated[Text, Field(max_length=1_000)] = ""
+    note: Annotated[Note, Field(max_length=1_000)] = ""
 
 
 class Corrected(BaseModel):

@@ -1,13 +1,10 @@
 """Ask before a mailing whom to skip."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict
-from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from returpost.contracts import Name
@@ -16,10 +13,8 @@ from services.blocklist.checks import check as checking
 from services.blocklist.checks.check import Checked
 from services.blocklist.checks.streamed_check import Question, StreamedCheck, list_batches, text_batches
 from shared.http.dependencies import Checker, Tenant
+from shared.http.spooled_answer import SpooledAnswer
 
-IN_MEMORY = 4 * 1024 * 1024
-"""Bytes of an answer above which it waits on disk until the file has been read."""
-PIECE = 256 * 1024
 NDJSON = "application/x-ndjson"
 
 router = APIRouter()
@@ -69,19 +64,7 @@ async def check(
     question = Question(owner, stream, state.clock(), answer == "all")
     pieces = request.stream()
     batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
-    kept = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
-    try:
+    with SpooledAnswer() as kept:
         summary = await StreamedCheck(state.service.pool, state.bloom_filters, question, kept.write).run(batches)
-    except BaseException:
-        kept.close()
-        raise
-    kept.write(json.dumps(asdict(summary)).encode() + b"\n")
-    kept.seek(0)
-    return StreamingResponse(sent(kept), media_type=NDJSON)
-
-
-async def sent(kept: IO[bytes]) -> AsyncIterator[bytes]:
-    """Yield a file piece by piece, and close it."""
-    with kept:
-        while piece := kept.read(PIECE):
-            yield piece
+        kept.write(json.dumps(asdict(summary)).encode() + b"\n")
+    return kept.response(NDJSON)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from returpost.contracts import Text, ids
+from returpost.contracts import Note, ids
 from services.blocklist.jobs import repository as jobs
 from services.blocklist.jobs.domain import JobKind, JobParameters, JobRequest
 from services.blocklist.jobs.http import JobOut, finished
@@ -64,7 +64,7 @@ async def begin_import(
     action: Action = Action.BLOCK,
     kind: Kind = Kind.BOUNCE,
     dry_run: bool = False,
-    note: Annotated[Text, Query(max_length=200)] = "",
+    note: Annotated[Note, Query(max_length=200)] = "",
     idempotency_key: IdempotencyKey = None,
 ) -> ImportOut:
     """Hand in a list of any length as the body: CSV, JSON lines, or what SES, SendGrid, Mailgun or Postmark give out.

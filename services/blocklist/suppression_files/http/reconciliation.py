@@ -1,21 +1,24 @@
 """Compare with a provider's suppression list."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
-from services.blocklist.checks.http.check import IN_MEMORY, NDJSON, sent
+from services.blocklist.checks.http.check import NDJSON
 from services.blocklist.suppression_files.entry import Kind, moment
+from services.blocklist.suppression_files.lines import LineSplitter
 from services.blocklist.suppression_files.reader import Format, ListReader
 from services.blocklist.suppression_files.reconciliation import Reconciliation, Summary
 from services.blocklist.suppression_files.writer import TYPES, Block, ListWriter
 from shared.http.dependencies import Reader, Tenant
+from shared.http.spooled_answer import SpooledAnswer
+from shared.pacing import in_pieces, paced
 
 router = APIRouter()
 
@@ -34,18 +37,13 @@ async def reconcile(
     list rather than blocked. The last line counts: without it, the answer is not whole. Nothing is changed.
     """
     work = Reconciliation(request.app.state.service.pool, caller.tenant_for(tenant), request.app.state.clock())
-    kept = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
-    try:
+    with SpooledAnswer() as kept:
         async for line in work.missing_here(ListReader(kind), request.stream()):
             kept.write(_line(line))
         async for line in work.missing_there():
             kept.write(_line(line))
-    except BaseException:
-        kept.close()
-        raise
-    kept.write(_line(asdict(work.summary)))
-    kept.seek(0)
-    return StreamingResponse(sent(kept), media_type=NDJSON)
+        kept.write(_line(asdict(work.summary)))
+    return kept.response(NDJSON)
 
 
 @router.post(
@@ -63,21 +61,24 @@ async def provider_file(
     Nothing is read or stored here. A line that is no block is refused (422) with its number.
     """
     chosen = Format.CSV if format is Format.AUTO else format
-    writer, kept = ListWriter(chosen), SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed when it has been sent
-    try:
+    writer = ListWriter(chosen)
+    with SpooledAnswer() as kept:
         kept.write(writer.begin().encode())
-        number, rest = 0, b""
-        async for piece in request.stream():
-            *lines, rest = (rest + piece).split(b"\n")
-            blocks = [_block(line, number + n) for n, line in enumerate(lines, 1)]
-            number += len(lines)
-            kept.write(writer.blocks(blocks).encode())
-        kept.write(writer.blocks([_block(rest, number + 1)] if rest else []).encode() + writer.end().encode())
-    except BaseException:
-        kept.close()
-        raise
-    kept.seek(0)
-    return StreamingResponse(sent(kept), media_type=TYPES.get(chosen, "text/csv; charset=utf-8"))
+        number = 1
+        async for line in _lines(request.stream()):
+            kept.write(writer.blocks([_block(line, number)]).encode())
+            number += 1
+        kept.write(writer.end().encode())
+    return kept.response(TYPES.get(chosen, "text/csv; charset=utf-8"))
+
+
+async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    splitter = LineSplitter()
+    async for piece in in_pieces(parts):
+        async for line in paced(splitter.feed(piece)):
+            yield line
+    for line in splitter.end():
+        yield line
 
 
 def _block(line: bytes, number: int) -> Block:
@@ -86,7 +87,7 @@ def _block(line: bytes, number: int) -> Block:
         since = moment(block["since"])
         if since is None or not all(isinstance(block[name], str) for name in ("address", "cause")):
             raise ValueError
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise HTTPException(422, f"line {number}: not a block; expected address, cause, reason and since") from None
     return {"reason": None} | block | {"since": since}
 
