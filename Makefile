@@ -2,9 +2,11 @@
 
 PYTEST_WORKERS ?= 3
 ARGS ?=
+SECONDS ?= 60
+REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint docs bench screenshots recordings clean venv
+.PHONY: help demo test test-unit fuzz lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,6 +22,12 @@ test-unit: venv ## run the tests that need no server
 
 test: venv ## run all tests (ARGS='-k name' for some of them)
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+
+fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUESTS=200 for each route)
+	@RETURPOST_FUZZ_SECONDS=$(SECONDS) .venv/bin/python -m pytest -n $(PYTEST_WORKERS) tests/security/test_fuzz.py \
+		--timeout 86400 $(ARGS)
+	@RETURPOST_FUZZ_REQUESTS=$(REQUESTS) RETURPOST_FUZZ_SEED=$$(date +%s) .venv/bin/python -m pytest \
+		-n $(PYTEST_WORKERS) tests/security/test_malformed.py -s --timeout 86400 $(ARGS)
 
 lint: venv ## style, types, import contracts, declared dependencies, generated documents
 	@.venv/bin/ruff check

@@ -17,6 +17,7 @@ from typing import Any
 from deploy.generate.command_line_reference import command_line_reference
 from deploy.generate.event_table import event_table
 from deploy.generate.http_reference import http_reference
+from deploy.generate.limits_reference import limits_reference
 from deploy.generate.settings_reference import settings_reference
 from returpost.contracts.routing import SERVICES
 from returpost.errors import ReturpostError
@@ -31,6 +32,7 @@ REFERENCE = Path("docs/reference")
 EVENT_TABLE = REFERENCE / "events.md"
 SETTINGS = REFERENCE / "settings.md"
 COMMAND_LINE = REFERENCE / "command-line.md"
+LIMITS = REFERENCE / "limits.md"
 SHOWN_LINES = 20
 """Lines of each difference that `--check` shows."""
 
@@ -52,6 +54,7 @@ def documents() -> dict[Path, str]:
         DEFINITIONS: _pretty(topology.definitions()),
         EVENT_TABLE: event_table(),
         SETTINGS: settings_reference(),
+        LIMITS: limits_reference(),
         COMMAND_LINE: command_line_reference(),
     }
 

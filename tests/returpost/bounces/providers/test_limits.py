@@ -1,4 +1,4 @@
-"""A body of a provider is bounded by how many events and values it has; what is more is kept whole, and nothing lost."""
+"""A body of a provider is bounded by how many events and values it has; what is more is kept whole."""
 
 import tracemalloc
 
