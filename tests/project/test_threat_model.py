@@ -16,7 +16,7 @@ ATTACKERS = (
 pytestmark = pytest.mark.unit
 
 
-def tests() -> set[str]:
+def names_of_tests() -> set[str]:
     found = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     return {name for text in found for name in re.findall(r"^\s*(?:async )?def (test_\w+)\(", text, re.MULTILINE)}
 
@@ -25,7 +25,7 @@ def tests() -> set[str]:
 def test_each_test_that_is_named_exists(page: str) -> None:
     named = set(re.findall(r"\btest_\w+", (ROOT / page).read_text()))
     assert len(named) > 10
-    assert named - tests() == set()
+    assert named - names_of_tests() == set()
 
 
 def test_each_attacker_has_rows_and_each_row_a_test() -> None:
