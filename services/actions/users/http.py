@@ -19,7 +19,7 @@ from services.actions.users.attempts import Hashing
 from services.actions.users.repository import Language, Token
 from services.actions.users.sessions import Session, open_session, renew_session, signing_key
 from services.actions.users.token_revocation import revoke_own_session, revoke_sessions, revoke_token
-from shared.http.auth import ALL_TENANTS, SCOPES_OF_ROLE, Caller, issue, requires
+from shared.http.auth import ALL_TENANTS, OPERATE, SCOPES_OF_ROLE, Caller, issue, requires
 from shared.http.dependencies import Administrator
 from shared.http.pagination import Cursor, Limit, Page, decode_cursor, decode_time, encode_cursor
 
@@ -245,7 +245,7 @@ async def users(
 async def add_user(request: Request, caller: Administrator, body: NewUserBody, tenant: Tenant = None) -> CreatedUser:
     """Create a user. 409 when the name is taken."""
     owner = _scope(caller, tenant) or ALL_TENANTS
-    _check_role(caller, body.role)
+    _check_role(caller, body.role, owner)
     home = body.home or (owner if owner != ALL_TENANTS else "demo")
     if owner not in (ALL_TENANTS, home):
         raise HTTPException(422, "home: another tenant's")
@@ -276,7 +276,7 @@ async def change_user(
     if user is None or owner not in (None, user.tenant):
         raise HTTPException(404, f"user: {name} is not known")
     for role in (user.role, body.role or user.role):
-        _check_role(caller, role)
+        _check_role(caller, role, user.tenant)
     password_hash = await _hash(body.password)
     if not await repository.change_user(
         pool, name, owner, role=body.role, disabled=body.disabled, password_hash=password_hash
@@ -351,9 +351,10 @@ def _uuid(part: object) -> UUID:
         raise InvalidMessage("cursor: invalid; give the `next_cursor` of a page as it is") from None
 
 
-def _check_role(caller: Caller, role: Role) -> None:
-    """Refuse (403) to deal with a user who may do what the caller may not."""
-    if beyond := set(SCOPES_OF_ROLE[role]) - caller.scopes:
+def _check_role(caller: Caller, role: Role, tenant: str) -> None:
+    """Refuse (403) to deal with a user who may do what the caller may not. Nobody operates for one tenant alone."""
+    idle = set() if tenant == ALL_TENANTS else {OPERATE}
+    if beyond := set(SCOPES_OF_ROLE[role]) - caller.scopes - idle:
         raise HTTPException(403, f"role: you do not have {', '.join(sorted(beyond))} yourself")
 
 
