@@ -56,6 +56,7 @@ from services.actions.settings import Settings
 from services.actions.statistics import http as statistics_http
 from services.actions.statistics.aggregator import aggregate_next
 from services.actions.users import http as users_http, oidc_http
+from services.actions.users.attempts import Hashing
 from services.actions.users.http import MAX_SIGN_IN
 from services.actions.users.oidc import Provider
 from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
@@ -113,7 +114,7 @@ def create(settings: Settings) -> Service[Settings]:
     engine = Engine(settings.resend_after, settings.operations_idle.total_seconds())
     oidc = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
     state = service.app.state
-    state.engine = engine
+    state.engine, state.hashing = engine, Hashing()
     state.ingest = httpx.AsyncClient(base_url=settings.ingest_url, trust_env=False)
     state.provider = Provider(*oidc) if settings.oidc_issuer else None
 

@@ -36,7 +36,6 @@ router = APIRouter(prefix="/v1", tags=["users"])
 Anybody = Annotated[Caller, Depends(requires("read"))]
 Tenant = Annotated[Name | Literal["*"] | None, Query()]
 Password = Annotated[str, Field(max_length=1000)]
-_hashing = Hashing()
 
 
 class RequestBody(BaseModel):
@@ -145,14 +144,16 @@ async def sign_in(request: Request, body: SignInBody) -> Session:
     user = await repository.find_user(pool, name) if domain.NAME.match(name) else None
     known = user.password_hash if user else None
     async with _attempt(request, name, now) as offered:
-        offered.is_right = await _hashing.run(partial(domain.is_right, body.password, known)) and not _is_out(user)
+        offered.is_right = await _hashing(request).run(partial(domain.is_right, body.password, known)) and not _is_out(
+            user
+        )
     SIGN_INS.labels("right" if offered.is_right else "wrong").inc()
     if user is None:
         raise HTTPException(401, WRONG)
     if not offered.is_right:
         await add_audit(pool, AuditEntry(user.home, now, user.name, "sign_in_failed", 1))
         raise HTTPException(401, WRONG)
-    if renewed := await _hashing.run(partial(domain.rehashed, body.password, str(known))):
+    if renewed := await _hashing(request).run(partial(domain.rehashed, body.password, str(known))):
         await repository.replace_hash(pool, name, str(known), renewed)
     return await open_session(request, user, now)
 
@@ -200,11 +201,13 @@ async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> N
         raise HTTPException(404, NO_USER)
     if body.password is not None:
         async with _attempt(request, user.name, now) as offered:
-            offered.is_right = await _hashing.run(partial(domain.is_right, body.old_password, user.password_hash))
+            offered.is_right = await _hashing(request).run(
+                partial(domain.is_right, body.old_password, user.password_hash)
+            )
         if not offered.is_right:
             await add_audit(service.pool, AuditEntry(user.home, now, user.name, "old_password_wrong", 1))
             raise HTTPException(403, "old_password: not your current password")
-    password_hash = await _hash(body.password)
+    password_hash = await _hash(request, body.password)
     await repository.change_user(service.pool, user.name, None, password_hash=password_hash, language=body.language)
     if body.password is not None:
         await add_audit(service.pool, AuditEntry(user.home, now, user.name, "password_changed", 1))
@@ -254,7 +257,7 @@ async def add_user(request: Request, caller: Administrator, body: NewUserBody, t
         tenant=owner,
         home=home,
         role=body.role,
-        password_hash=await _hash(body.password),
+        password_hash=await _hash(request, body.password),
         language=body.language,
         created_at=datetime.now(UTC),
         created_by=caller.name,
@@ -277,7 +280,7 @@ async def change_user(
         raise HTTPException(404, f"user: {name} is not known")
     for role in (user.role, body.role or user.role):
         _check_role(caller, role, user.tenant)
-    password_hash = await _hash(body.password)
+    password_hash = await _hash(request, body.password)
     if not await repository.change_user(
         pool, name, owner, role=body.role, disabled=body.disabled, password_hash=password_hash
     ):
@@ -375,5 +378,10 @@ async def _user_of(request: Request, caller: Caller) -> repository.User | None:
     return await repository.find_user(pool, caller.name) if token and token.kind == "session" else None
 
 
-async def _hash(password: str | None) -> str | None:
-    return None if password is None else await _hashing.run(partial(domain.hashed, password))
+async def _hash(request: Request, password: str | None) -> str | None:
+    return None if password is None else await _hashing(request).run(partial(domain.hashed, password))
+
+
+def _hashing(request: Request) -> Hashing:
+    hashing: Hashing = request.app.state.hashing
+    return hashing
