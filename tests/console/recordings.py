@@ -39,6 +39,7 @@ class Recording:
     def click(self, target: Any) -> None:
         """Show where, then click."""
         expect(target).to_be_visible()
+        target.hover(trial=True)  # it stands still
         box = target.bounding_box()
         self._page.evaluate(POINTER, [box["x"] + min(box["width"] / 2, 60), box["y"] + box["height"] / 2])
         self.shot()

@@ -100,7 +100,7 @@ def into(visitor: Visitor, row: dict[str, Any]) -> str:
         return t(kind) if kind else ""
     if parameters.get("include"):
         return ", ".join(t(words.PROTECTED[one]) for one in parameters["include"] if one in words.PROTECTED)
-    return f"“{name}”" if name else ""
+    return t("“{name}”", name=name) if name else ""
 
 
 async def operation(visitor: Visitor) -> None:

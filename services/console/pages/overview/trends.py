@@ -55,7 +55,16 @@ def _rate(
         ui.navigate.to(f"/mailings/{quote(mailings[at]['mailing'], safe='')}{tab}")
 
     told, colour = ", ".join(titles), (Series("", "--bar-open"),)
-    bar_chart(made, colour, told=told, on_picked=picked, limits=limits, unit=" %", top=top, step=top / 4)
+    bar_chart(
+        made,
+        colour,
+        told=told,
+        on_picked=picked,
+        limits=limits,
+        unit=" %" if texts.language == "nb" else "%",
+        top=top,
+        step=top / 4,
+    )
 
 
 def blocks(visitor: Visitor, rows: Rows, first: date) -> None:

@@ -106,7 +106,7 @@ class _Corrections:
         t = self._visitor.t
         with Tag("div", "row"):
             if self._visitor.may("write"):
-                self._button = button(self._said(), self._correct, "primary")
+                self._button = button(self._said(), self._correct, "primary", disabled=not self._chosen)
         self._trouble = Tag("div", aria_live="polite")
         for slip in self._slips:
             with Tag("section", "card"):
@@ -131,6 +131,8 @@ class _Corrections:
 
     def _tick(self, address: str) -> None:
         self._chosen ^= {address}
+        self._button.props["disabled"] = not self._chosen
+        self._button.update()
         self._button.clear()
         with self._button:
             Tag("span", text=self._said())
