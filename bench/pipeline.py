@@ -28,7 +28,7 @@ from bench.load import baseline_max, command
 from bench.load.monitor import Events, compare, events_so_far, settled, until_done
 from bench.load.oracle import expect
 from bench.load.own_system import own_system
-from bench.load.processes import Processes, shares
+from bench.load.processes import Processes, each, shares
 from bench.load.publishing import publish
 from bench.load.workload import SENDER, Input, address_of, inputs, messages
 from deploy.local.local_stack import Options
@@ -65,6 +65,10 @@ class Findings:
     differences: list[str] = field(default_factory=list)
     cpu_share: dict[str, float] = field(default_factory=dict)
     """Cores kept busy while the results ran through, by process."""
+    cpu_us_per_result: float = 0.0
+    """Microseconds of processor time of all of these for each result."""
+    single_cpu_us_per_result: float = 0.0
+    """The same for results that come one a message."""
 
 
 class Run:
@@ -118,7 +122,9 @@ class Run:
 
         seconds = await self._through(made, "bench", A_MESSAGE, "results, 50 a message", look)
         self.findings.results_per_second = len(made) / seconds
-        self.findings.cpu_share = shares(before, self._processes.seconds(), seconds)
+        after = self._processes.seconds()
+        self.findings.cpu_share = shares(before, after, seconds)
+        self.findings.cpu_us_per_result = sum(each(before, after, len(made)).values())
         late = self._processes.memory()
         highest = self._processes.highest
         self.findings.rss_mb = {
@@ -129,8 +135,10 @@ class Run:
     async def _single(self) -> None:
         count = max(int(SINGLE_RESULTS * self._scale), AT_LEAST_SINGLE)
         made = await asyncio.to_thread(inputs, count, "single")
+        before = self._processes.seconds()
         seconds = await self._through(made, "single", 1, "results, one a message", lambda _: self._processes.memory())
         self.findings.single_per_second = len(made) / seconds
+        self.findings.single_cpu_us_per_result = sum(each(before, self._processes.seconds(), len(made)).values())
 
     async def _through(
         self, made: list[Input], tenant: str, size: int, title: str, look: Callable[[float], Any]
@@ -214,6 +222,8 @@ def show(findings: Findings, console: Console) -> None:
     for name, most in MOST.items():
         table.add_row(name, f"{getattr(findings, name):,.1f}", f"at most {most:,}")
     table.add_row("idle_block_p50_ms", f"{findings.idle_block_p50_ms:,.1f}", "")
+    table.add_row("cpu_us_per_result", f"{findings.cpu_us_per_result:,.1f}", "")
+    table.add_row("single_cpu_us_per_result", f"{findings.single_cpu_us_per_result:,.1f}", "")
     table.add_row("ceiling_per_second", f"{findings.ceiling_per_second:,.0f}", "")
     table.add_row("oracle_equal", str(findings.oracle_equal), "True")
     console.print(table)

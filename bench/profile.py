@@ -3,8 +3,9 @@
     python -m bench.profile --scale 0.1 --size 50 --json profile.json
 
 It starts a system of its own, sends delivery results through it and looks at every service with py-spy meanwhile. The
-samples of a process are shared out over the stages below, and weighed with the processor time that it used. Statements
-are timed by PostgreSQL's log: their durations are of the clock, so take them as shares of the server's processor time.
+samples of a process, of the thread that has the interpreter's lock so that none waits, are shared out over the stages
+below and weighed with the processor time that the process used. Statements are timed by PostgreSQL's log: their
+durations are of the clock, so take them as shares of the server's processor time.
 See README.md.
 """
 

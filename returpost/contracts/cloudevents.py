@@ -142,12 +142,12 @@ def decode(contract: type[D], body: bytes) -> tuple[list[Event[D]], list[Rejecte
         items = None  # no JSON: one event with broken bytes makes all of it that
     try:
         if items is None:
-            return _one_by_one(contract, split(body))
+            return decode_each(contract, split(body))
         good, bad = _told_apart(contract, items)
         if not bad:
             return good, []
         bodies = list(split(body))
-        return good, _one_by_one(contract, [bodies[n] for n in bad])[1]
+        return good, decode_each(contract, [bodies[n] for n in bad])[1]
     except InvalidMessage as error:
         return [], [Rejected(body, str(error))]
 
@@ -172,7 +172,8 @@ def _told_apart(contract: type[D], items: list[Any]) -> tuple[list[Event[D]], li
     return good, [n for n, item in enumerate(items) if type(item) is not class_ or item.type != type_]
 
 
-def _one_by_one(contract: type[D], items: Iterable[bytes]) -> tuple[list[Event[D]], list[Rejected]]:
+def decode_each(contract: type[D], items: Iterable[bytes]) -> tuple[list[Event[D]], list[Rejected]]:
+    """Read the elements of a batch, each by itself."""
     good: list[Event[D]] = []
     bad: list[Rejected] = []
     for item in items:
