@@ -24,12 +24,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.load import baseline_max, command
+from bench.load import baseline_max, command, grown_seed
 from bench.load.monitor import Events, compare, events_so_far, settled, until_done
 from bench.load.oracle import expect
 from bench.load.own_system import own_system
 from bench.load.processes import Processes, each, shares
 from bench.load.publishing import publish
+from bench.load.seed import fill
 from bench.load.workload import SENDER, Input, address_of, inputs, messages
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running
@@ -43,6 +44,8 @@ EARLY = 0.1
 IDLE_PAUSE = 0.02
 WARM_UP = 5_000
 """Results of a tenant of their own before anything is measured: connections, plans and files are there."""
+GROWN = (1_000_000, 10_000_000)
+"""Addresses, each with two recipients and a block, that the tables hold while a tenth of the results is sent again."""
 LIMITS = {"results_per_second": 6_000, "ceiling_ratio": 0.5, "single_per_second": 1_200}
 MOST = {"idle_block_p99_ms": 100, "rss_mb_max": 200}
 
@@ -69,6 +72,8 @@ class Findings:
     """Microseconds of processor time of all of these for each result."""
     single_cpu_us_per_result: float = 0.0
     """The same for results that come one a message."""
+    grown: dict[str, float] = field(default_factory=dict)
+    """Results a second, 50 a message, by how many addresses are there already."""
 
 
 class Run:
@@ -88,6 +93,7 @@ class Run:
         await self._many()
         await self._single()
         await self._idle()
+        await self._grown()
         self.findings.rss_mb_max = max(self._processes.highest.values())
         return 0
 
@@ -139,6 +145,20 @@ class Run:
         seconds = await self._through(made, "single", 1, "results, one a message", lambda _: self._processes.memory())
         self.findings.single_per_second = len(made) / seconds
         self.findings.single_cpu_us_per_result = sum(each(before, self._processes.seconds(), len(made)).values())
+
+    async def _grown(self) -> None:
+        """Send results through a system that holds so much already: another tenant's, in the same tables."""
+        count = max(self.findings.results // 10, AT_LEAST_RESULTS)
+        there = 0
+        for size in (0, *(max(1, int(size * self._scale)) for size in GROWN)):
+            if size > there:
+                say = self._progress.console.print
+                await fill(self._running.database_url, grown_seed.TABLES, f"there-{size}", size - there, say)
+                there = size
+            made = await asyncio.to_thread(inputs, count, f"grown-{size}")
+            title = f"results, {size:,} addresses being there"
+            seconds = await self._through(made, f"grown-{size}", A_MESSAGE, title, lambda _: self._processes.memory())
+            self.findings.grown[str(size)] = len(made) / seconds
 
     async def _through(
         self, made: list[Input], tenant: str, size: int, title: str, look: Callable[[float], Any]
@@ -225,6 +245,8 @@ def show(findings: Findings, console: Console) -> None:
     table.add_row("cpu_us_per_result", f"{findings.cpu_us_per_result:,.1f}", "")
     table.add_row("single_cpu_us_per_result", f"{findings.single_cpu_us_per_result:,.1f}", "")
     table.add_row("ceiling_per_second", f"{findings.ceiling_per_second:,.0f}", "")
+    for size, rate in findings.grown.items():
+        table.add_row(f"results a second, {int(size):,} addresses there", f"{rate:,.0f}", "")
     table.add_row("oracle_equal", str(findings.oracle_equal), "True")
     console.print(table)
     usage = Table(
