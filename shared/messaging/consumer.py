@@ -7,6 +7,7 @@ acknowledgement each.
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -236,6 +237,7 @@ class Consumer(Generic[D]):
                 return
 
     def _paused(self, error: BaseException, tries: int) -> None:
+        gc.collect()  # the last try left the batch in the frames of its error: cycles, of which there are few else
         if self.paused_since is None:
             self.paused_since = time.monotonic()
             PAUSED.labels(self.queue).set(1)
@@ -253,6 +255,7 @@ class Consumer(Generic[D]):
             )
             self.paused_since = None
             PAUSED.labels(self.queue).set(0)
+            gc.collect()
 
     async def _acknowledge(self, deliveries: list[Delivery[D]]) -> None:
         # After a reconnect a batch may hold messages of two channels; each acknowledges its own.
