@@ -19,7 +19,7 @@ from returpost.contracts import Contract
 from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.database.pool import Pool, connect
-from shared.http import residual_searches
+from shared.http import consumers, residual_searches
 from shared.http.auth import AuthMiddleware, keys_of
 from shared.http.max_body import BodyLimit, MaxBodyMiddleware
 from shared.http.problems import REFUSALS, install_exception_handlers
@@ -29,6 +29,7 @@ from shared.http.server import serve
 from shared.http.trace_context import TraceContextMiddleware
 from shared.messaging.asyncapi import Consumed, Published, asyncapi
 from shared.messaging.broker import Broker, BrokerPublisher
+from shared.messaging.circuit_breaker import Limits
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
@@ -87,6 +88,7 @@ class Service(Generic[S]):
         self.background("revoked tokens", partial(self.revoked.consume, settings.amqp_url.get_secret_value()))
         self.add_health_check("tokens", self.revoked.look)
         self._add_health()
+        self.routes(consumers.routes(lambda: self.subscribers))
         if not stateless:
             self.routes(residual_searches.routes(self._own_pool))
 
@@ -105,7 +107,12 @@ class Service(Generic[S]):
         The service is ready while a queue that is not `required_for_readiness` is paused.
         """
         consumer = Consumer(
-            queue, contract, handle, required_for_readiness=required_for_readiness, max_batch_events=max_batch_events
+            queue,
+            contract,
+            handle,
+            required_for_readiness=required_for_readiness,
+            max_batch_events=max_batch_events,
+            limits=self._limits(),
         )
         self.subscribers.append(BatchSubscriber(consumer, exchange))
 
@@ -113,7 +120,13 @@ class Service(Generic[S]):
         self, queue: str, contract: type[D], handle: Handle[D], read: Read, *, exchange: str = EVENTS
     ) -> None:
         """Read a queue of which the messages follow no contract; `read` makes an event of each."""
-        self.subscribers.append(BatchSubscriber(Consumer(queue, contract, handle, read=read), exchange))
+        self.subscribers.append(
+            BatchSubscriber(Consumer(queue, contract, handle, read=read, limits=self._limits()), exchange)
+        )
+
+    def _limits(self) -> Limits:
+        own = self.settings
+        return Limits(own.breaker_failures, own.breaker_seconds, own.breaker_share, own.breaker_events)
 
     def publishes(self, contract: type[Contract], routing_key: str, *, exchange: str = EVENTS) -> None:
         """Document an event or command that this service publishes."""

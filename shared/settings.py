@@ -43,6 +43,14 @@ class ServiceSettings(BaseSettings):
     """DEBUG, INFO, WARNING or ERROR. DEBUG may log addresses."""
     log_console: bool = False
     """Log text for a terminal instead of JSON lines."""
+    breaker_failures: int = Field(default=20, ge=1)
+    """Events of one queue that may fail within `breaker_seconds`; at that many the consumer pauses."""
+    breaker_seconds: float = Field(default=60, gt=0)
+    """Seconds over which failures are counted."""
+    breaker_share: float = Field(default=0.05, gt=0, le=1)
+    """Fraction of the last `breaker_events` events of a queue that may fail."""
+    breaker_events: int = Field(default=1_000, ge=10)
+    """Events of a queue over which the fraction is taken."""
     otlp_endpoint: str | None = None
     """OpenTelemetry collector (OTLP over HTTP) that spans are exported to; none: no export."""
     trace_sample: float = Field(default=0.01, ge=0, le=1)

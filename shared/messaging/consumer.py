@@ -11,7 +11,7 @@ import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -21,9 +21,10 @@ from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts import Contract, structs
 from returpost.contracts.cloudevents import Event, Rejected, split
 from returpost.errors import InvalidMessage, Unavailable
-from shared.messaging.dead_letters import dead_letter
+from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
+from shared.messaging.dead_letters import dead_letter, fingerprint
 from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS_IN, LAG_SECONDS, PAUSED
+from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, BREAKER_OPEN, EVENTS_IN, LAG_SECONDS, PAUSED
 from shared.observability.tracing import span_of_batch
 from shared.transient_errors import is_infrastructure
 
@@ -62,6 +63,9 @@ class Delivery(Generic[D]):
     """All events that follow the contract, in their order; none where it is not the contract that reads."""
 
 
+Pair: TypeAlias = tuple[Event[D], Delivery[D]]
+
+
 class Consumer(Generic[D]):
     """Takes the messages of one queue in natural batches and has them handled."""
 
@@ -74,6 +78,7 @@ class Consumer(Generic[D]):
         read: Read | None = None,
         required_for_readiness: bool = True,
         max_batch_events: int = MAX_EVENTS,
+        limits: Limits | None = None,
     ) -> None:
         """`read` makes events of a message where it is not the contract that does: dead letters. The service is
         ready while a consumer that is not `required_for_readiness` is paused. A batch ends with the message that brings
@@ -90,6 +95,9 @@ class Consumer(Generic[D]):
         self._max_batch_events = max_batch_events
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._stopping = False
+        self.breaker = CircuitBreaker(limits or Limits())
+        self._dead_letters: list[Message] = []
+        """Of the batch in hand, not published yet."""
         self._uow_factory: UnitOfWorkFactory
         self._publisher: Publishes
         self._recover: Callable[[], Awaitable[Any]]
@@ -105,6 +113,7 @@ class Consumer(Generic[D]):
     def stop(self) -> None:
         """Finish the batch in hand, then go; what is still waiting goes back to the queue with the channel."""
         self._stopping = True
+        self.breaker.wake()
         self._arrivals.put_nowait(None)
 
     async def run(self, batch_done: Callable[[int, int], Awaitable[None]]) -> None:
@@ -166,17 +175,32 @@ class Consumer(Generic[D]):
         return ""
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
-        dead_letters = [self._dead_letter(d.message, item.body, item.error) for d in deliveries for item in d.rejected]
-        EVENTS_IN.labels(self.queue, "rejected").inc(len(dead_letters))
+        self._dead_letters = [self._dead_letter(d.message, it.body, it.error) for d in deliveries for it in d.rejected]
+        EVENTS_IN.labels(self.queue, "rejected").inc(len(self._dead_letters))
         pairs = [(event, delivery) for delivery in deliveries for event in delivery.events]
         if pairs:
             with span_of_batch(self.queue, [event for event, _ in pairs]):
-                dead_letters += await self._apply(pairs)
-        if dead_letters:
-            await self._retry_while_unavailable(lambda: self._publish_dead_letters(dead_letters))
+                await self._apply(pairs)
+        await self._publish_dead_letters()
 
-    async def _apply(self, pairs: list[tuple[Event[D], Delivery[D]]]) -> list[Message]:
-        """Handle all; halve what fails until the event that fails stands alone, and return its dead letter."""
+    async def _apply(self, pairs: list[Pair[D]]) -> None:
+        """Handle all; halve what fails until the event that fails stands alone, as a dead letter."""
+        if self.breaker.is_open:
+            pairs = await self._wait_for_success(pairs)
+        if not pairs:
+            return
+        error = await self._attempt(pairs)
+        if error is None:
+            self.breaker.succeeded(len(pairs))
+        elif len(pairs) > 1:
+            half = len(pairs) // 2
+            await self._apply(pairs[:half])
+            await self._apply(pairs[half:])
+        else:
+            self._fail(pairs[0], error)
+
+    async def _attempt(self, pairs: list[Pair[D]]) -> Exception | None:
+        """Handle all in one transaction, or return the error that stopped it."""
         refused: list[tuple[Event[Any], str]] = []
 
         async def once() -> None:
@@ -187,26 +211,62 @@ class Consumer(Generic[D]):
         try:
             await self._retry_while_unavailable(once)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the rest
-            if len(pairs) > 1:
-                half = len(pairs) // 2
-                return await self._apply(pairs[:half]) + await self._apply(pairs[half:])
-            event, delivery = pairs[0]
-            # Neither message nor local values: they may hold addresses. The dead letter has all of it.
-            log.warning(
-                "event failed", queue=self.queue, event_id=event.id, tenant=event.tenant, error=type(error).__name__
-            )
-            EVENTS_IN.labels(self.queue, "failed").inc()
-            body = _bytes_of(event, delivery.read, delivery.message.body, self.contract)
-            if isinstance(error, InvalidMessage):
-                return [self._dead_letter(delivery.message, body, str(error))]
-            return [self._dead_letter(delivery.message, body, f"{type(error).__name__}: {error}", error)]
+            return error
         EVENTS_IN.labels(self.queue, "processed").inc(len(pairs) - len(refused))
         EVENTS_IN.labels(self.queue, "rejected").inc(len(refused))
-        return self._refusals(pairs, refused)
+        self._dead_letters += self._refusals(pairs, refused)
+        return None
 
-    def _refusals(
-        self, pairs: list[tuple[Event[D], Delivery[D]]], refused: list[tuple[Event[Any], str]]
-    ) -> list[Message]:
+    def _fail(self, pair: Pair[D], error: Exception) -> None:
+        event, delivery = pair
+        # Neither message nor local values: they may hold addresses. The dead letter has all of it.
+        log.warning(
+            "event failed", queue=self.queue, event_id=event.id, tenant=event.tenant, error=type(error).__name__
+        )
+        EVENTS_IN.labels(self.queue, "failed").inc()
+        body = _bytes_of(event, delivery.read, delivery.message.body, self.contract)
+        if isinstance(error, InvalidMessage):
+            self._dead_letters.append(self._dead_letter(delivery.message, body, str(error)))
+            return
+        self._dead_letters.append(self._dead_letter(delivery.message, body, f"{type(error).__name__}: {error}", error))
+        failure = Failure(fingerprint(self.queue, str(error), error), type(error).__name__, event.id)
+        if self.breaker.failed(failure):
+            BREAKER_OPEN.labels(self.queue).set(1)
+            log.error(
+                "consumer paused: too many events fail; one is tried again from time to time",
+                queue=self.queue,
+                error=failure.error,
+                fingerprint=failure.fingerprint,
+                event_id=event.id,
+            )
+
+    async def _wait_for_success(self, pairs: list[Pair[D]]) -> list[Pair[D]]:
+        """Try one event after another, at growing intervals, until one succeeds; return those that are left.
+
+        The messages stay unacknowledged; those whose channel closes meanwhile have gone back to the queue.
+        """
+        await self._publish_dead_letters()  # whoever looks for the cause needs them now
+        tries = 0
+        while self.breaker.is_open:
+            await self.breaker.wait()
+            if self._stopping:
+                raise asyncio.CancelledError
+            pairs = [pair for pair in pairs if not pair[1].message.channel.is_closed]
+            if not pairs:
+                return []
+            if not self.breaker.is_open:  # an operator closed it
+                break
+            one = pairs[tries % len(pairs)]  # another each time: the first may be the one event that always fails
+            tries += 1
+            success = await self._attempt([one]) is None
+            self.breaker.tried(success=success)
+            if success:
+                pairs = [pair for pair in pairs if pair is not one]
+        BREAKER_OPEN.labels(self.queue).set(0)
+        log.info("consumer resumed: events succeed again", queue=self.queue)
+        return pairs
+
+    def _refusals(self, pairs: list[Pair[D]], refused: list[tuple[Event[Any], str]]) -> list[Message]:
         origin = {id(event): delivery for event, delivery in pairs} if refused else {}
         return [
             self._dead_letter(one.message, _bytes_of(event, one.read, one.message.body, self.contract), error)
@@ -214,7 +274,12 @@ class Consumer(Generic[D]):
             for one in [origin[id(event)]]
         ]
 
-    async def _publish_dead_letters(self, dead_letters: list[Message]) -> None:
+    async def _publish_dead_letters(self) -> None:
+        if dead_letters := self._dead_letters:
+            self._dead_letters = []
+            await self._retry_while_unavailable(lambda: self._send(dead_letters))
+
+    async def _send(self, dead_letters: list[Message]) -> None:
         await self._publisher.publish(dead_letters)
 
     async def _retry_while_unavailable(self, attempt: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +12,7 @@ from returpost.amqp.connections import CONNECTION_ERRORS
 from returpost.errors import Unavailable
 from shared.database.pool import Pool
 from shared.messaging.broker import Broker
+from shared.messaging.circuit_breaker import CircuitBreaker
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory
@@ -21,12 +23,26 @@ MAX_OUTBOX = 10_000
 """Messages waiting in the outbox above which something is wrong with publishing."""
 
 
+class Failing(BaseModel):
+    """Too many events of a queue fail; one is tried again from time to time."""
+
+    seconds: float
+    error: str
+    """Type of the last failure's exception."""
+    fingerprint: str
+    """Of its dead letter."""
+    event_id: str
+
+
 class ConsumerHealth(BaseModel):
     """One consumer."""
 
     ok: bool
     receiving: bool
     paused_seconds: float | None
+    """Because the database or the broker is away."""
+    failing: Failing | None
+    """Why it takes nothing though all is there: too many events failed."""
     idle_seconds: float | None
     waiting: int | None
     """Messages in the queue; none when the broker did not say."""
@@ -85,13 +101,21 @@ def _consumer(subscriber: BatchSubscriber, waiting: int | None) -> dict[str, Any
     held = consumer.paused_since
     idle = None if consumer.last_done is None else time.monotonic() - consumer.last_done
     return {
-        "ok": subscriber.alive and held is None,
+        "ok": subscriber.alive and held is None and not consumer.breaker.is_open,
         "receiving": subscriber.alive,
         "paused_seconds": None if held is None else round(time.monotonic() - held, 1),
+        "failing": _failing(consumer.breaker),
         "idle_seconds": None if idle is None else round(idle, 1),
         "waiting": waiting,
         "lag_seconds": round(consumer.lag + (idle or 0.0), 1) if waiting else 0.0,
     }
+
+
+def _failing(breaker: CircuitBreaker) -> dict[str, Any] | None:
+    opened, last = breaker.opened_at, breaker.last
+    if opened is None or last is None:
+        return None
+    return {"seconds": round(time.monotonic() - opened, 1), **asdict(last)}
 
 
 async def _depths(broker: Broker, subscribers: Sequence[BatchSubscriber]) -> Mapping[str, int]:

@@ -11,6 +11,9 @@ BATCH_EVENTS = Histogram(
 BATCH_SECONDS = Histogram("returpost_batch_seconds", "Seconds a batch, from decoding to acknowledgement", ["queue"])
 LAG_SECONDS = Gauge("returpost_lag_seconds", "Age of the oldest event of the last batch when it was done", ["queue"])
 PAUSED = Gauge("returpost_consumer_paused", "1 while the consumer is paused: database or broker unavailable", ["queue"])
+BREAKER_OPEN = Gauge(
+    "returpost_breaker_open", "1 while the consumer is paused because too many events failed", ["queue"]
+)
 PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowledged", ["queue"])
 PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
 OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")
