@@ -15,6 +15,8 @@ MAX_REPLY_LINES = 20
 _HOST = re.compile(
     r"(?i)\b(?:host|server|while talking to|connected to|remote host)[ :]+([a-z0-9][a-z0-9.-]*\.[a-z0-9-]+)"
 )
+_BEFORE_HOST = ("host", "server", "talking to", "connected to")
+"""One of these stands in all that `_HOST` finds."""
 
 
 def findings(notice: Notice, envelope: Envelope) -> list[Finding]:
@@ -137,11 +139,16 @@ def _joined(diagnostic: str, words: str) -> str:
 
 def _coded_lines(text: str) -> list[str]:
     """Return the first lines that have the code of a reply, with what follows them up to an empty line."""
-    lines = [line[:1000].strip() for line in text.split("\n")[:500]]
-    start = next((number for number, line in enumerate(lines) if prose.CODED.search(line)), len(lines))
-    return list(takewhile(bool, lines[start : start + MAX_REPLY_LINES]))
+    lines = text.split("\n")[:500]
+    for start, line in enumerate(lines):
+        if prose.CODED.search(line[:1000].strip()):
+            return list(takewhile(bool, (said[:1000].strip() for said in lines[start : start + MAX_REPLY_LINES])))
+    return []
 
 
 def _host(detail: str) -> str | None:
+    lowered = detail.lower()
+    if not any(word in lowered for word in _BEFORE_HOST):
+        return None
     found = _HOST.search(detail)
     return found[1] if found else None

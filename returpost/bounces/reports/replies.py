@@ -66,10 +66,11 @@ def add_from_transcript(found: list[Finding], notice: Notice) -> None:
 
 def add_commands(found: list[Finding], notice: Notice) -> None:
     """Give each failure the command that the notice says its reply answered."""
+    wanting = [one for one in found[:MAX_SEARCHED] if one.kind is Kind.FAILURE and one.command is None]
+    if not wanting:
+        return
     text = notice.text[:MAX_NOTICE].lower()
-    for finding in found[:MAX_SEARCHED]:
-        if finding.kind is not Kind.FAILURE or finding.command is not None:
-            continue
+    for finding in wanting:
         start = text.find((finding.final or finding.original or "").lower())
         if start < 0 and len(found) > 1:
             continue
