@@ -6,7 +6,7 @@ SECONDS ?= 60
 REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit fuzz lint docs bench screenshots recordings clean venv
+.PHONY: help demo test test-unit fuzz sbom lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +28,9 @@ fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUES
 		--timeout 86400 $(ARGS)
 	@RETURPOST_FUZZ_REQUESTS=$(REQUESTS) RETURPOST_FUZZ_SEED=$$(date +%s) .venv/bin/python -m pytest \
 		-n $(PYTEST_WORKERS) tests/security/test_malformed.py -s --timeout 86400 $(ARGS)
+
+sbom: venv ## the packages of the image, with versions and hashes, as CycloneDX into sbom.json
+	@.venv/bin/python -m deploy.sbom > sbom.json
 
 lint: venv ## style, types, import contracts, declared dependencies, generated documents
 	@.venv/bin/ruff check
