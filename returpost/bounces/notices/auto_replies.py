@@ -90,7 +90,7 @@ _find_service = searcher(
     r" ?-?(?:sender )?list"
     r"|requires? (?:a )?(?:one[- ]time )?(?:verification|confirmation) (?:of|from) (?:new|unknown|first[- ]time)"
     r" senders?"
-    r"|tmda-confirm|spamarrest\.com/a2|mailinblack\.com"
+    r"|tmda-confirm|spamarrest\.com/a2|mailinblack\.com|antispam uol"
 )
 """What services write that ask a sender to show himself a person before they deliver."""
 _SERVICE_WORDS = (
@@ -103,6 +103,7 @@ _SERVICE_WORDS = (
     "tmda",
     "arrest",
     "mailinblack",
+    "antispam uol",
 )
 """One of these stands in all of it."""
 _find_answer = searcher(r"(?i)^(?:re|sv|aw|vs|antw|rif|odp|回复|答复)\s*[:：]")

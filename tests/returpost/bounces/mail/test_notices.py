@@ -3,6 +3,8 @@
 The mails stand in `notices/*.mbox`. Each begins with what is expected of it, a line a recipient (`none`: no report):
 
     X-Expect: kind recipient [status or - [words of the diagnostic]]
+
+Those of `families.mbox` were judged before they were first run (1 December 2026): 36 of 37 right.
 """
 
 from pathlib import Path
