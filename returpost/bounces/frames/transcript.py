@@ -18,6 +18,8 @@ _HOST = re.compile(
 _RECIPIENT = re.compile(r"<([^<>\s]{1,320})>|:\s?([^<>\s]{1,320}@[^<>\s]{1,255})")
 _ALREADY_FAILED = re.compile(r"\s{0,9}503[ -].{0,60}(?:need|sequence|first|valid recipient)", re.IGNORECASE)
 """What follows when every recipient was refused: "Need RCPT"."""
+_OF_ADDRESS = re.compile(r"\s{0,9}553[ -]5\.3\.0 <[^<>\s]{1,320}>\.\.\. ")
+"""How Sendmail answers RCPT when a ruleset or its access table refuses the address (`$#error` without a status)."""
 _STARTS = (
     ("rcpt", Command.RCPT),
     ("mail", Command.MAIL),
@@ -73,7 +75,18 @@ def exchanges(text: str) -> tuple[Exchange, ...]:
         command_was_answered = words[code.end() : code.end() + 1] != "-"
         if command_was_answered and command is Command.CONNECT:
             command = None
-    return tuple(found)
+    return tuple(map(_pipelined, found, [*found[1:], None]))
+
+
+def _pipelined(turn: Exchange, following: Exchange | None) -> Exchange:
+    """Return the exchange; with the command that was refused, where the answer to DATA is only that none is left.
+
+    Commands may be sent in groups (RFC 2920): Sendmail writes the last of them alone, with the answers to all.
+    """
+    refused = turn.command is Command.DATA and _OF_ADDRESS.match(turn.reply)
+    if refused and following and following.command is Command.DATA and _ALREADY_FAILED.match(following.reply):
+        return turn._replace(command=Command.RCPT)
+    return turn
 
 
 def refusal(text: str, recipient: str = "") -> Exchange | None:

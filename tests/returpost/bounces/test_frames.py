@@ -95,6 +95,12 @@ def test_transcript_leaves_out_what_only_follows_a_refusal() -> None:
     text = ">>> DATA\n<<< 553 5.3.0 <ann@example.com>... Unknown E-Mail Address\n<<< 503 5.0.0 Need RCPT (recipient)\n"
     assert unwrap(text).text == "553 5.3.0 <ann@example.com>... Unknown E-Mail Address"
     assert unwrap(">>> RCPT To:<a@x.example>\n<<< 503 No such recipient\n").text == "503 No such recipient"
+    refused = refusal(text)
+    assert refused is not None
+    assert refused.command is Command.RCPT
+    carrier = refusal(">>> DATA\n<<< 550 Unknown user ann@example.com\n<<< 503 5.0.0 Need RCPT (recipient)\n")
+    assert carrier is not None
+    assert carrier.command is Command.DATA
 
 
 def test_transcript_on_one_line_is_read() -> None:
