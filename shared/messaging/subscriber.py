@@ -6,12 +6,10 @@ from typing import Any, cast
 
 import aiormq
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel
 from returpost.amqp.tasks import cancel_and_wait
-from shared.messaging.arrival import Arrival
 from shared.messaging.broker import Link, back_off
 from shared.messaging.consumer import MAX_BYTES, Consumer
 from shared.observability.metrics import PREFETCH
@@ -95,11 +93,12 @@ class BatchSubscriber:
         channel.close_callbacks.add(self._woken)
         underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
         underlay.on_consumer_cancel_callbacks.add(self._woken)
+        queue = await channel.get_queue(self.consumer.queue, ensure=False)
         try:
             while not self._stopping and not channel.is_closed:
                 wanted = self._wanted
                 async with asyncio.timeout(CONSUME_TIMEOUT):
-                    tag = await self._begin(underlay, wanted)
+                    tag = await self._begin(channel, queue, wanted)
                 self._silent.clear()
                 self._began.set()
                 self._tries = 0
@@ -110,17 +109,17 @@ class BatchSubscriber:
                         return
                 if tag in underlay.consumers:
                     async with asyncio.timeout(CANCEL_TIMEOUT):
-                        await underlay.basic_cancel(tag)
+                        await queue.cancel(tag)
             self._silent.set()
             if self._stopping:
                 await self._finished.wait()
         finally:
             self._silent.set()
 
-    async def _begin(self, channel: aiormq.abc.AbstractChannel, prefetch: int) -> str:
+    async def _begin(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> str:
         # A prefetch counts for consumers that begin after it was set: https://www.rabbitmq.com/docs/consumer-prefetch
-        await channel.basic_qos(prefetch_count=prefetch)
-        tag = cast("str", (await channel.basic_consume(self.consumer.queue, self._take)).consumer_tag)
+        await channel.set_qos(prefetch_count=prefetch)
+        tag = await queue.consume(self._take)
         self._prefetch = prefetch
         PREFETCH.labels(self.consumer.queue).set(prefetch)
         return tag
@@ -128,9 +127,9 @@ class BatchSubscriber:
     def _woken(self, *_: Any) -> None:
         self._wake.set()
 
-    async def _take(self, message: DeliveredMessage) -> None:
+    async def _take(self, message: Any) -> None:
         """Take one message; it is acknowledged with its batch."""
-        self.consumer.arrive(cast("AbstractIncomingMessage", Arrival(message)))
+        self.consumer.arrive(message)
 
     async def _fit_prefetch(self, messages: int, size: int) -> None:
         """Aim at `MAX_BYTES` of messages in flight, whatever the size of each."""
