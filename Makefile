@@ -55,6 +55,6 @@ recordings: venv ## two flows of the web page as moving pictures, into docs/scre
 	@.venv/bin/python -m pytest tests/console/screenshots.py -o python_files=screenshots.py -k record $(ARGS)
 
 clean: ## stop what runs here, and remove what was made
-	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down --quiet || true; fi
+	@if [ -x .venv/bin/returpost ]; then .venv/bin/returpost down || exit 1; fi
 	@rm -rf .venv .venv.lock .returpost .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

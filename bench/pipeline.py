@@ -227,7 +227,7 @@ def run(scale: float, console: Console) -> Findings:
     """Start a system of its own, measure, and stop it. Raises `RuntimeError` when a run comes to a halt."""
     with (
         Progress(console=console) as progress,
-        own_system(Options(senders=(SENDER,), console_logs=False), console) as own,
+        own_system(Options(senders={SENDER: ()}, console_logs=False), console) as own,
     ):
         measured = Run(own.running, scale, progress, own.folder)
         own.measure(measured.work)

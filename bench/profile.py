@@ -187,7 +187,7 @@ def main() -> None:
     console = Console(stderr=True, width=200)
     findings = Findings(max(int(RESULTS * given.scale), AT_LEAST), given.size)
     postgres.SETTINGS.update(LOGGED)
-    with own_system(Options(senders=(SENDER,), console_logs=False), console) as own:
+    with own_system(Options(senders={SENDER: ()}, console_logs=False), console) as own:
         run(own, findings)
     show(findings, console)
     command.write(given.json, findings)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -59,27 +59,29 @@ class Streams:
 
 
 AS_USUAL = Streams()
+DEFAULT: topology.Tenants = {"default": ()}
+NONE: topology.Tenants = {}
 
 
 class _NotReady(Unavailable):
     """The broker answers, but not yet all of its queues."""
 
 
-def users(senders: Sequence[str] = ("default",), crms: Sequence[str] = ()) -> tuple[topology.User, ...]:
+def users(senders: topology.Tenants = DEFAULT, crms: topology.Tenants = NONE) -> tuple[topology.User, ...]:
     """Every user of the topology: the services', the senders' and the CRMs'."""
     return (
         *topology.service_users(),
-        *(topology.sender_user(sender) for sender in senders),
-        *(topology.crm_user(name) for name in crms),
+        *(topology.sender_user(name, tenants) for name, tenants in senders.items()),
+        *(topology.crm_user(name, tenants) for name, tenants in crms.items()),
     )
 
 
 def apply(
     amqp_url: str,
     management_url: str | None,
-    senders: Sequence[str] = ("default",),
+    senders: topology.Tenants = DEFAULT,
     passwords: Mapping[str, str] | None = None,
-    crms: Sequence[str] = (),
+    crms: topology.Tenants = NONE,
     streams: Streams = AS_USUAL,
 ) -> dict[str, str]:
     """Declare the topology and its users, and return the AMQP URL that each user connects with.
@@ -93,7 +95,7 @@ def apply(
     return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms), streams))
 
 
-def states(amqp_url: str, senders: Sequence[str] = ("default",)) -> list[QueueState]:
+def states(amqp_url: str, senders: Iterable[str] = DEFAULT) -> list[QueueState]:
     """Return how each queue of the topology is. Not for use inside an event loop. Raises as `apply` does."""
     return asyncio.run(_states(amqp_url, tuple(senders)))
 
@@ -101,7 +103,7 @@ def states(amqp_url: str, senders: Sequence[str] = ("default",)) -> list[QueueSt
 async def _apply(
     amqp_url: str,
     management_url: str | None,
-    senders: tuple[str, ...],
+    senders: Iterable[str],
     passwords: Mapping[str, str],
     wanted: Sequence[topology.User],
     streams: Streams,
@@ -120,7 +122,7 @@ async def _apply(
     return {user.name: _with_user(amqp_url, user.name, passwords[user.name]) for user in wanted}
 
 
-async def _declare(amqp_url: str, senders: tuple[str, ...], streams: Streams) -> None:
+async def _declare(amqp_url: str, senders: Iterable[str], streams: Streams) -> None:
     """Declare all; a queue whose node is still starting is waited for."""
     deadline = time.monotonic() + DECLARE_TIMEOUT
     while True:
@@ -132,7 +134,7 @@ async def _declare(amqp_url: str, senders: tuple[str, ...], streams: Streams) ->
             await asyncio.sleep(DECLARE_AGAIN)
 
 
-async def _declare_once(amqp_url: str, senders: tuple[str, ...], streams: Streams) -> None:
+async def _declare_once(amqp_url: str, senders: Iterable[str], streams: Streams) -> None:
     connection = await _connect(amqp_url)
     async with connection:
         if streams.recreate:
@@ -159,7 +161,7 @@ async def _delete(connection: AbstractConnection, name: str) -> None:
         await channel.queue_delete(name, timeout=DECLARE_TIMEOUT)
 
 
-async def _declare_all(connection: AbstractConnection, senders: tuple[str, ...], streams: Streams) -> None:
+async def _declare_all(connection: AbstractConnection, senders: Iterable[str], streams: Streams) -> None:
     async with connection.channel() as channel:
         name, kind = "", ""
         try:
@@ -186,7 +188,7 @@ async def _declare_all(connection: AbstractConnection, senders: tuple[str, ...],
             raise Unavailable(f"RabbitMQ went away while {name} was declared: {_say(error)}") from None
 
 
-async def _states(amqp_url: str, senders: tuple[str, ...]) -> list[QueueState]:
+async def _states(amqp_url: str, senders: Iterable[str]) -> list[QueueState]:
     found: list[QueueState] = []
     connection = await _connect(amqp_url)
     async with connection:

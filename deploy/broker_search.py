@@ -1,7 +1,7 @@
 """What queues and streams say of one address: they are read from end to end, and left as they are."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,12 +41,12 @@ class Said:
             self.oldest = self.oldest or self.newest
 
 
-async def search(url: str, tenant: str, forms: Sequence[str], senders: Sequence[str]) -> list[Said]:
+async def search(url: str, tenant: str, forms: Sequence[str], senders: Iterable[str]) -> list[Said]:
     """Read all streams, and what waits in queues. Raises `Unavailable`, `InvalidSettings`."""
     try:
         async with open_connection(url) as connection:
             found = [await _stream(connection, name, tenant, forms) for name in STREAMS]
-            others = [queue.name for queue in queues(tuple(senders)) if queue.name not in STREAMS]
+            others = [queue.name for queue in queues(senders) if queue.name not in STREAMS]
             return found + [await _queue(connection, name, tenant, forms) for name in others]
     except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None

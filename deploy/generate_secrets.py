@@ -67,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--senders", default="default", help="names of the sending systems, separated by commas")
     given = parser.parse_args(arguments)
-    made = generate(given.folder, [name.strip() for name in given.senders.split(",") if name.strip()])
+    made = generate(
+        given.folder, [name for sender in given.senders.split(",") if (name := sender.partition(":")[0].strip())]
+    )
     sys.stdout.write(
         f"{given.folder}: {len(made)} secrets generated\n" if made else f"{given.folder}: nothing is missing\n"
     )

@@ -33,8 +33,9 @@ from shared.messaging.circuit_breaker import Limits
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
+from shared.messaging.quarantine import start_all
 from shared.messaging.subscriber import BatchSubscriber
-from shared.messaging.unit_of_work import UnitOfWorkFactory
+from shared.messaging.unit_of_work import HOLDS, UnitOfWorkFactory
 from shared.observability.health import Health, look_within, report
 from shared.observability.logging import configure_logging
 from shared.observability.metrics import metrics_response
@@ -218,7 +219,7 @@ class Service(Generic[S]):
         for subscriber in self.subscribers:
             subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
         stack.push_async_callback(self._stop_subscribers)
-        await asyncio.gather(*(subscriber.start(self.broker.consuming) for subscriber in self.subscribers))
+        await start_all(self.subscribers, self.broker.consuming)
 
     async def _stop_subscribers(self) -> None:
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))
@@ -236,6 +237,7 @@ class Service(Generic[S]):
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        HOLDS.set(True)
         while True:
             try:
                 await step()

@@ -149,7 +149,7 @@ def made_database(backing: Any, template: str) -> Iterator[str]:
 async def harness(backing: Any, vhost: str, database: str) -> AsyncIterator[Harness]:
     """A vhost with the topology and a migrated database."""
     amqp_url = _vhost(backing.amqp_url, vhost)
-    await asyncio.to_thread(deploy_broker.apply, amqp_url, None, ("default", "news"))
+    await asyncio.to_thread(deploy_broker.apply, amqp_url, None, {"default": (), "news": ()})
     connection = await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
     channel = await connection.channel(on_return_raises=True)
     urls = {service: _user(database, f"returpost_{service}", PASSWORDS[service]) for service in PASSWORDS}

@@ -15,6 +15,7 @@ HOOKS = {
     "own_token": "hooks:own_token",
     "queue_states": "hooks:queue_states",
     "database_state": "hooks:database_state",
+    "left_behind": "hooks:left_behind",
     "search_broker": "hooks:search_broker",
 }
 """Name -> `module:name` of a function in this package; what each takes and returns stands on the function."""

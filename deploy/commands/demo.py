@@ -47,7 +47,7 @@ def demo(
     from returpost.cli.terminal import err, print_json, say, to_files
 
     installation = Installation(directory)
-    options = Options(senders=("default", SENDER), settings=SETTINGS, console_logs=False)
+    options = Options(senders=dict.fromkeys(("default", SENDER), ()), settings=SETTINGS, console_logs=False)
     with system(installation, options, say) as (running, programs):
         say(f"starting {len(programs)} services; their logs are in {installation.logs()}")
 

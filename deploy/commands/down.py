@@ -19,15 +19,18 @@ def down(
 ) -> None:
     """Stop what `returpost up` or `returpost demo` has started: what is in hand is finished first.
 
-    Exit code 0 also when nothing runs.
+    What a killed `returpost up` left behind is stopped too. Exit code 0 also when nothing runs.
     """
+    from deploy.local.backing_services import left_behind, stop_all
     from returpost.cli.installation import Installation
     from returpost.cli.terminal import say
 
     installation = Installation(directory)
     found = installation.running()
     if found is None:
-        say("nothing runs")
+        if left := left_behind(installation.folder):
+            stop_all(installation.folder)
+        say(f"stopped {' and '.join(left)}, which a killed `returpost up` had left" if left else "nothing runs")
         return
     os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout

@@ -37,6 +37,13 @@ def signing_key(installation: Installation) -> str:
     return installation.secrets().token_key
 
 
+def left_behind(installation: Installation) -> list[str]:
+    """Return the servers that a killed `returpost up` left behind in this installation."""
+    from deploy.local import backing_services
+
+    return [] if installation.held() else backing_services.left_behind(installation.folder)
+
+
 def queue_states(installation: Installation) -> dict[str, Any]:
     """Return `ok`, `error` and `queues`: of each its name, whether it exists, messages waiting, consumers."""
     from deploy import broker

@@ -30,7 +30,7 @@ def migrate(
     url = setting("DATABASE_URL") or (found.database_url if found else None)
     if url is None:
         raise InvalidSettings("RETURPOST_DATABASE_URL is not set, and nothing runs here")
-    prepare(url, secrets_of(installation, ()), single_role)
+    prepare(url, secrets_of(installation, {}), single_role)
     done = [{"service": name, "schema": name, "role": None if single_role else role_of(name)} for name in SERVICES]
     if as_json:
         print_json(done)

@@ -13,7 +13,10 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Declare or show exchanges, queues and users of the broker."
 )
 
-Crms = Annotated[str, typer.Option(help="Names of the CRMs, by commas; each gets a user.")]
+Crms = Annotated[
+    str,
+    typer.Option(help="CRMs, by commas, each with a user; NAME:TENANT+TENANT limits to tenants."),
+]
 
 
 @app.command()
@@ -30,16 +33,17 @@ def apply(
 
     \b
     returpost topology apply --senders newsletter,invoices --crms crm
+    returpost topology apply --senders acme-mail:acme,news:acme+beta --crms acme-crm:acme
     """
     from deploy import broker
     from deploy.commands.up import senders_of
     from deploy.local.local_stack import secrets_of, streams_of
-    from returpost.cli.options import names
+    from returpost.cli.options import names_and_tenants
     from returpost.cli.terminal import say
 
     installation = Installation(directory)
     amqp_url, management_url = _broker(installation)
-    who, readers = senders_of(senders), names(crms, "--crms")
+    who, readers = senders_of(senders), names_and_tenants(crms, "--crms")
     made = broker.apply(
         amqp_url,
         management_url,

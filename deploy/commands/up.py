@@ -85,11 +85,11 @@ def workers_of(asked: list[str]) -> dict[str, int]:
     return found
 
 
-def senders_of(text: str) -> tuple[str, ...]:
-    """Return the names of the senders. Raises `InvalidSettings`."""
-    from returpost.cli.options import names
+def senders_of(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the senders, each with its tenants. Raises `InvalidSettings`."""
+    from returpost.cli.options import names_and_tenants
 
-    found = names(text, "--senders")
+    found = names_and_tenants(text, "--senders")
     if not found:
         raise InvalidSettings("--senders: name at least one")
     return found

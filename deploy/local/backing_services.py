@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from deploy.local.container import RabbitContainer
 from deploy.local.install import HOW_TO, Way, choose, install, look
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.rabbitmq import RabbitNode, find_binaries
+from returpost.cli.installation import Installation
 from returpost.errors import Unavailable
 
 DEFAULT_BASE = Path(".returpost")
+KEEP_SECONDS = 1.0
+"""Between two looks whether the servers live."""
 
 
 class Server(Protocol):
@@ -47,6 +51,18 @@ class Backing:
     management_url: str | None
     database_url: str
 
+    @contextmanager
+    def kept(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Start again what dies of the servers of this folder, until the block ends."""
+        ended = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(self.base_dir, ended, say), name="servers", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
     def stop(self) -> None:
         """Let go; whoever is the last stops what was started here. What was given by URL is left alone."""
         with _locked(self.base_dir):
@@ -64,7 +80,7 @@ def start_backing(base_dir: Path = DEFAULT_BASE) -> Backing:
     when somebody else in this folder has started them. Raises `Unavailable` that says what to do.
     """
     base_dir = base_dir.absolute()
-    base_dir.mkdir(parents=True, exist_ok=True)
+    Installation(base_dir).make()
     with _locked(base_dir):
         with ThreadPoolExecutor(2) as pool:
             broker = pool.submit(_broker_urls, base_dir)
@@ -93,6 +109,50 @@ def stop_all(base_dir: Path = DEFAULT_BASE) -> None:
         with _locked(base_dir):
             _write_users(base_dir, [])
             _stop_servers(base_dir)
+
+
+def left_behind(base_dir: Path = DEFAULT_BASE) -> list[str]:
+    """Return the servers of this folder that run although nobody uses them: whoever started them was killed."""
+    if not base_dir.exists() or _users(base_dir):
+        return []
+    return [name for name, server in _own_servers(base_dir).items() if server.running]
+
+
+def revive(base_dir: Path) -> list[str]:
+    """Start again what has died of the servers that were started in this folder, and return their names.
+
+    Raises `Unavailable` when one does not start, or cannot have its port again.
+    """
+    revived = []
+    with _locked(base_dir):
+        for name, server in _own_servers(base_dir).items():
+            if server.process is None:
+                before = server.url
+                server.start()
+                if server.url != before:
+                    raise Unavailable(f"{name} has died, and its port is taken: stop all and start again")
+                revived.append(name)
+    return revived
+
+
+def _keep(base_dir: Path, ended: threading.Event, say: Callable[[str], None]) -> None:
+    while not ended.wait(KEEP_SECONDS):
+        try:
+            for name in revive(base_dir):
+                say(f"{name} had died and was started again")
+        except Unavailable as error:
+            say(str(error))
+
+
+def _own_servers(base_dir: Path) -> dict[str, RabbitNode | EmbeddedPostgres]:
+    """Return the servers of this folder that are processes of ours, those that have died included."""
+    found: dict[str, RabbitNode | EmbeddedPostgres] = {}
+    if (base_dir / "rabbitmq" / "node.json").exists() and (binaries := find_binaries()):
+        found["RabbitMQ"] = RabbitNode(base_dir / "rabbitmq", binaries)
+    if (base_dir / "postgres" / "port").exists():
+        found["PostgreSQL"] = EmbeddedPostgres(base_dir / "postgres")
+    given = {"RabbitMQ": "RETURPOST_AMQP_URL", "PostgreSQL": "RETURPOST_DATABASE_URL"}
+    return {name: server for name, server in found.items() if not os.environ.get(given[name])}
 
 
 def rabbit_in(folder: Path) -> Rabbit:
@@ -159,12 +219,16 @@ def _users(base_dir: Path) -> list[tuple[int, float]]:
 
 
 def _write_users(base_dir: Path, users: list[tuple[int, float]]) -> None:
-    (base_dir / "users.json").write_text(json.dumps(users))
+    note = base_dir / "users.json"
+    note.touch(mode=0o600)
+    note.write_text(json.dumps(users))
 
 
 @contextmanager
 def _locked(base_dir: Path) -> Iterator[None]:
     """One at a time in a folder; the lock goes with the process that holds it."""
-    with (base_dir / "lock").open("w") as lock:
+    path = base_dir / "lock"
+    path.touch(mode=0o600)
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

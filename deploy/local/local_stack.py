@@ -18,7 +18,7 @@ from returpost.cli.http.api import Api
 from returpost.cli.installation import PORTS, PROGRAMS, Installation, Running, Secrets
 from returpost.contracts.routing import SERVICES
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
-from shared.messaging.topology import STREAM_DAYS
+from shared.messaging.topology import STREAM_DAYS, Tenants
 
 BACKLOG = 128
 MAX_STREAM_DAYS = 3_650
@@ -36,7 +36,7 @@ class Options:
     services: tuple[str, ...] = PROGRAMS
     workers: Mapping[str, int] = field(default_factory=dict)
     """Processes by service; one where nothing is said. Only the first has the HTTP port."""
-    senders: tuple[str, ...] = ("default",)
+    senders: Tenants = field(default_factory=lambda: broker.DEFAULT)
     single_role: bool = False
     console_logs: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -74,17 +74,18 @@ def system(installation: Installation, options: Options, say: Say) -> Iterator[t
                 backing.amqp_url,
                 backing.database_url,
                 backing.management_url,
-                options.senders,
+                tuple(options.senders),
                 {sender: access.amqp[f"sender-{sender}"] for sender in options.senders},
             )
             installation.started(running)
-            yield running, programs(options, access, sockets, secrets)
+            with backing.kept(say):
+                yield running, programs(options, access, sockets, secrets)
         finally:
             installation.ended()
             backing.stop()
 
 
-def secrets_of(installation: Installation, senders: Sequence[str], crms: Sequence[str] = ()) -> Secrets:
+def secrets_of(installation: Installation, senders: Tenants, crms: Tenants = broker.NONE) -> Secrets:
     """Return the secrets: those that the environment gives, the rest as generated for this installation."""
     users = [user.name for user in broker.users(senders, crms)]
     key = setting("TOKEN_KEYS")

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
+from returpost.cli.installation import close_to_others
 from returpost.errors import Unavailable
 
 USER = "postgres"
@@ -58,14 +59,26 @@ class EmbeddedPostgres:
 
     @property
     def process(self) -> psutil.Process | None:
-        """The postmaster, if it runs."""
-        return recall(self._note)
+        """The postmaster, if it runs: as noted, or, when the note is lost, as PostgreSQL itself has written down."""
+        if (noted := recall(self._note)) is not None:
+            return noted
+        try:
+            found = psutil.Process(int((self._data / "postmaster.pid").read_text().split()[0]))
+            return found if found.cwd() == str(self._data) and found.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server runs in this folder."""
+        return self.process is not None
 
     def start(self) -> None:
         """Start the server, or find it running. Raises `Unavailable` with the end of its log."""
         if self.process is not None:
             return
-        self._base.mkdir(parents=True, exist_ok=True)
+        self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(self._base)
         self._prepare()
         on_free_ports(self._start)
 

@@ -84,6 +84,18 @@ def recall(note: Path) -> psutil.Process | None:
     return None
 
 
+def processes_with(variable: str, value: str, name: str | None = None) -> list[psutil.Process]:
+    """Return the processes in whose environment a variable has this value; those of other users are not seen."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(variable) == value and process.status() != psutil.STATUS_ZOMBIE:
+                found += [process] if name in (None, process.name()) else []
+        except psutil.Error:
+            continue
+    return found
+
+
 def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
     """Look until it is so. Raises `Unavailable` that says what did not come."""
     deadline = time.monotonic() + seconds

@@ -13,7 +13,18 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.processes import Logs, end, free_port, kill, on_free_ports, recall, remember, wait_until
+from deploy.local.processes import (
+    Logs,
+    end,
+    free_port,
+    kill,
+    on_free_ports,
+    processes_with,
+    recall,
+    remember,
+    wait_until,
+)
+from returpost.cli.installation import close_to_others
 from returpost.errors import Unavailable
 
 USER = "returpost-admin"
@@ -71,6 +82,16 @@ class RabbitNode:
         return f"amqp://{USER}:{state['password']}@127.0.0.1:{state['amqp']}/"
 
     @property
+    def url(self) -> str:
+        """The same."""
+        return self.amqp_url
+
+    @property
+    def running(self) -> bool:
+        """Whether any process of the node runs in this folder."""
+        return bool(self.processes())
+
+    @property
     def management_url(self) -> str:
         """URL of the management API with the administrator's credentials; valid after `start`."""
         state = self._state()
@@ -82,10 +103,19 @@ class RabbitNode:
         return recall(self._note)
 
     def start(self) -> None:
-        """Start the node, or find it running. Raises `Unavailable` with the end of its log."""
-        if self.process is not None and self._answers():
+        """Start the node, or find it running. Raises `Unavailable` with the end of its log.
+
+        What runs in this folder and does not answer is stopped first: two nodes on one folder destroy it.
+        """
+        if (running := self.processes()) and self._answers():
+            if self.process is None:
+                remember(self._note, min(running, key=lambda one: one.create_time()).pid)
             return
         on_free_ports(self._start)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes of the node in this folder, whoever started them."""
+        return processes_with("RABBITMQ_MNESIA_BASE", str(self._base / "mnesia"))
 
     def _start(self) -> None:
         self.stop()
@@ -100,6 +130,7 @@ class RabbitNode:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,
             )
         remember(self._note, started.pid)
         try:
@@ -120,6 +151,8 @@ class RabbitNode:
             for beam in beams or [process]:  # the script waits for the beam, and passes no signal on
                 end(beam)
             end(process)
+        for left in self.processes():  # its script was killed alone, or its note is lost
+            end(left)
         self._stop_epmd()
         self._note.unlink(missing_ok=True)
 
@@ -132,6 +165,7 @@ class RabbitNode:
         """Kill the node at once, as a power cut would."""
         if (process := self.process) is not None:
             kill([*process.children(recursive=True), process])
+        kill(self.processes())
         self._stop_epmd()
 
     def _state(self) -> dict[str, str | int]:
@@ -139,8 +173,10 @@ class RabbitNode:
         return state
 
     def _configure(self) -> dict[str, str | int]:
+        self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(self._base)
         for folder in ("home", "mnesia", "log"):
-            (self._base / folder).mkdir(parents=True, exist_ok=True)
+            (self._base / folder).mkdir(exist_ok=True)
         old = self._state() if self._state_file.exists() else {}
         state: dict[str, str | int] = {"password": old.get("password", secrets.token_urlsafe(24))}
         for name in ("amqp", "management", "distribution", "epmd"):
@@ -198,10 +234,4 @@ class RabbitNode:
     def _stop_epmd(self) -> None:
         if not self._state_file.exists():
             return
-        port = str(self._state()["epmd"])
-        for process in psutil.process_iter(["name"]):
-            try:
-                if process.info["name"] == "epmd" and process.environ().get("ERL_EPMD_PORT") == port:
-                    process.kill()
-            except psutil.Error:
-                continue
+        kill(processes_with("ERL_EPMD_PORT", str(self._state()["epmd"]), "epmd"))

@@ -36,11 +36,12 @@ class Patience:
     """Seconds, but for `deaths`: when to restart, and when to give up."""
 
     first_delay: float = 0.5
-    longest_delay: float = 30.0
+    longest_delay: float = 8.0
     settled_after: float = 20.0
     """A program that has run this long is well: its deaths are counted from zero again."""
-    deaths: int = 5
-    """Deaths without a settled run in between after which all is stopped."""
+    deaths: int = 12
+    """Deaths without a settled run in between after which all is stopped: what two messages cause until they are in
+    quarantine is ten (`shared/messaging/quarantine.py`)."""
     grace: float = 25.0
     """Time to stop after SIGTERM; then it is SIGKILL. Longer than a service's own shutdown timeout."""
 

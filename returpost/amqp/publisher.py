@@ -78,13 +78,22 @@ def _bodies(events: list[AnyEvent]) -> list[tuple[bytes, str]]:
     return _bodies(events[:half]) + _bodies(events[half:])
 
 
+def user_of(channel: Any) -> str:
+    """Return the broker's user of an aiormq channel."""
+    return str(channel.connection.url.user or "guest")
+
+
 class Publisher:
-    """Publishes on one channel with confirms; many messages may be in flight at once."""
+    """Publishes on one channel with confirms; many messages may be in flight at once.
+
+    Every message names the broker's user (https://www.rabbitmq.com/docs/validated-user-id).
+    """
 
     def __init__(self, channel: AbstractChannel) -> None:
         """`channel` must have been opened with `publisher_confirms` and `on_return_raises`."""
         self._channel = channel
         self._exchanges: dict[str, AbstractExchange] = {}
+        self._user: str | None = None
 
     async def publish(self, messages: Sequence[Message]) -> list[Message]:
         """Publish all, wait for the confirms, return those that no queue wanted.
@@ -124,6 +133,8 @@ class Publisher:
             exchange = self._exchanges[message.exchange] = await self._channel.get_exchange(
                 message.exchange, ensure=False
             )
+        if self._user is None:
+            self._user = user_of(await self._channel.get_underlay_channel())
         await exchange.publish(
             PikaMessage(
                 message.body,
@@ -131,6 +142,7 @@ class Publisher:
                 delivery_mode=DeliveryMode.PERSISTENT,
                 headers=dict(message.headers),
                 correlation_id=message.correlation_id,
+                user_id=self._user,
             ),
             message.routing_key,
             mandatory=True,

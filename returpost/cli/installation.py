@@ -56,8 +56,9 @@ class Installation:
         self.folder = folder.absolute()
 
     def make(self) -> None:
-        """Make the folder when it is not there."""
+        """Make the folder when it is not there, and close it to others."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(self.folder, but_pass=os.geteuid() == 0)
 
     def secrets(self, services: Iterable[str] = (), users: Iterable[str] = ()) -> Secrets:
         """Return the secrets; generate those that are missing: at first all, later those of new names.
@@ -152,6 +153,17 @@ class Installation:
             yield handle
         finally:
             os.close(handle)  # and whatever lock is on it
+
+
+def close_to_others(folder: Path, *, but_pass: bool = False) -> None:
+    """Let nobody but its owner list, read or change what is in a folder of ours; `but_pass`: others may pass through.
+
+    As root PostgreSQL runs as another user, which must pass.
+    """
+    found = folder.stat()
+    mode = found.st_mode & (0o7701 if but_pass else 0o7700)
+    if mode != found.st_mode & 0o7777 and os.geteuid() in (0, found.st_uid):
+        folder.chmod(mode)
 
 
 def _completed(kept: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

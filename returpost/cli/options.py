@@ -17,7 +17,10 @@ Folder = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Tenant = Annotated[str, typer.Option(envvar="RETURPOST_TENANT", help="The tenant.")]
 Senders = Annotated[
-    str, typer.Option(help="Names of the sending systems, separated by commas; each gets a queue and a user.")
+    str,
+    typer.Option(
+        help="Sending systems, by commas, each with a queue and a user; NAME:TENANT+TENANT limits to tenants."
+    ),
 ]
 
 FOLDER = DEFAULT
@@ -44,6 +47,18 @@ def names(text: str, what: str) -> tuple[str, ...]:
         raise InvalidSettings(
             f"{what}: {text!r}; lower-case letters, digits and hyphens, separated by commas"
         ) from None
+    return found
+
+
+def names_and_tenants(text: str, what: str) -> dict[str, tuple[str, ...]]:
+    """Split a list of `name` or `name:tenant+tenant` by commas. Raises `InvalidSettings` as `names` does."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, limited, tenants = part.partition(":")
+        (name,) = names(name, what) or ("",)
+        found[name] = names(tenants.replace("+", ","), what) if limited else ()
+        if not name or (limited and not found[name]):
+            raise InvalidSettings(f"{what}: {part!r}; write NAME, or NAME:TENANT+TENANT for some tenants alone")
     return found
 
 

@@ -11,7 +11,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.contracts import RetryRequested
 from returpost.contracts.cloudevents import Event, decode
-from returpost.contracts.routing import sender_queue
+from returpost.contracts.routing import FIRST_ROUTING_KEY, REPLAY, misrouted, routed_elsewhere, sender_queue
 
 PREFETCH: Final = 20
 RECONNECT: Final = 2.0
@@ -64,9 +64,19 @@ class RetryConsumer:
         events, _ = decode(RetryRequested, message.body)  # ours are never wrong; of another version none is read
         try:
             for item in events:
-                await obey(item)
+                if _is_own(message, item):
+                    await obey(item)
         except Exception as error:
             with contextlib.suppress(*CONNECTION_EXCEPTIONS):
                 await message.nack(requeue=True)
             raise _Failed from error
         await message.ack()
+
+
+def _is_own(message: AbstractIncomingMessage, command: Event[RetryRequested]) -> bool:
+    """Tell whether a command came by its own routing key: whoever may publish another key can route a message here too,
+    which RabbitMQ does not check (https://www.rabbitmq.com/docs/sender-selected)."""
+    key = message.headers.get(FIRST_ROUTING_KEY) if message.exchange == REPLAY else message.routing_key
+    if routed_elsewhere(message.headers) or not isinstance(key, str):
+        return False
+    return not misrouted(key, command.type, command.tenant, command.data.sender)

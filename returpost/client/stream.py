@@ -103,7 +103,7 @@ class _Stream(Generic[E_co]):
         if contract is None or tenant not in (None, owner):
             return ()
         events, _ = decode(contract, message.body)  # ours are never wrong; of another version none is read
-        return tuple(events)  # type: ignore[arg-type]
+        return tuple(event for event in events if event.tenant == owner)  # type: ignore[misc]
 
 
 class BlockStream(_Stream[BlockEvent]):

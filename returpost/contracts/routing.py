@@ -1,6 +1,8 @@
 """Names of exchanges, streams and queues, and routing keys: what clients and services must agree on."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any, Final
 
 EVENTS = "returpost.events"
 """Topic exchange: what has happened. Routing key `<noun>.<verb>.<tenant>[.<detail>]`."""
@@ -42,3 +44,24 @@ def routing_key(type_: str, tenant: str, detail: str | None = None) -> str:
     """Routing key of an event of `type_` (`returpost.<noun>.<verb>.v1`): no address is ever part of it."""
     noun_verb = _noun_verb(type_)
     return f"{noun_verb}.{tenant}.{detail}" if detail else f"{noun_verb}.{tenant}"
+
+
+FIRST_ROUTING_KEY: Final = "x-returpost-routing-key"
+"""Header of a replayed message: the routing key that it was published with at first."""
+SELECTED_BY_SENDER: Final = ("CC", "BCC")
+"""Headers by which a sender routes a message to further keys, past the topic permissions
+(https://www.rabbitmq.com/docs/sender-selected)."""
+
+
+def routed_elsewhere(headers: Mapping[str, Any]) -> str:
+    """Say that headers route a message to more keys than the one that was checked; nothing when none do."""
+    found = [name for name in SELECTED_BY_SENDER if name in headers]
+    return f"headers: {' and '.join(found)} not allowed; publish a message for each routing key" if found else ""
+
+
+def misrouted(key: str, type_: str, tenant: str, detail: str | None) -> str:
+    """Say that an event came by another routing key than its own; nothing when it did not."""
+    own = routing_key(type_, tenant, detail)
+    if key == own:
+        return ""
+    return f"type, tenant or detail: published by the routing key {key[:200]!r}, but this event's is {own!r}"

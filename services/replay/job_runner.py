@@ -17,13 +17,13 @@ from aio_pika.abc import AbstractConnection
 from returpost.amqp import archive
 from returpost.amqp.publisher import MAX_BYTES, MAX_EVENTS, Message, Publishes
 from returpost.contracts.cloudevents import BATCHED
-from returpost.contracts.routing import REPLAY
+from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, time_of
 from services.replay.repository import dead_letters, jobs
 from services.replay.repository.dead_letters import LockedDeadLetter
 from services.replay.repository.jobs import Job
 from shared.database.pool import Connection, Pool
-from shared.messaging.dead_letters import ATTEMPT
+from shared.messaging.dead_letters import ATTEMPT, EXCHANGE, ROUTING_KEY, USER
 from shared.transient_errors import is_infrastructure
 
 PART = 200
@@ -123,14 +123,20 @@ async def _dead_letters_part(connection: Connection, publisher: Publishes, job: 
 
 
 def _replayed(dead_letter: LockedDeadLetter) -> Message:
-    headers = {ATTEMPT: dead_letter.attempt}
+    headers = {
+        ATTEMPT: dead_letter.attempt,
+        EXCHANGE: dead_letter.exchange,
+        ROUTING_KEY: dead_letter.routing_key,
+        USER: dead_letter.published_by,
+    }
     return Message(REPLAY, dead_letter.queue, dead_letter.body, dead_letter.content_type, headers)
 
 
 async def _archive_part(connection: Connection, publisher: Publishes, broker: AbstractConnection, job: Job) -> Step:
     selection = ArchiveSelection.model_validate_json(job.selection)
     size = min(MAX_EVENTS, job.rate) if job.rate else MAX_EVENTS
-    events: list[dict[str, Any]] = []
+    events: dict[str, list[dict[str, Any]]] = {}
+    sent = 0
     offset = job.next_offset
     ended = True
     clock = asyncio.get_running_loop().time
@@ -138,17 +144,21 @@ async def _archive_part(connection: Connection, publisher: Publishes, broker: Ab
     async with aclosing(archive.read(broker, since=selection.since, offset=offset)) as messages:
         async for message in messages:
             offset = message.offset + 1
-            events += [event for event in message.events if selection.matches(event, message.routing_key)]
+            selected = [event for event in message.events if selection.matches(event, message.routing_key)]
+            if selected:
+                events.setdefault(message.routing_key, []).extend(selected)
+                sent += len(selected)
             if _is_past(message, selection):
                 break
-            if len(events) >= size or clock() > deadline:
+            if sent >= size or clock() > deadline:
                 ended = False
                 break
-    returned = await publisher.publish(_batches(events, selection.into)) if events else []
+    batches = [batch for key, several in events.items() for batch in _batches(several, key, selection.into)]
+    returned = await publisher.publish(batches) if batches else []
     if returned:
         return Step(True, 0, (selection.into,))
-    await jobs.advance(connection, job.id, len(events), offset)
-    return Step(ended, len(events))
+    await jobs.advance(connection, job.id, sent, offset)
+    return Step(ended, sent)
 
 
 def _is_past(message: archive.ArchivedMessage, selection: ArchiveSelection) -> bool:
@@ -157,13 +167,14 @@ def _is_past(message: archive.ArchivedMessage, selection: ArchiveSelection) -> b
     return any((moment := time_of(event)) and moment > late for event in message.events)
 
 
-def _batches(events: list[dict[str, Any]], queue: str) -> list[Message]:
+def _batches(events: list[dict[str, Any]], key: str, queue: str) -> list[Message]:
+    """Return messages of events that were published with one routing key."""
     # ASCII: half of a surrogate pair, which JSON may name, has no UTF-8.
     body = json.dumps(events).encode()
     if len(events) == 1 or (len(events) <= MAX_EVENTS and len(body) <= MAX_BYTES):
-        return [Message(REPLAY, queue, body, BATCHED)]
+        return [Message(REPLAY, queue, body, BATCHED, {EXCHANGE: EVENTS, ROUTING_KEY: key})]
     half = len(events) // 2
-    return _batches(events[:half], queue) + _batches(events[half:], queue)
+    return _batches(events[:half], key, queue) + _batches(events[half:], key, queue)
 
 
 async def count_archive(broker: AbstractConnection, selection: ArchiveSelection, limit: timedelta) -> ArchiveCount:

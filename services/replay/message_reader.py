@@ -7,8 +7,10 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.contracts.cloudevents import Event
+from returpost.contracts.routing import REPLAY
 from services.replay.domain.dead_letter import DeadLetter, identity
-from shared.messaging.dead_letters import PREFIX, fingerprint
+from shared.messaging.acceptance import Origin, origin_of
+from shared.messaging.dead_letters import EXCHANGE, PREFIX, QUARANTINE, ROUTING_KEY, USER, fingerprint
 
 MAX_TEXT = 8_000
 MAX_NAME = 255
@@ -18,9 +20,13 @@ MAX_FINGERPRINT = 64
 
 
 def read_dead_letter(message: AbstractIncomingMessage) -> Event[DeadLetter]:
-    """Make an event of any message: of our consumers' (`x-returpost-...`), or of the broker's own (`x-death`)."""
-    headers = message.headers
-    dead_letter = _ours(message, headers) if f"{PREFIX}error" in headers else _brokers(message, headers)
+    """Make an event of any message: of our consumers' (`x-returpost-...`), or of the broker's own (`x-death`).
+
+    What RabbitMQ dead-letters still has the headers that its publisher gave it: ours count when a service published.
+    """
+    headers, origin = message.headers, origin_of(message)
+    ours = origin.is_service and f"{PREFIX}error" in headers
+    dead_letter = _ours(message, headers) if ours else _brokers(message, headers, origin)
     return Event[DeadLetter].model_construct(
         specversion="1.0", id=str(identity(dead_letter)), type=DeadLetter.TYPE, tenant="", source="", data=dead_letter
     )
@@ -31,31 +37,36 @@ def _ours(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> DeadL
         message,
         failed_at=_time(_text(headers.get(f"{PREFIX}time"))),
         queue=_text(headers.get(f"{PREFIX}queue"))[:MAX_NAME],
-        exchange=_text(headers.get(f"{PREFIX}exchange")),
-        routing_key=_text(headers.get(f"{PREFIX}routing-key")),
+        exchange=_text(headers.get(EXCHANGE)),
+        routing_key=_text(headers.get(ROUTING_KEY)),
+        published_by=_text(headers.get(USER))[:MAX_NAME],
         attempt=_number(headers.get(f"{PREFIX}attempt")),
         error=_text(headers.get(f"{PREFIX}error")),
         stack=_text(headers.get(f"{PREFIX}stack")),
+        quarantined=headers.get(QUARANTINE) is True,
         fingerprint_=_text(headers.get(f"{PREFIX}fingerprint")),
     )
 
 
-def _brokers(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> DeadLetter:
-    """https://www.rabbitmq.com/docs/dlx#effects: the first entry of `x-death` is the latest death."""
+def _brokers(message: AbstractIncomingMessage, headers: Mapping[str, Any], origin: Origin) -> DeadLetter:
+    """https://www.rabbitmq.com/docs/dlx#effects: the first entry of `x-death` is the latest death. Its routing keys and
+    exchange are the publisher's word when the publisher gave the header; the key of the message is not."""
     deaths = headers.get("x-death")
     death: Mapping[str, Any] = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
     queue = _text(death.get("queue"))
-    keys = death.get("routing-keys")
+    replayed = origin.is_service and death.get("exchange") == REPLAY
     error = f"dead-lettered by RabbitMQ: {_text(death.get('reason')) or 'no reason given'}"
     return _dead_letter(
         message,
         failed_at=death["time"] if isinstance(death.get("time"), datetime) else datetime.now(UTC),
         queue=queue,
-        exchange=_text(death.get("exchange")),
-        routing_key=_text(keys[0]) if isinstance(keys, list) and keys else _text(message.routing_key),
+        exchange=_text(headers.get(EXCHANGE) if replayed else death.get("exchange")),
+        routing_key=_text(headers.get(ROUTING_KEY) if replayed else message.routing_key),
+        published_by=_text(headers.get(USER) if replayed else message.user_id)[:MAX_NAME],
         attempt=max(1, _number(death.get("count"))),
         error=error,
         stack="",
+        quarantined=False,
         fingerprint_=fingerprint(queue, error, None),
     )
 

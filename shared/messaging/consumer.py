@@ -21,9 +21,10 @@ from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts import Contract, structs
 from returpost.contracts.cloudevents import Event, Rejected, split
 from returpost.errors import InvalidMessage, Unavailable
+from shared.messaging.acceptance import Origin, judge, origin_of, refusal
 from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
 from shared.messaging.dead_letters import dead_letter, fingerprint
-from shared.messaging.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from shared.messaging.unit_of_work import HOLDS, UnitOfWork, UnitOfWorkFactory
 from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, BREAKER_OPEN, EVENTS_IN, LAG_SECONDS, PAUSED
 from shared.observability.tracing import span_of_batch
 from shared.transient_errors import is_infrastructure
@@ -46,6 +47,7 @@ MAX_BYTES = 4 * 1024 * 1024
 """Bytes of messages a batch, and what the prefetch aims at."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A larger message is refused unread: the default limit of RabbitMQ 4."""
+QUARANTINED = "quarantined: processes have died while they had this in hand"
 BACK_OFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries while the database or the broker is unavailable; the last one repeats."""
 
@@ -57,6 +59,7 @@ class Delivery(Generic[D]):
     """One message and what was read from it."""
 
     message: AbstractIncomingMessage
+    origin: Origin
     events: list[Event[D]]
     rejected: list[Rejected]
     read: list[Event[D]] = field(default_factory=list)
@@ -118,6 +121,7 @@ class Consumer(Generic[D]):
 
     async def run(self, batch_done: Callable[[int, int], Awaitable[None]]) -> None:
         """Process batches until stopped. `batch_done` gets the number and the bytes of the messages of each."""
+        HOLDS.set(True)
         while not self._stopping:
             first = await self._arrivals.get()
             if first is None:
@@ -130,6 +134,23 @@ class Consumer(Generic[D]):
             await self._acknowledge(deliveries)
             self._measure(deliveries, started)
             await batch_done(len(deliveries), sum(len(delivery.message.body) for delivery in deliveries))
+
+    async def take_alone(self, message: AbstractIncomingMessage, *, quarantine: bool) -> None:
+        """Process one message by itself, or make a dead letter of each of its events; then acknowledge it."""
+        holding = HOLDS.set(True)
+        try:
+            delivery = self._quarantined(message) if quarantine else self._read(message)
+            await self._process([delivery])
+            await self._acknowledge([delivery])
+        finally:
+            HOLDS.reset(holding)
+
+    def _quarantined(self, message: AbstractIncomingMessage) -> Delivery[D]:
+        parts = [message.body]
+        if self._own_read is None and message.body.lstrip()[:1] == b"[":
+            with contextlib.suppress(InvalidMessage):
+                parts = list(split(message.body))
+        return Delivery(message, origin_of(message), [], [Rejected(part, QUARANTINED) for part in parts])
 
     def _gather(self, first: AbstractIncomingMessage) -> list[Delivery[D]]:
         deliveries: list[Delivery[D]] = []
@@ -147,35 +168,32 @@ class Consumer(Generic[D]):
         return deliveries
 
     def _read(self, message: AbstractIncomingMessage) -> Delivery[D]:
-        if self._own_read is not None:
-            return Delivery(message, [self._own_read(message)], [])
-        body = message.body
-        if len(body) > MAX_MESSAGE_BYTES:
+        origin, body = origin_of(message), message.body
+        error = refusal(message, origin, self.queue)
+        if not error and len(body) > MAX_MESSAGE_BYTES:
             error = f"message: {len(body)} bytes, {MAX_MESSAGE_BYTES} are allowed; send fewer events a message"
-            return Delivery(message, [], [Rejected(body, error)])
+        if error:
+            return Delivery(message, origin, [], [Rejected(body, error)])
+        if self._own_read is not None:
+            return Delivery(message, origin, [self._own_read(message)], [])
         try:
             read, rejected = structs.decode(self.contract, body)
         except InvalidMessage as broken:
-            return Delivery(message, [], [Rejected(body, str(broken))])
-        tenant, detail = _named_by(message.routing_key)
-        strange = [(event, error) for event in read if (error := self._routing_key_mismatch(event, tenant, detail))]
-        if not strange:
-            return Delivery(message, read, rejected, read)
-        refused = [Rejected(_bytes_of(event, read, body, self.contract), error) for event, error in strange]
-        events = [event for event in read if not self._routing_key_mismatch(event, tenant, detail)]
-        return Delivery(message, events, [*rejected, *refused], read)
-
-    def _routing_key_mismatch(self, event: Event[D], tenant: str | None, detail: str | None) -> str:
-        """Say what of the event is not what its routing key says, which is what the broker holds senders to."""
-        if tenant is not None and event.tenant != tenant:
-            return f"tenant: the message came by the routing key of {tenant}"
-        named = self.contract.DETAIL
-        if named is not None and detail is not None and getattr(event.data, named) != detail:
-            return f"data.{named}: the message came by the routing key of {detail}"
-        return ""
+            return Delivery(message, origin, [], [Rejected(body, str(broken))])
+        results = judge(read, origin, self.contract)
+        if results is read:
+            return Delivery(message, origin, read, rejected, read)
+        events = [result for result in results if not isinstance(result, str)]
+        refused = [
+            Rejected(_bytes_of(event, read, body, self.contract), result)
+            for event, result in zip(read, results, strict=True)
+            if isinstance(result, str)
+        ]
+        places = [one if isinstance(result, str) else result for one, result in zip(read, results, strict=True)]
+        return Delivery(message, origin, events, [*rejected, *refused], places)
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
-        self._dead_letters = [self._dead_letter(d.message, it.body, it.error) for d in deliveries for it in d.rejected]
+        self._dead_letters = [self._dead_letter(d, it.body, it.error) for d in deliveries for it in d.rejected]
         EVENTS_IN.labels(self.queue, "rejected").inc(len(self._dead_letters))
         pairs = [(event, delivery) for delivery in deliveries for event in delivery.events]
         if pairs:
@@ -226,9 +244,9 @@ class Consumer(Generic[D]):
         EVENTS_IN.labels(self.queue, "failed").inc()
         body = _bytes_of(event, delivery.read, delivery.message.body, self.contract)
         if isinstance(error, InvalidMessage):
-            self._dead_letters.append(self._dead_letter(delivery.message, body, str(error)))
+            self._dead_letters.append(self._dead_letter(delivery, body, str(error)))
             return
-        self._dead_letters.append(self._dead_letter(delivery.message, body, f"{type(error).__name__}: {error}", error))
+        self._dead_letters.append(self._dead_letter(delivery, body, f"{type(error).__name__}: {error}", error))
         failure = Failure(fingerprint(self.queue, str(error), error), type(error).__name__, event.id)
         if self.breaker.failed(failure):
             BREAKER_OPEN.labels(self.queue).set(1)
@@ -269,7 +287,7 @@ class Consumer(Generic[D]):
     def _refusals(self, pairs: list[Pair[D]], refused: list[tuple[Event[Any], str]]) -> list[Message]:
         origin = {id(event): delivery for event, delivery in pairs} if refused else {}
         return [
-            self._dead_letter(one.message, _bytes_of(event, one.read, one.message.body, self.contract), error)
+            self._dead_letter(one, _bytes_of(event, one.read, one.message.body, self.contract), error)
             for event, error in refused
             for one in [origin[id(event)]]
         ]
@@ -341,24 +359,20 @@ class Consumer(Generic[D]):
             LAG_SECONDS.labels(self.queue).set(self.lag)
 
     def _dead_letter(
-        self, message: AbstractIncomingMessage, body: bytes, error: str, exception: BaseException | None = None
+        self, delivery: Delivery[D], body: bytes, error: str, exception: BaseException | None = None
     ) -> Message:
         return dead_letter(
             body,
             queue=self.queue,
-            exchange=message.exchange or "",
-            routing_key=message.routing_key or "",
-            content_type=message.content_type,
-            headers=message.headers,
+            exchange=delivery.origin.exchange,
+            routing_key=delivery.origin.routing_key,
+            user=delivery.origin.user,
+            content_type=delivery.message.content_type,
+            headers=delivery.message.headers,
             error=error,
             exception=exception,
+            quarantined=error == QUARANTINED,
         )
-
-
-def _named_by(routing_key: str | None) -> tuple[str | None, str | None]:
-    """Return tenant and detail in `<noun>.<verb>.<tenant>[.<detail>]`; a replayed message has a queue's name: none."""
-    parts = (routing_key or "").split(".")
-    return parts[2] if len(parts) > 2 else None, parts[3] if len(parts) > 3 else None
 
 
 def _bytes_of(event: Event[D], read: list[Event[D]], body: bytes, contract: type[D]) -> bytes:

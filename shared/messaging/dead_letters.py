@@ -7,12 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from returpost.amqp.publisher import Message, Publishes
-from returpost.contracts.routing import DEAD
+from returpost.contracts.routing import DEAD, FIRST_ROUTING_KEY
 from shared.observability.metrics import PUBLISHED
 
 PREFIX = "x-returpost-"
+EXCHANGE = f"{PREFIX}exchange"
+ROUTING_KEY = FIRST_ROUTING_KEY
+USER = f"{PREFIX}user"
+"""Headers: how the message was published at first, and by whom: it is accepted by this again when it is replayed."""
 ATTEMPT = f"{PREFIX}attempt"
 """Header: how often the message has been processed and failed; a replay carries it on."""
+QUARANTINE = f"{PREFIX}quarantined"
+"""Header: processes have died while they had it in hand. Replay sends it once more by itself."""
 MAX_STACK = 8_000
 
 
@@ -22,12 +28,17 @@ def dead_letter(
     queue: str,
     exchange: str,
     routing_key: str,
+    user: str | None = None,
     content_type: str | None,
     headers: Mapping[str, Any],
     error: str,
     exception: BaseException | None = None,
+    quarantined: bool = False,
 ) -> Message:
-    """Return the dead letter of one message or of one event of it; `error` says what was wrong and where."""
+    """Return the dead letter of one message or of one event of it.
+
+    `error` says what was wrong and where, `user` which of the broker's users published it.
+    """
     stack = "".join(traceback.format_exception(exception)) if exception else ""
     return Message(
         DEAD,
@@ -39,10 +50,12 @@ def dead_letter(
             f"{PREFIX}fingerprint": fingerprint(queue, error, exception),
             f"{PREFIX}stack": stack[-MAX_STACK:],
             f"{PREFIX}queue": queue,
-            f"{PREFIX}exchange": exchange,
-            f"{PREFIX}routing-key": routing_key,
+            EXCHANGE: exchange,
+            ROUTING_KEY: routing_key,
+            USER: user or "",
             f"{PREFIX}time": datetime.now(UTC).isoformat(),
             ATTEMPT: attempt_of(headers) + 1,
+            QUARANTINE: quarantined,
         },
     )
 

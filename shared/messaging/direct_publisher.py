@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from returpost.amqp.publisher import Outgoing, Publishes, merge
+from returpost.errors import Unavailable
 from shared.messaging.dead_letters import publish_or_dead_letter
-from shared.messaging.unit_of_work import UnitOfWork
+from shared.messaging.unit_of_work import HOLDS, UnitOfWork
 from shared.transient_errors import is_infrastructure
 
 GATHERING = 0.0005
 """Seconds for each work beyond one that the last publishing had together, until the next: what many share costs each
 little, and with 30 in one 2,000 works a second take a tenth of the broker's time for one alone (bench/webhooks.py)."""
 LONGEST_GATHERING = 0.015
+ANSWER_WITHIN = 5.0
+"""Seconds that a request waits for RabbitMQ."""
 MOST_IN_FLIGHT = 8
 """Publishings whose confirms have not come: a broker that is slow is given more at a time, not more often."""
 
@@ -35,7 +38,7 @@ class DirectPublisher:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
-        """Give a `UnitOfWork`; publish with confirms at the end. Raises `Unavailable`."""
+        """Give a `UnitOfWork`; publish with confirms at the end. Raises `Unavailable`; in a request soon."""
         work = UnitOfWork()
         yield work
         if work.outgoing:
@@ -45,7 +48,10 @@ class DirectPublisher:
                 self._gathering = asyncio.create_task(self._publish_all(), name="publishing")
             self.waiting += 1
             try:
-                await done
+                async with asyncio.timeout(None if HOLDS.get() else ANSWER_WITHIN):
+                    await done
+            except TimeoutError:
+                raise Unavailable("RabbitMQ did not confirm in time; send it again, it takes effect once") from None
             finally:
                 self.waiting -= 1
 

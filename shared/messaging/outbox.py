@@ -12,17 +12,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import structlog
 
 from returpost.amqp.publisher import Message, Publishes, merge
+from returpost.errors import Unavailable
 from shared.database.pool import Connection, Pool
 from shared.messaging.dead_letters import publish_or_dead_letter
-from shared.messaging.unit_of_work import UnitOfWork
+from shared.messaging.unit_of_work import HOLDS, UnitOfWork
 from shared.observability.metrics import OUTBOX_ROWS
 
+ANSWER_WITHIN = 2.0
+"""Seconds that a request waits for RabbitMQ, once its change is committed."""
 RELAY_BATCH = 100
 RELAY_INTERVAL = 5.0
 ABANDONED_AFTER = "15 seconds"
 """Rows older than this are nobody's: their writer has died or lost the broker."""
+
+log = structlog.get_logger()
 
 _INSERT = """
     INSERT INTO outbox (exchange, routing_key, body, content_type, headers)
@@ -49,7 +55,8 @@ class Outbox:
         """Give a `UnitOfWork` in a transaction; commit and publish at the end.
 
         Raises what the database raises; then nothing has happened. Raises `Unavailable` when the commit is done but
-        RabbitMQ did not confirm: the events are in the outbox, and `drain` publishes them.
+        RabbitMQ did not confirm, where the work `HOLDS`; elsewhere what is committed has been accepted. The events are
+        in the outbox, and `drain` publishes them.
         """
         async with self._pool.acquire() as connection:
             async with connection.transaction():
@@ -57,8 +64,7 @@ class Outbox:
                 yield work
                 messages = merge(work.outgoing)
                 ids = await self._insert(connection, messages)
-            if messages:
-                await publish_or_dead_letter(self._publisher, messages)
+            if messages and await self._publish(messages):
                 await self._delete(connection, ids)
 
     async def drain(self, older_than: str = ABANDONED_AFTER) -> int:
@@ -92,6 +98,17 @@ class Outbox:
         rows: int = await self._pool.fetchval("SELECT count(*) FROM outbox")
         OUTBOX_ROWS.set(rows)
         return rows
+
+    async def _publish(self, messages: Sequence[Message]) -> bool:
+        try:
+            async with asyncio.timeout(None if HOLDS.get() else ANSWER_WITHIN):
+                await publish_or_dead_letter(self._publisher, messages)
+        except (Unavailable, TimeoutError) as error:
+            if HOLDS.get():
+                raise
+            log.warning("committed; its events are published later", error=type(error).__name__)
+            return False
+        return True
 
     async def _insert(self, connection: Connection, messages: Sequence[Message]) -> list[int]:
         if not messages:

@@ -5,6 +5,7 @@ come from here. The running services declare nothing.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +36,10 @@ SEGMENT_BYTES = 100_000_000
 BLOCKS_SEGMENT_BYTES = 10_000_000
 """A stream lets go of whole files, and never of the one that it writes to: small ones let addresses go in time, after
 some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
+
+
+Tenants = Mapping[str, tuple[str, ...]]
+"""Senders or CRMs by name, each with the tenants that it is limited to; none named: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
     )
 
 
-def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DAYS) -> tuple[Queue, ...]:
+def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS) -> tuple[Queue, ...]:
     """Every queue and stream, with one queue for the retry commands of each sender."""
     age = f"{stream_days}D"
     return (
@@ -167,6 +172,14 @@ def queues(senders: tuple[str, ...] = ("default",), stream_days: int = STREAM_DA
     )
 
 
+def binding_matches(pattern: str, routing_key: str) -> bool:
+    """Tell whether a binding key of a topic exchange matches a routing key; `#` only at its end."""
+    wanted, given = pattern.split("."), routing_key.split(".")
+    if wanted[-1] == "#":
+        wanted, given = wanted[:-1], given[: len(wanted) - 1]
+    return len(wanted) == len(given) and all(word in ("*", other) for word, other in zip(wanted, given, strict=True))
+
+
 def service_users() -> tuple[User, ...]:
     """A user a service: reads its queues and which tokens are revoked, writes where it publishes, declares nothing."""
     return (
@@ -217,20 +230,22 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
 
     One for all tenants may also keep a mirror of the blocks; their stream has all tenants' events.
     """
-    tenant = f"({'|'.join(tenants)})" if tenants else "[a-z0-9-]+"
-    name = f"sender-{sender}"
+    tenant, name = _any_of(tenants), f"sender-{sender}"
     read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
     upserts = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check"
     key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({upserts})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
 
-def crm_user(name: str) -> User:
-    """A CRM reads blocks and changes, and tells of its contacts, selections, projects and mailings."""
+def crm_user(name: str, tenants: tuple[str, ...] = ()) -> User:
+    """A CRM upserts contacts, lists and mailings of its tenants (none named: of all), and gives commands for them.
+
+    One for all tenants also reads blocks and changes; their streams have all tenants' events.
+    """
     upserts = r"(contact|selection|project|mailing)\.upsert"
     commands = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
-    topics = ((COMMANDS, rf"^({upserts}|{commands})\.", "^$"),)
-    return User(f"crm-{name}", "^$", _exact(COMMANDS), _exact(BLOCKS, CHANGES), topics)
+    topics = ((COMMANDS, rf"^({upserts}|{commands})\.{_any_of(tenants)}$", "^$"),)
+    return User(f"crm-{name}", "^$", _exact(COMMANDS), "^$" if tenants else _exact(BLOCKS, CHANGES), topics)
 
 
 def _service(
@@ -246,11 +261,15 @@ def _service(
     )
 
 
+def _any_of(tenants: tuple[str, ...]) -> str:
+    return f"({'|'.join(map(re.escape, tenants))})" if tenants else "[a-z0-9-]+"
+
+
 def _exact(*names: str) -> str:
     return f"^({'|'.join(map(re.escape, names))})$"
 
 
-def definitions(senders: tuple[str, ...] = ("default",), vhost: str = "/") -> dict[str, Any]:
+def definitions(senders: Iterable[str] = ("default",), vhost: str = "/") -> dict[str, Any]:
     """RabbitMQ definitions of the entities, without users: passwords belong to no file that is committed.
 
     https://www.rabbitmq.com/docs/definitions

@@ -1,5 +1,6 @@
 """One batch in hand: the connection of its transaction, and what it wants to publish."""
 
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from returpost.amqp.publisher import Outgoing
@@ -7,6 +8,10 @@ from returpost.contracts.cloudevents import AnyEvent, Event
 from returpost.contracts.routing import COMMANDS, EVENTS, routing_key
 from returpost.errors import ReturpostError
 from shared.database.pool import Connection
+
+HOLDS: ContextVar[bool] = ContextVar("HOLDS", default=False)
+"""Whether the work in hand waits until RabbitMQ has its events. What takes from a queue or works in the background
+does, or it would fill the outbox. A request does not: what is committed is accepted, and its events follow."""
 
 
 class UnitOfWork:

@@ -11,17 +11,17 @@ import anyio.to_thread
 import httpx
 import pytest
 from aio_pika.exceptions import ChannelClosed
-from aiormq.exceptions import ChannelAccessRefused
 
 from deploy.broker import Streams, apply, states, users, vhost_of
+from deploy.generate.documents import _wired
 from returpost.contracts import routing
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
-SENDERS = ("default", "news")
-CRMS = ("crm",)
+SENDERS: topology.Tenants = {"default": (), "news": (), "acme-mail": ("acme",)}
+CRMS: topology.Tenants = {"crm": (), "acme-crm": ("acme",)}
 PASSWORDS = {user.name: f"p@/:{user.name}" for user in users(SENDERS, CRMS)}
 
 
@@ -47,7 +47,7 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
     await _publish(urls["sender-default"], routing.COMMANDS, "delivery.result.acme.default")
     passwords = PASSWORDS | {"sender-more": "x"}
     more = await anyio.to_thread.run_sync(
-        lambda: apply(amqp_url, backing.management_url, (*SENDERS, "more"), passwords, CRMS)
+        lambda: apply(amqp_url, backing.management_url, {**SENDERS, "more": ()}, passwords, CRMS)
     )
     assert more.items() >= urls.items()
     found = {state.name: state for state in await anyio.to_thread.run_sync(states, amqp_url, (*SENDERS, "more"))}
@@ -55,57 +55,70 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
     assert found["ingest.delivery-result"].waiting == 1
 
 
-@pytest.mark.parametrize(
-    ("user", "exchange", "key"),
-    [
-        ("sender-default", routing.COMMANDS, "delivery.result.acme.default"),
-        ("sender-default", routing.COMMANDS, "contact.upsert.acme"),
-        ("returpost-ingest", routing.EVENTS, "delivery.recorded.acme.delivered"),
-        ("returpost-ingest", routing.DEAD, ""),
-        ("returpost-classifier", routing.COMMANDS, "retry.requested.acme.default"),
-        ("returpost-blocklist", routing.EVENTS, "address.blocked.acme"),
-        ("returpost-actions", routing.COMMANDS, "block.clear.acme"),
-        ("returpost-replay", routing.REPLAY, "ingest.delivery-result"),
-        ("crm-crm", routing.COMMANDS, "contact.upsert.acme"),
-        ("crm-crm", routing.COMMANDS, "selection.upsert.acme"),
-        ("sender-default", routing.COMMANDS, "mailing.upsert.acme"),
-    ],
-)
-async def test_users_may_publish_what_is_theirs(urls: dict[str, str], user: str, exchange: str, key: str) -> None:
-    await _publish(urls[user], exchange, key)
+UPSERTS = {f"{noun}.upsert" for noun in ("contact", "selection", "project", "mailing")}
+QUESTIONS = {"address.validate", "address.check"}
+ORDERS = {"address.correct", "block.set", "block.clear", "operation.requested"}
 
 
-@pytest.mark.parametrize(
-    ("user", "exchange", "key"),
-    [
-        ("sender-default", routing.COMMANDS, "delivery.result.acme.news"),
-        ("sender-default", routing.COMMANDS, "block.set.acme"),
-        ("sender-default", routing.EVENTS, "delivery.recorded.acme.delivered"),
-        ("sender-default", routing.REPLAY, "ingest.delivery-result"),
-        ("returpost-ingest", routing.EVENTS, "bounce.classified.acme"),
-        ("returpost-ingest", routing.COMMANDS, "block.set.acme"),
-        ("returpost-classifier", routing.COMMANDS, "block.set.acme"),
-        ("returpost-replay", routing.EVENTS, "address.blocked.acme"),
-        ("crm-crm", routing.COMMANDS, "delivery.result.acme.default"),
-    ],
-)
-async def test_users_may_not_publish_what_is_not_theirs(
-    urls: dict[str, str], user: str, exchange: str, key: str
-) -> None:
-    with pytest.raises(ChannelAccessRefused):
-        await _publish(urls[user], exchange, key)
+def _publishes() -> dict[str, set[tuple[str, str]]]:
+    """What each user may publish: services what they are wired to, others what the documentation says."""
+    may = {f"returpost-{name}": _wired_to(name) for name in routing.SERVICES}
+    may["returpost-replay"] = {(routing.REPLAY, "ingest.delivery-result")}
+    may["returpost-blocklist"].add(("", "anybody"))
+    for sender, tenants in SENDERS.items():
+        for tenant in tenants or TENANTS:
+            own = {f"{noun}.{tenant}.{sender}" for noun in ("delivery.result", "kumomta.log")}
+            own |= {f"{verb}.{tenant}" for verb in {"contact.upsert", "mailing.upsert"} | QUESTIONS}
+            may.setdefault(f"sender-{sender}", set()).update((routing.COMMANDS, key) for key in own)
+    for crm, tenants in CRMS.items():
+        own = {f"{verb}.{tenant}" for verb in UPSERTS | QUESTIONS | ORDERS for tenant in tenants or TENANTS}
+        may[f"crm-{crm}"] = {(routing.COMMANDS, key) for key in own}
+    return may
 
 
-@pytest.mark.parametrize("user", [user.name for user in users(SENDERS, CRMS)])
-async def test_users_read_their_own_queues_alone_and_declare_nothing(urls: dict[str, str], user: str) -> None:
-    async with await aio_pika.connect(urls[user]) as connection:
-        for queue in topology.queues(SENDERS):
-            if queue.arguments["x-queue-type"] == "stream":
-                continue
-            mine = queue.name.startswith(_own_prefix(user))
-            assert await _refused(connection, partial(_get, name=queue.name)) is not mine
-        assert await _refused(connection, lambda channel: channel.declare_queue(f"own-{uuid4().hex}"))
-        assert await _refused(connection, lambda channel: channel.declare_exchange("own", "topic"))
+def _wired_to(service: str) -> set[tuple[str, str]]:
+    return {
+        (one.exchange, one.routing_key.format(tenant=tenant, sender="news", result="sent"))
+        for one in _wired(service)._published
+        for tenant in TENANTS
+    }
+
+
+TENANTS = ("acme", "beta")
+PUBLISHES = _publishes()
+EVERYTHING = sorted(set().union(*PUBLISHES.values()))
+
+
+async def test_each_user_publishes_its_own_and_nothing_else(urls: dict[str, str]) -> None:
+    """Tried by every user with every key that any user has: in another's name, for another tenant, as a service."""
+    assert PUBLISHES.keys() == urls.keys()
+    for user, url in urls.items():
+        async with await aio_pika.connect(url) as connection:
+            refused = {one for one in EVERYTHING if await _refused(connection, partial(_publish_on, place=one))}
+        assert set(EVERYTHING) - refused == PUBLISHES[user], user
+
+
+async def test_each_user_reads_its_own_and_declares_nothing(urls: dict[str, str]) -> None:
+    streams = {"returpost-blocklist": {routing.BLOCKS}, "returpost-replay": {routing.ARCHIVE}}
+    streams |= {f"sender-{name}": {routing.BLOCKS} for name, tenants in SENDERS.items() if not tenants}
+    streams |= {f"crm-{name}": {routing.BLOCKS, routing.CHANGES} for name, tenants in CRMS.items() if not tenants}
+    for user, url in urls.items():
+        own = {queue.name for queue in topology.queues(SENDERS) if queue.name.startswith(_own_prefix(user))}
+        own |= streams.get(user, set()) | ({routing.REVOCATIONS} if user.startswith("returpost-") else set())
+        async with await aio_pika.connect(url) as connection:
+            read = {
+                q.name for q in topology.queues(SENDERS) if not await _refused(connection, partial(_read, name=q.name))
+            }
+            assert read == own, user
+            for step in (
+                lambda channel: channel.declare_queue(f"own-{uuid4().hex}"),
+                lambda channel: channel.declare_queue(exclusive=True),
+                lambda channel: channel.declare_exchange("own", "topic"),
+                lambda channel: channel.queue_delete("ingest.delivery-result"),
+                lambda channel: _bind(channel, "ingest.delivery-result", routing.EVENTS),
+                lambda channel: _bind(channel, "sender.news.retry-requested", routing.COMMANDS),
+            ):
+                assert await _refused(connection, step), user
 
 
 async def test_an_entity_with_other_properties_is_named(backing: Any, amqp_url: str) -> None:
@@ -194,10 +207,23 @@ async def _publish(url: str, exchange: str, key: str) -> None:
         await target.publish(aio_pika.Message(b"{}"), key, mandatory=False)
 
 
-async def _get(channel: Any, name: str) -> None:
+async def _publish_on(channel: Any, place: tuple[str, str]) -> None:
+    target = await channel.get_exchange(place[0], ensure=False) if place[0] else channel.default_exchange
+    await target.publish(aio_pika.Message(b"{}"), place[1], mandatory=False)
+
+
+async def _read(channel: Any, name: str) -> None:
+    await channel.set_qos(1)
     queue = await channel.get_queue(name, ensure=False)
-    if message := await queue.get(fail=False, no_ack=False):
-        await message.nack(requeue=True)
+    await queue.cancel(await queue.consume(_ignore))
+
+
+async def _ignore(_: Any) -> None:
+    """Leave it: it goes back with the channel."""
+
+
+async def _bind(channel: Any, queue: str, exchange: str) -> None:
+    await (await channel.get_queue(queue, ensure=False)).bind(exchange, "#")
 
 
 async def _refused(connection: Any, step: Callable[[Any], Awaitable[Any]]) -> bool:

@@ -16,7 +16,14 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 def message(body: bytes = b"{", content_type: str | None = None, **headers: Any) -> Any:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return SimpleNamespace(body=body, content_type=content_type, routing_key="", exchange="", headers=names)
+    return delivered(body, content_type, names)
+
+
+def delivered(body: bytes, content_type: str | None, headers: Any) -> Any:
+    return SimpleNamespace(
+        body=body, content_type=content_type, routing_key="k0", exchange="returpost.dead", user_id="returpost-actions",
+        headers=headers,
+    )  # fmt: skip
 
 
 def ours(error: str = "no", queue: str = "q", attempts: int = 0, body: bytes = b"{") -> Any:
@@ -25,11 +32,12 @@ def ours(error: str = "no", queue: str = "q", attempts: int = 0, body: bytes = b
         queue=queue,
         exchange="e",
         routing_key="k",
+        user="crm-one",
         content_type="text/plain",
         headers={"x-returpost-attempt": attempts},
         error=error,
     )
-    return SimpleNamespace(body=body, content_type="text/plain", routing_key="", exchange="", headers=built.headers)
+    return delivered(body, "text/plain", built.headers)
 
 
 def changed(given_: Any, **values: Any) -> Any:
@@ -43,6 +51,7 @@ def read(given_: Any) -> DeadLetter:
 def test_read_dead_letter_of_our_consumers() -> None:
     found = read(ours("data.time: missing", "actions.block-cleared", attempts=2))
     assert (found.queue, found.exchange, found.routing_key, found.attempt) == ("actions.block-cleared", "e", "k", 3)
+    assert found.published_by == "crm-one"
     assert (found.error, found.stack, found.content_type, found.body) == ("data.time: missing", "", "text/plain", b"{")
     assert len(found.fingerprint) == 16
     assert found.failed_at.tzinfo is not None
@@ -52,7 +61,8 @@ def test_read_dead_letter_of_the_broker() -> None:
     death = {"queue": "q1", "exchange": "e1", "routing-keys": ["k1"], "reason": "delivery_limit", "count": 7,
              "time": MOMENT.replace(tzinfo=None)}  # fmt: skip
     found = read(message(x_death=[death, {"queue": "older"}]))
-    assert (found.queue, found.exchange, found.routing_key, found.attempt) == ("q1", "e1", "k1", 7)
+    assert (found.queue, found.exchange, found.routing_key, found.attempt) == ("q1", "e1", "k0", 7)
+    assert found.published_by == "returpost-actions"
     assert (found.failed_at, found.error) == (MOMENT, "dead-lettered by RabbitMQ: delivery_limit")
     assert found.fingerprint == read(message(b"other", x_death=[death])).fingerprint
     assert found.fingerprint != read(message(x_death=[death | {"reason": "expired"}])).fingerprint
@@ -63,8 +73,12 @@ def test_identity_tells_redeliveries_from_failures() -> None:
     assert read_dead_letter(once).id == read_dead_letter(once).id
     again = {**once.headers, "x-returpost-attempt": 2}
     later = {**once.headers, "x-returpost-time": MOMENT.isoformat()}
+    assert read_dead_letter(changed(once, headers=later)).id == read_dead_letter(once).id
+    by_another = {**once.headers, "x-returpost-user": "crm-two"}
     elsewhere = {**once.headers, "x-returpost-queue": "other"}
-    ids = {read_dead_letter(changed(once, headers=headers)).id for headers in (once.headers, again, later, elsewhere)}
+    ids = {
+        read_dead_letter(changed(once, headers=headers)).id for headers in (once.headers, again, by_another, elsewhere)
+    }
     ids.add(read_dead_letter(changed(once, body=b"}")).id)
     assert len(ids) == 5
 
@@ -83,7 +97,7 @@ def test_identity_tells_redeliveries_from_failures() -> None:
         ({"x_returpost_error": None, "x_returpost_stack": {"a": 1}}, {"error": "", "stack": "{'a': 1}"}),
         ({"x_death": "nonsense"}, {"queue": "", "error": "dead-lettered by RabbitMQ: no reason given"}),
         ({"x_death": []}, {"queue": "", "attempt": 1}),
-        ({"x_death": [{"routing-keys": "k", "time": "now", "count": "x"}]}, {"routing_key": "", "attempt": 1}),
+        ({"x_death": [{"routing-keys": "k", "time": "now", "count": "x"}]}, {"routing_key": "k0", "attempt": 1}),
         ({}, {"queue": "", "content_type": "application/octet-stream"}),
     ],
 )
@@ -96,6 +110,19 @@ def test_read_dead_letter_with_wrong_headers(headers: dict[str, Any], expected: 
 def test_read_dead_letter_without_a_time_is_now(time: str) -> None:
     before = datetime.now(UTC)
     assert before <= read(message(x_returpost_error="", x_returpost_time=time)).failed_at <= datetime.now(UTC)
+
+
+def test_headers_of_our_own_count_when_a_service_published() -> None:
+    """Who provokes a dead letter of the broker does not write what it says, and replays nothing by another key."""
+    claims = {**ours(queue="blocklist.address-erase").headers, "x-returpost-routing-key": "address.erase.beta"}
+    death = {"queue": "q1", "exchange": "returpost.replay", "routing-keys": ["address.erase.beta"], "count": 50}
+    channel = SimpleNamespace(connection=SimpleNamespace(url=SimpleNamespace(user="returpost-replay")))
+    forged = changed(ours(), headers={**claims, "x-death": [death]}, user_id="sender-news", channel=channel)
+    found = read(forged)
+    assert (found.queue, found.routing_key, found.published_by) == ("q1", "k0", "sender-news")
+    del forged.headers["x-returpost-error"]
+    replayed = read(changed(forged, user_id="returpost-replay"))
+    assert (replayed.queue, replayed.routing_key) == ("q1", "address.erase.beta")
 
 
 VALUES = st.none() | st.integers() | st.text() | st.binary() | st.datetimes() | st.lists(st.text(), max_size=2)

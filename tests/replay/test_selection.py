@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from returpost.amqp.publisher import MAX_BYTES
 from returpost.contracts.routing import routing_key
-from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, binding_matches, time_of
+from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, time_of
 from services.replay.job_runner import _batches
+from shared.messaging.topology import binding_matches
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 RECORDED = "returpost.delivery.recorded.v1"
@@ -117,7 +118,7 @@ def test_events_without_a_time_of_their_own_have_none() -> None:
 
 def test_events_go_in_messages_of_a_bounded_size() -> None:
     events: list[dict[str, Any]] = [{"n": n, "text": "\ud800" + "x" * 1_000} for n in range(1_100)]
-    batches = _batches(events, "q")
+    batches = _batches(events, "k", "q")
     assert all(len(one.body) <= MAX_BYTES for one in batches)
     assert len(batches) > 4
-    assert len(_batches([{"text": "x" * 2 * MAX_BYTES}], "q")) == 1
+    assert len(_batches([{"text": "x" * 2 * MAX_BYTES}], "k", "q")) == 1

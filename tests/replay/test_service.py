@@ -10,10 +10,11 @@ import aio_pika
 import pytest
 
 from returpost.contracts.cloudevents import BATCHED
-from returpost.contracts.routing import DEAD, DEAD_LETTERS, REPLAY
+from returpost.contracts.routing import COMMANDS, DEAD, DEAD_LETTERS, REPLAY
 from services.replay import job_runner
 from services.replay.app import create
 from services.replay.settings import Settings
+from shared.messaging.acceptance import origin_of, refusal
 from shared.messaging.dead_letters import dead_letter
 from tests.support.harness import Harness, RunningService, eventually
 
@@ -38,7 +39,8 @@ async def die(
     )  # fmt: skip
     target = await harness.channel.get_exchange(DEAD, ensure=False)
     for _ in range(times):
-        message = aio_pika.Message(body, content_type=built.content_type, headers=dict(built.headers))
+        user = "returpost-admin"
+        message = aio_pika.Message(body, content_type=built.content_type, headers=dict(built.headers), user_id=user)
         await target.publish(message, "")
 
 
@@ -108,7 +110,7 @@ async def test_what_a_consumer_could_not_read_comes_here(harness: Harness, repla
             exception=error,
         )
     target = await harness.channel.get_exchange(DEAD, ensure=False)
-    await target.publish(aio_pika.Message(built.body, headers=dict(built.headers)), "")
+    await target.publish(aio_pika.Message(built.body, headers=dict(built.headers), user_id="returpost-admin"), "")
     await target.publish(aio_pika.Message(b"from nowhere"), "")
     rows = await dead_letters(replay, 2)
     shown = [(await replay.http.get(f"/v1/dead-letters/{row['id']}")).json() for row in rows]
@@ -316,3 +318,34 @@ async def test_letters_are_kept_for_a_set_time(harness: Harness, replay: Running
     async with harness.running(create, Settings, "replay") as other:
         left = await dead_letters(other, 2)
     assert rows[0]["id"] not in {row["id"] for row in left}
+
+
+async def test_a_replayed_letter_is_accepted_as_it_was_published(harness: Harness, replay: RunningService) -> None:
+    """What was refused because it came by another's key is refused again, whoever replays it."""
+    built = dead_letter(
+        b"{}", queue="blocklist.block-set", exchange=COMMANDS, routing_key="delivery.result.acme.news",
+        user="sender-news", content_type=BATCHED, headers={}, error="routing key",
+    )  # fmt: skip
+    target = await harness.channel.get_exchange(DEAD, ensure=False)
+    own = "returpost-admin"
+    await target.publish(aio_pika.Message(built.body, headers=dict(built.headers), user_id=own), "")
+    (row,) = await dead_letters(replay, 1)
+    assert row["published_by"] == "sender-news"
+    await done(replay, (await post(replay, "/v1/dead-letters/replay", ids=[row["id"]]))["job"])
+    (message,) = await harness.take("blocklist.block-set")
+    origin = origin_of(message)
+    assert (origin.routing_key, origin.user, origin.is_service) == ("delivery.result.acme.news", "sender-news", False)
+    assert refusal(message, origin, "blocklist.block-set")
+
+
+async def test_the_same_message_failing_again_is_the_same_letter(harness: Harness, replay: RunningService) -> None:
+    """Published twice it is one dead letter; failing after it was settled it is dead again, and not lost."""
+    await die(harness, b"junk")
+    (first,) = await dead_letters(replay, 1)
+    await die(harness, b"junk")
+    await eventually(lambda: dead_letters(replay, 1), lambda rows: rows[0]["failed_at"] > first["failed_at"])
+    await done(replay, (await post(replay, "/v1/dead-letters/discard", all=True))["job"])
+    await dead_letters(replay, 0)
+    await die(harness, b"junk")
+    (again,) = await dead_letters(replay, 1)
+    assert again["id"] == first["id"]

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aio_pika
 import asyncpg
@@ -115,7 +116,8 @@ class Harness:
     async def publish(self, exchange: str, key: str, body: bytes, content_type: str = BATCHED, **headers: Any) -> None:
         """Publish bytes as they are."""
         target = await self.channel.get_exchange(exchange, ensure=False)
-        await target.publish(aio_pika.Message(body, content_type=content_type, headers=headers), key)
+        user = urlsplit(self.amqp_url).username  # the services' own: what it says is believed
+        await target.publish(aio_pika.Message(body, content_type=content_type, headers=headers, user_id=user), key)
 
     async def depth(self, queue: str) -> int:
         """Return how many messages are ready in a queue."""

@@ -82,7 +82,18 @@ def show(
     if raw:
         sys.stdout.buffer.write(body)
         return
-    for name in ("id", "state", "failed_at", "queue", "exchange", "routing_key", "attempt", "error", "fingerprint"):
+    for name in (
+        "id",
+        "state",
+        "failed_at",
+        "queue",
+        "exchange",
+        "routing_key",
+        "published_by",
+        "attempt",
+        "error",
+        "fingerprint",
+    ):
         out.print(f"{name:12} {letter[name]}", markup=False)
     if letter["stack"]:
         out.print(f"\n{letter['stack']}", markup=False, highlight=False)

@@ -32,7 +32,12 @@ def status(directory: Folder = FOLDER, as_json: Json = False) -> None:
             "queues": queues.result(),
             "database": size.result(),
         }
-    found["ok"] = all(part["ok"] for part in (*found["services"].values(), found["database"])) and found["queues"]["ok"]
+    found["left_behind"] = server.hook("left_behind")(installation) if server.is_here() else []
+    found["ok"] = (
+        not found["left_behind"]
+        and all(part["ok"] for part in (*found["services"].values(), found["database"]))
+        and found["queues"]["ok"]
+    )
     if as_json:
         print_json(found)
     else:
@@ -83,6 +88,10 @@ def _show(found: Mapping[str, Any]) -> None:
     else:
         out.print(f"Queues: {found['queues']['error']}")
     size = found["database"]["bytes"]
+    if left := found["left_behind"]:
+        out.print(
+            f"{' and '.join(left)}: left running by a `returpost up` that was killed; `returpost down` stops them"
+        )
     out.print(f"Database: {found['database']['error'] if size is None else f'ok, {size / 1e6:,.1f} MB'}")
 
 

@@ -78,6 +78,7 @@ class AddressCorrect(Contract):
     """Command: these addresses are written otherwise; the new ones start clean, the old ones stay as they are."""
 
     TYPE: ClassVar[str] = "returpost.address.correct.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     corrections: Annotated[list[Correction], Field(min_length=1, max_length=10_000)]
     time: Time
@@ -101,6 +102,7 @@ class AddressErase(Contract):
     """Command: remove these addresses everywhere."""
 
     TYPE: ClassVar[str] = "returpost.address.erase.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time

@@ -11,6 +11,7 @@ class BlockSet(Contract):
     """Command: block these addresses."""
 
     TYPE: ClassVar[str] = "returpost.block.set.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time
@@ -25,6 +26,7 @@ class BlockClear(Contract):
     """Command: lift the blocks of these addresses and zero their counts (clear bounce-flag)."""
 
     TYPE: ClassVar[str] = "returpost.block.clear.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     time: Time
@@ -49,6 +51,7 @@ class BlockUndo(Contract):
     hand is lifted, unless somebody has said something else of the address since."""
 
     TYPE: ClassVar[str] = "returpost.block.undo.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     addresses: Annotated[list[Address], Field(min_length=1, max_length=10_000)]
     operation: Id

@@ -127,6 +127,7 @@ class RetryRequested(Contract):
     """Command to the sender that sent: send this recipient of this mailing again."""
 
     TYPE: ClassVar[str] = "returpost.retry.requested.v1"
+    DETAIL: ClassVar[str | None] = "sender"
 
     mailing: Id
     address: Address

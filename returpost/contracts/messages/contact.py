@@ -11,6 +11,7 @@ class ContactUpsert(Contract):
     """A CRM tells what it knows of a contact; what it leaves out stays."""
 
     TYPE: ClassVar[str] = "returpost.contact.upsert.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     contact: Id
     name: Label | None = None

@@ -46,6 +46,7 @@ class DeliveryRecorded(Contract):
     """One result, normalised."""
 
     TYPE: ClassVar[str] = "returpost.delivery.recorded.v1"
+    DETAIL: ClassVar[str | None] = "result"
 
     mailing: Id
     address: Address

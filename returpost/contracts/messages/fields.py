@@ -73,4 +73,6 @@ class Contract(BaseModel):
 
     TYPE: ClassVar[str]
     DETAIL: ClassVar[str | None] = None
-    """Field that the last part of the routing key must be equal to, when it was the broker that checked that part."""
+    """Field that is the last part of the routing key, which the broker checks."""
+    ATTRIBUTED: ClassVar[bool] = False
+    """Its effect is attributed to somebody: to the broker user who published it, unless that is a service."""

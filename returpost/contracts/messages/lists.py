@@ -15,6 +15,8 @@ Members = Annotated[list[Id], Field(max_length=MAX_MEMBERS)]
 class ListUpsert(Contract):
     """What is told of a list; what is left out stays. Of each contact the newest that was told holds."""
 
+    ATTRIBUTED: ClassVar[bool] = True
+
     name: Title | None = None
     members: Members | None = None
     """All members: whoever was told of before, and is not named, is a member no more."""

@@ -55,6 +55,7 @@ class OperationRequested(Contract):
     """Command: do this with all of these addresses, or all that a filter matches. The event's id is the operation's."""
 
     TYPE: ClassVar[str] = "returpost.operation.requested.v1"
+    ATTRIBUTED: ClassVar[bool] = True
 
     operation: Operation
     addresses: Annotated[list[Address], Field(max_length=100_000)] = Field(default_factory=list)

@@ -12,10 +12,18 @@ from returpost.contracts.cloudevents import Event, decode
 from returpost.errors import InvalidMessage
 from services.blocklist.address_state.events import new_event
 from services.blocklist.checks import check
+from shared.messaging.acceptance import Origin, origin_of
 from shared.messaging.unit_of_work import UnitOfWork
 
 Publish = Callable[[Sequence[Message]], Awaitable[object]]
 NOBODY = "unknown"
+DIRECT_REPLY_TO = "amq.rabbitmq.reply-to."
+"""How RabbitMQ names whoever asked with `reply_to` set to `amq.rabbitmq.reply-to`; the rest cannot be guessed
+(https://www.rabbitmq.com/docs/direct-reply-to)."""
+NO_REPLY_TO = (
+    "reply_to: not the asker's own; use amq.rabbitmq.reply-to, or a queue that is named reply.<user> or begins with "
+    "reply.<user>. and set user_id"
+)
 
 
 class CheckRequest(AddressCheck):
@@ -29,7 +37,8 @@ class CheckRequest(AddressCheck):
 
 def read_check(message: AbstractIncomingMessage) -> Event[CheckRequest]:
     """Read a request; one that breaks the contract is a request all the same."""
-    tenant = (message.routing_key or "").rpartition(".")[2] or NOBODY
+    origin = origin_of(message)
+    tenant = origin.routing_key.rpartition(".")[2] or NOBODY
     try:
         events, rejected = decode(AddressCheck, message.body)
         problem = rejected[0].error if rejected else ""
@@ -42,10 +51,18 @@ def read_check(message: AbstractIncomingMessage) -> Event[CheckRequest]:
         addresses=data.addresses,
         stream=data.stream,
         problem=problem,
-        reply_to=message.reply_to or "",
+        reply_to=message.reply_to if message.reply_to and _is_askers(message.reply_to, origin) else "",
         correlation_id=message.correlation_id,
     )
     return new_event(request, id=events[0].id if events else ids.of_bytes(tenant, message.body), tenant=tenant)
+
+
+def _is_askers(reply_to: str, origin: Origin) -> bool:
+    """Tell whether an answer goes to nobody but the asker: this service may write into any queue."""
+    if reply_to.startswith(DIRECT_REPLY_TO):
+        return True
+    own = f"reply.{origin.user}"
+    return origin.user is not None and (reply_to == own or reply_to.startswith(f"{own}."))
 
 
 async def answer_checks(
@@ -56,7 +73,7 @@ async def answer_checks(
     for event in events:
         request = event.data
         if not request.reply_to:
-            work.refuse(event, request.problem or "reply_to: missing; nobody would hear the answer")
+            work.refuse(event, request.problem or NO_REPLY_TO)
             continue
         if request.problem:
             body = json.dumps({"problem": request.problem}).encode()

@@ -14,6 +14,7 @@ from services.ingest.events import new_event
 from services.ingest.settings import Settings
 from services.ingest.webhooks.ingestion import Payload, ingest_payload
 from services.ingest.webhooks.load_shedding import yield_to_requests
+from shared.messaging.acceptance import origin_of
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 
@@ -51,7 +52,7 @@ async def handle_deferred(
 
 def read_log(message: AbstractIncomingMessage) -> Event[KumoLog]:
     """Make an event of a message of KumoMTA, with the routing key `kumomta.log.<tenant>.<sender>`."""
-    tenant, sender = [*(message.routing_key or "").split(".")[2:4], "", ""][:2]
+    tenant, sender = [*origin_of(message).routing_key.split(".")[2:4], "", ""][:2]
     data = construct_trusted(KumoLog, body=message.body, tenant=tenant, sender=sender)
     return new_event(data, id=ids.of_bytes(tenant, message.body), tenant=tenant)
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from returpost.contracts import Name, Text
 from returpost.contracts.routing import EVENTS
-from shared.messaging.topology import queues
+from shared.messaging.topology import binding_matches, queues
 
 State = Literal["dead", "replayed", "discarded"]
 _BOUND_KEYS = {
@@ -84,11 +84,3 @@ def time_of(event: dict[str, Any]) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def binding_matches(pattern: str, routing_key: str) -> bool:
-    """Tell whether a binding key of a topic exchange matches a routing key; `#` only at its end."""
-    wanted, given = pattern.split("."), routing_key.split(".")
-    if wanted[-1] == "#":
-        wanted, given = wanted[:-1], given[: len(wanted) - 1]
-    return len(wanted) == len(given) and all(word in ("*", other) for word, other in zip(wanted, given, strict=True))

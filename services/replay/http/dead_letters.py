@@ -40,6 +40,8 @@ class DeadLetterDetails(BaseModel):
     queue: str
     exchange: str
     routing_key: str
+    published_by: str
+    """The broker's user that published it; empty when the message does not name it."""
     attempt: int
     error: str
     stack: str

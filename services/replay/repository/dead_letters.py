@@ -23,6 +23,7 @@ class DeadLetterRow:
     queue: str
     exchange: str
     routing_key: str
+    published_by: str
     attempt: int
     error: str
     fingerprint: str
@@ -42,6 +43,7 @@ class StoredDeadLetter:
     queue: str
     exchange: str
     routing_key: str
+    published_by: str
     attempt: int
     error: str
     stack: str
@@ -83,22 +85,24 @@ class LockedDeadLetter:
 
     id: UUID
     queue: str
+    exchange: str
     routing_key: str
+    published_by: str
     attempt: int
     content_type: str
     body: bytes
 
 
 async def insert(connection: Connection, dead_letters: Mapping[str, DeadLetter]) -> None:
-    """Keep dead letters by their id."""
+    """Keep dead letters by their id; one that has come and failed since it was settled is dead again."""
     rows = [
         (
             UUID(identity), d.failed_at, d.queue, d.exchange, d.routing_key, d.attempt, d.error, d.stack,
-            d.fingerprint, d.content_type, d.body,
+            d.fingerprint, d.content_type, d.body, d.published_by,
         )
         for identity, d in dead_letters.items()
     ]  # fmt: skip
-    await connection.execute(Q["insert_dead_letters"], *columns(rows, 11))
+    await connection.execute(Q["insert_dead_letters"], *columns(rows, 12))
 
 
 async def group(pool: Pool, state: str) -> list[FailureGroup]:

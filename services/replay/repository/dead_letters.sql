@@ -1,9 +1,12 @@
 -- name: insert_dead_letters
--- Keep each dead letter once.
-INSERT INTO dead_letters (id, failed_at, queue, exchange, routing_key, attempt, error, stack, fingerprint, content_type, body)
+-- Keep each dead letter once. The same message that has failed anew, and not only come again, is dead again.
+INSERT INTO dead_letters (id, failed_at, queue, exchange, routing_key, attempt, error, stack, fingerprint, content_type, body,
+                          published_by)
 SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[],
-                     $8::text[], $9::text[], $10::text[], $11::bytea[])
-ON CONFLICT (id) DO NOTHING
+                     $8::text[], $9::text[], $10::text[], $11::bytea[], $12::text[])
+ON CONFLICT (id) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error, stack = excluded.stack,
+                               fingerprint = excluded.fingerprint, state = 'dead', kept_at = clock_timestamp()
+WHERE excluded.failed_at > coalesce(dead_letters.changed_at, dead_letters.failed_at)
 
 -- name: group_dead_letters
 -- Dead letters in one state by queue and failure, most frequent first.
@@ -13,7 +16,7 @@ FROM dead_letters WHERE state = $1 GROUP BY fingerprint, queue ORDER BY count DE
 
 -- name: list_dead_letters
 -- A page of dead letters, newest first.
-SELECT id, failed_at, queue, exchange, routing_key, attempt, error, fingerprint, content_type, octet_length(body) AS bytes,
+SELECT id, failed_at, queue, exchange, routing_key, published_by, attempt, error, fingerprint, content_type, octet_length(body) AS bytes,
        state, changed_at, changed_by
 FROM dead_letters
 WHERE state = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR fingerprint = $3)
@@ -33,7 +36,7 @@ GROUP BY queue, fingerprint ORDER BY count DESC
 
 -- name: lock_selected
 -- Lock the next dead letters of a selection that were there when the job began, except those of missing queues.
-SELECT id, queue, routing_key, attempt, content_type, body FROM dead_letters
+SELECT id, queue, exchange, routing_key, published_by, attempt, content_type, body FROM dead_letters
 WHERE state = $1 AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR fingerprint = $3)
   AND ($4::timestamptz IS NULL OR failed_at >= $4) AND ($5::timestamptz IS NULL OR failed_at < $5)
   AND ($6::uuid[] IS NULL OR id = ANY($6)) AND ($7::boolean OR queue <> '')

@@ -76,6 +76,11 @@ async def test_a_wrong_question_is_answered_with_what_is_wrong(harness: Harness,
     await harness.command(asked)
     (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
     assert "reply_to" in str(letter.headers)
+    exchange = await harness.channel.get_exchange(COMMANDS, ensure=False)
+    await exchange.publish(aio_pika.Message(body, reply_to="ingest.delivery-result"), own)
+    (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
+    assert "reply_to" in str(letter.headers)
+    assert await harness.depth("ingest.delivery-result") == 0
 
 
 async def test_the_new_address_starts_clean_and_the_old_one_stays(harness: Harness, blocklist: RunningService) -> None:

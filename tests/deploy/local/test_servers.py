@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from deploy.local import postgres, rabbitmq
-from deploy.local.backing_services import rabbit_in, read_running, start_backing, stop_all
+from deploy.local.backing_services import left_behind, rabbit_in, read_running, revive, start_backing
 from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.processes import Logs, free_port, recall, remember
+from deploy.local.processes import Logs, free_port, recall, remember, wait_until
 from deploy.local.rabbitmq import RabbitNode, find_binaries
 from tests.support.harness import eventually
 
@@ -153,6 +153,7 @@ def test_the_second_attaches_and_the_last_one_stops(tmp_path: Path, monkeypatch:
         assert other.stdout.split() == [backing.amqp_url, backing.database_url]
         assert ask(backing.database_url, "SELECT 1") == 1, "the other one has not stopped ours"
         assert read_running(tmp_path) == backing
+        assert open_to_others(tmp_path) == []
     finally:
         backing.stop()
     assert read_running(tmp_path) is None
@@ -168,8 +169,60 @@ def test_what_a_killed_owner_left_is_found_and_stopped(tmp_path: Path) -> None:
     assert read_running(tmp_path) is None
     left = EmbeddedPostgres(tmp_path / "postgres")
     assert left.process is not None
-    stop_all(tmp_path)
+    (tmp_path / "postgres" / "process.json").unlink()
+    (tmp_path / "rabbitmq" / "process.json").unlink()
+    assert left_behind(tmp_path) == ["RabbitMQ", "PostgreSQL"], "also when their notes are lost"
+    line = [sys.executable, "-m", "returpost", "down", "--dir", str(tmp_path)]
+    down = subprocess.run(line, check=True, capture_output=True, text=True, timeout=120)
+    assert "RabbitMQ and PostgreSQL" in down.stdout + down.stderr
     assert left.process is None
+    assert left_behind(tmp_path) == []
+    assert of_folder(tmp_path) == []
+
+
+def test_what_dies_is_started_again_with_the_same_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RETURPOST_AMQP_URL", raising=False)
+    monkeypatch.delenv("RETURPOST_DATABASE_URL", raising=False)
+    backing = start_backing(tmp_path)
+    try:
+        node = RabbitNode(tmp_path / "rabbitmq", find_binaries() or Path())
+        database = EmbeddedPostgres(tmp_path / "postgres")
+        said: list[str] = []
+        with backing.kept(said.append):
+            node.kill()
+            database.kill()
+            wait_until(lambda: len(said) == 2, 120, "both to be started again")
+        assert {line.partition(" ")[0] for line in said} == {"RabbitMQ", "PostgreSQL"}
+        assert (node.amqp_url, database.url) == (backing.amqp_url, backing.database_url)
+        assert ask(backing.database_url, "SELECT 1") == 1
+        beams = [one.pid for one in node.processes() if one.name().startswith("beam")]
+        assert node.process is not None
+        node.process.kill()  # the script alone: the node itself goes on
+        wait_until(lambda: node.process is None, 30, "the script to end")
+        assert revive(tmp_path) == ["RabbitMQ"]
+        assert [one.pid for one in node.processes() if one.name().startswith("beam")] == beams, "no second node"
+    finally:
+        backing.stop()
+    assert of_folder(tmp_path) == []
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """Return what of a folder another local user may list or read."""
+    found = []
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        mode = path.lstat().st_mode
+        if mode & 0o044 and not path.is_symlink():
+            found.append(path)
+        if path.is_dir() and mode & 0o011:
+            waiting += path.iterdir()
+    return found
+
+
+def of_folder(folder: Path) -> list[psutil.Process]:
+    """Return the processes that run in a folder."""
+    return [one for one in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(one.info["cmdline"] or ())]
 
 
 def test_urls_of_the_environment_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

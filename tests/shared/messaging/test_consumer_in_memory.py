@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 QUEUE = "blocklist.delivery-recorded"
+KEY = f"delivery.recorded.{TENANT}.delivered"
 NEXT = "classifier.delivery-recorded"
 
 
@@ -56,11 +57,11 @@ class Run:
                     work.emit(one, "delivered")
         self.batches.append([one.data.address for one in events])
 
-    def arrive(self, *events: Event[DeliveryRecorded], key: str = f"delivery.recorded.{TENANT}.delivered") -> None:
+    def arrive(self, *events: Event[DeliveryRecorded], key: str = KEY) -> None:
         body, content_type = encode(events)
         self.arrive_raw(body, content_type, key)
 
-    def arrive_raw(self, body: bytes, content_type: str = "application/json", key: str = "") -> None:
+    def arrive_raw(self, body: bytes, content_type: str = "application/json", key: str = KEY) -> None:
         self._tags += 1
         message = InMemoryMessage(self.channel, self._tags, Message(EVENTS, key, body, content_type))
         self.consumer.arrive(message)  # type: ignore[arg-type]
@@ -119,8 +120,8 @@ async def test_consumer_dead_letters_one_event_of_a_batch(mailing: str, error: s
 @pytest.mark.parametrize(
     ("body", "key", "error"),
     [
-        (b"not JSON", "", "JSON"),
-        (b"x" * (16 * 1024 * 1024 + 1), "", "are allowed"),
+        (b"not JSON", KEY, "JSON"),
+        (b"x" * (16 * 1024 * 1024 + 1), KEY, "are allowed"),
         (encode([delivered(1)])[0], "delivery.recorded.rival.delivered", "tenant"),
     ],
 )

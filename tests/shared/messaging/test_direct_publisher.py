@@ -11,6 +11,7 @@ from returpost.amqp.publisher import Message
 from returpost.contracts import AddressErased
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import Unavailable
+from shared.messaging import direct_publisher
 from shared.messaging.direct_publisher import MOST_IN_FLIGHT, DirectPublisher
 from tests.support.harness import eventually
 
@@ -122,3 +123,11 @@ async def test_who_gives_up_takes_nobody_along() -> None:
     tasks[1].cancel()
     slow.go.set()
     await asyncio.gather(tasks[0], tasks[2])
+
+
+async def test_a_request_is_answered_soon_when_no_confirm_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct_publisher, "ANSWER_WITHIN", 0.01)
+    uow_factory = DirectPublisher(Slow())
+    with pytest.raises(Unavailable, match="takes effect once"):
+        await one(uow_factory, erased(1))
+    assert uow_factory.waiting == 0

@@ -16,6 +16,7 @@ from returpost.contracts.routing import DEAD_LETTERS
 from returpost.errors import Unavailable
 from shared.database.pool import connect
 from shared.messaging.outbox import Outbox
+from shared.messaging.unit_of_work import HOLDS
 from tests.support.adapters.in_memory import InMemoryBroker, InMemoryOutbox
 from tests.support.harness import TENANT, Harness
 from tests.support.proxy import proxy
@@ -149,6 +150,7 @@ async def publishes_nothing_without_events(adapters: Adapters) -> None:
 
 async def sends_again_after_a_reconnect(adapters: Adapters) -> None:
     await adapters.cut()
+    HOLDS.set(True)  # as a consumer does
     with pytest.raises(Unavailable):
         await emit(adapters, delivered(1))
     assert await adapters.outbox.pending() == 1
@@ -158,6 +160,16 @@ async def sends_again_after_a_reconnect(adapters: Adapters) -> None:
     await adapters.mend()
     await adapters.outbox.drain_all()
     assert await adapters.outbox.pending() == 0
+    assert [one["data"]["address"] for one in await adapters.take_events(QUEUE)] == ["u1@example.com"]
+
+
+async def accepts_what_is_committed_and_publishes_it_later(adapters: Adapters) -> None:
+    """A request: the change is there, so nobody is told that it was not accepted."""
+    await adapters.cut()
+    await emit(adapters, delivered(1))
+    assert await adapters.outbox.pending() == 1
+    await adapters.mend()
+    await adapters.outbox.drain_all()
     assert [one["data"]["address"] for one in await adapters.take_events(QUEUE)] == ["u1@example.com"]
 
 
@@ -186,6 +198,7 @@ CASES = [
     publishes_nothing_when_the_block_raises,
     publishes_nothing_without_events,
     sends_again_after_a_reconnect,
+    accepts_what_is_committed_and_publishes_it_later,
     dead_letters_what_is_unroutable,
     keeps_units_apart,
 ]

@@ -11,7 +11,7 @@ from returpost.amqp.publisher import Message, merge
 from returpost.errors import Unavailable
 from shared.messaging.dead_letters import publish_or_dead_letter
 from shared.messaging.topology import EXCHANGES, queues
-from shared.messaging.unit_of_work import UnitOfWork
+from shared.messaging.unit_of_work import HOLDS, UnitOfWork
 from shared.service import Service
 
 
@@ -62,12 +62,17 @@ class InMemoryOutbox:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
-        """Give a `UnitOfWork`; keep and publish what it emits. Raises `Unavailable` when it is kept alone."""
+        """Give a `UnitOfWork`; keep and publish what it emits. Raises `Unavailable` when kept alone, and it holds."""
         work = UnitOfWork()
         yield work
         messages = merge(work.outgoing)
         self._rows += messages
-        await publish_or_dead_letter(self._publisher, messages)
+        try:
+            await publish_or_dead_letter(self._publisher, messages)
+        except Unavailable:
+            if HOLDS.get():
+                raise
+            return
         self._rows = [row for row in self._rows if not any(row is message for message in messages)]
 
     async def drain_all(self) -> None:
@@ -99,6 +104,7 @@ class InMemoryMessage:
         self.headers = dict(message.headers)
         self.exchange = message.exchange
         self.routing_key = message.routing_key
+        self.user_id = "returpost-actions"
         self._tag = tag
 
     async def ack(self, *, multiple: bool = False) -> None:
