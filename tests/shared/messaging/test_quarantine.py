@@ -13,7 +13,7 @@ from deploy.local.supervisor import Patience, Program, Supervisor
 from services.replay.app import create as create_replay
 from services.replay.settings import Settings as ReplaySettings
 from shared.messaging.quarantine import deaths_of
-from tests.shared.test_consumer import counted, recorded
+from tests.shared.messaging.test_consumer import counted, recorded
 from tests.support.dying_service import DEADLY
 from tests.support.harness import TOKEN_KEY, Harness, RunningService, eventually
 
