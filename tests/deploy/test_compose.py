@@ -29,7 +29,6 @@ from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
 COMPOSE = generate.ROOT / "docker-compose.yml"
 DOCKERFILE = generate.ROOT / "deploy/Dockerfile"
 SETTINGS_OF_THE_COMMAND = {"AMQP_MANAGEMENT_URL", "SECRETS_DIR"}
-OTHERS_SECRETS = {"postgres_password", "rabbitmq_password", "rabbitmq_user.conf"}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,10 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def names_of(secrets: list[Any]) -> set[str]:
-    return {secret["source"] if isinstance(secret, dict) else secret for secret in secrets}
+def secrets_of(compose: dict[str, Any], container: str, names: list[str]) -> list[str]:
+    """Return the names of the secrets that a container finds in /run/secrets."""
+    (volume,) = [one for one in compose["services"][container]["volumes"] if one.endswith(":/run/secrets:ro")]
+    return generate_secrets.by_container(names)[volume.removeprefix("secrets-").removesuffix(":/run/secrets:ro")]
 
 
 def settings_of(service: str) -> set[str]:
@@ -53,7 +54,8 @@ def test_every_service_runs_its_module_and_is_asked_for_its_health(compose: dict
         (module,) = entry["command"]
         assert callable(import_module(module).main)
         port = import_module(f"services.{service}.settings").Settings.model_fields["http_port"].default
-        assert entry["ports"] == [f"127.0.0.1:{port}:{port}"]
+        public = ["${RETURPOST_BIND:-127.0.0.1}:" + f"{port}:{port}"]
+        assert entry.get("ports", []) == (public if service == "ingest" else [])
         app = import_module(module).create(import_module(f"services.{service}.settings").Settings.model_construct()).app
         url = re.search(r"http://127\.0\.0\.1:(\d+)(/[\w/]+)", entry["healthcheck"]["test"][-1])
         assert url is not None
@@ -64,25 +66,25 @@ def test_every_service_runs_its_module_and_is_asked_for_its_health(compose: dict
 
 def test_commands_are_those_of_the_command_line(compose: dict[str, Any]) -> None:
     lines = []
-    for service in ("setup", "user", "token"):
+    for service in ("setup", "first-user"):
         entry = compose["services"][service]
         lines.append(" ".join([*entry["entrypoint"], *entry.get("command", ())]))
     commands = re.findall(r"returpost ([a-z]+(?: [a-z]+)?)", "; ".join(lines))
-    assert commands == ["migrate", "topology apply", "user", "token"]
+    assert commands == ["migrate", "topology apply", "user list", "user add"]
     assert {command.split()[0] for command in commands} <= set(all_commands())
     comments = re.findall(r"^#   (\S.*)$", COMPOSE.read_text(), re.MULTILINE)
-    assert any("deploy.generate_secrets" in line for line in comments)
-    used = [shlex.split(line) for line in comments if "compose" in line]
-    assert {line[2] for line in used} == {"up", "run"}  # where `docker compose` finds the file by itself
+    used = [shlex.split(line) for line in comments]
+    assert {line[2] for line in used} == {"up", "logs", "run"}  # where `docker compose` finds the file by itself
+    assert {line[5] for line in used if line[2] == "run"} <= set(all_commands())
 
 
 def test_the_console_runs_its_module_without_a_secret_and_knows_where_the_services_are(compose: dict[str, Any]) -> None:
     entry = compose["services"]["console"]
     assert callable(import_module(entry["command"][0]).main)
     port = Console.model_fields["http_port"].default
-    assert entry["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert entry["ports"] == ["${RETURPOST_BIND:-127.0.0.1}:" + f"{port}:{port}"]
     assert f"http://127.0.0.1:{port}/health/ready" in entry["healthcheck"]["test"][-1]
-    assert "secrets" not in entry
+    assert "volumes" not in entry
     for service in SERVICES:
         own = import_module(f"services.{service}.settings").Settings.model_fields["http_port"].default
         assert entry["environment"][f"RETURPOST_{service.upper()}_URL"] == f"http://{service}:{own}"
@@ -100,25 +102,46 @@ def test_variables_are_settings(compose: dict[str, Any]) -> None:
         assert set(ours) <= known
 
 
-def test_secrets_are_drawn_declared_and_each_service_has_its_own_alone(tmp_path: Path, compose: dict[str, Any]) -> None:
-    drawn = set(generate_secrets.generate(tmp_path))
-    declared = {name: entry["file"] for name, entry in compose["secrets"].items()}
-    assert declared == {name: f"deploy/secrets/{name}" for name in drawn - {"rabbitmq_password"}}
-    mounted = {name for entry in compose["services"].values() for name in names_of(entry.get("secrets", []))}
-    assert mounted == set(declared)
+def test_each_container_gets_its_own_secrets_alone(tmp_path: Path, compose: dict[str, Any]) -> None:
+    drawn = generate_secrets.generate(tmp_path)
+    generate_secrets.distribute(tmp_path)
+    volumes = compose["services"]["secrets"]["volumes"]
+    assert volumes == ["secrets:/secrets", *(f"secrets-{one}:/secrets/{one}" for one in volumes_of(drawn))]
+    assert set(compose["volumes"]) == {
+        "postgres",
+        "rabbitmq",
+        "secrets",
+        *(f"secrets-{one}" for one in volumes_of(drawn)),
+    }
+    for container, wanted in generate_secrets.by_container(drawn).items():
+        assert sorted(path.name for path in (tmp_path / container).iterdir()) == sorted(wanted)
     for service in SERVICES:
-        for name in names_of(compose["services"][service]["secrets"]):
+        for name in secrets_of(compose, service, drawn):
             own = name.removeprefix("returpost_").removeprefix(f"{service}_").upper()
             assert own in settings_of(service), name
             assert name == "returpost_token_keys" or name.startswith(f"returpost_{service}_")
-    setup = names_of(compose["services"]["setup"]["secrets"])
     users = {user.name.removeprefix("returpost-").replace("-", "_") for user in service_users()}
-    assert {f"returpost_{user}_amqp_password" for user in users} <= setup
+    assert {f"returpost_{user}_amqp_password" for user in users} <= set(secrets_of(compose, "setup", drawn))
+    assert secrets_of(compose, "tools", drawn) == ["returpost_token_keys"]
+
+
+def volumes_of(names: list[str]) -> list[str]:
+    found = generate_secrets.by_container(names)
+    return ["postgres", "rabbitmq", "setup", *(one for one in found if one in SERVICES), "tools"]
+
+
+def test_our_containers_may_write_nothing_and_gain_nothing(compose: dict[str, Any]) -> None:
+    for name, entry in compose["services"].items():
+        assert entry["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        if entry["image"] == "returpost":
+            assert entry["read_only"] is True, name
+            assert entry["cap_drop"] == ["ALL"], name
+            assert entry["security_opt"] == ["no-new-privileges:true"], name
 
 
 def test_nothing_is_drawn_twice(tmp_path: Path) -> None:
     assert generate_secrets.main([str(tmp_path / "secrets")]) == 0
-    before = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    before = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir() if path.is_file()}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     assert generate_secrets.generate(tmp_path / "secrets", ["default", "invoices"]) == [
         "returpost_sender_invoices_amqp_password"
@@ -184,7 +207,7 @@ def mounted(compose: dict[str, Any], service: str, folder: Path, under: Path) ->
     """Return a folder with the secrets of one service alone, as its container sees them."""
     own = under / service
     own.mkdir()
-    for name in names_of(compose["services"][service]["secrets"]):
+    for name in secrets_of(compose, service, [path.name for path in folder.iterdir()]):
         (own / name).write_text((folder / name).read_text())
     return own
 
