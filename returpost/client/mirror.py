@@ -17,7 +17,7 @@ from returpost.amqp.streams import StreamReader, offset_of, open_stream
 from returpost.amqp.tasks import cancel_and_wait
 from returpost.client.address_table import FREE, AddressTable
 from returpost.client.background import Background
-from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse
+from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse, row_of
 from returpost.client.stream import RECONNECT, BlockEvent, BlockStream
 from returpost.contracts import AddressBlocked, AddressUnblocked
 from returpost.contracts.addresses import key, normalise
@@ -50,6 +50,12 @@ class Blocked:
     reason: Reason | None
     exempt_streams: frozenset[str] = frozenset()
     """Streams that may be mailed all the same."""
+    streams: frozenset[str] = frozenset()
+    """Streams that skip it; none: all."""
+
+    def skipped_by(self, stream: str | None) -> bool:
+        """Say whether mail of this stream skips it; without a stream, whether any does."""
+        return stream is None or (stream in self.streams if self.streams else stream not in self.exempt_streams)
 
 
 class Mirror:
@@ -71,7 +77,7 @@ class Mirror:
         self._journal = Journal(folder, tenant) if folder is not None else None
         self._table: AddressTable | None = None
         self._kinds: list[Blocked | None] = [None]
-        self._codes: dict[tuple[str, str | None, tuple[str, ...]], int] = {}
+        self._codes: dict[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], int] = {}
         self._floor = 0
         self._position: Position | None = None
         self._known_at = 0.0
@@ -132,7 +138,7 @@ class Mirror:
     def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
         """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
         found = self._kinds[self._code(address)]
-        return None if found is None or stream in found.exempt_streams else found
+        return found if found is not None and found.skipped_by(stream) else None
 
     def skip(self, addresses: Iterable[str], stream: str | None = None) -> list[str]:
         """Return those that a stream skips, as they are written; the fastest way to ask for many."""
@@ -258,7 +264,7 @@ class Mirror:
                         missing += values.pop()["count"] - 1
                     missing -= len(values)
                     for row in values:
-                        self._put(table, row, 0)
+                        self._put(table, row_of(row), 0)
                 if self._journal is not None:
                     self._journal.add(line for line in lines if not line.startswith(b'{"count"'))
         if first is None or missing:
@@ -273,14 +279,15 @@ class Mirror:
         self._floor = first.version - IN_FLIGHT
 
     def _put(self, table: AddressTable, row: Row, floor: int) -> None:
-        address, version, cause, reason, exempt_streams = row
+        address, version, cause, reason, exempt_streams, streams = row
         if cause is None:
             table.put(address, version, FREE, floor)
             return
-        kind = (cause, reason, tuple(exempt_streams or ()))
+        kind = (cause, reason, tuple(exempt_streams or ()), tuple(streams or ()))
         code = self._codes.get(kind)
         if code is None:
-            self._kinds.append(Blocked(BlockCause(cause), Reason(reason) if reason else None, frozenset(kind[2])))
+            why = Blocked(BlockCause(cause), Reason(reason) if reason else None, *map(frozenset, kind[2:]))
+            self._kinds.append(why)
             code = self._codes[kind] = len(self._kinds) - 1
         table.put(address, version, code, floor)
 
@@ -292,8 +299,7 @@ class Mirror:
                 lines += len(values)
                 for value in values:
                     if isinstance(value, list):
-                        address, version, cause, reason, exempt_streams = value
-                        self._put(table, (address, version, cause, reason, exempt_streams), 0)
+                        self._put(table, row_of(value), 0)
                     elif first is None:
                         first = begun(value)
                     else:
@@ -311,9 +317,9 @@ class Mirror:
 def _row(item: BlockEvent) -> Row | None:
     data = item.data
     if isinstance(data, AddressBlocked):
-        return key(data.address), data.version, data.cause, data.reason, data.exempt_streams
+        return key(data.address), data.version, data.cause, data.reason, data.exempt_streams, data.streams
     if isinstance(data, AddressUnblocked):
-        return key(data.address), data.version, None, None, None
+        return key(data.address), data.version, None, None, None, None
     return None  # an erased address that was blocked has been lifted before
 
 

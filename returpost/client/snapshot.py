@@ -1,8 +1,9 @@
 """The snapshot of a tenant's blocks, as the blocklist sends it, and the journal that keeps it between two runs.
 
 Both are lines of JSON. The first says when the snapshot was begun; then comes a line an address, a list of address,
-version, cause, reason and spared streams; in the journal these go on with what the stream told since, where an address
-that is free has no cause, and with positions in the stream. The last line of a snapshot counts the addresses.
+version, cause, reason, exempt streams and the streams that skip it; in the journal these go on with what the stream
+told since, where an address that is free has no cause, and with positions in the stream. The last line of a snapshot
+counts the addresses.
 """
 
 import json
@@ -21,8 +22,9 @@ LINES_AT_ONCE: Final = 2_000
 TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)
 MEDIA_TYPE: Final = "application/x-ndjson"
 
-Row: TypeAlias = tuple[str, int, str | None, str | None, Sequence[str] | None]
-"""Key of the address, version, cause (none: not blocked), reason, and the streams that are spared."""
+Row: TypeAlias = tuple[str, int, str | None, str | None, Sequence[str] | None, Sequence[str] | None]
+"""Key of the address, version, cause (none: not blocked), reason, streams that are exempt, and (where not all do) those
+that skip it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,14 @@ def parse(lines: Iterable[bytes]) -> Iterator[list[Any]]:
     waiting = iter(lines)
     while part := list(islice(waiting, LINES_AT_ONCE)):
         yield json.loads(b"[" + b",".join(line for line in part if line) + b"]")
+
+
+def row_of(value: Sequence[Any]) -> Row:
+    """Read the line of an address; one of an earlier version does not say which streams skip it: all."""
+    if len(value) == 5:
+        return (*value, None)
+    address, version, cause, reason, exempt_streams, streams = value
+    return address, version, cause, reason, exempt_streams, streams
 
 
 def begun(value: Any) -> Begun:

@@ -87,5 +87,10 @@ from returpost.contracts.messages.raw_message import (
     RawMessageStore as RawMessageStore,
 )
 from returpost.contracts.messages.storm import StormEnded as StormEnded, StormStarted as StormStarted
+from returpost.contracts.messages.suppression import (
+    SubscriptionConfirmed as SubscriptionConfirmed,
+    SuppressionLift as SuppressionLift,
+    SuppressionSet as SuppressionSet,
+)
 from returpost.contracts.messages.token import TokenRevoked as TokenRevoked
 from returpost.contracts.messages.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested

@@ -127,6 +127,15 @@ class BlockCause(StrEnum):
     RETURN_COUNT = "return_count"
     COMPLAINT = "complaint"
     MANUAL = "manual"
+    UNSUBSCRIBED = "unsubscribed"
+    """Wants no more mail, of a stream or at all; until a later subscription."""
+    FORMER_EMPLOYEE = "former_employee"
+    """All persons whose address it is have left; until one is set back."""
+
+    @property
+    def outlives_clear(self) -> bool:
+        """Whether it says something of the person and not of bounces, so that no clear lifts it."""
+        return self in (BlockCause.UNSUBSCRIBED, BlockCause.FORMER_EMPLOYEE)
 
 
 class UnblockCause(StrEnum):
@@ -139,6 +148,10 @@ class UnblockCause(StrEnum):
     EXPIRED = "expired"
     STORM = "storm"
     UNDONE = "undone"
+    SUBSCRIBED = "subscribed"
+    """The owner has subscribed again."""
+    LIFTED = "lifted"
+    """An unsubscribe, or that somebody has left, was lifted by hand."""
 
 
 class RawOutcome(StrEnum):

@@ -30,6 +30,8 @@ from returpost.contracts import (
     RetryRequested,
     SelectionChanged,
     SelectionUpsert,
+    SuppressionLift,
+    SuppressionSet,
     TokenRevoked,
 )
 from returpost.contracts.routing import COMMANDS
@@ -99,6 +101,8 @@ def create(settings: Settings) -> Service[Settings]:
     commands(BlockClear, "block.clear.{tenant}")
     commands(BlockSet, "block.set.{tenant}")
     commands(BlockUndo, "block.undo.{tenant}")
+    commands(SuppressionSet, "suppression.set.{tenant}")
+    commands(SuppressionLift, "suppression.lift.{tenant}")
     commands(RetryRequested, "retry.requested.{tenant}.{sender}")
     commands(AddressErase, "address.erase.{tenant}")
 

@@ -26,6 +26,9 @@ from returpost.contracts import (
     SettingsChanged,
     StormEnded,
     StormStarted,
+    SubscriptionConfirmed,
+    SuppressionLift,
+    SuppressionSet,
     WebhookDisabled,
 )
 from returpost.contracts.routing import COMMANDS
@@ -35,7 +38,12 @@ from services.blocklist.address_state.handlers.commands import handle_block_clea
 from services.blocklist.address_state.handlers.corrections import handle_corrections
 from services.blocklist.address_state.handlers.erasures import handle_erase
 from services.blocklist.address_state.handlers.results import handle_results, handle_verdicts
-from services.blocklist.address_state.http import addresses, blocks, commands, corrections, erasures
+from services.blocklist.address_state.handlers.suppressions import (
+    handle_subscriptions,
+    handle_suppression_lift,
+    handle_suppression_set,
+)
+from services.blocklist.address_state.http import addresses, blocks, commands, corrections, erasures, suppressions
 from services.blocklist.address_state.scheduled_erasures import erase_due
 from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.checks.check_rpc import answer_checks, read_check
@@ -57,7 +65,7 @@ from shared.service import Service, run
 
 ROUTERS = (
     *(check, snapshot, imports, export, corrections, erasures, reconciliation, blocks, commands),
-    *(addresses, tenant_settings, jobs, storms, deliveries, webhooks),
+    *(suppressions, addresses, tenant_settings, jobs, storms, deliveries, webhooks),
 )
 """In this order: a path of letters before one that takes any."""
 
@@ -81,12 +89,18 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     sets, clears = (
         partial(handle, clock=clock, tolerance=tolerance) for handle in (handle_block_set, handle_block_clear)
     )
+    suppress = partial(handle_suppression_set, clock=clock, tolerance=tolerance)
+    lift = partial(handle_suppression_lift, clock=clock, tolerance=tolerance)
+    subscribe = partial(handle_subscriptions, clock=clock, tolerance=tolerance)
     erase = partial(handle_erase, clock=clock, remember=remember)
     answer = partial(answer_checks, publish=lambda messages: service.publisher.publish(messages), clock=clock)
     service.consume("blocklist.delivery-recorded", DeliveryRecorded, results)
     service.consume("blocklist.bounce-classified", BounceClassified, verdicts)
     service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
     service.consume("blocklist.block-clear", BlockClear, clears, exchange=COMMANDS)
+    service.consume("blocklist.suppression-set", SuppressionSet, suppress, exchange=COMMANDS)
+    service.consume("blocklist.suppression-lift", SuppressionLift, lift, exchange=COMMANDS)
+    service.consume("blocklist.subscription-confirmed", SubscriptionConfirmed, subscribe, exchange=COMMANDS)
     service.consume("blocklist.block-undo", BlockUndo, partial(handle_undo, clock=clock), exchange=COMMANDS)
     service.consume("blocklist.address-erase", AddressErase, erase, exchange=COMMANDS)
     correct = partial(handle_corrections, clock=clock)

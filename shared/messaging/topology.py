@@ -118,10 +118,14 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
             "blocklist.delivery-recorded",
             Binding(EVENTS, "delivery.recorded.*.delivered"),
             Binding(EVENTS, "delivery.recorded.*.complained"),
+            Binding(EVENTS, "delivery.recorded.*.unsubscribed"),
         ),
         _quorum("blocklist.bounce-classified", Binding(EVENTS, "bounce.classified.*")),
         _quorum("blocklist.block-set", Binding(COMMANDS, "block.set.*")),
         _quorum("blocklist.block-clear", Binding(COMMANDS, "block.clear.*")),
+        _quorum("blocklist.suppression-set", Binding(COMMANDS, "suppression.set.*")),
+        _quorum("blocklist.suppression-lift", Binding(COMMANDS, "suppression.lift.*")),
+        _quorum("blocklist.subscription-confirmed", Binding(COMMANDS, "subscription.confirmed.*")),
         _quorum("blocklist.block-undo", Binding(COMMANDS, "block.undo.*")),
         _quorum("blocklist.address-erase", Binding(COMMANDS, "address.erase.*")),
         _quorum("blocklist.address-correct", Binding(COMMANDS, "address.correct.*")),
@@ -218,7 +222,7 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked)\.",
                 ),
-                (COMMANDS, r"^(block\.(set|clear|undo)|address\.erase|retry\.requested)\."),
+                (COMMANDS, r"^(block\.(set|clear|undo)|suppression\.(set|lift)|address\.erase|retry\.requested)\."),
             ),
         ),
         _service("replay", write=(REPLAY,), read=(ARCHIVE,)),
@@ -232,7 +236,7 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     """
     tenant, name = _any_of(tenants), f"sender-{sender}"
     read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
-    upserts = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check"
+    upserts = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check|subscription\.confirmed"
     key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({upserts})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))
 
@@ -243,7 +247,10 @@ def crm_user(name: str, tenants: tuple[str, ...] = ()) -> User:
     One for all tenants also reads blocks and changes; their streams have all tenants' events.
     """
     upserts = r"(contact|selection|project|mailing)\.upsert"
-    commands = r"address\.(validate|check|correct)|block\.(set|clear)|operation\.requested"
+    commands = (
+        r"address\.(validate|check|correct)|block\.(set|clear)|suppression\.(set|lift)|subscription\.confirmed"
+        r"|operation\.requested"
+    )
     topics = ((COMMANDS, rf"^({upserts}|{commands})\.{_any_of(tenants)}$", "^$"),)
     return User(f"crm-{name}", "^$", _exact(COMMANDS), "^$" if tenants else _exact(BLOCKS, CHANGES), topics)
 

@@ -7,11 +7,25 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from returpost.contracts import AddressErase, BlockClear, BlockSet, BounceClassified, DeliveryRecorded
+from returpost.contracts import (
+    AddressErase,
+    BlockClear,
+    BlockSet,
+    BounceClassified,
+    DeliveryRecorded,
+    SubscriptionConfirmed,
+    SuppressionLift,
+    SuppressionSet,
+)
 from returpost.contracts.cloudevents import Event
 from services.blocklist.address_state.handlers.commands import handle_block_clear, handle_block_set
 from services.blocklist.address_state.handlers.erasures import handle_erase
 from services.blocklist.address_state.handlers.results import handle_results, handle_verdicts
+from services.blocklist.address_state.handlers.suppressions import (
+    handle_subscriptions,
+    handle_suppression_lift,
+    handle_suppression_set,
+)
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -27,6 +41,9 @@ HANDLERS: dict[type, Any] = {
     BounceClassified: partial(handle_verdicts, clock=clock),
     BlockSet: partial(handle_block_set, clock=clock, tolerance=TOLERANCE),
     BlockClear: partial(handle_block_clear, clock=clock, tolerance=TOLERANCE),
+    SuppressionSet: partial(handle_suppression_set, clock=clock, tolerance=TOLERANCE),
+    SuppressionLift: partial(handle_suppression_lift, clock=clock, tolerance=TOLERANCE),
+    SubscriptionConfirmed: partial(handle_subscriptions, clock=clock, tolerance=TOLERANCE),
     AddressErase: partial(handle_erase, clock=clock),
 }
 

@@ -11,8 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from returpost.contracts.cloudevents import Event
-from returpost.contracts.enums import UnblockCause
-from services.blocklist.address_state.domain import FOREVER, NEVER, AddressState, Bounce, Facts
+from returpost.contracts.enums import Reason, UnblockCause
+from services.blocklist.address_state.domain import (
+    FOREVER,
+    NEVER,
+    NO_SUBSCRIPTIONS,
+    AddressState,
+    Bounce,
+    Facts,
+    Unsubscribe,
+)
 from services.blocklist.address_state.records import (
     AddressRecord,
     Command,
@@ -22,6 +30,7 @@ from services.blocklist.address_state.records import (
     LogEntry,
     ManualBlock,
     ScheduledErasure,
+    Subscription,
     Trigger,
 )
 from services.blocklist.storms.domain import Storm
@@ -43,6 +52,8 @@ class Address:
     manual_note: str | None = None
     manual_until: datetime | None = None
     manual_before: datetime | None = None
+    former: Command | None = None
+    former_lifted: datetime | None = None
     state: AddressState = field(default_factory=AddressState)
     version: int = 0
 
@@ -54,6 +65,8 @@ class Database:
     addresses: dict[Key, Address] = field(default_factory=dict)
     history: dict[tuple[Key, UUID], HistoryEntry] = field(default_factory=dict)
     log: dict[tuple[Key, int], LogEntry] = field(default_factory=dict)
+    subscriptions: dict[tuple[Key, str | None], Command] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     erased: dict[Key, datetime] = field(default_factory=dict)
     scheduled: dict[Key, ScheduledErasure] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -82,9 +95,30 @@ class InMemoryRepository:
                     reduced.append(key)
         return reduced
 
-    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
+    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, bool]:
         found = {key: self._database.addresses.get(key) for key in sorted(keys)}
-        return {key: (one.state.block is not None, one.version) for key, one in found.items() if one is not None}
+        return {key: one.state.block is not None for key, one in found.items() if one is not None}
+
+    async def set_former(self, commands: Mapping[Key, Command]) -> None:
+        for key, command in commands.items():
+            one = self._create(key)
+            one.former = command if one.former is None else max(one.former, command)
+
+    async def lift_former(self, commands: Mapping[Key, Command]) -> None:
+        for key, (time, _, _) in commands.items():
+            one = self._create(key)
+            one.former_lifted = time if one.former_lifted is None else max(one.former_lifted, time)
+
+    async def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        known = self._database.subscriptions
+        for each in subscriptions:
+            place = (each.key, each.stream)
+            known[place] = max(known.get(place, each.command), each.command)
+
+    async def next_version(self, tenant: str, now: datetime) -> int:
+        last = max([self._database.versions.get(tenant, 0), *self._versions(tenant)])
+        self._database.versions[tenant] = max(last + 1, int(now.timestamp() * 1_000_000))
+        return self._database.versions[tenant]
 
     async def clear(self, commands: Mapping[Key, Command]) -> None:
         for key, command in commands.items():
@@ -114,14 +148,14 @@ class InMemoryRepository:
         for address in addresses:
             key = (tenant, address)
             one = self._database.addresses[key]
-            later = any(entry.time > trigger.time for entry in self._history(key))
-            if later or (one.manual_at is not None and one.manual_at > trigger.time):
+            later = any(entry.time > trigger.time or entry.reason is Reason.UNSUBSCRIBE for entry in self._history(key))
+            if later or one.former is not None or (one.manual_at is not None and one.manual_at > trigger.time):
                 continue
             if not self._clear(one, (trigger.time, trigger.by, trigger.note)):
                 continue
             was_blocked = one.state.block is not None
             if was_blocked:
-                one.version = max(one.version + 1, version)
+                one.version = version
                 entry = LogEntry(
                     tenant, address, one.version, now, False, UnblockCause.CLEARED, None, trigger.subject, None,
                     trigger.by, trigger.note,
@@ -174,6 +208,8 @@ class InMemoryRepository:
                 del self._database.history[whose, id_]
             for whose, version in [one for one in self._database.log if one[0] == key]:
                 del self._database.log[whose, version]
+            for place in [one for one in self._database.subscriptions if one[0] == key]:
+                del self._database.subscriptions[place]
 
     async def remember_erased(self, times: Mapping[Key, datetime]) -> None:
         for key, time in times.items():
@@ -208,6 +244,9 @@ class InMemoryRepository:
     async def storms(self, tenants: Iterable[str]) -> Mapping[str, Sequence[Storm]]:
         return {tenant: self._database.storms.get(tenant, []) for tenant in tenants}
 
+    def _versions(self, tenant: str) -> list[int]:
+        return [one.version for key, one in self._database.addresses.items() if key[0] == tenant]
+
     def _create(self, key: Key) -> Address:
         return self._database.addresses.setdefault(key, Address())
 
@@ -235,12 +274,29 @@ class InMemoryRepository:
                 1.0 if entry.confidence is None else entry.confidence,
             )
             for entry in self._history(key)
-            if entry.time > cleared
+            if entry.time > cleared and entry.reason is not Reason.UNSUBSCRIBE
         ]
+        unsubscribes = [
+            Unsubscribe(entry.time, entry.stream, entry.mailing or None)
+            for entry in self._history(key)
+            if entry.reason is Reason.UNSUBSCRIBE
+        ]
+        subscriptions = {
+            stream: command[0] for (whose, stream), command in self._database.subscriptions.items() if whose == key
+        }
+        former = one.former or (NEVER, None, None)
         facts = Facts(
-            bounces or (), one.last_delivered or NEVER, cleared, one.manual_at or NEVER, one.manual_until or FOREVER
+            bounces or (),
+            one.last_delivered or NEVER,
+            cleared,
+            one.manual_at or NEVER,
+            one.manual_until or FOREVER,
+            former[0],
+            one.former_lifted or NEVER,
+            unsubscribes or (),
+            subscriptions if unsubscribes else NO_SUBSCRIPTIONS,
         )
-        return AddressRecord(facts, one.state, one.version, one.manual_by, one.manual_note)
+        return AddressRecord(facts, one.state, one.version, one.manual_by, one.manual_note, *former[1:])
 
 
 class InMemoryUnitOfWorkFactory:

@@ -25,7 +25,11 @@ class AddressBlocked(Contract):
     note: Note = ""
     until: Time | None = None
     exempt_streams: list[Name] = Field(default_factory=list)
-    """Streams that may be mailed all the same, by the tenant's settings."""
+    """Streams that may be mailed all the same, by the tenant's settings or a later subscription."""
+    streams: list[Name] = Field(default_factory=list)
+    """Streams that skip it, where not all do: unsubscribes from these alone."""
+    causes: list[BlockCause] = Field(default_factory=list)
+    """Every cause that holds, `cause` first; empty of an event from before there were several."""
 
 
 class AddressUnblocked(Contract):

@@ -86,3 +86,25 @@ SELECT * FROM (
     FROM address_corrections AS c
     WHERE c.tenant = $1 AND (c.contact = $2 OR c.old = ANY ($4::text[]) OR c.new = ANY ($4::text[]))
 ) AS all_of_it ORDER BY time DESC, what LIMIT $3
+
+-- name: refresh_former
+-- Note which of these addresses belong to former employees alone; returns those of which that is new, and what is so now.
+-- Who changes an owner of an address holds its row in `owners` until the end: of two, the second sees what the first did.
+WITH touched AS (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS t (tenant, address)),
+found AS (
+    SELECT t.tenant, t.address, coalesce(o.former, false) AS former
+    FROM touched AS t
+    CROSS JOIN LATERAL (
+        SELECT bool_and(c.former_employee) AS former FROM contact_addresses AS a JOIN contacts AS c USING (tenant, contact)
+        WHERE a.tenant = t.tenant AND a.address = t.address
+    ) AS o
+),
+left_alone AS (
+    INSERT INTO former_addresses (tenant, address) SELECT tenant, address FROM found WHERE former
+    ON CONFLICT DO NOTHING RETURNING tenant, address
+),
+back AS (
+    DELETE FROM former_addresses AS f USING found AS n
+    WHERE f.tenant = n.tenant AND f.address = n.address AND NOT n.former RETURNING f.tenant, f.address
+)
+SELECT tenant, address, true AS former FROM left_alone UNION ALL SELECT tenant, address, false FROM back ORDER BY 1, 2

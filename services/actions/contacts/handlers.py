@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from returpost.contracts import ContactUpsert
+from returpost.contracts import ContactUpsert, ids
 from returpost.contracts.cloudevents import Event
 from services.actions.contacts.domain import addresses_of, apply_upserts
 from services.actions.contacts.events import contact_changed
+from services.actions.contacts.former_employees import tell_former, touched_by
 from services.actions.contacts.repository import ContactRepository, PostgresContacts
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -23,3 +24,6 @@ async def upsert_contacts(
     for change in changes:
         work.emit(contact_changed(change))
     await repository.save({place: c for place, c in after.items() if c != before[place]}, before)
+    if changes and (changed := await repository.refresh_former(touched_by(before, after))):
+        cause = ids.of_content("former employees", *(change.cause.id for change in changes))
+        tell_former(work, changed, cause, changes[-1].cause.source)

@@ -38,6 +38,10 @@ class ContactRepository(Protocol):
         """Write contacts that are locked; `before` is what they were."""
         ...
 
+    async def refresh_former(self, addresses: Iterable[AddressKey]) -> list[tuple[str, str, bool]]:
+        """Return those of these addresses of which it is new that all owners have left (true), or no longer have."""
+        ...
+
 
 class PostgresContacts:
     """`ContactRepository` over the transaction of a unit of work."""
@@ -73,6 +77,17 @@ class PostgresContacts:
         moved = {place: c for place, c in contacts.items() if c.addresses != before[place].addresses}
         await self._connection.execute(_Q["remove_addresses"], *columns(list(moved), 2))
         await self._connection.execute(_Q["add_addresses"], *columns(list(_address_rows(moved)), 5))
+
+    async def refresh_former(self, addresses: Iterable[AddressKey]) -> list[tuple[str, str, bool]]:
+        return await refresh_former(self._connection, addresses)
+
+
+async def refresh_former(connection: Connection, addresses: Iterable[AddressKey]) -> list[tuple[str, str, bool]]:
+    """Return those of these addresses of which it is new that all owners have left (true), or no longer have."""
+    touched = sorted(set(addresses))
+    if not touched:
+        return []
+    return [tuple(row) for row in await connection.fetch(_Q["refresh_former"], *columns(touched, 2))]
 
 
 def _address_rows(contacts: Mapping[ContactKey, Contact]) -> Iterable[tuple[str, str, str, int, str]]:

@@ -1,8 +1,9 @@
 """Clear bounce-flag of many addresses at once.
 
-An address of which nothing is known that is later than its clear is free, and counts nothing, whatever the settings: a
-law of `domain.evaluate`. Nearly all that are cleared are such, a million at a time; they are found, cleared and lifted
-by one statement, in a third of the processor time that deciding each takes.
+An address of which nothing is known that is later than its clear, whose owner has neither unsubscribed nor left, is
+free and counts nothing, whatever the settings: a law of `domain.evaluate`. Nearly all that are cleared are such, a
+million at a time; they are found, cleared and lifted by one statement, in a third of the processor time that deciding
+each takes.
 """
 
 from collections import defaultdict
@@ -13,7 +14,6 @@ from returpost.contracts.enums import UnblockCause
 from services.blocklist.address_state.events import unblocked_event
 from services.blocklist.address_state.ports import Repository
 from services.blocklist.address_state.records import Key, Trigger
-from services.blocklist.address_state.reevaluate import next_version
 from shared.messaging.unit_of_work import UnitOfWork
 
 
@@ -28,7 +28,8 @@ async def bulk_clear(
         together[key[0], triggers[key]].append(key[1])
     others = dict(triggers)
     for (tenant, trigger), addresses in together.items():
-        cleared = await repository.bulk_clear(tenant, addresses, trigger, now, next_version(0, now))
+        version = await repository.next_version(tenant, now)
+        cleared = await repository.bulk_clear(tenant, addresses, trigger, now, version)
         for address, version, was_blocked in cleared:
             key = (tenant, address)
             del others[key]

@@ -14,15 +14,21 @@ time alone never blocks, it only frees. The rules:
   return count exceeds the accepted bounces. Deliveries reduce the count, and nothing else.
 - Where blocks for bounces expire, the first lasts the first number of days from the bounce that made it, whatever comes
   back meanwhile; the next bounce that would block makes the second one, and so on. Complaints do not expire.
-- Several causes may hold at once. The first of dead address, complaint, manual, return count is the one reported,
-  with the time, mailing and reason of the fact that began it; of a return count, of the bounce that exceeded it.
+- An unsubscribe, from a stream or from everything, holds until a later subscription to the same or to everything; a
+  subscription to a stream frees that stream alone. That somebody has left holds until it is set back. Neither is about
+  bounces: no clear, delivery or setting lifts them.
+- Several causes may hold at once, and all are told. The first of dead address, complaint, unsubscribed, former
+  employee, manual, return count is the one reported, with the time, mailing and reason of the fact that began it; of a
+  return count, of the bounce that exceeded it.
 - A stream may be exempt from some causes: for it, these hold only as far as its own mailings gave cause.
+- Where only unsubscribes from streams hold, those streams skip the address, and others may mail it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+from types import MappingProxyType
 
 from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.tenant_settings.domain import DEAD, Counting, Effect, Policy
@@ -49,6 +55,18 @@ class Bounce:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """The owner wants no more of a stream; without one, no more of anything."""
+
+    time: datetime
+    stream: str | None = None
+    mailing: str | None = None
+
+
+NO_SUBSCRIPTIONS: Mapping[str | None, datetime] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known of one address; times are `NEVER` when it has not happened."""
 
@@ -60,6 +78,12 @@ class Facts:
     manual: datetime = NEVER
     """The last block by hand."""
     manual_until: datetime = FOREVER
+    former: datetime = NEVER
+    """When the last of its owners was said to have left."""
+    former_lifted: datetime = NEVER
+    unsubscribes: Sequence[Unsubscribe] = ()
+    subscriptions: Mapping[str | None, datetime] = field(default_factory=lambda: NO_SUBSCRIPTIONS)
+    """The last one by stream; that to everything at none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,15 @@ class Block:
     until: datetime | None = None
     exempt_streams: tuple[str, ...] = ()
     """Streams that may be mailed all the same."""
+    streams: tuple[str, ...] = ()
+    """Streams that skip it; none: all."""
+    also: tuple[BlockCause, ...] = ()
+    """What else holds, in the order of the enum."""
+
+    @property
+    def causes(self) -> list[BlockCause]:
+        """Every cause that holds, the one reported first."""
+        return [self.cause, *self.also]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +126,21 @@ def evaluate(facts: Facts, policy: Policy, now: datetime) -> AddressState:
     blocks = list(_blocks(facts, since_clear, returns, policy, now))
     changes = [block.until for block in blocks if block.until]
     block = blocks[0] if blocks else None
-    if block and policy.streams:
-        exempt_streams = []
-        for stream, exempt_from in sorted(policy.streams.items()):
-            held = list(_blocks_of(stream, exempt_from, facts, since_clear, returns, policy, now))
+    if (block and policy.streams) or facts.unsubscribes:
+        by_stream = {
+            stream: list(_blocks_of(stream, facts, since_clear, returns, policy, now))
+            for stream in sorted({*policy.streams, *_streams_of(facts)})
+        }
+        for held in by_stream.values():
             changes += [block.until for block in held if block.until]
-            if not held:
-                exempt_streams.append(stream)
-        block = replace(block, exempt_streams=tuple(exempt_streams))
+            blocks += held
+        if block:
+            exempt = tuple(stream for stream, held in by_stream.items() if not held)
+            block = replace(block, exempt_streams=exempt)
+        elif blocks:
+            block = replace(blocks[0], streams=tuple(stream for stream, held in by_stream.items() if held))
+    if block and len(blocks) > 1 and (causes := {each.cause for each in blocks} - {block.cause}):
+        block = replace(block, also=tuple(cause for cause in BlockCause if cause in causes))
     if policy.decay_days is not None:
         changes += [_after(bounce.time, policy.decay_days) for bounce in counted]
     return AddressState(len(counted), block, min(changes, default=None))
@@ -146,6 +186,10 @@ def _blocks(
     if complaints:
         first = min(complaints, key=_order)
         yield Block(BlockCause.COMPLAINT, first.time, first.reason, first.mailing)
+    if unsubscribe := _unsubscribed(facts, None):
+        yield Block(BlockCause.UNSUBSCRIBED, unsubscribe.time, Reason.UNSUBSCRIBE, unsubscribe.mailing)
+    if facts.former > facts.former_lifted:
+        yield Block(BlockCause.FORMER_EMPLOYEE, facts.former)
     if facts.manual > facts.cleared and facts.manual_until > now:
         yield Block(BlockCause.MANUAL, facts.manual, until=_end(facts.manual_until))
     if len(returns) > policy.accepted_bounces:
@@ -156,7 +200,6 @@ def _blocks(
 
 def _blocks_of(
     stream: str,
-    exempt_from: frozenset[BlockCause],
     facts: Facts,
     bounces: Sequence[Bounce],
     returns: Sequence[Bounce],
@@ -164,13 +207,33 @@ def _blocks_of(
     now: datetime,
 ) -> Iterator[Block]:
     """Yield the blocks that hold for a stream: of the causes that it is exempt from, those that its own mails made."""
-    shared = _blocks(facts, bounces, returns, policy, now)
+    exempt_from = policy.streams.get(stream, frozenset())
+    shared = _blocks(replace(facts, unsubscribes=()), bounces, returns, policy, now)
     yield from (block for block in shared if block.cause not in exempt_from)
+    if unsubscribe := _unsubscribed(facts, stream, own_alone=BlockCause.UNSUBSCRIBED in exempt_from):
+        yield Block(BlockCause.UNSUBSCRIBED, unsubscribe.time, Reason.UNSUBSCRIBE, unsubscribe.mailing)
     own = [bounce for bounce in bounces if bounce.stream == stream]
     if own:
-        without_manual = replace(facts, manual=NEVER)
-        own_blocks = _blocks(without_manual, own, _returns(own, facts.delivered, policy), policy, now)
+        by_bounces = replace(facts, manual=NEVER, former=NEVER, unsubscribes=())
+        own_blocks = _blocks(by_bounces, own, _returns(own, facts.delivered, policy), policy, now)
         yield from (block for block in own_blocks if block.cause in exempt_from)
+
+
+def _unsubscribed(facts: Facts, stream: str | None, *, own_alone: bool = False) -> Unsubscribe | None:
+    """Return the first unsubscribe that holds for a stream, or for all others; `own_alone`: from that stream itself."""
+    if not facts.unsubscribes:
+        return None
+    subscribed = max(facts.subscriptions.get(None, NEVER), facts.subscriptions.get(stream, NEVER))
+    wanted = (stream,) if own_alone else (None, stream)
+    holding = [each for each in facts.unsubscribes if each.stream in wanted and each.time >= subscribed]
+    return min(holding, key=lambda each: (each.time, each.mailing or ""), default=None)
+
+
+def _streams_of(facts: Facts) -> set[str]:
+    """Return the streams that anybody has unsubscribed from or subscribed to."""
+    return {
+        stream for stream in (*(each.stream for each in facts.unsubscribes), *facts.subscriptions) if stream is not None
+    }
 
 
 def _exceeding(returns: Sequence[Bounce], policy: Policy) -> Iterator[tuple[Bounce, datetime]]:

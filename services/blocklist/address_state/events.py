@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from returpost.contracts import AddressBlocked, AddressUnblocked, construct_trusted, ids
 from returpost.contracts.cloudevents import Event
-from returpost.contracts.enums import BlockCause, UnblockCause
+from returpost.contracts.enums import UnblockCause
 from services.blocklist.address_state.domain import AddressState
 from services.blocklist.address_state.records import AddressRecord, Key, LogEntry, Trigger
 from shared.messaging.envelope import event_factory, source_of
@@ -22,7 +22,8 @@ def blocked_or_unblocked_event(
     """Return the event that tells what became of an address; `lift` is why it is free if it is."""
     if state.block is None:
         return unblocked_event(key, version, trigger, lift)
-    block, by_hand = state.block, state.block.cause is BlockCause.MANUAL
+    block = state.block
+    by, note = record.author(block.cause) or (SOURCE, "")
     data = AddressBlocked.model_construct(
         address=key[1],
         version=version,
@@ -31,10 +32,12 @@ def blocked_or_unblocked_event(
         return_count=state.return_count,
         mailing=block.mailing,
         time=block.since,
-        by=(record.manual_by or "") if by_hand else SOURCE,
-        note=(record.manual_note or "") if by_hand else "",
+        by=by,
+        note=note,
         until=block.until,
         exempt_streams=list(block.exempt_streams),
+        streams=list(block.streams),
+        causes=block.causes,
     )
     return _event(data, key, version, trigger, block.mailing or trigger.subject)
 
@@ -66,8 +69,7 @@ def log_entry(
     block = state.block
     if block is None:
         return LogEntry(*key, version, now, False, lift, None, trigger.subject, None, trigger.by, trigger.note)
-    by_hand = block.cause is BlockCause.MANUAL
-    by, note = (record.manual_by or "", record.manual_note or "") if by_hand else (trigger.by, trigger.note)
+    by, note = record.author(block.cause) or (trigger.by, trigger.note)
     subject = block.mailing or trigger.subject
     return LogEntry(*key, version, now, True, block.cause, block.reason, subject, block.until, by, note)
 

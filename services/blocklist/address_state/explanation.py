@@ -8,13 +8,14 @@ from asyncpg import Record
 from pydantic import BaseModel, Field
 
 from returpost.contracts.enums import BlockCause, Fault, Reason, UnblockCause
-from services.blocklist.address_state.domain import AddressState, Block, Bounce, blocks_at_once
+from services.blocklist.address_state.domain import NEVER, AddressState, Block, Bounce, blocks_at_once
 from services.blocklist.address_state.records import AddressRecord
 from services.blocklist.address_state.repository.views import AddressView
 from services.blocklist.tenant_settings.domain import Effect, Policy
 
 IMPORT: Final = "import-"
 """How a history names an import, where it names a mailing otherwise."""
+SettledBy = Literal["clear", "delivery", "subscription"]
 
 
 class LogLine(BaseModel):
@@ -45,8 +46,9 @@ class HistoryLine(BaseModel):
     status: str | None
     text: str
     confidence: float | None
+    stream: str | None = None
     effect: Annotated[Effect, Field(description="What it does by the settings in force now")]
-    settled_by: Annotated[Literal["clear", "delivery"] | None, Field(description="What came after it and ended that")]
+    settled_by: Annotated[SettledBy | None, Field(description="What came after it and ended that")]
 
 
 class AddressExplanation(BaseModel):
@@ -56,6 +58,9 @@ class AddressExplanation(BaseModel):
     known: bool
     blocked: bool
     cause: BlockCause | None
+    causes: Annotated[list[BlockCause], Field(description="Every cause that holds, the one reported first")]
+    streams: Annotated[list[str], Field(description="Streams that skip it; empty: all but the exempt ones")]
+    exempt_streams: Annotated[list[str], Field(description="Streams that may mail it all the same")]
     reason: Reason | None
     since: datetime | None
     until: datetime | None
@@ -71,6 +76,10 @@ class AddressExplanation(BaseModel):
     manual_at: datetime | None = None
     manual_by: str | None = None
     manual_note: str | None = None
+    former_at: datetime | None = None
+    former_lifted_at: datetime | None = None
+    former_by: str | None = None
+    former_note: str | None = None
     version: int
     changes: Annotated[list[LogLine], Field(description="Blocks and lifts, newest first")]
     history: Annotated[list[HistoryLine], Field(description="Bounces and complaints, newest first")]
@@ -87,6 +96,9 @@ def of_address(address: str, view: AddressView) -> AddressExplanation:
         known=record is not None,
         blocked=block is not None,
         cause=block and block.cause,
+        causes=block.causes if block else [],
+        streams=list(block.streams) if block else [],
+        exempt_streams=list(block.exempt_streams) if block else [],
         reason=block and block.reason,
         since=block and block.since,
         until=block and block.until,
@@ -111,7 +123,10 @@ def why(state: AddressState, record: AddressRecord | None, policy: Policy, erase
         return "Nothing is known of it: it may be mailed."
     if block is None:
         return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
-    return f"Blocked {_cause(block, record, f'{count} returned, {policy.accepted_bounces} accepted')}{_end(block)}."
+    scope = f" in {', '.join(block.streams)}" if block.streams else ""
+    cause = _cause(block, record, f"{count} returned, {policy.accepted_bounces} accepted")
+    others = f"; also: {', '.join(block.also)}" if block.also else ""
+    return f"Blocked{scope} {cause}{_end(block)}{others}."
 
 
 def _cause(block: Block, record: AddressRecord, counted: str) -> str:
@@ -120,6 +135,10 @@ def _cause(block: Block, record: AddressRecord, counted: str) -> str:
     match block.cause:
         case BlockCause.MANUAL:
             return f"by {record.manual_by}{f': {record.manual_note}' if record.manual_note else ''}"
+        case BlockCause.FORMER_EMPLOYEE:
+            return f"since all whose address it is have left{f', says {record.former_by}' if record.former_by else ''}"
+        case BlockCause.UNSUBSCRIBED:
+            return f"since its owner unsubscribed{f' from mailing {mailing}' if mailing and not imported else ''}"
         case BlockCause.DEAD_ADDRESS:
             said = f"import {mailing.removeprefix(IMPORT)} says" if imported else f"mailing {mailing} bounced"
             return f"since {said}: {block.reason}"
@@ -137,6 +156,9 @@ def _line(row: Record, record: AddressRecord | None, policy: Policy) -> HistoryL
     values: dict[str, Any] = dict(row)
     may_block, confidence = values.pop("may_block"), values["confidence"]
     reason = Reason(row["reason"])
+    if reason is Reason.UNSUBSCRIBE:
+        subscribed = record is not None and _subscribed(row, record)
+        return HistoryLine(**values, effect=Effect.BLOCK, settled_by="subscription" if subscribed else None)
     effect = policy.effects[reason]
     bounce = Bounce(
         row["mailing"], reason, row["time"], may_block, confidence=1.0 if confidence is None else confidence
@@ -144,6 +166,11 @@ def _line(row: Record, record: AddressRecord | None, policy: Policy) -> HistoryL
     if effect is Effect.BLOCK and reason is not Reason.COMPLAINT and not blocks_at_once(bounce, policy):
         effect = Effect.COUNT
     return HistoryLine(**values, effect=effect, settled_by=_settled(row["time"], effect, record))
+
+
+def _subscribed(row: Record, record: AddressRecord) -> bool:
+    subscriptions = record.facts.subscriptions
+    return bool(max(subscriptions.get(None, NEVER), subscriptions.get(row["stream"], NEVER)) > row["time"])
 
 
 def _settled(time: datetime, effect: Effect, record: AddressRecord | None) -> Literal["clear", "delivery"] | None:

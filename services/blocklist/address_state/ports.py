@@ -20,6 +20,7 @@ from services.blocklist.address_state.records import (
     LogEntry,
     ManualBlock,
     ScheduledErasure,
+    Subscription,
     Trigger,
 )
 from services.blocklist.storms.domain import Storm
@@ -34,8 +35,8 @@ class Repository(Protocol):
         """Lock addresses and keep their last delivery; return those whose return count a delivery may have reduced."""
         ...
 
-    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
-        """Lock the addresses that exist; return whether each is blocked, and its version."""
+    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, bool]:
+        """Lock the addresses that exist; return whether each is blocked."""
         ...
 
     async def clear(self, commands: Mapping[Key, Command]) -> None:
@@ -44,6 +45,27 @@ class Repository(Protocol):
 
     async def block(self, commands: Mapping[Key, ManualBlock]) -> None:
         """Lock addresses and keep their last block by hand: the greatest of (time, by, note)."""
+        ...
+
+    async def set_former(self, commands: Mapping[Key, Command]) -> None:
+        """Keep of locked addresses when their last owner was said to have left: the greatest of (time, by, note)."""
+        ...
+
+    async def lift_former(self, commands: Mapping[Key, Command]) -> None:
+        """Keep of locked addresses when an owner of theirs was last set back."""
+        ...
+
+    async def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        """Keep the last subscription of locked addresses to each stream."""
+        ...
+
+    async def next_version(self, tenant: str, now: datetime) -> int:
+        """Return a version above all that addresses of the tenant have.
+
+        Nobody else gets one of the tenant before the transaction ends. Microseconds since 1970, so that it rises also
+        across a rebuilt database, which forgets the last one. Whoever takes one has locked its addresses before; of
+        several tenants, in the order of their names.
+        """
         ...
 
     async def undo(self, commanded_at: Mapping[Key, datetime]) -> None:
@@ -55,7 +77,8 @@ class Repository(Protocol):
     ) -> list[tuple[str, int, bool]]:
         """Clear those locked addresses of which nothing later than the clear is known; lift and log their blocks.
 
-        Returns address, version (at least `version` where a block was lifted) and whether it was blocked.
+        One that was unsubscribed or has left is left out. Returns address, version (`version` where a block was lifted)
+        and whether it was blocked.
         """
         ...
 

@@ -17,6 +17,15 @@ ManualBlock = tuple[datetime, str, str, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """Somebody wants mail again, of a stream or (none) of all."""
+
+    key: Key
+    stream: str | None
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """Why addresses are evaluated again."""
 
@@ -63,6 +72,16 @@ class AddressRecord:
     version: int
     manual_by: str | None = None
     manual_note: str | None = None
+    former_by: str | None = None
+    former_note: str | None = None
+
+    def author(self, cause: BlockCause) -> tuple[str, str] | None:
+        """Return who blocked by hand or said that somebody has left, and why; nothing where that is not the cause."""
+        if cause is BlockCause.MANUAL:
+            return self.manual_by or "", self.manual_note or ""
+        if cause is BlockCause.FORMER_EMPLOYEE:
+            return self.former_by or "", self.former_note or ""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,8 @@ class Undo(StrEnum):
     """It was commanded: the command is withdrawn."""
     LIFT = "lift"
     """It followed from bounces: clear the bounce-flag."""
+    LIFT_SUPPRESSION = "lift_suppression"
+    """It is an unsubscribe, or that somebody has left: that is lifted."""
     BLOCK = "block"
     """It followed from a delivery, from settings or from time: block by hand."""
 
@@ -108,6 +129,8 @@ class LastLogEntry:
         """What undoes it."""
         if self.cause in (BlockCause.MANUAL, UnblockCause.CLEARED) and self.commanded_at is not None:
             return Undo.TAKE_BACK
+        if self.blocked and BlockCause(self.cause).outlives_clear:
+            return Undo.LIFT_SUPPRESSION
         return Undo.LIFT if self.blocked else Undo.BLOCK
 
 

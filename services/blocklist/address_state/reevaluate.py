@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from returpost.contracts.addresses import domain_of
 from returpost.contracts.enums import UnblockCause
@@ -35,6 +36,7 @@ async def reevaluate(
     storms = await repository.storms(policies)
     for start in range(0, len(keys), CHUNK):
         changed: list[tuple[Key, int, AddressState]] = []
+        versions: dict[str, int] = {}
         logged: list[LogEntry] = []
         for key, record in (await repository.get(keys[start : start + CHUNK])).items():
             facts = without(record.facts, domain_of(key[1]), storms.get(key[0], ()))
@@ -43,7 +45,10 @@ async def reevaluate(
                 continue
             version = record.version
             if is_news(record.state.block, state.block):
-                version = next_version(version, now)
+                tenant = key[0]
+                if tenant not in versions:
+                    versions[tenant] = await repository.next_version(tenant, now)
+                version = versions[tenant]
                 work.emit(blocked_or_unblocked_event(key, record, state, version, triggers[key], lift))
                 logged.append(log_entry(key, record, state, version, triggers[key], lift, now))
                 changes.blocked += record.state.block is None
@@ -56,20 +61,10 @@ async def reevaluate(
 
 
 def is_news(before: Block | None, after: Block | None) -> bool:
-    """Say whether others must hear of it: blocked or not, or why, how long or for which streams."""
+    """Say whether others must hear of it: blocked or not, or by which causes, how long or for which streams."""
     if before is None or after is None:
         return before is not after
-    return (before.cause, before.reason, before.until, before.exempt_streams) != (
-        after.cause,
-        after.reason,
-        after.until,
-        after.exempt_streams,
-    )
+    return _told(before) != _told(after)
 
 
-def next_version(last: int, now: datetime) -> int:
-    """Return a version above the last one.
-
-    Microseconds since 1970, so that it rises also across an erase and a rebuilt database, which forget the last one.
-    """
-    return max(last + 1, int(now.timestamp() * 1_000_000))
+_told = attrgetter("cause", "reason", "until", "exempt_streams", "streams", "also")

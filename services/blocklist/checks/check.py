@@ -34,6 +34,8 @@ class Skip(BaseModel):
     reason: Reason | None
     since: datetime
     until: datetime | None = None
+    also: list[BlockCause] | None = None
+    """What else holds besides the cause."""
 
 
 class Invalid(BaseModel):
@@ -71,8 +73,8 @@ async def check(
         forms[keys[n]].append(written[n])
     rows = await _fetch(source, tenant, sorted(forms), now, stream)  # what stands together is read together
     skip = [
-        {"address": form, "cause": cause, "reason": reason, "since": since, "until": until}
-        for address, cause, reason, since, until in rows
+        {"address": form, "cause": cause, "reason": reason, "since": since, "until": until, "also": also}
+        for address, cause, reason, since, until, also in rows
         for form in forms[address]
     ]
     return orjson.dumps({"skip": skip, "invalid": invalid}, option=orjson.OPT_UTC_Z)

@@ -15,7 +15,10 @@ Q = queries(Path(__file__).with_name("repository.sql"))
 async def to_skip(
     source: Connection | Pool, tenant: str, keys: Sequence[str], now: datetime, stream: str | None
 ) -> list[Record]:
-    """Return address, cause, reason, since and until of those of these keys that a mailing skips now."""
+    """Return address, cause, reason, since, until and the other causes of those of these keys that a mailing skips now.
+
+    Who names no stream skips also whoever has unsubscribed from some stream alone.
+    """
     rows: list[Record] = await source.fetch(Q["check"], tenant, keys, now, stream)
     return rows
 
@@ -26,7 +29,10 @@ async def skips_erased(pool: Pool, tenant: str) -> bool:
 
 
 async def blocked_after(pool: Pool, tenant: str, version: int, address: str, limit: int) -> list[Record]:
-    """Return the next blocks (address, version, cause, reason, exempt streams) in the order of their last change."""
+    """Return the next blocks in the order of their last change.
+
+    Address, version, cause, reason, exempt streams, and the streams that skip it where not all do.
+    """
     rows: list[Record] = await pool.fetch(Q["blocked_after"], tenant, version, address, limit)
     return rows
 

@@ -185,9 +185,10 @@ async def _of_lines(lines: Iterable[str]) -> Batch:
 def _skip(address: str, row: Record) -> str:
     reason = f'"{row["reason"]}"' if row["reason"] else "null"
     until = f'"{row["until"].isoformat()}"' if row["until"] else "null"
+    also = json.dumps(row["also"], separators=(",", ":")) if row["also"] else "null"
     return (
         f'{{"address":{json.dumps(address, ensure_ascii=False)},"skip":true,"cause":"{row["cause"]}",'
-        f'"reason":{reason},"since":"{row["since"].isoformat()}","until":{until}}}\n'
+        f'"reason":{reason},"since":"{row["since"].isoformat()}","until":{until},"also":{also}}}\n'
     )
 
 

@@ -16,7 +16,7 @@ SELECT count(*) AS bounces, count(*) FILTER (
 ) AS count
 FROM (
     SELECT address, reason, ip FROM history
-    WHERE tenant = $1 AND time >= $2 AND time < $3 AND reason <> 'complaint' LIMIT 100000
+    WHERE tenant = $1 AND time >= $2 AND time < $3 AND reason NOT IN ('complaint', 'unsubscribe') LIMIT 100000
 ) AS h
 
 -- name: begin

@@ -33,7 +33,7 @@ class Origin:
 
 
 async def block(work: UnitOfWork, entries: Mapping[str, Entry], origin: Origin, now: datetime) -> None:
-    """Block the addresses, by key: complaints and dead addresses as such, the others by hand.
+    """Block the addresses, by key: by the cause that each row names, those without one by hand.
 
     Each is as old as its row says: what was cleared or delivered since stays as it is.
     """
@@ -41,8 +41,14 @@ async def block(work: UnitOfWork, entries: Mapping[str, Entry], origin: Origin, 
     by_key: dict[Key, Entry] = {(origin.tenant, address): entry for address, entry in entries.items()}
     await repository.lock_or_create(dict.fromkeys(by_key))
     by_hand = {key: entry for key, entry in by_key.items() if entry.cause is BlockCause.MANUAL}
-    if len(by_hand) < len(by_key):
-        await repository.add_history(_history(key, e, origin) for key, e in by_key.items() if key not in by_hand)
+    left = {key: entry for key, entry in by_key.items() if entry.cause is BlockCause.FORMER_EMPLOYEE}
+    told = by_key.keys() - by_hand.keys() - left.keys()
+    if told:
+        await repository.add_history(_history(key, by_key[key], origin) for key in told)
+    if left:
+        await repository.set_former(
+            {key: (_time(entry, origin), origin.by, _note(entry, origin)) for key, entry in left.items()}
+        )
     if by_hand:
         await repository.block(
             {key: (_time(entry, origin), origin.by, _note(entry, origin), None) for key, entry in by_hand.items()}
@@ -67,7 +73,7 @@ async def blocked(connection: Connection, tenant: str, addresses: Sequence[str],
 
 
 def _history(key: Key, entry: Entry, origin: Origin) -> HistoryEntry:
-    fault = Fault.NONE if entry.cause is BlockCause.COMPLAINT else Fault.RECIPIENT
+    fault = Fault.RECIPIENT if entry.cause is BlockCause.DEAD_ADDRESS else Fault.NONE
     return HistoryEntry(
         *key,
         UUID(ids.of_content("import", *key, entry.cause, _time(entry, origin))),

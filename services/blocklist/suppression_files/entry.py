@@ -54,7 +54,7 @@ KNOWN: Final = frozenset((*_ADDRESS, *_REASON, *_TIME, "status", "code", "note",
 """Names of columns, as `plain` makes them."""
 
 _COMPLAINT = frozenset({"complaint", "spamcomplaint", "spam", "spamreport", "abuse"})
-_UNSUBSCRIBE = frozenset({"unsubscribe", "unsubscribed", "manualsuppression", "optout"})
+_UNSUBSCRIBE = frozenset({"unsubscribe", "unsubscribed", "groupunsubscribe", "optout"})
 _STATUS = {
     "5.1.1": Reason.USER_UNKNOWN,
     "5.1.2": Reason.DOMAIN_UNKNOWN,
@@ -99,10 +99,14 @@ def entry_of(row: int, values: Mapping[str, Any], kind: Kind) -> Entry | Fault:
     if dated is not None and time is None:
         return Fault(row, "the time in this row cannot be read; write it as 2026-01-31T12:00:00Z")
     note = _note(values, said)
+    if word in _UNSUBSCRIBE or (not word and kind is Kind.UNSUBSCRIBE):
+        return Entry(row, address, BlockCause.UNSUBSCRIBED, Reason.UNSUBSCRIBE, time, note)
+    if word == BlockCause.FORMER_EMPLOYEE.replace("_", ""):
+        return Entry(row, address, BlockCause.FORMER_EMPLOYEE, None, time, note)
     if word in _COMPLAINT or (not word and (kind is Kind.COMPLAINT or "ip" in values)):
         return Entry(row, address, BlockCause.COMPLAINT, Reason.COMPLAINT, time, note)
     reason = _dead(_first(values, ("reason",))) or _STATUS.get(status)
-    if reason is not None and word not in _UNSUBSCRIBE:
+    if reason is not None:
         return Entry(row, address, BlockCause.DEAD_ADDRESS, reason, time, note)
     return Entry(row, address, BlockCause.MANUAL, None, time, note or kind.value)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import ListKind
 from services.actions.contacts.domain import Contact, ContactKey
@@ -58,6 +59,7 @@ class MemoryStore:
     sizes: dict[tuple[str, str, str], int] = field(default_factory=dict)
     members: dict[tuple[ListKind, MemberKey], Membership] = field(default_factory=dict)
     erased: dict[AddressKey, datetime] = field(default_factory=dict)
+    former: dict[AddressKey, bool] = field(default_factory=dict)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Unit]:
@@ -87,6 +89,23 @@ class MemoryContacts:
     async def save(self, contacts: Mapping[ContactKey, Contact], before: Mapping[ContactKey, Contact]) -> None:
         assert all(self._store.contacts[place] == before[place] for place in contacts)
         self._store.contacts |= contacts
+
+    async def refresh_former(self, addresses: Iterable[AddressKey]) -> list[tuple[str, str, bool]]:
+        changes = []
+        for tenant, address in sorted(set(addresses)):
+            owners = [
+                contact.former_employee
+                for place, contact in self._store.contacts.items()
+                if place[0] == tenant and address in map(key, contact.addresses)
+            ]
+            former = bool(owners) and all(owners)
+            if former != ((tenant, address) in self._store.former):
+                changes.append((tenant, address, former))
+                if former:
+                    self._store.former[tenant, address] = True
+                else:
+                    del self._store.former[tenant, address]
+        return changes
 
 
 class MemoryLists:

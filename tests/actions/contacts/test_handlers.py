@@ -30,7 +30,8 @@ async def test_contact_upsert_emits_visible_changes_alone() -> None:
     (changed,) = await handled(store, (first,))
     assert (changed.contact, changed.name, changed.addresses, changed.version) == ("c1", "Ann", ["a@x.example"], 1)
     assert await handled(store, (first,), (contact_upsert("c1", 2, name="Ann"),)) == []
-    (changed,) = await handled(store, (contact_upsert("c1", 3, former_employee=True),))
+    changed, suppressed = await handled(store, (contact_upsert("c1", 3, former_employee=True),))
+    assert (suppressed.TYPE, suppressed.addresses) == ("returpost.suppression.set.v1", ["a@x.example"])
     assert (changed.former_employee, changed.name, changed.version) == (True, "Ann", 2)
 
 

@@ -7,9 +7,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from returpost.contracts import BlockClear, BlockSet, BounceClassified, DeliveryRecorded, Verdict, ids
+from returpost.contracts import (
+    BlockClear,
+    BlockSet,
+    BounceClassified,
+    DeliveryRecorded,
+    SubscriptionConfirmed,
+    SuppressionLift,
+    SuppressionSet,
+    Verdict,
+    ids,
+)
 from returpost.contracts.cloudevents import Event, event
-from returpost.contracts.enums import Fault, Reason, Result, VerdictType
+from returpost.contracts.enums import BlockCause, Fault, Reason, Result, VerdictType
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,12 +36,19 @@ class Input:
 
 
 WHATS = ("dead", "full", "spam", "echo", "exhausted", "soft", "complaint", "delivered", "manual", "clear")
+ABOUT_PERSONS = ("unsubscribed", "subscribed", "left", "back")
 
 
 def inputs(addresses: int = 3, minutes: int = 30) -> st.SearchStrategy[Input]:
     """Return a strategy for inputs, with few addresses, mailings and moments, so that they meet."""
     mailings = st.integers(0, 9).map("m{}".format)
-    return st.builds(Input, st.sampled_from(WHATS), st.integers(0, addresses - 1), st.integers(0, minutes), mailings)
+    return st.builds(
+        Input,
+        st.sampled_from((*WHATS, *ABOUT_PERSONS)),
+        st.integers(0, addresses - 1),
+        st.integers(0, minutes),
+        mailings,
+    )
 
 
 def address(n: int) -> str:
@@ -50,7 +67,18 @@ def expected(seen: Iterable[Input], accepted: int = 5) -> tuple[int, str | None]
     valid = [i for i in seen if i.minute > cleared]
     count = len({i.mailing for i in valid if i.what in ("dead", "full", "spam", "exhausted") and i.minute > delivered})
     happened = {i.what for i in valid}
-    for what, cause in (("dead", "dead_address"), ("complaint", "complaint"), ("manual", "manual")):
+    last = {what: max((i.minute for i in seen if i.what == what), default=-1) for what in ABOUT_PERSONS}
+    if last["unsubscribed"] >= max(last["subscribed"], 0):
+        happened.add("unsubscribe holds")
+    if last["left"] > last["back"]:
+        happened.add("all have left")
+    for what, cause in (
+        ("dead", "dead_address"),
+        ("complaint", "complaint"),
+        ("unsubscribe holds", "unsubscribed"),
+        ("all have left", "former_employee"),
+        ("manual", "manual"),
+    ):
         if what in happened:
             return count, cause
     return count, "return_count" if count > accepted else None
@@ -65,6 +93,10 @@ _VERDICTS = {
     "soft": (VerdictType.SOFT, Reason.MAILBOX_FULL, Fault.RECIPIENT, False),
 }
 
+_RESULTS = {
+    "delivered": Result.DELIVERED, "complaint": Result.COMPLAINED, "unsubscribed": Result.UNSUBSCRIBED,
+}  # fmt: skip
+
 
 def message(given: Input, tenant: str) -> Event[Any]:
     """Return the event or command that says it."""
@@ -76,9 +108,15 @@ def message(given: Input, tenant: str) -> Event[Any]:
         data = BounceClassified(
             **where, sender="default", verdict=verdict, attempt=1, exhausted=given.what == "exhausted"
         )
-    elif given.what in ("delivered", "complaint"):
-        result = Result.DELIVERED if given.what == "delivered" else Result.COMPLAINED
-        data = DeliveryRecorded(**where, sender="default", result=result)
+    elif given.what in _RESULTS:
+        data = DeliveryRecorded(**where, sender="default", result=_RESULTS[given.what])
+    elif given.what == "subscribed":
+        data = SubscriptionConfirmed(address=address(given.address), time=moment(given.minute))
+    elif given.what in ("left", "back"):
+        command = SuppressionSet if given.what == "left" else SuppressionLift
+        data = command(
+            addresses=[address(given.address)], cause=BlockCause.FORMER_EMPLOYEE, time=moment(given.minute), by="ann"
+        )
     else:
         kind = BlockSet if given.what == "manual" else BlockClear
         data = kind(addresses=[address(given.address)], time=moment(given.minute), by="ann")

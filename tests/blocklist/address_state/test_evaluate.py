@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.address_state.domain import NEVER, AddressState, Block, Bounce, Facts, evaluate
-from services.blocklist.address_state.handlers.results import _bounce, _complaint, _counts
+from services.blocklist.address_state.domain import NEVER, AddressState, Block, Bounce, Facts, Unsubscribe, evaluate
+from services.blocklist.address_state.handlers.results import SAID, _bounce, _counts, _said
 from services.blocklist.tenant_settings.domain import DEFAULT_EFFECTS, Effect, Policy
 from tests.blocklist.address_state.model import Input, expected, inputs, message, moment
 
@@ -92,13 +92,23 @@ def facts_of(seen: Sequence[Input]) -> Facts:
     for one in seen:
         said = message(one, "acme")
         if one.what == "complaint":
-            line = _complaint(said, ("acme", "x"))
+            line = _said(said, ("acme", "x"), SAID[said.data.result])
         elif hasattr(said.data, "verdict") and _counts(said.data):
             line = _bounce(said)
         else:
             continue
         bounces.append(Bounce(line.mailing, line.reason, line.time, line.may_block))
-    return Facts(bounces, last("delivered"), last("clear"), last("manual"))  # type: ignore[arg-type]
+    subscribed = last("subscribed")
+    return Facts(
+        bounces,
+        last("delivered"),  # type: ignore[arg-type]
+        last("clear"),  # type: ignore[arg-type]
+        last("manual"),  # type: ignore[arg-type]
+        former=last("left"),  # type: ignore[arg-type]
+        former_lifted=last("back"),  # type: ignore[arg-type]
+        unsubscribes=[Unsubscribe(moment(i.minute), None, i.mailing) for i in seen if i.what == "unsubscribed"],
+        subscriptions={None: subscribed} if subscribed != NEVER else {},  # type: ignore[dict-item]
+    )
 
 
 @given(st.lists(inputs(addresses=1), max_size=40), st.integers(0, 6), st.randoms())

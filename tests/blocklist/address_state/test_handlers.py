@@ -25,6 +25,9 @@ from returpost.contracts import (
     BounceClassified,
     Correction,
     DeliveryRecorded,
+    SubscriptionConfirmed,
+    SuppressionLift,
+    SuppressionSet,
     ids,
 )
 from returpost.contracts.cloudevents import Event, event
@@ -35,6 +38,11 @@ from services.blocklist.address_state.handlers.commands import handle_block_clea
 from services.blocklist.address_state.handlers.corrections import handle_corrections
 from services.blocklist.address_state.handlers.erasures import handle_erase
 from services.blocklist.address_state.handlers.results import handle_results, handle_verdicts
+from services.blocklist.address_state.handlers.suppressions import (
+    handle_subscriptions,
+    handle_suppression_lift,
+    handle_suppression_set,
+)
 from services.blocklist.address_state.log_undo import undo_last
 from services.blocklist.address_state.records import Trigger
 from services.blocklist.address_state.scheduled_erasures import erase_due, schedule
@@ -65,6 +73,9 @@ class Blocklist:
             BounceClassified: partial(handle_verdicts, **on_time),
             BlockSet: partial(handle_block_set, **tolerant),
             BlockClear: partial(handle_block_clear, **tolerant),
+            SuppressionSet: partial(handle_suppression_set, **tolerant),
+            SuppressionLift: partial(handle_suppression_lift, **tolerant),
+            SubscriptionConfirmed: partial(handle_subscriptions, **tolerant),
             BlockUndo: partial(handle_undo, **on_time),
             AddressCorrect: partial(handle_corrections, **on_time),
             AddressErase: partial(handle_erase, **on_time),

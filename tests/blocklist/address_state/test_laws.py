@@ -18,7 +18,7 @@ from services.blocklist.tenant_settings import handlers
 from services.blocklist.tenant_settings.changes import SettingsChange
 from shared.database.pool import Pool, connect
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.blocklist.address_state.model import Input, address, expected, inputs, message, moment
+from tests.blocklist.address_state.model import ABOUT_PERSONS, Input, address, expected, inputs, message, moment
 from tests.blocklist.handler_harness import Transactions, apply, batches, clock, states
 
 pytestmark = pytest.mark.services
@@ -81,6 +81,7 @@ def test_order_repeats_and_batches_change_nothing(database: str) -> None:
 def random_inputs(n: int, addresses: int) -> list[Input]:
     chance = random.Random(7)
     whats = ["delivered"] * 10 + ["full", "spam", "exhausted"] * 6 + ["dead", "complaint", "manual", "clear"]
+    whats += ABOUT_PERSONS
     return [
         Input(chance.choice(whats), chance.randrange(addresses), chance.randrange(1000), f"m{chance.randrange(20)}")
         for _ in range(n)

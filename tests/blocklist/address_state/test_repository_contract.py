@@ -84,7 +84,7 @@ async def test_lock_existing_creates_nothing(store: Store) -> None:
     await store.run(lambda repository: repository.lock_or_create({ANN: None, BOB: None}))
     await store.run(lambda repository: repository.save([(ANN, 7, BLOCKED)]))
     existing = await store.run(lambda repository: repository.lock_existing([CID, BOB, ANN]))
-    assert existing == {ANN: (True, 7), BOB: (False, 0)}
+    assert existing == {ANN: True, BOB: False}
     assert CID not in await store.run(lambda repository: repository.get([CID]))
 
 
@@ -130,7 +130,7 @@ async def test_bulk_clear_leaves_those_of_which_something_later_is_known(store: 
     await store.run(lambda repository: repository.clear({cleared: (at(11), "ann", "")}))
     trigger = Trigger("id", at(10), "ann", "op-1", "list cleaned")
     found = await store.run(
-        lambda repository: repository.bulk_clear("acme", [key[1] for key in everybody], trigger, at(12), 2)
+        lambda repository: repository.bulk_clear("acme", [key[1] for key in everybody], trigger, at(12), 4)
     )
     assert sorted(found) == [(ANN[1], 4, True), (BOB[1], 0, False)]
     records = await store.run(lambda repository: repository.get(everybody))

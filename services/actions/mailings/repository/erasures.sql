@@ -28,6 +28,7 @@ ON CONFLICT (key) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),
 events AS (DELETE FROM address_events AS e USING gone AS g WHERE e.tenant = g.tenant AND e.address = g.address),
 states AS (DELETE FROM address_states AS s USING gone AS g WHERE s.tenant = g.tenant AND s.address = g.address),
+former AS (DELETE FROM former_addresses AS f USING gone AS g WHERE f.tenant = g.tenant AND f.address = g.address),
 owned AS (DELETE FROM contact_addresses AS c USING gone AS g WHERE c.tenant = g.tenant AND c.address = g.address),
 corrected AS (DELETE FROM address_corrections AS c USING gone AS g
               WHERE c.tenant = g.tenant AND (c.old = g.address OR c.new = g.address)),

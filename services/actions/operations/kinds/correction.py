@@ -9,7 +9,7 @@ from returpost.contracts.addresses import key, normalise
 from services.actions.mailings.repository.erasures import lock_out_erasures
 from services.actions.operations.domain import Part, Refused, StoredOperation
 from services.actions.operations.kinds.block_commands import send_command
-from services.actions.operations.kinds.former_employees import emit_contacts
+from services.actions.operations.kinds.former_employees import emit_contacts, tell_addresses
 from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind, Parameters
 from services.actions.operations.repository import corrections, operations
 from services.actions.operations.repository.former_employees import lock_contacts
@@ -73,6 +73,7 @@ async def _correct(work: UnitOfWork, operation: StoredOperation, part: Part) -> 
         new = (key(written), written)
         await corrections.correct(connection, operation, part, old, new, owners)
         await emit_contacts(work, operation, owners, "correct")
+        await tell_addresses(work, operation, part, (old, new[0]), "correct")
         if parameters.erase_old:
             send_command(work, operation, part, AddressErase, [old])
     return None
@@ -81,6 +82,8 @@ async def _correct(work: UnitOfWork, operation: StoredOperation, part: Part) -> 
 async def _undo(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
     restored = await corrections.restore(work.connection, operation, part)
     await emit_contacts(work, operation, restored, "uncorrect")
+    old = await operations.open_addresses(work.connection, part)
+    await tell_addresses(work, operation, part, (*old, new), "uncorrect")
     return None
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from services.actions.operations.domain import Part, StoredOperation
-from services.actions.operations.repository.operations import stored_operation
 from shared.database.pool import Connection
 from shared.database.queries import queries
 
@@ -84,14 +83,6 @@ async def unplan(connection: Connection, operation: StoredOperation, part: Part,
 async def plan_again(connection: Connection, operation: StoredOperation, part: Part) -> None:
     """Undo `unplan`."""
     await connection.execute(_Q["plan_again"], operation.tenant, operation.no, part.part)
-
-
-async def left_by(
-    connection: Connection, operation: StoredOperation, part: Part
-) -> list[tuple[StoredOperation, list[str]]]:
-    """Return the operations that had set the contacts of a part as former employees, each with their addresses."""
-    rows = await connection.fetch(_Q["left_by"], operation.no, operation.tenant, part.part)
-    return [(stored_operation(row), row["addresses"]) for row in rows]
 
 
 async def read(connection: Connection, tenant: str, contacts: Sequence[str]) -> list[dict[str, Any]]:

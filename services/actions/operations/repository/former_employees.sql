@@ -73,15 +73,6 @@ WHERE b.operation = $2 AND b.part = $3 AND b.address IS NULL AND c.tenant = $1 A
   AND NOT c.former_employee AND c.former_employee_at = $4
 RETURNING c.contact
 
--- name: left_by
--- The operations that had set the contacts of a part as former employees, each with the addresses of the contacts.
-SELECT o.*, a.addresses
-FROM (SELECT b.value ->> 'left_by' AS left_by, array_agg(DISTINCT a.address ORDER BY a.address) AS addresses
-      FROM operation_undo_values AS b JOIN contact_addresses AS a ON a.tenant = $2 AND a.contact = b.id
-      WHERE b.operation = $1 AND b.part = $3 AND b.address IS NULL AND b.value ->> 'left_by' IS NOT NULL
-      GROUP BY b.value ->> 'left_by') AS a
-JOIN operations AS o ON o.tenant = $2 AND o.operation_id = a.left_by ORDER BY o.requested_at, o.operation_id
-
 -- name: plan_again
 -- Add addresses to mailings again.
 INSERT INTO recipients (tenant, mailing, address)

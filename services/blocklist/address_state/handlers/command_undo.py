@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from returpost.contracts import BlockApplied, BlockSet, BlockUndo, ids
+from returpost.contracts import BlockApplied, BlockSet, BlockUndo, SuppressionLift, SuppressionSet, ids
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import UnblockCause
@@ -41,7 +41,10 @@ async def handle_undo(
     emit_applied(events, work)
 
 
-def emit_applied(commands: Sequence[Event[BlockSet] | Event[BlockUndo]], work: UnitOfWork) -> None:
+def emit_applied(
+    commands: Sequence[Event[BlockSet] | Event[BlockUndo] | Event[SuppressionSet] | Event[SuppressionLift]],
+    work: UnitOfWork,
+) -> None:
     """Tell those operations that wait for it that their commands took effect."""
     for command in commands:
         data = command.data

@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from returpost.contracts import AddressErase, BlockClear, BlockCleared, BlockSet, ids
+from returpost.contracts import (
+    AddressErase,
+    BlockClear,
+    BlockCleared,
+    BlockSet,
+    SubscriptionConfirmed,
+    SuppressionLift,
+    SuppressionSet,
+    ids,
+)
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import UnblockCause
@@ -20,6 +29,7 @@ from shared.clock import check_not_in_future
 from shared.messaging.unit_of_work import UnitOfWork
 
 C = TypeVar("C", BlockSet, BlockClear, AddressErase)
+D = TypeVar("D", BlockSet, BlockClear, SuppressionSet, SuppressionLift, SubscriptionConfirmed)
 Clock = Callable[[], datetime]
 
 
@@ -32,13 +42,13 @@ async def handle_block_set(
 ) -> None:
     """Block addresses by hand, until they are cleared."""
     repository = open_repository(work)
-    timely = list(_timely(events, work, clock(), tolerance))
-    commands, triggers = latest(timely)
+    accepted = list(timely(events, work, clock(), tolerance))
+    commands, triggers = latest(accepted)
     if commands:
-        until = {command.id: command.data.until for command in timely}
+        until = {command.id: command.data.until for command in accepted}
         await repository.block({key: (*command, until[triggers[key].id]) for key, command in commands.items()})
         await reevaluate(work, repository, triggers, UnblockCause.SETTINGS, clock())
-    emit_applied(timely, work)
+    emit_applied(accepted, work)
 
 
 async def handle_block_clear(
@@ -50,12 +60,12 @@ async def handle_block_clear(
 ) -> None:
     """Lift blocks and zero counts from the time of the command on, and report each command's effect."""
     repository = open_repository(work)
-    timely = list(_timely(events, work, clock(), tolerance))
-    commands, triggers = latest(timely)
+    accepted = list(timely(events, work, clock(), tolerance))
+    commands, triggers = latest(accepted)
     if others := await bulk_clear(work, repository, triggers, clock()):
         await repository.clear({key: commands[key] for key in others})
         await reevaluate(work, repository, others, UnblockCause.CLEARED, clock())
-    for command in timely:
+    for command in accepted:
         data = command.data
         cleared = BlockCleared.model_construct(
             addresses=data.addresses, time=data.time, by=data.by, operation=data.operation
@@ -81,7 +91,8 @@ def latest(commands: Sequence[Event[C]]) -> tuple[dict[Key, Command], dict[Key, 
     return last, triggers
 
 
-def _timely(events: Sequence[Event[C]], work: UnitOfWork, now: datetime, tolerance: timedelta) -> Iterator[Event[C]]:
+def timely(events: Sequence[Event[D]], work: UnitOfWork, now: datetime, tolerance: timedelta) -> Iterator[Event[D]]:
+    """Yield the commands that are not from the future; refuse the others."""
     for command in events:
         try:
             check_not_in_future(command.data.time, now, tolerance)

@@ -9,7 +9,6 @@ from returpost.contracts.enums import UnblockCause
 from services.blocklist.address_state.events import new_event, unblocked_event
 from services.blocklist.address_state.handlers.commands import latest
 from services.blocklist.address_state.ports import OpenRepository
-from services.blocklist.address_state.reevaluate import next_version
 from services.blocklist.address_state.repository.postgres import PostgresRepository
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -30,10 +29,10 @@ async def handle_erase(
     await repository.erase(existing)
     if remember:
         await repository.remember_erased({address: trigger.time for address, trigger in triggers.items()})
-    for address, trigger in triggers.items():
-        is_blocked, version = existing.get(address, (False, 0))
-        if is_blocked:
-            work.emit(unblocked_event(address, next_version(version, clock()), trigger, UnblockCause.ERASED))
+    for address, trigger in sorted(triggers.items(), key=lambda item: item[0]):
+        if existing.get(address, False):
+            version = await repository.next_version(address[0], clock())
+            work.emit(unblocked_event(address, version, trigger, UnblockCause.ERASED))
         erased = AddressErased.model_construct(address=address[1], time=trigger.time, by=trigger.by)
         id_ = ids.derived(trigger.id, f"{AddressErased.TYPE} {address[1]}")
         work.emit(new_event(erased, id=id_, tenant=address[0]))

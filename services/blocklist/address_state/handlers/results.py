@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
-from returpost.contracts import BounceClassified, DeliveryRecorded, ids
+from returpost.contracts import BounceClassified, DeliveryRecorded, SubscriptionConfirmed, ids
 from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import Fault, Reason, Result, UnblockCause, VerdictType
@@ -19,8 +19,10 @@ from services.blocklist.storms.storm_window import StormWindow
 from services.blocklist.tenant_settings.domain import may_block
 from shared.messaging.unit_of_work import UnitOfWork
 
-D = TypeVar("D", BounceClassified, DeliveryRecorded)
+D = TypeVar("D", BounceClassified, DeliveryRecorded, SubscriptionConfirmed)
 
+SAID = {Result.COMPLAINED: Reason.COMPLAINT, Result.UNSUBSCRIBED: Reason.UNSUBSCRIBE}
+"""What the owner of an address says of a mailing, and what it is in the history."""
 MAX_TEXT = 500
 """Characters of the text that decided a verdict which the history keeps."""
 
@@ -32,11 +34,11 @@ async def handle_results(
     storm_window: StormWindow | None = None,
     open_repository: OpenRepository = PostgresRepository.of,
 ) -> None:
-    """Keep deliveries, which lift blocks by return count, and complaints, which block."""
+    """Keep deliveries, which lift blocks by return count, and complaints and unsubscribes, which block."""
     repository = open_repository(work)
     delivered: dict[Key, datetime | None] = {}
     last: dict[Key, Event[DeliveryRecorded]] = {}
-    complaints: list[HistoryEntry] = []
+    said: list[HistoryEntry] = []
     for result in await drop_erased(repository, events):
         data = result.data
         address = (result.tenant, key(data.address))
@@ -44,14 +46,14 @@ async def handle_results(
             if address not in last or last[address].data.time < data.time:
                 delivered[address] = data.time
                 last[address] = result
-        elif data.result is Result.COMPLAINED:
+        elif (reason := SAID.get(data.result)) is not None:
             delivered.setdefault(address)
-            complaints.append(_complaint(result, address))
+            said.append(_said(result, address, reason))
     reduced = await repository.lock_or_create(delivered)
     triggers = {address: _delivery_trigger(last[address]) for address in reduced}
-    if complaints:
-        await repository.add_history(complaints)
-        triggers |= {entry.key: _entry_trigger(entry) for entry in complaints}
+    if said:
+        await repository.add_history(said)
+        triggers |= {entry.key: _entry_trigger(entry) for entry in said}
     if triggers:
         await reevaluate(work, repository, triggers, UnblockCause.DELIVERED, clock())
     if storm_window:
@@ -121,7 +123,7 @@ def _bounce(classified: Event[BounceClassified]) -> HistoryEntry:
     )
 
 
-def _complaint(recorded: Event[DeliveryRecorded], address: Key) -> HistoryEntry:
+def _said(recorded: Event[DeliveryRecorded], address: Key, reason: Reason) -> HistoryEntry:
     data = recorded.data
     return HistoryEntry(
         *address,
@@ -129,7 +131,7 @@ def _complaint(recorded: Event[DeliveryRecorded], address: Key) -> HistoryEntry:
         data.time,
         False,
         data.mailing,
-        Reason.COMPLAINT,
+        reason,
         Fault.NONE,
         "",
         None,

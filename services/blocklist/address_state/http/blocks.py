@@ -28,13 +28,16 @@ class BlockOut(BaseModel):
 
     address: str
     cause: BlockCause
+    causes: Annotated[list[BlockCause], Field(description="Every cause that holds, the one reported first")]
     reason: Reason | None
     since: datetime
     mailing: Annotated[str | None, Field(description="That bounced, or the import")]
     return_count: int
     version: int
     until: datetime | None
-    by: Annotated[str | None, Field(description="Who blocked it by hand")]
+    streams: Annotated[list[str] | None, Field(description="Streams that skip it; none: all but the exempt ones")]
+    exempt_streams: list[str] | None
+    by: Annotated[str | None, Field(description="Who blocked it by hand, or said that its owners have left")]
     note: str | None
 
 

@@ -10,7 +10,16 @@ from uuid import UUID
 from asyncpg import Record
 
 from returpost.contracts.enums import BlockCause, Reason
-from services.blocklist.address_state.domain import FOREVER, NEVER, AddressState, Block, Bounce, Facts
+from services.blocklist.address_state.domain import (
+    FOREVER,
+    NEVER,
+    NO_SUBSCRIPTIONS,
+    AddressState,
+    Block,
+    Bounce,
+    Facts,
+    Unsubscribe,
+)
 from services.blocklist.address_state.records import (
     AddressRecord,
     Command,
@@ -20,6 +29,7 @@ from services.blocklist.address_state.records import (
     LogEntry,
     ManualBlock,
     ScheduledErasure,
+    Subscription,
     Trigger,
 )
 from services.blocklist.storms import repository as storm_repository
@@ -34,6 +44,7 @@ from shared.messaging.unit_of_work import UnitOfWork
 Q = queries(Path(__file__).with_name("states.sql"))
 LOG = queries(Path(__file__).with_name("block_log.sql"))
 ERASURES = queries(Path(__file__).with_name("erasures.sql"))
+SUPPRESSIONS = queries(Path(__file__).with_name("suppressions.sql"))
 BULK_CLEAR = queries(Path(__file__).with_name("bulk_clear.sql"))
 
 
@@ -52,9 +63,9 @@ class PostgresRepository:
         rows = ((*key, delivered[key]) for key in sorted(delivered))
         return _keys(await self._connection.fetch(Q["lock_or_create"], *columns(rows, 3)))
 
-    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, tuple[bool, int]]:
+    async def lock_existing(self, keys: Iterable[Key]) -> dict[Key, bool]:
         rows = await self._connection.fetch(Q["lock_existing"], *columns(sorted(keys), 2))
-        return {(row["tenant"], row["address"]): (row["cause"] is not None, row["version"]) for row in rows}
+        return {(row["tenant"], row["address"]): row["cause"] is not None for row in rows}
 
     async def clear(self, commands: Mapping[Key, Command]) -> None:
         rows = ((*key, *commands[key]) for key in sorted(commands))
@@ -63,6 +74,29 @@ class PostgresRepository:
     async def block(self, commands: Mapping[Key, ManualBlock]) -> None:
         rows = ((*key, *commands[key]) for key in sorted(commands))
         await self._connection.execute(Q["block"], *columns(rows, 6))
+
+    async def set_former(self, commands: Mapping[Key, Command]) -> None:
+        rows = ((*key, *commands[key]) for key in sorted(commands))
+        await self._connection.execute(SUPPRESSIONS["set_former"], *columns(rows, 5))
+
+    async def lift_former(self, commands: Mapping[Key, Command]) -> None:
+        rows = ((*key, commands[key][0]) for key in sorted(commands))
+        await self._connection.execute(SUPPRESSIONS["lift_former"], *columns(rows, 3))
+
+    async def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        last: dict[tuple[str, str, str], Command] = {}
+        for each in subscriptions:
+            place = (*each.key, each.stream or "")
+            last[place] = max(last.get(place, each.command), each.command)
+        rows = ((*place, *last[place]) for place in sorted(last))
+        await self._connection.execute(SUPPRESSIONS["subscribe"], *columns(rows, 6))
+
+    async def next_version(self, tenant: str, now: datetime) -> int:
+        values = (tenant, int(now.timestamp() * 1_000_000))
+        version: int = await self._connection.fetchval(
+            SUPPRESSIONS["next_version"], *values
+        ) or await self._connection.fetchval(SUPPRESSIONS["first_version"], *values)
+        return version
 
     async def undo(self, commanded_at: Mapping[Key, datetime]) -> None:
         await self._connection.execute(Q["by_key"])
@@ -80,7 +114,12 @@ class PostgresRepository:
         rows = await self._connection.fetch(Q["get"], *columns(keys, 2))
         cleared = [(row["tenant"], row["address"], row["last_clear"] or NEVER) for row in rows]
         bounces: dict[Key, list[Bounce]] = defaultdict(list)
+        unsubscribes: dict[Key, list[Unsubscribe]] = defaultdict(list)
         for row in await self._connection.fetch(Q["bounces"], *columns(cleared, 3)):
+            if row["reason"] == Reason.UNSUBSCRIBE:
+                unsubscribe = Unsubscribe(row["time"], row["stream"], row["mailing"] or None)
+                unsubscribes[row["tenant"], row["address"]].append(unsubscribe)
+                continue
             bounce = Bounce(
                 row["mailing"],
                 Reason(row["reason"]),
@@ -91,6 +130,7 @@ class PostgresRepository:
                 row["confidence"],
             )
             bounces[row["tenant"], row["address"]].append(bounce)
+        subscriptions = await self._subscriptions(unsubscribes) if unsubscribes else {}
         return {
             key: AddressRecord(
                 Facts(
@@ -99,26 +139,38 @@ class PostgresRepository:
                     row["last_clear"] or NEVER,
                     row["manual_at"] or NEVER,
                     row["manual_until"] or FOREVER,
+                    row["former_at"] or NEVER,
+                    row["former_lifted_at"] or NEVER,
+                    unsubscribes.get(key, ()),
+                    subscriptions.get(key, NO_SUBSCRIPTIONS),
                 ),
                 _state(row),
                 row["version"],
                 row["manual_by"],
                 row["manual_note"],
+                row["former_by"],
+                row["former_note"],
             )
             for row in rows
             for key in [(row["tenant"], row["address"])]
         }
 
+    async def _subscriptions(self, keys: Iterable[Key]) -> dict[Key, dict[str | None, datetime]]:
+        found: dict[Key, dict[str | None, datetime]] = defaultdict(dict)
+        for row in await self._connection.fetch(SUPPRESSIONS["subscriptions"], *columns(sorted(keys), 2)):
+            found[row["tenant"], row["address"]][row["stream"] or None] = row["time"]
+        return found
+
     async def save(self, states: Iterable[tuple[Key, int, AddressState]]) -> None:
         rows = []
         for key, version, state in states:
             block = state.block
-            values: tuple[Any, ...] = (None,) * 6
+            values: tuple[Any, ...] = (None,) * 8
             if block:
-                exempt_streams = ",".join(block.exempt_streams) or None
-                values = (block.cause, block.since, block.reason, block.mailing, block.until, exempt_streams)
+                lists = (",".join(each) or None for each in (block.exempt_streams, block.streams, block.also))
+                values = (block.cause, block.since, block.reason, block.mailing, block.until, *lists)
             rows.append((*key, version, state.return_count, *values, state.changes_at))
-        await self._connection.execute(Q["save"], *columns(rows, 11))
+        await self._connection.execute(Q["save"], *columns(rows, 13))
 
     async def add_history(self, entries: Iterable[HistoryEntry]) -> set[UUID]:
         first: dict[tuple[str, str, UUID], HistoryEntry] = {}
@@ -159,6 +211,7 @@ class PostgresRepository:
         await self._connection.execute(Q["erase_history"], *values)
         await self._connection.execute(Q["erase"], *values)
         await self._connection.execute(LOG["erase"], *values)
+        await self._connection.execute(SUPPRESSIONS["erase"], *values)
 
     async def remember_erased(self, times: Mapping[Key, datetime]) -> None:
         await erased_addresses.remember(self._connection, [(*key, times[key]) for key in sorted(times)])
@@ -195,6 +248,14 @@ def _state(row: Record) -> AddressState:
     if row["cause"] is None:
         return AddressState(row["return_count"], None, row["changes_at"])
     reason = Reason(row["reason"]) if row["reason"] else None
-    exempt_streams = tuple(row["exempt_streams"] or ())
-    block = Block(BlockCause(row["cause"]), row["since"], reason, row["mailing"], row["until"], exempt_streams)
+    block = Block(
+        BlockCause(row["cause"]),
+        row["since"],
+        reason,
+        row["mailing"],
+        row["until"],
+        tuple(row["exempt_streams"] or ()),
+        tuple(row["streams"] or ()),
+        tuple(map(BlockCause, row["also"] or ())),
+    )
     return AddressState(row["return_count"], block, row["changes_at"])

@@ -50,31 +50,35 @@ SELECT a.*
 FROM unnest($1::text[], $2::text[]) AS k (tenant, address)
 CROSS JOIN LATERAL (
     SELECT a.tenant, a.address, a.last_delivered, a.last_clear, a.manual_at, a.manual_by, a.manual_note,
-           a.manual_until, a.version, a.return_count, a.cause, a.since, a.reason, a.mailing, a.until, a.exempt_streams, a.changes_at
+           a.manual_until, a.version, a.return_count, a.cause, a.since, a.reason, a.mailing, a.until, a.exempt_streams, a.changes_at,
+           a.streams, a.also, a.former_at, a.former_by, a.former_note, a.former_lifted_at
     FROM addresses AS a WHERE a.tenant = k.tenant AND a.address = k.address OFFSET 0
 ) AS a
 
 -- name: bounces
--- The history of these addresses since their last clear, as far as it decides.
+-- The history of these addresses since their last clear, as far as it decides; unsubscribes whenever they were.
 SELECT h.*
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, cleared)
 CROSS JOIN LATERAL (
     SELECT h.tenant, h.address, h.mailing, h.reason, h.time, h.may_block, h.stream, h.ip, coalesce(h.confidence, 1) AS confidence
-    FROM history AS h WHERE h.tenant = k.tenant AND h.address = k.address AND h.time > k.cleared OFFSET 0
+    FROM history AS h WHERE h.tenant = k.tenant AND h.address = k.address
+      AND (h.time > k.cleared OR h.reason = 'unsubscribe') OFFSET 0
 ) AS h
 
 -- name: save
 -- Write the new states. All rows exist: an upsert, since it looks them up by key however large the batch, where an
 -- UPDATE with a join may read the whole table.
-INSERT INTO addresses AS a (tenant, address, version, return_count, cause, since, reason, mailing, until, exempt_streams, changes_at)
-SELECT tenant, address, version, return_count, cause, since, reason, mailing, until, string_to_array(exempt_streams, ','), changes_at
+INSERT INTO addresses AS a (tenant, address, version, return_count, cause, since, reason, mailing, until, exempt_streams,
+                            streams, also, changes_at)
+SELECT tenant, address, version, return_count, cause, since, reason, mailing, until, string_to_array(exempt_streams, ','),
+       string_to_array(streams, ','), string_to_array(also, ','), changes_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-            $9::timestamptz[], $10::text[], $11::timestamptz[])
-    AS w (tenant, address, version, return_count, cause, since, reason, mailing, until, exempt_streams, changes_at)
+            $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+    AS w (tenant, address, version, return_count, cause, since, reason, mailing, until, exempt_streams, streams, also, changes_at)
 ON CONFLICT (tenant, address) DO UPDATE
 SET version = excluded.version, return_count = excluded.return_count, cause = excluded.cause, since = excluded.since,
     reason = excluded.reason, mailing = excluded.mailing, until = excluded.until, exempt_streams = excluded.exempt_streams,
-    changes_at = excluded.changes_at
+    streams = excluded.streams, also = excluded.also, changes_at = excluded.changes_at
 
 -- name: expired
 -- The addresses whose state changes by time alone and has done so by now, the longest due first.

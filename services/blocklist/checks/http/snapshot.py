@@ -22,10 +22,11 @@ _LINE = {
         },
         {
             "type": "array",
-            "description": "A blocked address: address, version, cause, reason, exempt streams",
+            "description": "A blocked address: address, version, cause, reason, exempt streams, and the streams that"
+            " skip it where not all do",
             "items": {},
-            "minItems": 5,
-            "maxItems": 5,
+            "minItems": 6,
+            "maxItems": 6,
         },
         {
             "type": "object",
@@ -44,7 +45,7 @@ router = APIRouter()
     responses={200: {"content": {MEDIA_TYPE: {"schema": _LINE}}}},
 )
 async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> StreamingResponse:
-    """Every blocked address, a line of JSON each: address, version, cause, reason, exempt streams.
+    """Every blocked address, a line of JSON each: address, version, cause, reason, exempt streams, skipping streams.
 
     It is read in pages, not in one moment: who reads the stream of blocks from before the request on, and keeps the
     highest version of each address, has exactly what is blocked. The first line says when it was begun, as versions
