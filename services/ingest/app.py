@@ -23,6 +23,7 @@ from services.ingest.raw_messages.repository import RawMessageRepository
 from services.ingest.results import http as results_http
 from services.ingest.results.handlers import handle_results
 from services.ingest.settings import Settings
+from services.ingest.unsubscribes import http as unsubscribes_http
 from services.ingest.validation import http as validation_http
 from services.ingest.validation.handlers import handle_validate
 from services.ingest.webhooks import http as webhooks_http
@@ -68,11 +69,11 @@ def create(settings: Settings) -> Service[Settings]:
 
     run_sources(service, state.mail_ingestion)
     service.app.add_middleware(FastPathMiddleware)
-    service.allow_anonymous("/webhooks/")
+    service.allow_anonymous("/webhooks/", "/u/")
     service.limit_bodies(BodyLimit(MAX_WEBHOOK, values=None), "/webhooks/")
     service.limit_bodies(BodyLimit(values=None), "/v1/delivery-results")
     service.limit_bodies(BodyLimit(MAX_MAIL, values=None), "/v1/bounce-mails")
-    for room in (webhooks_http, results_http, mail_http, raw_messages_http, validation_http):
+    for room in (webhooks_http, unsubscribes_http, results_http, mail_http, raw_messages_http, validation_http):
         service.routes(room.router)
     if settings.keeps_raw_messages:
         _keep_raw_messages(service)
