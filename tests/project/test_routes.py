@@ -22,9 +22,9 @@ from shared.http.auth import SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
 from tests.support.harness import TENANT, TOKEN_KEY, Harness
 
 OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
-OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish"}
-"""Health and metrics for who runs it; webhooks, which bring signatures of their own; where a password is the proof, or
-what an OpenID Connect provider says."""
+OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish", "/u/{token}"}
+"""Health and metrics for who runs it; webhooks and unsubscribe links, which bring proofs of their own; where a password
+is the proof, or what an OpenID Connect provider says."""
 OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/sessions/{identity}", "/v1/sign-out", "/v1/sign-in/renewal"}
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/classify", "/v1/reconcile", "/v1/dead-letters/plan"}

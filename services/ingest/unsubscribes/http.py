@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import HTMLResponse
 
+from returpost.bounces.events.results import Derived
 from returpost.contracts import DeliveryRecorded, ids
 from returpost.contracts.enums import Result
 from returpost.contracts.unsubscribe_link import UnsubscribeLink, unseal
@@ -60,7 +61,7 @@ async def unsubscribe(request: Request, token: str, accept_language: Language = 
         sender=SENDER, stream=link.stream,
     )  # fmt: skip
     async with request.app.state.service.uow_factory.begin() as work:
-        emit_results(work, link.tenant, [(ids.of_content("one-click", link.tenant, token), recorded)])
+        emit_results(work, link.tenant, [Derived(ids.of_content("one-click", link.tenant, token), recorded)])
     return _answer(pages.done(language))
 
 

@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -54,7 +55,15 @@ def test_key_of_links_has_a_length() -> None:
 def test_sealed_text_that_is_no_link_is_none() -> None:
     from returpost.contracts import unsubscribe_link
 
-    for values in ([], {}, 7, ["acme", "no address", "m", None, 9e9], ["acme", "a@b.no", "m", None, "soon"], [1] * 5):
+    wrong: list[Any] = [
+        [],
+        {},
+        7,
+        ["acme", "no address", "m", None, 9e9],
+        ["acme", "a@b.no", "m", None, "soon"],
+        [1] * 5,
+    ]
+    for values in wrong:
         text = json.dumps(values).encode()
         iv = unsubscribe_link._iv(KEY.encode(), text)
         token = urlsafe_b64encode(iv + unsubscribe_link._crypt(KEY.encode(), iv, text)).decode().rstrip("=")
