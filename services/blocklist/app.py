@@ -48,6 +48,8 @@ from services.blocklist.address_state.scheduled_erasures import erase_due
 from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.checks.check_rpc import answer_checks, read_check
 from services.blocklist.checks.http import check, snapshot
+from services.blocklist.feed import http as feed
+from services.blocklist.feed.reader import FeedReader
 from services.blocklist.jobs import http as jobs
 from services.blocklist.jobs.job_worker import run_next_job
 from services.blocklist.outbound_webhooks.http import deliveries, webhooks
@@ -64,7 +66,7 @@ from services.blocklist.tenant_settings import http as tenant_settings
 from shared.service import Service, run
 
 ROUTERS = (
-    *(check, snapshot, imports, export, corrections, erasures, reconciliation, blocks, commands),
+    *(check, snapshot, feed, imports, export, corrections, erasures, reconciliation, blocks, commands),
     *(suppressions, addresses, tenant_settings, jobs, storms, deliveries, webhooks),
 )
 """In this order: a path of letters before one that takes any."""
@@ -153,6 +155,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     state = service.app.state
     state.clock, state.job_requested, state.list_received = clock, job_requested, list_received
     state.bloom_filters = BloomFilters(lambda: service.pool)
+    state.feed = FeedReader(lambda: service.pool)
     state.webhook_destinations = webhook_destinations
     routes = APIRouter(prefix="/v1", tags=["blocklist"])
     for module in ROUTERS:

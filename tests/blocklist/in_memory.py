@@ -67,6 +67,7 @@ class Database:
     log: dict[tuple[Key, int], LogEntry] = field(default_factory=dict)
     subscriptions: dict[tuple[Key, str | None], Command] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    erased_at: dict[str, int] = field(default_factory=dict)
     erased: dict[Key, datetime] = field(default_factory=dict)
     scheduled: dict[Key, ScheduledErasure] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -130,6 +131,9 @@ class InMemoryRepository:
             if one.manual_at is None or (one.manual_at, one.manual_by or "", one.manual_note or "") < (time, by, note):
                 one.manual_before, one.manual_at = one.manual_at, time
                 one.manual_by, one.manual_note, one.manual_until = by, note, until
+
+    async def note_erased(self, tenants: Iterable[str]) -> None:
+        self._database.erased_at |= {tenant: self._database.versions[tenant] for tenant in tenants}
 
     async def undo(self, commanded_at: Mapping[Key, datetime]) -> None:
         for key, time in commanded_at.items():

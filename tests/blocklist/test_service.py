@@ -80,6 +80,8 @@ async def test_the_sixth_bounce_blocks_and_a_delivery_lifts(harness: Harness, bl
         "by": "/returpost/blocklist",
         "note": "",
         "exempt_streams": [],
+        "streams": [],
+        "causes": ["return_count"],
     }
     await say(harness, Input("delivered", 1, 7, "m7"))
     (lifted,) = await heard(harness, UNBLOCKED, 1)

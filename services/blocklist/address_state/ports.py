@@ -68,6 +68,10 @@ class Repository(Protocol):
         """
         ...
 
+    async def note_erased(self, tenants: Iterable[str]) -> None:
+        """Keep that the last version of these tenants tells of an erasure, of which nothing else is left."""
+        ...
+
     async def undo(self, commanded_at: Mapping[Key, datetime]) -> None:
         """Put back what was before the clear or block by hand of that time, of locked addresses."""
         ...

@@ -29,10 +29,14 @@ async def handle_erase(
     await repository.erase(existing)
     if remember:
         await repository.remember_erased({address: trigger.time for address, trigger in triggers.items()})
+    blocked: set[str] = set()
     for address, trigger in sorted(triggers.items(), key=lambda item: item[0]):
         if existing.get(address, False):
             version = await repository.next_version(address[0], clock())
             work.emit(unblocked_event(address, version, trigger, UnblockCause.ERASED))
+            blocked.add(address[0])
         erased = AddressErased.model_construct(address=address[1], time=trigger.time, by=trigger.by)
         id_ = ids.derived(trigger.id, f"{AddressErased.TYPE} {address[1]}")
         work.emit(new_event(erased, id=id_, tenant=address[0]))
+    if blocked:
+        await repository.note_erased(blocked)

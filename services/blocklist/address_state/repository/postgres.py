@@ -98,6 +98,9 @@ class PostgresRepository:
         ) or await self._connection.fetchval(SUPPRESSIONS["first_version"], *values)
         return version
 
+    async def note_erased(self, tenants: Iterable[str]) -> None:
+        await self._connection.execute(SUPPRESSIONS["note_erased"], sorted(tenants))
+
     async def undo(self, commanded_at: Mapping[Key, datetime]) -> None:
         await self._connection.execute(Q["by_key"])
         rows = ((*key, commanded_at[key]) for key in sorted(commanded_at))

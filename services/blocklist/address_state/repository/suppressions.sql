@@ -45,3 +45,7 @@ INSERT INTO last_versions AS l (tenant, version)
 SELECT $1, greatest($2::bigint, (SELECT max(a.version) + 1 FROM addresses AS a WHERE a.tenant = $1 AND a.version > 0))
 ON CONFLICT (tenant) DO UPDATE SET version = greatest(l.version + 1, excluded.version)
 RETURNING version
+
+-- name: note_erased
+-- Keep that the last version that these tenants were given tells of an erasure.
+UPDATE last_versions SET erased = version WHERE tenant = ANY ($1::text[])
