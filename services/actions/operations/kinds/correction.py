@@ -64,6 +64,7 @@ async def _correct(work: UnitOfWork, operation: StoredOperation, part: Part) -> 
     parameters = Correction.model_validate(operation.parameters)
     connection, tenant = work.connection, operation.tenant
     await lock_out_erasures(connection)
+    touched: list[str] = []
     for old in await operations.open_addresses(connection, part):
         owners = await corrections.owners(connection, tenant, old, parameters.contact)
         if not owners:
@@ -73,17 +74,19 @@ async def _correct(work: UnitOfWork, operation: StoredOperation, part: Part) -> 
         new = (key(written), written)
         await corrections.correct(connection, operation, part, old, new, owners)
         await emit_contacts(work, operation, owners, "correct")
-        await tell_addresses(work, operation, part, (old, new[0]), "correct")
+        touched += (old, new[0])
         if parameters.erase_old:
             send_command(work, operation, part, AddressErase, [old])
+    await tell_addresses(work, operation, part, touched, "correct")
     return None
 
 
 async def _undo(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
     restored = await corrections.restore(work.connection, operation, part)
     await emit_contacts(work, operation, restored, "uncorrect")
+    parameters = Correction.model_validate(operation.parameters)
     old = await operations.open_addresses(work.connection, part)
-    await tell_addresses(work, operation, part, (*old, new), "uncorrect")
+    await tell_addresses(work, operation, part, [*old, *(key(parameters.right(each)) for each in old)], "uncorrect")
     return None
 
 
