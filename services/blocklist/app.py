@@ -47,9 +47,9 @@ from services.blocklist.address_state.http import addresses, blocks, commands, c
 from services.blocklist.address_state.scheduled_erasures import erase_due
 from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.checks.check_rpc import answer_checks, read_check
+from services.blocklist.checks.feed import http as feed
+from services.blocklist.checks.feed.reader import FeedReader
 from services.blocklist.checks.http import check, snapshot
-from services.blocklist.feed import http as feed
-from services.blocklist.feed.reader import FeedReader
 from services.blocklist.jobs import http as jobs
 from services.blocklist.jobs.job_worker import run_next_job
 from services.blocklist.outbound_webhooks.http import deliveries, webhooks

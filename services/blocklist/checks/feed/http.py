@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from returpost.contracts.enums import BlockCause, Reason, UnblockCause
 from returpost.errors import InvalidMessage
-from services.blocklist.feed.reader import FeedPage, FeedReader, event_of
+from services.blocklist.checks.feed.reader import FeedPage, FeedReader, event_of
 from shared.http.dependencies import Checker, Tenant
 
 MAX_EVENTS = 10_000

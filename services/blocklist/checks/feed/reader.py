@@ -14,8 +14,8 @@ from typing import Any, Final
 from asyncpg import Record
 
 from returpost.contracts.enums import UnblockCause
-from services.blocklist.feed import repository
-from services.blocklist.feed.repository import Head
+from services.blocklist.checks.feed import repository
+from services.blocklist.checks.feed.repository import Head
 from shared.database.pool import Pool
 
 POLL: Final = 0.02
