@@ -5,11 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from shared.http.auth import ALL_TENANTS
+from tests.blocklist.process import killed
 from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -46,12 +48,12 @@ def copy_of(events: list[dict[str, Any]], copy: dict[str, str] | None = None) ->
     return copy
 
 
-async def sse(lines: AsyncIterator[str]) -> tuple[int, dict[str, Any]]:
+async def sse(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
     """Return id and data of the next event."""
-    id_ = 0
+    id_ = ""
     async for line in lines:
         if line.startswith("id: "):
-            id_ = int(line[4:])
+            id_ = line[4:]
         if line.startswith("data: "):
             return id_, json.loads(line[6:])
     raise AssertionError("the stream has ended")
@@ -63,7 +65,7 @@ async def test_a_reader_that_follows_cursors_has_exactly_what_is_blocked(blockli
     await post(blocklist, "/v1/blocks", tenant="other", addresses=["x@example.com"])
     for each in everybody[10:]:
         await post(blocklist, "/v1/suppressions", addresses=[each], cause="unsubscribed", stream="news")
-    copy, after, parts = dict[str, str](), 0, 0
+    copy, after, parts = dict[str, str](), "0", 0
     while True:
         part = await page(blocklist, after=after, limit=4)
         copy, after, parts = copy_of(part["events"], copy), part["next_after"], parts + 1
@@ -88,31 +90,42 @@ async def test_a_reader_that_follows_cursors_has_exactly_what_is_blocked(blockli
     again = await page(blocklist, after=after)
     assert again["reset"]
     assert copy_of(again["events"]) == {each: cause for each, cause in copy.items() if each != everybody[15]}
-    assert not (await page(blocklist, after=again["next_after"]))["reset"]
+    anew = [await page(blocklist, after=after, limit=3)]
+    while anew[-1]["more"]:
+        anew.append(await page(blocklist, after=anew[-1]["next_after"], limit=3))
+    assert [part["reset"] for part in anew] == [True, *[False] * (len(anew) - 1)]
+    assert copy_of([event for part in anew for event in part["events"]]) == copy_of(again["events"])
 
 
-async def test_events_are_pushed_at_once_and_continued_by_their_id(harness: Harness, blocklist: RunningService) -> None:
+async def test_events_are_pushed_at_once_and_continued_by_their_id(harness: Harness) -> None:
     params, headers = {"tenant": TENANT}, {"Accept": "text/event-stream"}
-    async with blocklist.http.stream("GET", PATH, params=params, headers=headers, timeout=30) as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        lines = answer.aiter_lines()
-        await post(blocklist, "/v1/blocks", addresses=["ann@example.com"])
-        first, data = await sse(lines)
-        assert copy_of(data["events"]) == {"ann@example.com": "manual"}
-        others = [asyncio.create_task(page(blocklist, after=first, wait=20)) for _ in range(20)]
-        await post(blocklist, "/v1/blocks", tenant="other", addresses=["x@example.com"])
-        await post(blocklist, "/v1/blocks", addresses=["bob@example.com"])
-        second, data = await sse(lines)
-        assert copy_of(data["events"]) == {"bob@example.com": "manual"}
-        assert {json.dumps(copy_of(part["events"])) for part in await asyncio.gather(*others)} == {
-            json.dumps({"bob@example.com": "manual"})
-        }
-    assert second > first
-    headers |= {"Last-Event-ID": str(first)}
-    async with blocklist.http.stream("GET", PATH, params=params, headers=headers, timeout=30) as answer:
-        assert (await sse(answer.aiter_lines()))[1] == data
-    wrong = await blocklist.http.get(PATH, params=params, headers=headers | {"Last-Event-ID": "soon"})
-    assert wrong.status_code == 422
+    own = {"Authorization": f"Bearer {harness.token(tenant=ALL_TENANTS)}"}
+
+    async with killed(harness) as url, httpx.AsyncClient(base_url=url, headers=own, timeout=30) as http:
+
+        async def block(address: str, tenant: str = TENANT) -> None:
+            answer = await http.post("/v1/blocks", json={"addresses": [address]}, params={"tenant": tenant})
+            assert answer.is_success
+
+        async with http.stream("GET", PATH, params=params, headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.aiter_lines()
+            await block("ann@example.com")
+            first, data = await sse(lines)
+            assert copy_of(data["events"]) == {"ann@example.com": "manual"}
+            waiting = params | {"after": first, "wait": "20"}
+            others = [asyncio.create_task(http.get(PATH, params=waiting)) for _ in range(20)]
+            await block("x@example.com", "other")
+            await block("bob@example.com")
+            second, data = await sse(lines)
+            assert copy_of(data["events"]) == {"bob@example.com": "manual"}
+            for each in await asyncio.gather(*others):
+                assert each.json() == data
+        assert second > first
+        async with http.stream("GET", PATH, params=params, headers=headers | {"Last-Event-ID": first}) as answer:
+            assert await sse(answer.aiter_lines()) == (second, data)
+        wrong = await http.get(PATH, params=params, headers=headers | {"Last-Event-ID": "soon"})
+        assert wrong.status_code == 422
 
 
 async def test_a_token_of_one_tenant_reads_nothing_of_another(harness: Harness, blocklist: RunningService) -> None:

@@ -10,8 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from returpost.contracts.enums import BlockCause, Reason, UnblockCause
-from returpost.errors import InvalidMessage
-from services.blocklist.checks.feed.reader import FeedPage, FeedReader, event_of
+from services.blocklist.checks.feed.reader import FeedPage, FeedReader, Place, event_of, place_of
 from shared.http.dependencies import Checker, Tenant
 
 MAX_EVENTS = 10_000
@@ -19,7 +18,6 @@ KEEP_ALIVE = 15.0
 """Seconds without news after which a comment keeps proxies from closing the connection."""
 SSE = "text/event-stream"
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-MAX_CURSOR = 2**63 - 1
 
 router = APIRouter()
 
@@ -47,7 +45,7 @@ class FeedPageOut(BaseModel):
     """A part of the feed."""
 
     events: list[FeedEvent]
-    next_after: Annotated[int, Field(description="The cursor: ask with it for what comes after this part")]
+    next_after: Annotated[str, Field(description="The cursor: ask with it for what comes after this part")]
     more: Annotated[bool, Field(description="Whether there is more already")]
     reset: Annotated[bool, Field(description="The feed begins anew with this part: replace what you have by it")]
 
@@ -56,7 +54,7 @@ class FeedPageOut(BaseModel):
 async def block_events(
     request: Request,
     caller: Checker,
-    after: Annotated[int, Query(ge=0, le=MAX_CURSOR, description="`next_after` of the part before")] = 0,
+    after: Annotated[str, Query(max_length=40, description="`next_after` of the part before")] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 1_000,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for news when there are none")] = 0,
     tenant: Tenant = None,
@@ -71,40 +69,33 @@ async def block_events(
     could tell which it was.
     """
     owner, reader = caller.tenant_for(tenant), request.app.state.feed
+    place = place_of(last_event_id or after)
     if SSE in accept:
-        events = _stream(reader, owner, _cursor(last_event_id, after), limit)
+        events = _stream(reader, owner, place, limit)
         return StreamingResponse(events, media_type=SSE, headers=UNBUFFERED)
-    page: FeedPage = await reader.read(owner, after, limit)
+    page: FeedPage = await reader.read(owner, place, limit)
     if not page.rows and not page.reset and wait and await reader.wait_beyond(owner, page.head, wait):
-        page = await reader.read(owner, after, limit)
+        page = await reader.read(owner, place, limit)
     return Response(_json(page), media_type="application/json")
 
 
-async def _stream(reader: FeedReader, tenant: str, after: int, limit: int) -> AsyncIterator[bytes]:
+async def _stream(reader: FeedReader, tenant: str, place: Place, limit: int) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
     while True:
-        page = await reader.read(tenant, after, limit)
+        page = await reader.read(tenant, place, limit)
         if page.rows or page.reset:
-            after = page.cursor
-            yield b"id: %d\nevent: blocks\ndata: %b\n\n" % (after, _json(page))
+            yield b"id: %b\nevent: blocks\ndata: %b\n\n" % (str(page.place).encode(), _json(page))
+            place = page.place
         elif not await reader.wait_beyond(tenant, page.head, KEEP_ALIVE):
             yield b": keep-alive\n\n"
-
-
-def _cursor(last_event_id: str | None, after: int) -> int:
-    if last_event_id is None:
-        return after
-    if not last_event_id.isdecimal() or len(last_event_id) > 18:
-        raise InvalidMessage(f"Last-Event-ID: invalid cursor {last_event_id[:40]!r}; give the id of the last event")
-    return int(last_event_id)
 
 
 def _json(page: FeedPage) -> bytes:
     return orjson.dumps(
         {
             "events": [event_of(row) for row in page.rows],
-            "next_after": page.cursor,
-            "more": page.cursor < page.head and bool(page.rows),
+            "next_after": str(page.place),
+            "more": page.place.version < page.head and bool(page.rows),
             "reset": page.reset,
         },
         option=orjson.OPT_UTC_Z,

@@ -6,6 +6,7 @@ addresses and complete for ever.
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,36 @@ from typing import Any, Final
 from asyncpg import Record
 
 from returpost.contracts.enums import UnblockCause
+from returpost.errors import InvalidMessage
 from services.blocklist.checks.feed import repository
 from services.blocklist.checks.feed.repository import Head
 from shared.database.pool import Pool
 
+_CURSOR: Final = re.compile(r"(\d{1,18})\.(\d{1,18})")
 POLL: Final = 0.02
 """Seconds between two looks at what is new while anybody waits; each is one look-up by key for all tenants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far somebody has read, as a cursor says it: `<version>.<erased>`."""
+
+    version: int = 0
+    erased: int | None = None
+    """The last erasure of a blocked address that the reader's copy takes account of; none: it has no copy."""
+
+    def __str__(self) -> str:
+        return f"{self.version}.{self.erased or 0}"
+
+
+def place_of(cursor: str) -> Place:
+    """Read a cursor; `0` and nothing stand for the beginning. Raises `InvalidMessage`."""
+    if cursor in ("", "0"):
+        return Place()
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise InvalidMessage(f"after: invalid cursor {cursor[:40]!r}; give `next_after` or the id of an event, or 0")
+    return Place(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +52,7 @@ class FeedPage:
     """A part of the feed."""
 
     rows: list[Record]
-    cursor: int
+    place: Place
     """To ask for what comes after it."""
     head: int
     """The last version that there was when it was read."""
@@ -41,12 +66,12 @@ class FeedReader:
     def __init__(self, pool: Callable[[], Pool]) -> None:
         """`pool` gives the database, which is opened when the service starts."""
         self._pool = pool
-        self._asked: dict[tuple[str, int, int], asyncio.Task[FeedPage]] = {}
+        self._asked: dict[tuple[str, Place, int], asyncio.Task[FeedPage]] = {}
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._heads: dict[str, int] = {}
         self._watching: asyncio.Task[None] | None = None
 
-    async def read(self, tenant: str, after: int, limit: int) -> FeedPage:
+    async def read(self, tenant: str, after: Place, limit: int) -> FeedPage:
         """Return the next part; who asks what somebody else asks at the same time gets the same answer."""
         asked = (tenant, after, limit)
         task = self._asked.get(asked)
@@ -78,13 +103,14 @@ class FeedReader:
                 del self._waiting[tenant]
         return True
 
-    async def _read(self, tenant: str, after: int, limit: int) -> FeedPage:
+    async def _read(self, tenant: str, after: Place, limit: int) -> FeedPage:
         head = (await repository.heads(self._pool(), [tenant])).get(tenant, Head())
-        # A cursor from beyond the end is of a database that was since restored.
-        reset = 0 < after < head.erased or 0 < head.version < after
-        begin = 0 if reset else after
+        # A place beyond the end is of a database that was since restored.
+        reset = after.erased is not None and (head.erased > after.erased or 0 < head.version < after.version)
+        begin = 0 if reset else after.version
         rows = await repository.events_after(self._pool(), tenant, begin, limit)
-        return FeedPage(rows, rows[-1]["version"] if rows else begin, head.version, reset)
+        place = Place(rows[-1]["version"] if rows else begin, head.erased)
+        return FeedPage(rows, place, head.version, reset)
 
     async def _watch(self) -> None:
         """Look what is new for as long as anybody waits."""
