@@ -12,7 +12,7 @@ from services.blocklist.app import create
 from services.blocklist.settings import Settings
 from shared.http.auth import ALL_TENANTS
 from tests.blocklist.process import killed
-from tests.support.harness import TENANT, Harness, RunningService
+from tests.support.harness import TENANT, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -107,6 +107,13 @@ async def test_events_are_pushed_at_once_and_continued_by_their_id(harness: Harn
             answer = await http.post("/v1/blocks", json={"addresses": [address]}, params={"tenant": tenant})
             assert answer.is_success
 
+        async def listens() -> bool:
+            try:
+                return (await http.get("/health/live")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(listens)
         async with http.stream("GET", PATH, params=params, headers=headers) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.aiter_lines()
