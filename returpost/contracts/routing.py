@@ -12,6 +12,8 @@ DEAD = "returpost.dead"
 """Fan-out exchange: messages that a service could not process."""
 REPLAY = "returpost.replay"
 """Direct exchange: into one service's queue, by the queue's name."""
+REPLAY_OUTCOMES = "returpost.replay-outcomes"
+"""Fan-out exchange: what became of messages that were replayed, as their consumers report it."""
 
 ANSWERS = "amq.default"
 """What RabbitMQ calls its nameless exchange where it asks who may write to it: answers go by it to whoever asked."""
@@ -20,6 +22,7 @@ BLOCKS = "returpost.blocks"
 CHANGES = "returpost.changes"
 REVOCATIONS = "returpost.revocations"
 DEAD_LETTERS = "replay.dead-letters"
+OUTCOMES = "replay.outcomes"
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 

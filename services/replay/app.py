@@ -2,18 +2,22 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import get_args
 
-from returpost.contracts.routing import DEAD, DEAD_LETTERS
-from services.replay.domain.dead_letter import DeadLetter
-from services.replay.handlers import keep_dead_letters
-from services.replay.http import archive, dead_letters, jobs
-from services.replay.job_runner import IDLE_SECONDS, run_part
-from services.replay.message_reader import read_dead_letter
-from services.replay.repository import dead_letters as dead_letter_rows
+from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, REPLAY_OUTCOMES
+from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
+from services.replay.domain.selection import State
+from services.replay.handlers import keep_dead_letters, record_outcomes
+from services.replay.http import actions, archive, audit, dead_letters, edit, jobs
+from services.replay.message_reader import read_dead_letter, read_outcome
+from services.replay.repository import dead_letters as dead_letter_rows, jobs as job_rows
+from services.replay.runner.loop import IDLE_SECONDS, run_part
 from services.replay.settings import Settings
+from shared.observability.metrics import DEAD_LETTERS as DEAD_LETTERS_KEPT, REPLAYS_PAUSED
 from shared.service import Service, run
 
 PURGE_SECONDS = 600
+MEASURE_SECONDS = 15
 
 
 def create(settings: Settings) -> Service[Settings]:
@@ -28,10 +32,19 @@ def create(settings: Settings) -> Service[Settings]:
         await dead_letter_rows.purge(service.pool, datetime.now(UTC) - settings.keep)
         await asyncio.sleep(PURGE_SECONDS)
 
+    async def measure() -> None:
+        counts = await dead_letter_rows.count_by_state(service.pool)
+        for state in get_args(State):
+            DEAD_LETTERS_KEPT.labels(state).set(counts.get(state, 0))
+        REPLAYS_PAUSED.set(await job_rows.count_paused(service.pool))
+        await asyncio.sleep(MEASURE_SECONDS)
+
     service.consume_raw(DEAD_LETTERS, DeadLetter, keep_dead_letters, read_dead_letter, exchange=DEAD)
+    service.consume_raw(OUTCOMES, ReplayOutcome, record_outcomes, read_outcome, exchange=REPLAY_OUTCOMES)
     service.background("jobs", run_jobs)
     service.background("purge", purge)
-    for room in (dead_letters, archive, jobs):
+    service.background("metrics", measure)
+    for room in (dead_letters, edit, actions, archive, jobs, audit):
         service.routes(room.router)
     return service
 

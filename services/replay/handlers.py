@@ -1,22 +1,84 @@
-"""Handlers: dead letters are kept."""
+"""Handlers: dead letters are kept, and what became of replayed ones is noted."""
 
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Iterable, Sequence
+from uuid import UUID, uuid4
 
 from returpost.contracts.cloudevents import Event
-from services.replay.domain.dead_letter import DeadLetter
+from services.replay.domain.batching import REPLAYER
+from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import DeadLetterSelection
 from services.replay.repository import dead_letters, jobs
+from services.replay.repository.dead_letters import Scope
+from services.replay.repository.jobs import JobRequest, PartKey
+from shared.database.pool import Connection
+from shared.messaging.replay_outcome import digest
 from shared.messaging.unit_of_work import UnitOfWork
-
-REPLAYER = "quarantine"
-"""Who requests the second chance of what was quarantined."""
 
 
 async def keep_dead_letters(events: Sequence[Event[DeadLetter]], work: UnitOfWork) -> None:
-    """Keep each dead letter once. What was quarantined for the first time is replayed, each event by itself."""
+    """Keep each dead letter once. One that came of a replay says that the one before failed again, whoever sent it: the
+    broker reports nothing else of a message that it gives up.
+    """
     await dead_letters.insert(work.connection, {event.id: event.data for event in events})
-    again = {UUID(event.id) for event in events if event.data.quarantined and event.data.attempt == 1}
+    await _give_second_chance(work.connection, events)
+    reported = _by_part((event.data.replay_part, [digest(event.data.body)]) for event in events)
+    await _record(work.connection, reported, complete=False)
+
+
+async def _give_second_chance(connection: Connection, events: Sequence[Event[DeadLetter]]) -> None:
+    """Replay what was quarantined for the first time, each event by itself."""
+    again = sorted({UUID(event.id) for event in events if event.data.quarantined and event.data.attempt == 1})
     if again:
-        selection = DeadLetterSelection(ids=sorted(again))
-        await jobs.insert(work.connection, "replay", selection, by=REPLAYER, total=len(again), rate=0)
+        selection = DeadLetterSelection(ids=again)
+        job = JobRequest(id=uuid4(), kind="replay", selection=selection, by=REPLAYER, why="a second chance")
+        await jobs.insert(connection, job)
+        total = await dead_letters.freeze(
+            connection, job.id, Scope(state="dead"), selection, obstacles=[""], types=None
+        )
+        await jobs.set_total(connection, job.id, total)
+
+
+async def record_outcomes(events: Sequence[Event[ReplayOutcome]], work: UnitOfWork) -> None:
+    """Note which dead letters are processed, and which failed again.
+
+    A part may be reported twice: the first report counts, as the second is of a repeat that had no effect.
+    """
+    reported = _by_part(item for event in events for item in event.data.parts.items())
+    await _record(work.connection, reported, complete=True)
+
+
+async def _record(connection: Connection, reported: dict[PartKey, set[str]], *, complete: bool) -> None:
+    """`complete`: whatever of a part did not fail is processed."""
+    if not reported:
+        return
+    known = await jobs.part_digests(connection, sorted(reported, key=_order))
+    failed = [
+        (key, one)
+        for key, digests in known.items()
+        # Bytes that nobody knows: which of them failed cannot be said, so none is called processed.
+        for one in sorted(min(reported[key], digests))
+    ]
+    failures = await jobs.end_parts(connection, failed, "failed")
+    processed: dict[UUID, int] = {}
+    if complete:
+        processed = await jobs.end_parts(connection, [(key, None) for key in known], "processed")
+        await jobs.note_outcomes(connection, list(known))
+    for job in sorted({*failures, *processed}):
+        await jobs.count_outcomes(connection, job, processed=processed.get(job, 0), failed=failures.get(job, 0))
+
+
+def _by_part(reports: Iterable[tuple[str, Iterable[str]]]) -> dict[PartKey, set[str]]:
+    found: dict[PartKey, set[str]] = {}
+    for name, failed in reports:
+        job, _, part = name.partition("/")
+        try:
+            key = PartKey(UUID(job), int(part))
+        except ValueError:
+            continue
+        if 0 <= key.part < 2**31:
+            found.setdefault(key, set()).update(failed)
+    return found
+
+
+def _order(key: PartKey) -> tuple[UUID, int]:
+    return key.job, key.part

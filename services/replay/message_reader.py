@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.routing import REPLAY
-from services.replay.domain.dead_letter import DeadLetter, identity
+from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome, identity
 from shared.messaging.acceptance import Origin, origin_of
-from shared.messaging.dead_letters import EXCHANGE, PREFIX, QUARANTINE, ROUTING_KEY, USER, fingerprint
+from shared.messaging.dead_letters import (
+    EXCHANGE,
+    MAX_HEADER,
+    MAX_HEADERS,
+    PREFIX,
+    QUARANTINE,
+    REPLAY_PART,
+    ROUTING_KEY,
+    USER,
+    fingerprint,
+)
 
 MAX_TEXT = 8_000
 MAX_NAME = 255
@@ -45,6 +56,8 @@ def _ours(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> DeadL
         stack=_text(headers.get(f"{PREFIX}stack")),
         quarantined=headers.get(QUARANTINE) is True,
         fingerprint_=_text(headers.get(f"{PREFIX}fingerprint")),
+        error_type=_text(headers.get(f"{PREFIX}error-type"))[:MAX_NAME],
+        release=_text(headers.get(f"{PREFIX}release"))[:MAX_NAME],
     )
 
 
@@ -68,6 +81,8 @@ def _brokers(message: AbstractIncomingMessage, headers: Mapping[str, Any], origi
         stack="",
         quarantined=False,
         fingerprint_=fingerprint(queue, error, None),
+        error_type="RabbitMQ",
+        release="",
     )
 
 
@@ -79,9 +94,31 @@ def _dead_letter(
         failed_at=moment,
         fingerprint=fingerprint_[:MAX_FINGERPRINT] or fingerprint(values["queue"], values["error"], None),
         content_type=_text(message.content_type) or "application/octet-stream",
+        headers=_own_headers(message.headers),
+        replay_part=_text(message.headers.get(REPLAY_PART)) if origin_of(message).is_service else "",
         body=message.body,
         **values,
     )
+
+
+def read_outcome(message: AbstractIncomingMessage) -> Event[ReplayOutcome]:
+    """Make an event of what a consumer reports; of what is no report one that says nothing."""
+    try:
+        value = orjson.loads(message.body if origin_of(message).is_service else b"{}")
+        parts = {str(one["part"]): [str(digest) for digest in one["failed"]] for one in value["parts"]}
+        outcome = ReplayOutcome.model_construct(queue=str(value["queue"]), parts=parts)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        outcome = ReplayOutcome.model_construct(queue="", parts={})
+    return Event[ReplayOutcome].model_construct(
+        specversion="1.0", id="", type=ReplayOutcome.TYPE, tenant="", source="", data=outcome
+    )
+
+
+def _own_headers(headers: Mapping[str, Any]) -> dict[str, str | int]:
+    """Return the message's own headers; ours and the broker's (`x-...`) are columns of their own."""
+    own = ((name, value) for name, value in headers.items() if not name.lower().startswith(("x-", "cc", "bcc")))
+    plain = [(_text(name), value) for name, value in own if isinstance(value, str | int)]
+    return {name: _text(value)[:MAX_HEADER] if isinstance(value, str) else value for name, value in plain[:MAX_HEADERS]}
 
 
 def _text(value: object) -> str:

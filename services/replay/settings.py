@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from pydantic import Field
+
 from shared.settings import ServiceSettings
 
 
@@ -11,3 +13,7 @@ class Settings(ServiceSettings):
     http_port: int = 8105
     keep: timedelta = timedelta(days=60)
     """How long dead letters are kept after they arrived, were replayed or were discarded."""
+    edit_enabled: bool = False
+    """Whether administrators may edit a dead letter and replay what they made of it."""
+    confirm_above: int = Field(default=1_000, ge=0)
+    """Dead letters above which an action wants their number as a confirmation."""

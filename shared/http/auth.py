@@ -141,14 +141,19 @@ def _shown(scope: Scope) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
 
 
+OF_ONE_TENANT: set[Callable[..., Awaitable[Caller]]] = set()
+"""The dependencies that let operators of one tenant in, who see what is their tenant's."""
 SCOPE_OF: dict[Callable[..., Awaitable[Caller]], str] = {}
 """The scope that each dependency made by `requires` asks for, for who wants to know what a route demands."""
 
 _bearer = HTTPBearer(auto_error=False, description="A token made with `returpost token`")
 
 
-def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """Return a FastAPI dependency that gives the caller. HTTP 401 without a valid token, 403 without the scope."""
+def requires(scope: str, *, of_one_tenant: bool = False) -> Callable[..., Awaitable[Caller]]:
+    """Return a FastAPI dependency that gives the caller. HTTP 401 without a valid token, 403 without the scope.
+
+    Operating takes a token for all tenants, unless the route shows each its own (`of_one_tenant`).
+    """
 
     async def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -161,9 +166,11 @@ def requires(scope: str) -> Callable[..., Awaitable[Caller]]:
             raise HTTPException(401, UNKNOWN, CHALLENGE)
         if scope not in who.scopes:
             raise HTTPException(403, f"scope: this token lacks {scope}")
-        if scope == OPERATE and who.tenant != ALL_TENANTS:  # dead letters may belong to no tenant, a replay to all
+        if scope == OPERATE and not of_one_tenant and who.tenant != ALL_TENANTS:  # queues are of all tenants
             raise HTTPException(403, "tenant: operating takes a token for all tenants, --tenant '*'")
         return who
 
     SCOPE_OF[caller] = scope
+    if of_one_tenant:
+        OF_ONE_TENANT.add(caller)
     return caller

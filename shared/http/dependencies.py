@@ -13,6 +13,8 @@ Checker = Annotated[Caller, Depends(requires("check"))]
 Reader = Annotated[Caller, Depends(requires("read"))]
 Writer = Annotated[Caller, Depends(requires("write"))]
 Operator = Annotated[Caller, Depends(requires(OPERATE))]
+TenantOperator = Annotated[Caller, Depends(requires(OPERATE, of_one_tenant=True))]
+"""An operator of one tenant or of all; the route must show each no other tenant's."""
 Administrator = Annotated[Caller, Depends(requires(ADMINISTER))]
 
 Tenant = Annotated[Name | None, Query(description="Required of a token for all tenants")]

@@ -20,10 +20,12 @@ from returpost.amqp.connections import CONNECTION_ERRORS
 from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts import Contract, structs
 from returpost.contracts.cloudevents import Event, Rejected, split
+from returpost.contracts.routing import REPLAY
 from returpost.errors import InvalidMessage, Unavailable
 from shared.messaging.acceptance import Origin, judge, origin_of, refusal
 from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
 from shared.messaging.dead_letters import dead_letter, fingerprint
+from shared.messaging.replay_outcome import outcomes, part_of
 from shared.messaging.unit_of_work import HOLDS, UnitOfWork, UnitOfWorkFactory
 from shared.observability.metrics import BATCH_EVENTS, BATCH_SECONDS, BREAKER_OPEN, EVENTS_IN, LAG_SECONDS, PAUSED
 from shared.observability.tracing import span_of_batch
@@ -100,6 +102,7 @@ class Consumer(Generic[D]):
         self._stopping = False
         self.breaker = CircuitBreaker(limits or Limits())
         self._dead_letters: list[Message] = []
+        self._failed_again: list[Message] = []
         """Of the batch in hand, not published yet."""
         self._uow_factory: UnitOfWorkFactory
         self._publisher: Publishes
@@ -193,6 +196,7 @@ class Consumer(Generic[D]):
         return Delivery(message, origin, events, [*rejected, *refused], places)
 
     async def _process(self, deliveries: list[Delivery[D]]) -> None:
+        self._failed_again = []
         self._dead_letters = [self._dead_letter(d, it.body, it.error) for d in deliveries for it in d.rejected]
         EVENTS_IN.labels(self.queue, "rejected").inc(len(self._dead_letters))
         pairs = [(event, delivery) for delivery in deliveries for event in delivery.events]
@@ -200,6 +204,10 @@ class Consumer(Generic[D]):
             with span_of_batch(self.queue, [event for event, _ in pairs]):
                 await self._apply(pairs)
         await self._publish_dead_letters()
+        # What came by a channel that has closed comes again, and is reported then.
+        here = (d.message for d in deliveries if d.message.exchange == REPLAY and not d.message.channel.is_closed)
+        if reports := outcomes(self.queue, (message.headers for message in here), self._failed_again):
+            await self._retry_while_unavailable(lambda: self._send(reports))
 
     async def _apply(self, pairs: list[Pair[D]]) -> None:
         """Handle all; halve what fails until the event that fails stands alone, as a dead letter."""
@@ -295,6 +303,7 @@ class Consumer(Generic[D]):
     async def _publish_dead_letters(self) -> None:
         if dead_letters := self._dead_letters:
             self._dead_letters = []
+            self._failed_again += [one for one in dead_letters if part_of(one.headers) is not None]
             await self._retry_while_unavailable(lambda: self._send(dead_letters))
 
     async def _send(self, dead_letters: list[Message]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts.routing import DEAD, FIRST_ROUTING_KEY
 from shared.observability.metrics import PUBLISHED
+from shared.release import release
 
 PREFIX = "x-returpost-"
 EXCHANGE = f"{PREFIX}exchange"
@@ -19,7 +20,12 @@ ATTEMPT = f"{PREFIX}attempt"
 """Header: how often the message has been processed and failed; a replay carries it on."""
 QUARANTINE = f"{PREFIX}quarantined"
 """Header: processes have died while they had it in hand. Replay sends it once more by itself."""
+REPLAY_PART = f"{PREFIX}replay"
+"""Header of a replayed message, `<job>/<part>`; a dead letter that comes of it carries it on, and so links to it."""
 MAX_STACK = 8_000
+MAX_HEADERS = 50
+MAX_HEADER = 1_000
+"""Characters."""
 
 
 def dead_letter(
@@ -40,13 +46,18 @@ def dead_letter(
     `error` says what was wrong and where, `user` which of the broker's users published it.
     """
     stack = "".join(traceback.format_exception(exception)) if exception else ""
+    linked = {REPLAY_PART: headers[REPLAY_PART]} if REPLAY_PART in headers else {}
     return Message(
         DEAD,
         "",
         body,
         content_type or "application/octet-stream",
         {
+            **_carried_on(headers),
+            **linked,
             f"{PREFIX}error": error[:2_000],
+            f"{PREFIX}error-type": "InvalidMessage" if exception is None else type(exception).__name__,
+            f"{PREFIX}release": release(),
             f"{PREFIX}fingerprint": fingerprint(queue, error, exception),
             f"{PREFIX}stack": stack[-MAX_STACK:],
             f"{PREFIX}queue": queue,
@@ -58,6 +69,16 @@ def dead_letter(
             QUARANTINE: quarantined,
         },
     )
+
+
+def _carried_on(headers: Mapping[str, Any]) -> dict[str, str | int]:
+    """Return the message's own headers, within bounds; ours and the broker's (`x-...`) say nothing of it any more.
+
+    `CC` and `BCC` would route a copy elsewhere (https://www.rabbitmq.com/docs/sender-selected).
+    """
+    own = ((name, value) for name, value in headers.items() if not name.lower().startswith(("x-", "cc", "bcc")))
+    short = [(name, value) for name, value in own if isinstance(value, str | int) and len(str(value)) <= MAX_HEADER]
+    return dict(short[:MAX_HEADERS])
 
 
 def attempt_of(headers: Mapping[str, Any]) -> int:

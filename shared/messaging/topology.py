@@ -18,7 +18,9 @@ from returpost.contracts.routing import (
     DEAD,
     DEAD_LETTERS,
     EVENTS,
+    OUTCOMES,
     REPLAY,
+    REPLAY_OUTCOMES,
     REVOCATIONS,
     sender_queue,
 )
@@ -78,6 +80,7 @@ EXCHANGES = (
     Exchange(COMMANDS, "topic"),
     Exchange(DEAD, "fanout"),
     Exchange(REPLAY, "direct"),
+    Exchange(REPLAY_OUTCOMES, "fanout"),
 )
 
 
@@ -143,6 +146,7 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
         _quorum("actions.mailing-upsert", Binding(COMMANDS, "mailing.upsert.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
+        Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
         _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": age}, Binding(EVENTS, "#")),
         _stream(
@@ -262,7 +266,7 @@ def _service(
     return User(
         f"returpost-{name}",
         "^$",
-        _exact(*write, DEAD),
+        _exact(*write, DEAD, REPLAY_OUTCOMES),
         _exact(*own, *read, REVOCATIONS),
         tuple((exchange, pattern, "^$") for exchange, pattern in topics),
     )

@@ -13,8 +13,8 @@ from returpost.amqp import archive, streams
 from returpost.contracts import Contract, DeliveryRecorded, SettingsChanged, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.routing import EVENTS, REPLAY
-from services.replay import job_runner
 from services.replay.app import create
+from services.replay.runner import archive as archive_jobs
 from services.replay.settings import Settings
 from tests.support.harness import TENANT, Harness, RunningService, eventually
 from tests.support.proxy import proxy
@@ -134,7 +134,7 @@ async def test_many_events_go_in_parts_that_are_told(
     harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However little a part reads, nothing is left out or sent twice."""
-    monkeypatch.setattr(job_runner, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(archive_jobs, "PART_SECONDS", 0.0)
     for part in range(3):
         await harness.send(*(recorded(part * 400 + n, 90) for n in range(400)), detail="delivered")
         await harness.send(*(recorded(part * 400 + n, 1) for n in range(400)), detail="delivered")

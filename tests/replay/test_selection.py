@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from returpost.amqp.publisher import MAX_BYTES
 from returpost.contracts.routing import routing_key
 from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, time_of
-from services.replay.job_runner import _batches
+from services.replay.runner.archive import _batches
 from shared.messaging.topology import binding_matches
 
 START = datetime(2026, 1, 2, tzinfo=UTC)

@@ -56,6 +56,13 @@ class Api:
         _, body = self._request(service, "GET", "/metrics", None, {})
         return {match[1].decode(): float(match[2]) for match in _LAG.finditer(body)}
 
+    def raw(self, service: str, path: str, **parameters: Any) -> bytes:
+        """Return the bytes of an answer. Raises as `call` does."""
+        status, body = self._request(service, "GET", f"{path}?{urlencode(parameters)}", None, self._bearer())
+        if status >= 400:
+            raise _refusal(service, status, _words(_decoded(body)) or f"GET {path}: {status}")
+        return body
+
     def call(
         self,
         service: str,
@@ -75,20 +82,18 @@ class Api:
         with the service's own words for any other refusal.
         """
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
-        target = f"{path}?{urlencode(given)}" if given else path
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
+        target = f"{path}?{urlencode(given, doseq=True)}" if given else path
+        headers = {**self._bearer(), "Content-Type": content_type, "Accept": "application/json"}
         if if_match is not None:
             headers["If-Match"] = if_match
         status, raw = self._request(service, method, target, body, headers)
         answer = _decoded(raw)
         if status < 400 or status in accept:
             return answer
-        words = _words(answer) or f"{method} {path}: {status}"
-        if status in (401, 403):
-            raise InvalidSettings(f"{service} refuses the token: {words}")
-        if status in (502, 503, 504):
-            raise Unavailable(f"{service}: {words}")
-        raise ReturpostError(f"{service}: {words}")
+        raise _refusal(service, status, _words(answer) or f"{method} {path}: {status}")
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     def _request(
         self, service: str, method: str, target: str, body: bytes | None, headers: dict[str, str]
@@ -118,6 +123,12 @@ class Api:
             return self._urls[service]
         except KeyError:
             raise Unavailable(f"{service} was not started") from None
+
+
+def _refusal(service: str, status: int, words: str) -> ReturpostError:
+    if status in (401, 403):
+        return InvalidSettings(f"{service} refuses the token: {words}")
+    return Unavailable(f"{service}: {words}") if status in (502, 503, 504) else ReturpostError(f"{service}: {words}")
 
 
 def _connect(url: str) -> HTTPConnection:

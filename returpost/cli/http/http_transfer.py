@@ -64,6 +64,23 @@ def exchanged(
         raise Unavailable(f"{url} does not answer, or broke off: {type(error).__name__}") from None
 
 
+def download(url: str, token: str, path: str, parameters: Mapping[str, Any], target: IO[bytes]) -> None:
+    """Write an answer of any length to a file, byte for byte. Raises as `exchanged` does."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        with (
+            httpx.Client(timeout=TIMEOUT) as client,
+            client.stream("GET", url.rstrip("/") + path, params=given, headers=headers) as answer,
+        ):
+            if answer.status_code >= 400:
+                _refuse(answer)
+            for piece in answer.iter_bytes(PIECE):
+                target.write(piece)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{url} does not answer, or broke off: {type(error).__name__}") from None
+
+
 def _refuse(answer: httpx.Response) -> None:
     answer.read()
     try:

@@ -1,8 +1,10 @@
 """A dead letter: a message that a service could not process."""
 
 import hashlib
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
+
+from pydantic import Field
 
 from returpost.contracts import Contract, Diagnostic, Text, Time
 
@@ -20,12 +22,29 @@ class DeadLetter(Contract):
     """The broker's user, as RabbitMQ has verified it; empty when the message did not name it."""
     attempt: int
     error: Diagnostic
+    error_type: Text = ""
     stack: Text
     fingerprint: Text
     quarantined: bool
     """Processes have died while they had it in hand."""
     content_type: Text
+    release: Text = ""
+    """Of the code that failed."""
+    headers: dict[str, Any] = Field(default_factory=dict)
+    """The message's own."""
+    replay_part: Text = ""
+    """`<job>/<part>` of the replay that it came of, if any."""
     body: bytes
+
+
+class ReplayOutcome(Contract):
+    """What became of parts of replays, as the consumer of a queue reports it after its commit."""
+
+    TYPE: ClassVar[str] = "returpost.dead-letter.processed.v1"
+
+    queue: Text
+    parts: dict[str, list[str]]
+    """By part, the digests (SHA-256, hexadecimal) of what failed again."""
 
 
 def identity(dead_letter: DeadLetter) -> UUID:

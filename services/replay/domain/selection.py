@@ -7,17 +7,37 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from returpost.contracts import Name, Text
-from returpost.contracts.routing import EVENTS
+from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES
 from shared.messaging.topology import binding_matches, queues
 
-State = Literal["dead", "replayed", "discarded"]
-_BOUND_KEYS = {
-    queue.name: keys
+State = Literal["dead", "pending", "processed", "failed", "replayed", "discarded", "edited"]
+"""dead: nothing was done with it. pending: sent again, and not yet heard of. processed: its effects are committed.
+failed: it failed again, as another dead letter. replayed: sent to a queue whose reader reports nothing (a sender's).
+discarded: put away, can be restored. edited: an edited one took its place."""
+GroupField = Literal["fingerprint", "queue", "type", "tenant", "hour", "release"]
+_KEYS = {
+    queue.name: [
+        (binding.exchange, binding.key) for binding in queue.bindings if binding.exchange in (EVENTS, COMMANDS)
+    ]
     for queue in queues(())
     if queue.arguments.get("x-queue-type") == "quorum"
-    and (keys := [binding.key for binding in queue.bindings if binding.exchange == EVENTS])
+}
+_BOUND_KEYS = {
+    name: keys for name, bound in _KEYS.items() if (keys := [key for exchange, key in bound if exchange == EVENTS])
 }
 """The binding keys of each quorum queue that takes events."""
+
+
+def takes_type(queue: str, event_type: str) -> bool:
+    """Tell whether a service's queue takes a type of event or command."""
+    noun_verb = event_type.removeprefix("returpost.").rpartition(".")[0]
+    return any(key.startswith(f"{noun_verb}.") for _, key in _KEYS.get(queue, ()))
+
+
+def reports_outcome(queue: str) -> bool:
+    """Tell whether the reader of a queue is a service of ours, which reports what became of a replayed message."""
+    return queue.partition(".")[0] in SERVICES
+
 
 EventType = Annotated[str, StringConstraints(pattern=r"^returpost\.[a-z]+\.[a-z]+\.v\d+$")]
 
@@ -30,15 +50,27 @@ class DeadLetterSelection(BaseModel):
     all: bool = False
     queue: Text | None = None
     fingerprint: Text | None = None
+    error_type: Text | None = None
+    type: Text | None = None
+    """Of the event."""
+    tenant: Text | None = None
+    mailing: Text | None = None
+    event: Text | None = None
+    """Id of the event."""
+    release: Text | None = None
+    text: Text | None = None
+    """A part of the error, in any case."""
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     ids: list[UUID] | None = Field(default=None, max_length=10_000)
+    job: UUID | None = None
+    """Those that a job has in hand or had."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "DeadLetterSelection":
-        conditions = (self.queue, self.fingerprint, self.since, self.until, self.ids)
-        if not self.all and all(condition is None for condition in conditions):
-            raise ValueError("specify at least one of queue, fingerprint, since, until, ids; or all")
+        if not self.all and all(value is None for name, value in self if name != "all"):
+            names = ", ".join(name for name in type(self).model_fields if name != "all")
+            raise ValueError(f"specify at least one of {names}; or all")
         return self
 
 

@@ -2,14 +2,15 @@
 
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.replay.domain.selection import ArchiveSelection
-from services.replay.job_runner import ArchiveCount, count_archive
 from services.replay.repository import jobs
+from services.replay.repository.jobs import JobRequest
+from services.replay.runner.archive import ArchiveCount, count_archive
 from shared.http.dependencies import Database, Operator
 
 COUNT_TIME = timedelta(seconds=20)
@@ -46,7 +47,8 @@ async def replay(
 ) -> ArchiveJobStarted:
     """Start a job that sends events of the archive to a queue; `expected` is what the plan counted."""
     async with pool.acquire() as connection:
-        identity = await jobs.insert(
-            connection, "archive", wanted.selection, by=caller.name, total=expected, rate=wanted.rate
+        job = JobRequest(
+            id=uuid4(), kind="archive", selection=wanted.selection, by=caller.name, total=expected, rate=wanted.rate
         )
-    return ArchiveJobStarted(job=identity)
+        await jobs.insert(connection, job)
+    return ArchiveJobStarted(job=job.id)

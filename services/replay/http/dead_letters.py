@@ -1,148 +1,135 @@
-"""HTTP: look at dead letters; plan, then replay, discard or restore them."""
+"""HTTP: look at dead letters: groups, search, one of them with its history, its bytes; notes on groups."""
 
-from base64 import b64encode
-from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from returpost.contracts import Text
-from services.replay.domain.selection import DeadLetterSelection, State
-from services.replay.http.cursors import decode_time_and_id
-from services.replay.job_runner import DEAD_LETTER_STATES
-from services.replay.repository import dead_letters, jobs
-from services.replay.repository.dead_letters import DeadLetterRow, FailureGroup, SelectedGroup, StoredDeadLetter
-from shared.database.pool import Pool
-from shared.http.dependencies import Database, Operator
-from shared.http.pagination import Cursor, Page, encode_cursor
+from returpost.contracts import Label, Text
+from services.replay.domain.selection import DeadLetterSelection, GroupField, State
+from services.replay.http.dependencies import Asks, Why
+from services.replay.repository import audit, dead_letters
+from services.replay.repository.audit import GroupNote
+from services.replay.repository.dead_letters import Scope
+from services.replay.repository.rows import DeadLetterDetails, DeadLetterRow, FailureGroup, LinkedRow
+from shared.http.dependencies import Database
+from shared.http.pagination import Cursor, Page, decode_id, encode_cursor
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1", tags=["dead letters"])
-Action = Literal["replay", "discard", "restore"]
 
 
-class DeadLetterJobRequest(BaseModel):
-    """A selection, and how fast to go."""
+class DeadLetterPage(Page[DeadLetterRow]):
+    """One page of dead letters, and how many there are in all."""
+
+    total: int
+
+
+class NoteRequest(BaseModel):
+    """What operators know of a failure."""
 
     model_config = ConfigDict(extra="forbid")
 
-    selection: DeadLetterSelection
-    rate: int = Field(default=0, ge=0, le=100_000, description="messages per second; 0: no limit")
-
-
-class DeadLetterDetails(BaseModel):
-    """One dead letter with its body."""
-
-    id: UUID
-    failed_at: datetime
-    queue: str
-    exchange: str
-    routing_key: str
-    published_by: str
-    """The broker's user that published it; empty when the message does not name it."""
-    attempt: int
-    error: str
-    stack: str
-    fingerprint: str
-    content_type: str
-    state: str
-    kept_at: datetime
-    changed_at: datetime | None
-    changed_by: str | None
-    bytes: int
-    body: str
-    """Base64."""
-    text: str | None
-    """The body when it is UTF-8."""
-
-
-class DeadLetterPlan(BaseModel):
-    """What an action would do."""
-
-    action: Action
-    dead_letters: int
-    without_queue: int
-    """Selected ones that never reached a queue: they cannot be replayed, and stay."""
-    groups: list[SelectedGroup]
-
-
-class DeadLetterJobStarted(BaseModel):
-    """The job that was started."""
-
-    job: UUID
-    dead_letters: int
+    status: Literal["new", "known", "being mended"]
+    owner: Label = ""
+    note: Text = ""
 
 
 @router.get("/dead-letters/groups")
-async def groups(pool: Database, _: Operator, state: State = "dead") -> Page[FailureGroup]:
-    """Group dead letters by queue and failure, largest group first."""
-    return Page(items=await dead_letters.group(pool, state))
+async def groups(
+    pool: Database,
+    asking: Asks,
+    by: Annotated[Sequence[GroupField], Query(description="Any of the fields")] = ("fingerprint", "queue"),
+    state: State = "dead",
+    queue: Text | None = None,
+    type: Text | None = None,
+    release: Text | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+) -> Page[FailureGroup]:
+    """Group dead letters by any of six fields, the largest of up to 500 groups first."""
+    selection = DeadLetterSelection(all=True, queue=queue, type=type, release=release, since=since, until=until)
+    found = await dead_letters.group(pool, Scope(asking.tenant, state), selection, by, asking.notes)
+    return Page(items=found)
+
+
+@router.get("/dead-letters/groups/{fingerprint}/note")
+async def show_note(pool: Database, asking: Asks, fingerprint: Text) -> GroupNote:
+    """Return the note on a failure, as the operators of the same tenant, or of all, wrote it."""
+    found = await audit.get_note(pool, asking.notes, fingerprint)
+    if found is None:
+        raise HTTPException(404, f"no note on {fingerprint}")
+    return found
+
+
+@router.put("/dead-letters/groups/{fingerprint}/note", status_code=204)
+async def put_note(pool: Database, asking: Asks, fingerprint: Text, wanted: NoteRequest) -> None:
+    """Say what is known of a failure: status, owner, note."""
+    await audit.put_note(
+        pool, asking.notes, fingerprint, wanted.status, wanted.owner, wanted.note, by=asking.caller.name
+    )
 
 
 @router.get("/dead-letters")
 async def list_dead_letters(
     pool: Database,
-    _: Operator,
-    state: State = "dead",
+    asking: Asks,
+    state: State | None = "dead",
     queue: Text | None = None,
     fingerprint: Text | None = None,
+    error_type: Text | None = None,
+    type: Text | None = None,
+    mailing: Text | None = None,
+    event: Text | None = None,
+    release: Text | None = None,
+    text: Annotated[Text | None, Query(description="A part of the error, in any case")] = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
+    job: UUID | None = None,
+    any_state: bool = False,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-) -> Page[DeadLetterRow]:
-    """List dead letters without their bodies, newest first."""
-    selection = DeadLetterSelection(all=True, queue=queue, fingerprint=fingerprint, since=since, until=until)
-    rows = await dead_letters.list_page(pool, state, selection, decode_time_and_id(cursor), limit + 1)
-    if len(rows) <= limit:
-        return Page(items=rows)
-    last = rows[limit - 1]
-    return Page(items=rows[:limit], next_cursor=encode_cursor(last.failed_at.isoformat(), str(last.id)))
+) -> DeadLetterPage:
+    """Search dead letters, without their bodies, the latest arrivals first."""
+    selection = DeadLetterSelection(
+        all=True, queue=queue, fingerprint=fingerprint, error_type=error_type, type=type, mailing=mailing, event=event,
+        release=release, text=text, since=since, until=until, job=job,
+    )  # fmt: skip
+    scope = Scope(asking.tenant, None if any_state else state)
+    total = await dead_letters.count(pool, scope, selection)
+    rows = await dead_letters.list_page(pool, scope, selection, decode_id(cursor), limit + 1)
+    more = len(rows) > limit
+    return DeadLetterPage(
+        items=rows[:limit], total=total, next_cursor=encode_cursor(rows[limit - 1].number) if more else None
+    )
 
 
 @router.get("/dead-letters/{identity}")
-async def show_dead_letter(pool: Database, _: Operator, identity: UUID) -> DeadLetterDetails:
-    """Return one dead letter with its body."""
-    found = await _get(pool, identity)
-    try:
-        text: str | None = found.body.decode()
-    except UnicodeDecodeError:
-        text = None
-    encoded = {"bytes": len(found.body), "body": b64encode(found.body).decode(), "text": text}
-    return DeadLetterDetails.model_validate(asdict(found) | encoded)
+async def show_dead_letter(pool: Database, asking: Asks, identity: UUID) -> DeadLetterDetails:
+    """Return one dead letter without its body."""
+    return found(await dead_letters.get(pool, identity, asking.tenant), identity)
+
+
+@router.get("/dead-letters/{identity}/history")
+async def history(pool: Database, asking: Asks, identity: UUID) -> Page[LinkedRow]:
+    """Return what one is linked with, the first failure first: each failed again as the next, or was edited into it."""
+    found(await dead_letters.get(pool, identity, asking.tenant), identity)
+    return Page(items=await dead_letters.history(pool, identity))
 
 
 @router.get("/dead-letters/{identity}/body", response_class=Response)
-async def body(pool: Database, _: Operator, identity: UUID) -> Response:
-    """Return the body of one dead letter as it arrived."""
-    return Response((await _get(pool, identity)).body, media_type="application/octet-stream")
+async def body(pool: Database, asking: Asks, identity: UUID, why: Why) -> Response:
+    """Return the bytes of one dead letter as they arrived. They may hold addresses: the audit keeps who looked."""
+    raw = found(await dead_letters.get_body(pool, identity, asking.tenant), identity)
+    await asking.audit(pool, "look", str(identity), why)
+    return Response(raw, media_type="application/octet-stream")
 
 
-@router.post("/dead-letters/plan")
-async def plan(pool: Database, _: Operator, wanted: DeadLetterJobRequest, action: Action = "replay") -> DeadLetterPlan:
-    """Count what an action would do, by queue and failure; change nothing."""
-    found = await dead_letters.count_selected(pool, DEAD_LETTER_STATES[action][0], wanted.selection)
-    stranded = sum(group.count for group in found if not group.queue) if action == "replay" else 0
-    total = sum(group.count for group in found)
-    return DeadLetterPlan(action=action, dead_letters=total - stranded, without_queue=stranded, groups=found)
-
-
-@router.post("/dead-letters/{action}", status_code=202)
-async def act(pool: Database, caller: Operator, action: Action, wanted: DeadLetterJobRequest) -> DeadLetterJobStarted:
-    """Start a job that replays, discards or restores. What never reached a queue is not replayed."""
-    found = await dead_letters.count_selected(pool, DEAD_LETTER_STATES[action][0], wanted.selection)
-    total = sum(group.count for group in found if group.queue or action != "replay")
-    async with pool.acquire() as connection:
-        identity = await jobs.insert(
-            connection, action, wanted.selection, by=caller.name, total=total, rate=wanted.rate
-        )
-    return DeadLetterJobStarted(job=identity, dead_letters=total)
-
-
-async def _get(pool: Pool, identity: UUID) -> StoredDeadLetter:
-    found = await dead_letters.get(pool, identity)
-    if found is None:
+def found(value: T | None, identity: UUID) -> T:
+    """Return what was found. Raises HTTP 404."""
+    if value is None:
         raise HTTPException(404, f"dead letter {identity} not found")
-    return found
+    return value

@@ -1,144 +1,128 @@
-"""Dead letters."""
+"""Dead letters: kept once, grouped, searched, and taken by jobs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import asyncpg
+
+from services.replay.domain.batching import Part, ToSend
 from services.replay.domain.dead_letter import DeadLetter
+from services.replay.domain.event_facts import read_facts
 from services.replay.domain.selection import DeadLetterSelection
+from services.replay.repository.rows import DeadLetterDetails, DeadLetterRow, FailureGroup, LinkedRow, PlanRow
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
+from shared.messaging.replay_outcome import digest
 
-Q = queries(Path(__file__).with_name("dead_letters.sql"))
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterRow:
-    """A dead letter without its body."""
-
-    id: UUID
-    failed_at: datetime
-    queue: str
-    exchange: str
-    routing_key: str
-    published_by: str
-    attempt: int
-    error: str
-    fingerprint: str
-    content_type: str
-    bytes: int
-    state: str
-    changed_at: datetime | None
-    changed_by: str | None
+_FILE = queries(Path(__file__).with_name("dead_letters.sql"))
+Q = {name: sql.replace("{conditions}", _FILE["conditions"]) for name, sql in _FILE.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDeadLetter:
-    """A dead letter with its body."""
+class Scope:
+    """Whose dead letters, and in which state; none: all."""
 
-    id: UUID
-    failed_at: datetime
-    queue: str
-    exchange: str
-    routing_key: str
-    published_by: str
-    attempt: int
-    error: str
-    stack: str
-    fingerprint: str
-    content_type: str
-    body: bytes
-    state: str
-    kept_at: datetime
-    changed_at: datetime | None
-    changed_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Dead letters of one queue that failed alike."""
-
-    fingerprint: str
-    queue: str
-    count: int
-    first: datetime
-    last: datetime
-    attempts: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class SelectedGroup:
-    """Selected dead letters of one queue that failed alike."""
-
-    queue: str
-    fingerprint: str
-    count: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class LockedDeadLetter:
-    """What a job needs to send a dead letter again."""
-
-    id: UUID
-    queue: str
-    exchange: str
-    routing_key: str
-    published_by: str
-    attempt: int
-    content_type: str
-    body: bytes
+    tenant: str | None = None
+    state: str | None = None
 
 
 async def insert(connection: Connection, dead_letters: Mapping[str, DeadLetter]) -> None:
-    """Keep dead letters by their id; one that has come and failed since it was settled is dead again."""
-    rows = [
-        (
-            UUID(identity), d.failed_at, d.queue, d.exchange, d.routing_key, d.attempt, d.error, d.stack,
-            d.fingerprint, d.content_type, d.body, d.published_by,
-        )
-        for identity, d in dead_letters.items()
-    ]  # fmt: skip
-    await connection.execute(Q["insert_dead_letters"], *columns(rows, 12))
+    """Keep dead letters by their id, with what their bytes say of themselves, linked to those that they came of.
+
+    One that has come and failed since it was settled is dead again.
+    """
+    rows = [_row(UUID(identity), one) for identity, one in dead_letters.items()]
+    await connection.execute(Q["insert_dead_letters"], *columns(rows, 23))
 
 
-async def group(pool: Pool, state: str) -> list[FailureGroup]:
-    """Return up to 500 groups of dead letters in one state, largest first."""
-    return [FailureGroup(**dict(row)) for row in await pool.fetch(Q["group_dead_letters"], state)]
+def _row(identity: UUID, d: DeadLetter) -> tuple[Any, ...]:
+    facts = read_facts(d.body, d.queue, d.exchange, d.routing_key)
+    job, part = _split(d.replay_part)
+    return (
+        identity, d.failed_at, d.queue, d.exchange, d.routing_key, d.attempt, d.error, d.error_type, d.stack,
+        d.fingerprint, d.content_type, d.release, json.dumps(d.headers), d.body, facts.event_type, facts.event_id,
+        facts.tenant, facts.mailing, facts.obstacle, job, part, digest(d.body), d.published_by,
+    )  # fmt: skip
+
+
+def _split(replay_part: str) -> tuple[UUID | None, int | None]:
+    job, _, part = replay_part.partition("/")
+    try:
+        return UUID(job), min(int(part), 2**31 - 1)
+    except ValueError:
+        return None, None
+
+
+async def group(
+    pool: Pool, scope: Scope, selection: DeadLetterSelection, by: Sequence[str], notes_of: str
+) -> list[FailureGroup]:
+    """Return up to 500 groups by these fields, largest first, with the notes of a scope."""
+    rows = await pool.fetch(Q["group_dead_letters"], *_conditions(scope, selection), by, notes_of)
+    return [FailureGroup(**dict(row)) for row in rows]
 
 
 async def list_page(
-    pool: Pool, state: str, selection: DeadLetterSelection, before: tuple[datetime, UUID] | None, limit: int
+    pool: Pool, scope: Scope, selection: DeadLetterSelection, before: int | None, limit: int
 ) -> list[DeadLetterRow]:
-    """Return up to `limit` dead letters, newest first, before (failed_at, id)."""
-    arguments = (state, *_conditions(selection), *(before or (None, None)), limit)
-    return [DeadLetterRow(**dict(row)) for row in await pool.fetch(Q["list_dead_letters"], *arguments)]
+    """Return up to `limit` dead letters, the latest arrivals first, before a number."""
+    rows = await pool.fetch(Q["list_dead_letters"], *_conditions(scope, selection), before, limit)
+    return [DeadLetterRow(**dict(row)) for row in rows]
 
 
-async def count_selected(pool: Pool, state: str, selection: DeadLetterSelection) -> list[SelectedGroup]:
-    """Count the selected dead letters in one state by queue and failure."""
-    rows = await pool.fetch(Q["count_selected"], state, *_conditions(selection))
-    return [SelectedGroup(**dict(row)) for row in rows]
+async def count(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> int:
+    """Return how many dead letters there are of a selection."""
+    number: int = await pool.fetchval(Q["count_dead_letters"], *_conditions(scope, selection))
+    return number
 
 
-async def lock_selected(
+async def plan(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> list[PlanRow]:
+    """Count a selection by queue and failure, by tenant, and by queue, type and obstacle."""
+    rows = await pool.fetch(Q["plan_dead_letters"], *_conditions(scope, selection))
+    return [PlanRow(**dict(row)) for row in rows]
+
+
+async def sample(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> list[UUID]:
+    """Return the ids of some of a selection."""
+    return [row["id"] for row in await pool.fetch(Q["sample_dead_letters"], *_conditions(scope, selection))]
+
+
+async def freeze(
     connection: Connection,
-    state: str,
+    job: UUID,
+    scope: Scope,
     selection: DeadLetterSelection,
     *,
-    with_queueless: bool,
-    kept_before: datetime,
-    missing: Sequence[str],
-    limit: int,
-) -> list[LockedDeadLetter]:
-    """Lock the next selected dead letters that were kept before a time, except those of missing queues."""
-    rows = await connection.fetch(
-        Q["lock_selected"], state, *_conditions(selection), with_queueless, kept_before, missing, limit
-    )
-    return [LockedDeadLetter(**dict(row)) for row in rows]
+    obstacles: Sequence[str] | None,
+    types: Sequence[str] | None,
+) -> int:
+    """Make a selection the set of a job, without those that have another obstacle or type; return how many."""
+    conditions = _conditions(scope, selection)
+    status: str = await connection.execute(Q["freeze"], *conditions, job, obstacles, types)
+    return int(status.rpartition(" ")[2])
+
+
+async def take(connection: Connection, job: UUID, after: int, count: int, state: str) -> list[ToSend]:
+    """Lock the next `count` of a job's set that are in a state; the others are left out."""
+    return [_to_send(row) for row in await connection.fetch(Q["take"], job, after, count, state)]
+
+
+async def unsent(connection: Connection, job: UUID) -> tuple[list[Part], list[int]]:
+    """Return the parts that were taken and perhaps not sent, and those of them that were heard of all the same."""
+    found: dict[int, list[ToSend]] = {}
+    targets: dict[int, str] = {}
+    heard: set[int] = set()
+    for row in await connection.fetch(Q["unsent"], job):
+        found.setdefault(row["part"], []).append(_to_send(row))
+        targets[row["part"]] = row["target"]
+        if row["heard_of"]:
+            heard.add(row["part"])
+    parts = [Part(number, targets[number], tuple(members)) for number, members in found.items() if number not in heard]
+    return parts, sorted(heard)
 
 
 async def set_state(connection: Connection, ids: Sequence[UUID], state: str, by: str) -> None:
@@ -146,10 +130,36 @@ async def set_state(connection: Connection, ids: Sequence[UUID], state: str, by:
     await connection.execute(Q["set_state"], ids, state, by)
 
 
-async def get(pool: Pool, identity: UUID) -> StoredDeadLetter | None:
-    """Return one dead letter."""
-    row = await pool.fetchrow(Q["get_dead_letter"], identity)
-    return None if row is None else StoredDeadLetter(**dict(row))
+async def get(pool: Pool, identity: UUID, tenant: str | None) -> DeadLetterDetails | None:
+    """Return one dead letter of a tenant, or of any, without its body."""
+    row = await pool.fetchrow(Q["get_dead_letter"], identity, tenant)
+    return None if row is None else DeadLetterDetails(**{**dict(row), "headers": json.loads(row["headers"])})
+
+
+async def get_body(pool: Pool, identity: UUID, tenant: str | None) -> bytes | None:
+    """Return the bytes of one dead letter of a tenant, or of any."""
+    body: bytes | None = await pool.fetchval(Q["get_body"], identity, tenant)
+    return body
+
+
+async def bodies(pool: Pool, identities: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Return the bytes of some dead letters."""
+    return {row["id"]: row["body"] for row in await pool.fetch(Q["get_bodies"], identities)}
+
+
+async def replace_by(connection: Connection, original: UUID, edited: UUID, by: str) -> bool:
+    """Let an edited dead letter take the place of one; tell whether that was still dead."""
+    return await connection.fetchval(Q["replace_by"], original, edited, by) is not None
+
+
+async def history(pool: Pool, identity: UUID) -> list[LinkedRow]:
+    """Return all dead letters that one is linked with, the first failure first."""
+    return [LinkedRow(**dict(row)) for row in await pool.fetch(Q["history"], identity)]
+
+
+async def count_by_state(pool: Pool) -> dict[str, int]:
+    """Return how many dead letters there are in each state."""
+    return {row["state"]: row["count"] for row in await pool.fetch(Q["count_by_state"])}
 
 
 async def purge(pool: Pool, before: datetime) -> None:
@@ -157,5 +167,26 @@ async def purge(pool: Pool, before: datetime) -> None:
     await pool.execute(Q["purge_dead_letters"], before)
 
 
-def _conditions(selection: DeadLetterSelection) -> tuple[object, ...]:
-    return selection.queue, selection.fingerprint, selection.since, selection.until, selection.ids
+def _to_send(row: asyncpg.Record) -> ToSend:
+    names = (
+        "position",
+        "id",
+        "queue",
+        "exchange",
+        "routing_key",
+        "published_by",
+        "attempt",
+        "content_type",
+        "event_type",
+        "event_id",
+        "headers",
+        "body",
+    )
+    return ToSend(**{name: row[name] for name in names}, digest=digest(row["body"]))
+
+
+def _conditions(scope: Scope, s: DeadLetterSelection) -> tuple[object, ...]:
+    return (
+        scope.state, scope.tenant, s.queue, s.fingerprint, s.error_type, s.type, s.tenant, s.mailing, s.event,
+        s.release, s.text, s.since, s.until, s.ids, s.job,
+    )  # fmt: skip

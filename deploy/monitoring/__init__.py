@@ -1,0 +1,1 @@
+"""Alerts for Prometheus and the dashboard for Grafana."""

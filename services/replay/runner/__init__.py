@@ -1,0 +1,1 @@
+"""Runs jobs in parts, so that a restart continues."""
