@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from returpost.amqp.publisher import user_of
 from returpost.contracts import Contract
 from returpost.contracts.cloudevents import Event
-from returpost.contracts.routing import DEAD, REPLAY, misrouted, routed_elsewhere
+from returpost.contracts.routing import DEAD, REPLAY, REPLAY_OUTCOMES, misrouted, routed_elsewhere
 from shared.messaging.dead_letters import EXCHANGE, ROUTING_KEY, USER
 from shared.messaging.topology import binding_matches, queues, service_users
 
@@ -56,8 +56,8 @@ def origin_of(message: AbstractIncomingMessage) -> Origin:
 
 def refusal(message: AbstractIncomingMessage, origin: Origin, queue: str) -> str:
     """Say why this message may not have come into this queue; nothing when it may."""
-    if message.exchange == DEAD:
-        return ""  # a fan-out, and whatever is in it is looked at
+    if message.exchange in (DEAD, REPLAY_OUTCOMES):
+        return ""  # fan-outs, which only services write to; who reads them looks at whatever is in them
     if error := routed_elsewhere(message.headers):
         return error
     if not _takes(queue, origin.exchange, origin.routing_key):
