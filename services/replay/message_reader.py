@@ -12,6 +12,7 @@ from returpost.contracts.routing import REPLAY
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome, identity
 from shared.messaging.acceptance import Origin, origin_of
 from shared.messaging.dead_letters import (
+    ATTEMPT,
     EXCHANGE,
     MAX_HEADER,
     MAX_HEADERS,
@@ -76,7 +77,8 @@ def _brokers(message: AbstractIncomingMessage, headers: Mapping[str, Any], origi
         exchange=_text(headers.get(EXCHANGE) if replayed else death.get("exchange")),
         routing_key=_text(headers.get(ROUTING_KEY) if replayed else message.routing_key),
         published_by=_text(headers.get(USER) if replayed else message.user_id)[:MAX_NAME],
-        attempt=max(1, _number(death.get("count"))),
+        # Of a replayed one the count of its replays goes on: else it would be the one before, and not a new failure.
+        attempt=_number(headers.get(ATTEMPT)) + 1 if replayed else max(1, _number(death.get("count"))),
         error=error,
         stack="",
         quarantined=False,

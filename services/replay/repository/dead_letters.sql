@@ -10,17 +10,19 @@
   AND ($15::uuid IS NULL OR id IN (SELECT dead_letter FROM job_dead_letters WHERE job = $15))
 
 -- name: insert_dead_letters
--- Keep each dead letter once; the same message that has failed anew, and not only come again, is dead again. One that came of a replay has the place and the first failure of the one before.
-INSERT INTO dead_letters (id, failed_at, queue, exchange, routing_key, published_by, attempt, error, error_type, stack, fingerprint,
+-- Keep each dead letter once; the same message that has failed anew, and not only come again, is dead again.
+-- One that came of a replay has the place and the first failure of the one before.
+INSERT INTO dead_letters (id, failed_at, queue, exchange, routing_key, attempt, error, error_type, stack, fingerprint,
                           content_type, release, headers, body, event_type, event_id, tenant, mailing, obstacle, previous,
                           first_failed_at, published_by)
 SELECT g.id, g.failed_at, g.queue, coalesce(p.exchange, g.exchange), coalesce(p.routing_key, g.routing_key), g.attempt,
        g.error, g.error_type, g.stack, g.fingerprint, g.content_type, g.release, g.headers::jsonb, g.body, g.event_type,
-       g.event_id, coalesce(p.tenant, g.tenant), g.mailing, g.obstacle, p.id, coalesce(p.first_failed_at, g.failed_at), g.published_by
+       g.event_id, coalesce(p.tenant, g.tenant), g.mailing, g.obstacle, p.id, coalesce(p.first_failed_at, g.failed_at),
+       g.published_by
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::text[], $16::text[],
             $17::text[], $18::text[], $19::text[], $20::uuid[], $21::integer[], $22::text[], $23::text[])
-     AS g (id, failed_at, queue, exchange, routing_key, published_by, attempt, error, error_type, stack, fingerprint, content_type, release,
+     AS g (id, failed_at, queue, exchange, routing_key, attempt, error, error_type, stack, fingerprint, content_type, release,
            headers, body, event_type, event_id, tenant, mailing, obstacle, job, part, digest, published_by)
 LEFT JOIN LATERAL (
     -- Of its part the one with the same bytes; a part of one is that one.
