@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from returpost.contracts import BlockClear
+from returpost.contracts.cloudevents import event
 from returpost.contracts.routing import sender_queue
 from services.actions.app import create
 from services.actions.settings import Settings
@@ -189,17 +192,19 @@ async def test_who_had_left_is_set_back_and_only_what_blocked_them_is_lifted(
 ) -> None:
     for n in (1, 2, 3, 4):
         await apply(pool, contact_upsert(f"c{n}", 1, name=f"N{n}", addresses=[address(n)]))
-    await actions.http.put("/v1/contacts/c4", json={"former_employee": True})  # the CRM said so
     await dead(harness, pool, 2)
+    await actions.http.put("/v1/contacts/c4", json={"former_employee": True})  # the CRM said so
     monday = await run_operation(actions, "set_former_employee", selected(address(1), address(2)))
     tuesday = await run_operation(actions, "set_former_employee", selected(address(3)))
     assert (monday["done"], tuesday["done"]) == (2, 1)
     everybody = {f"u{n}@example.com" for n in (1, 2, 3, 4)}
     await blocked(pool, everybody)
     people = "SELECT contact, former_employee, former_employee_at, left_by FROM contacts ORDER BY 1"
-    cleared = await run_operation(actions, "clear_bounce_flag", selected(address(1)))
-    assert cleared["done"] == 1
-    await blocked(pool, everybody)  # what says that somebody has left is no bounce-flag
+    clear = BlockClear(addresses=[address(1)], time=datetime.now(UTC), by="crm")  # what no operation asks about
+    await harness.command(event(clear, id="clear", source="/test", tenant=TENANT))
+    statement = "SELECT cause FROM addresses WHERE last_clear IS NOT NULL AND address = $1"
+    (row,) = await eventually(lambda: harness.fetch("blocklist", statement, "u1@example.com"))
+    assert row["cause"] == "former_employee"
     before = ([tuple(row) for row in await pool.fetch(people)], await causes(harness))
     operation = await run_operation(actions, "set_back_former_employee", selected(*map(address, (1, 2, 3, 4, 5))))
     assert (operation["done"], operation["outcomes"]) == (
