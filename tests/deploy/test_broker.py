@@ -57,7 +57,8 @@ async def test_repeating_and_adding_a_sender_keeps_what_is_there(
 
 UPSERTS = {f"{noun}.upsert" for noun in ("contact", "selection", "project", "mailing")}
 QUESTIONS = {"address.validate", "address.check"}
-ORDERS = {"address.correct", "block.set", "block.clear", "operation.requested"}
+SUBSCRIBED = {"subscription.confirmed"}
+ORDERS = {"address.correct", "block.set", "block.clear", "suppression.set", "suppression.lift", "operation.requested"}
 
 
 def _publishes() -> dict[str, set[tuple[str, str]]]:
@@ -68,10 +69,12 @@ def _publishes() -> dict[str, set[tuple[str, str]]]:
     for sender, tenants in SENDERS.items():
         for tenant in tenants or TENANTS:
             own = {f"{noun}.{tenant}.{sender}" for noun in ("delivery.result", "kumomta.log")}
-            own |= {f"{verb}.{tenant}" for verb in {"contact.upsert", "mailing.upsert"} | QUESTIONS}
+            own |= {f"{verb}.{tenant}" for verb in {"contact.upsert", "mailing.upsert"} | QUESTIONS | SUBSCRIBED}
             may.setdefault(f"sender-{sender}", set()).update((routing.COMMANDS, key) for key in own)
     for crm, tenants in CRMS.items():
-        own = {f"{verb}.{tenant}" for verb in UPSERTS | QUESTIONS | ORDERS for tenant in tenants or TENANTS}
+        own = {
+            f"{verb}.{tenant}" for verb in UPSERTS | QUESTIONS | SUBSCRIBED | ORDERS for tenant in tenants or TENANTS
+        }
         may[f"crm-{crm}"] = {(routing.COMMANDS, key) for key in own}
     return may
 
