@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,17 +49,16 @@ class Edited(BaseModel):
     difference: list[str]
 
 
-async def _edit_enabled(request: Request) -> None:
-    if not request.app.state.service.settings.edit_enabled:
-        raise HTTPException(409, "editing is off: RETURPOST_REPLAY_EDIT_ENABLED turns it on")
-
-
-@router.post("/dead-letters/{identity}/edit", dependencies=[Depends(_edit_enabled)])
-async def edit(pool: Database, asking: AdministratorAsks, identity: UUID, wanted: EditRequest) -> Edited:
+@router.post("/dead-letters/{identity}/edit")
+async def edit(
+    request: Request, pool: Database, asking: AdministratorAsks, identity: UUID, wanted: EditRequest
+) -> Edited:
     """Make an edited dead letter of one that is dead: linked to it, under a new id, checked against its contract.
 
     Takes a token that may also administer. The original becomes `edited`; the new one is replayed like any other.
     """
+    if not request.app.state.service.settings.edit_enabled:
+        raise HTTPException(409, "editing is off: RETURPOST_REPLAY_EDIT_ENABLED turns it on")
     original = found(await dead_letters.get(pool, identity, asking.tenant), identity)
     before = found(await dead_letters.get_body(pool, identity, asking.tenant), identity)
     if original.state != "dead":
