@@ -75,8 +75,8 @@ async def test_an_event_that_kills_processes_stops_nothing(harness: Harness, rep
     finally:
         supervisor.stop()
         await running
-    shown = (await replay.http.get(f"/v1/dead-letters/{letter['id']}")).json()
-    assert DEADLY in shown["text"]
+    shown = await replay.http.get(f"/v1/dead-letters/{letter['id']}/body", params={"why": "a test"})
+    assert DEADLY in shown.text
     assert letter["error"].startswith("quarantined")
     assert await deaths() == 5
     assert await letters() == [letter]
