@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457) that name the field."""
 
+import re
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ PROBLEM = "application/problem+json"
 """RFC 9457."""
 MAX_PROBLEMS = 100
 RETRY = {"Retry-After": "5"}
+_FIELD = re.compile(r"(body|query|path|header)(\.[\w-]+)*")
 _FAULT = {"type": "object", "properties": {"field": {"type": "string"}, "problem": {"type": "string"}}}
 _PROBLEM = {
     "type": "object",
@@ -72,7 +74,9 @@ def install_exception_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(InvalidMessage)
     async def broken(_: Request, error: InvalidMessage) -> Response:
-        return problem(422, str(error))
+        field, _, what = str(error).partition(": ")
+        named = what and _FIELD.fullmatch(field)
+        return problem(422, str(error), errors=[{"field": field, "problem": what}] if named else None)
 
     @app.exception_handler(Unavailable)
     async def away(_: Request, error: Unavailable) -> Response:

@@ -124,7 +124,8 @@ async def test_a_wrong_field_is_named(harness: Harness, actions: RunningService)
     for method, path, what, field in BAD:
         answer = await actions.http.request(method, path, **what)
         assert answer.status_code == 422, (path, what, answer.text)
-        assert answer.json()["errors"][0]["field"].startswith(field), (path, what, answer.text)
+        (first, *_) = answer.json().get("errors") or [{"field": ""}]
+        assert first["field"].startswith(field), (path, what, answer.text)
         assert "nobody" not in answer.text
         assert "Value error" not in answer.text
     assert await written(harness) == 0

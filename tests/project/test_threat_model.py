@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = ("docs/explanation/threat-model.md", "docs/reference/limits.md")
 ATTACKERS = (
     "A stranger with HTTP", "A forged webhook of a provider", "Tenant against tenant", "A person with an account",
-    "A stolen token or session", "A malicious mail", "A malicious receiver of webhooks", "A user of the broker",
-    "An operator",
+    "A stolen token or session", "A malicious mail", "A malicious receiver of webhooks",
+    "A sender's broker user", "A CRM's broker user", "A service that was taken over",
+    "Another user of the same machine", "An operator",
 )  # fmt: skip
 
 pytestmark = pytest.mark.unit

@@ -21,6 +21,9 @@ NUMBER = int(os.environ.get("RETURPOST_FUZZ_REQUESTS", "12"))
 SEED = int(os.environ.get("RETURPOST_FUZZ_SEED", "0"))
 PATIENCE = 20.0
 
+PAGES = ("/u/{token}",)
+"""What people open: they are answered by a page."""
+
 
 async def status_of(http: httpx.AsyncClient, one: Malformed, token: str) -> tuple[int | str, str]:
     """Return the status, or what happened in its place, and what is wrong with the answer."""
@@ -34,7 +37,7 @@ async def status_of(http: httpx.AsyncClient, one: Malformed, token: str) -> tupl
         return "dropped", type(error).__name__
     if answer.status_code >= 500:
         return answer.status_code, answer.text[:300]
-    if answer.status_code >= 400 and answer.headers.get("content-type") != PROBLEM:
+    if answer.status_code >= 400 and answer.headers.get("content-type") != PROBLEM and one.template not in PAGES:
         return answer.status_code, f"is no problem: {answer.text[:300]}"
     return answer.status_code, ""
 

@@ -67,6 +67,20 @@ BLOCKED = (
        SELECT $1, $2 || n || '@example.com', n, true, 'dead_address', 'user_unknown', 1, '2026-01-02'
        FROM generate_series(1, $3::int) AS n""",
 )
+LEFT = (
+    """INSERT INTO actions.former_addresses (tenant, address)
+       SELECT $1, $2 || n || '@example.com' FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO blocklist.addresses (tenant, address, version, cause, since, former_at, former_by)
+       SELECT $1, $2 || n || '@example.com', n, 'former_employee', '2026-01-02', '2026-01-02', 'test'
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO blocklist.last_versions (tenant, version) SELECT $1, $3::int WHERE $2 <> ''
+       ON CONFLICT DO NOTHING""",
+    """INSERT INTO actions.address_states (tenant, address, version, blocked, cause, return_count, since)
+       SELECT $1, $2 || n || '@example.com', n, true, 'former_employee', 0, '2026-01-02'
+       FROM generate_series(1, $3::int) AS n""",
+)
+KNOWN = {Operation.CLEAR_BOUNCE_FLAG: BLOCKED, Operation.SET_BACK_FORMER_EMPLOYEE: LEFT}
+"""What is known of the addresses of an operation before it begins."""
 LISTS = """INSERT INTO actions.lists (tenant, kind, list, name)
     VALUES ($1, 'selection', 's1', 'S'), ($1, 'project', 'p1', 'P')"""
 STATE = {
@@ -162,8 +176,7 @@ async def killed_in_the_middle(pool: Pool, service: Mortal, wanted: str) -> int:
 async def test_each_is_killed_in_the_middle_ends_and_is_undone(harness: Harness, pool: Pool) -> None:
     async with mortal(harness) as (service, actions):
         for operation in Operation:
-            clear = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
-            await seeded(pool, operation.value, SIZES.get(operation, ROWS), *clear)
+            await seeded(pool, operation.value, SIZES.get(operation, ROWS), *KNOWN.get(operation, ()))
         await pool.execute(LISTS, TENANT)
         before = await state(pool)
         previews = {
@@ -261,8 +274,7 @@ async def test_over_the_same_rows_side_by_side(actions: RunningService, pool: Po
 async def test_cancelled_in_the_middle_it_is_as_before(
     actions: RunningService, pool: Pool, operation: Operation
 ) -> None:
-    blocked = BLOCKED if operation is Operation.CLEAR_BOUNCE_FLAG else ()
-    await seeded(pool, operation.value, SIZES.get(operation, ROWS), *blocked)
+    await seeded(pool, operation.value, SIZES.get(operation, ROWS), *KNOWN.get(operation, ()))
     await pool.execute(LISTS, TENANT)
     before = await state(pool)
     preview = await request_preview(
