@@ -18,9 +18,9 @@ MAX_STREAMS = 32
 """Such bodies that a process reads at a time."""
 MAX_BODIES = 512 * 1024 * 1024
 """Bytes of all bodies that a process holds at a time."""
-MAX_VALUES = 200_000
-"""Values of a JSON body: each takes about 100 bytes of memory, and 2 in the body. The longest list that a route takes has
-100,000 addresses."""
+MAX_VALUES = 101_000
+"""Values of a JSON body, the longest list that a route takes (100,000 addresses) and what stands beside it. Each takes
+about 100 bytes of memory, and 2 in the body."""
 GRACE = 20.0
 """Seconds that the parts of a body may be waited for, and besides as long as it takes at `MIN_RATE`."""
 MIN_RATE = 10_000
