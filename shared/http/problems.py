@@ -74,7 +74,7 @@ def install_exception_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(InvalidMessage)
     async def broken(_: Request, error: InvalidMessage) -> Response:
-        field, _, what = str(error).partition(": ")
+        field, _separator, what = str(error).partition(": ")
         named = what and _FIELD.fullmatch(field)
         return problem(422, str(error), errors=[{"field": field, "problem": what}] if named else None)
 
