@@ -274,7 +274,8 @@ class Consumer(Generic[D]):
         await self._publish_dead_letters()  # whoever looks for the cause needs them now
         tries = 0
         while self.breaker.is_open:
-            await self.breaker.wait()
+            if not self._stopping:
+                await self.breaker.wait()
             if self._stopping:
                 raise asyncio.CancelledError
             pairs = [pair for pair in pairs if not pair[1].message.channel.is_closed]

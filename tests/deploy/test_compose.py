@@ -28,7 +28,7 @@ from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
 
 COMPOSE = generate.ROOT / "docker-compose.yml"
 DOCKERFILE = generate.ROOT / "deploy/Dockerfile"
-SETTINGS_OF_THE_COMMAND = {"AMQP_MANAGEMENT_URL", "SECRETS_DIR"}
+SETTINGS_OF_THE_COMMAND = {"AMQP_MANAGEMENT_URL", "SECRETS_DIR", "RELEASE"}
 
 
 @pytest.fixture(scope="module")
