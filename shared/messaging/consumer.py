@@ -101,6 +101,7 @@ class Consumer(Generic[D]):
         self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._stopping = False
         self.breaker = CircuitBreaker(limits or Limits())
+        self._alone = False
         self._dead_letters: list[Message] = []
         self._failed_again: list[Message] = []
         """Of the batch in hand, not published yet."""
@@ -140,13 +141,14 @@ class Consumer(Generic[D]):
 
     async def take_alone(self, message: AbstractIncomingMessage, *, quarantine: bool) -> None:
         """Process one message by itself, or make a dead letter of each of its events; then acknowledge it."""
-        holding = HOLDS.set(True)
+        holding, self._alone = HOLDS.set(True), True
         try:
             delivery = self._quarantined(message) if quarantine else self._read(message)
             await self._process([delivery])
             await self._acknowledge([delivery])
         finally:
             HOLDS.reset(holding)
+            self._alone = False
 
     def _quarantined(self, message: AbstractIncomingMessage) -> Delivery[D]:
         parts = [message.body]
@@ -272,6 +274,8 @@ class Consumer(Generic[D]):
         The messages stay unacknowledged; those whose channel closes meanwhile have gone back to the queue.
         """
         await self._publish_dead_letters()  # whoever looks for the cause needs them now
+        if self._alone:  # the service starts, and must not wait: the message goes back to the queue
+            raise Unavailable("too many events failed")
         tries = 0
         while self.breaker.is_open:
             if not self._stopping:
