@@ -273,9 +273,12 @@ class Consumer(Generic[D]):
 
         The messages stay unacknowledged; those whose channel closes meanwhile have gone back to the queue.
         """
-        await self._publish_dead_letters()  # whoever looks for the cause needs them now
-        if self._alone:  # the service starts, and must not wait: the message goes back to the queue
+        if self._alone:  # the service starts, and must not wait: the message goes back, and opens it again from there
+            self._dead_letters.clear()
+            self.breaker.resume()
+            BREAKER_OPEN.labels(self.queue).set(0)
             raise Unavailable("too many events failed")
+        await self._publish_dead_letters()  # whoever looks for the cause needs them now
         tries = 0
         while self.breaker.is_open:
             if not self._stopping:

@@ -14,6 +14,7 @@ from returpost.contracts import DeliveryRecorded, DeliveryResult, ids
 from returpost.contracts.cloudevents import Event, encode, event
 from returpost.contracts.routing import COMMANDS, DEAD_LETTERS, EVENTS
 from returpost.errors import InvalidMessage
+from shared.http.auth import ALL_TENANTS
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 from shared.settings import ServiceSettings
@@ -243,3 +244,44 @@ async def test_a_service_may_read_and_write_its_own_tables_alone(harness: Harnes
             await connection.execute("CREATE TABLE classifier.more ()")
     finally:
         await connection.close()
+
+
+async def fill(harness: Harness, count: int) -> None:
+    for start in range(0, count, 500):
+        await harness.send(*(recorded(n) for n in range(start, start + 500)), detail="delivered")
+
+
+async def test_a_handler_that_fails_for_all_leaves_the_queue_alone_and_goes_on_by_itself(
+    harness: Harness, probe: Probe
+) -> None:
+    probe.poison = {f"u{n}@example.com" for n in range(5_000)}
+    await fill(harness, 5_000)
+    async with harness.running(probe.create, ServiceSettings, "classifier") as running:
+        (subscriber,) = running.service.subscribers
+        await eventually(lambda: asyncio.sleep(0, subscriber.consumer.breaker.is_open))
+        health = (await running.http.get("/health/ready")).json()
+        assert not health["ok"]
+        assert health["consumers"][QUEUE]["failing"]["error"] == "ZeroDivisionError"
+        assert await harness.depth(DEAD_LETTERS) == 20
+        probe.poison.clear()
+        await eventually(lambda: counted(harness), lambda count: count == 4_980)
+        assert await harness.depth(DEAD_LETTERS) == 20
+        assert not subscriber.consumer.breaker.is_open
+
+
+async def test_one_in_fifty_that_fails_opens_it_and_an_operator_closes_it(harness: Harness, probe: Probe) -> None:
+    probe.poison = {f"u{n}@example.com" for n in range(0, 3_000, 50)}
+    await fill(harness, 3_000)
+    async with harness.running(probe.create, ServiceSettings, "classifier") as running:
+        (subscriber,) = running.service.subscribers
+        await eventually(lambda: asyncio.sleep(0, subscriber.consumer.breaker.is_open))
+        operator = {"Authorization": f"Bearer {harness.token(tenant=ALL_TENANTS)}"}
+        assert (await running.http.post(f"/v1/consumers/{QUEUE}/resume")).status_code == 403
+        answer = await running.http.post(f"/v1/consumers/{QUEUE}/resume", headers=operator)
+        assert answer.json() == {"queue": QUEUE, "was_open": True}
+        probe.poison.clear()
+        await eventually(lambda: harness.depth(QUEUE), lambda depth: depth == 0)
+        letters = await harness.depth(DEAD_LETTERS)
+        assert 20 <= letters < 60
+        await eventually(lambda: counted(harness), lambda count: count == 3_000 - letters)
+        assert (await running.http.post("/v1/consumers/no.queue/resume", headers=operator)).status_code == 404
