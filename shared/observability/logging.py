@@ -1,5 +1,6 @@
 """Logs as JSON. No address is ever written above debug."""
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -52,8 +53,9 @@ class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - Python's name
         """Say so."""
         kind = type(sys.exc_info()[1]).__name__
-        self.stream.write(f'{{"event": "a log record could not be written", "logger": "{record.name}", '
-                          f'"error": "{kind}", "level": "error"}}\n')  # fmt: skip
+        with contextlib.suppress(OSError, ValueError):  # nobody can be told when the stream itself is closed
+            self.stream.write(f'{{"event": "a log record could not be written", "logger": "{record.name}", '
+                              f'"error": "{kind}", "level": "error"}}\n')  # fmt: skip
 
 
 def _without_addresses(_: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

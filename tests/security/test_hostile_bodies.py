@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 INTERVAL = 0.05
 WORST = 0.25
 """Seconds that health may take on a machine that does nothing else."""
+TRIES = 3
+"""What holds the others up does so each time; what else the machine has to do does not."""
 MEGABYTE = 1_000_000
 KILOBYTE = 1_000
 MAX_GROWTH = 600 * MEGABYTE
@@ -145,14 +147,19 @@ async def test_health_answers_while_a_hostile_body_is_read(
         httpx.AsyncClient(base_url=process.url, headers=headers, timeout=120) as http,
     ):
         for path, what, media_type, part, size in bodies:
-            await _under(process, http, slow, path, what, media_type, part, size)
+            for _ in range(TRIES):
+                seen = await _under(process, http, path, what, media_type, part, size)
+                if seen is None:
+                    break
+            else:
+                slow[f"{path} {what}"] = seen
     assert slow == {}
 
 
 async def _under(
-    process: ServiceProcess, http: httpx.AsyncClient, slow: dict[str, Any], path: str, what: str, media_type: str,
-    part: bytes, size: int,
-) -> None:  # fmt: skip
+    process: ServiceProcess, http: httpx.AsyncClient, path: str, what: str, media_type: str, part: bytes, size: int
+) -> str | None:
+    """Send one body; return what was seen when health was late, or when it cost too much."""
     before, begun = process.memory(), time.perf_counter()
     async with Probe(process.url) as probe:
         content = in_parts(content_of(part, size))
@@ -165,5 +172,5 @@ async def _under(
     took = time.perf_counter() - begun
     seen = f"{status} in {took:.1f} s, worst {probe.worst:.3f} s, scale {probe.scale:.1f}, {grown // MEGABYTE} MB"
     print(path, what, seen)  # noqa: T201 - pytest shows it when the test fails
-    if probe.worst > WORST * probe.scale or grown > MAX_GROWTH or (isinstance(status, int) and status >= 500):
-        slow[f"{path} {what}"] = seen
+    bad = probe.worst > WORST * probe.scale or grown > MAX_GROWTH or (isinstance(status, int) and status >= 500)
+    return seen if bad else None

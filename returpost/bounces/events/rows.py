@@ -51,7 +51,7 @@ def read_results(rows: Iterable[bytes], tenant: str, source: str) -> Iterator[Ev
     index = -1
     for index, row in enumerate(rows):
         if index >= MAX_RESULTS:
-            raise InvalidMessage(f"body: more than {MAX_RESULTS} results; send them in parts")
+            raise InvalidMessage(f"body: at most {MAX_RESULTS} results are allowed; send them in parts")
         try:
             yield _read_row(row, tenant, source)
         except ValidationError as error:

@@ -30,6 +30,8 @@ _WORD = re.compile(r"(?<![<\[])[^\W\d_]{2,}")
 _NAMED = re.compile(r"^[a-z0-9-]*\.[a-z0-9.-]*\[ip\]")
 _FOLDED = re.compile(r"[ \t]*\r?\n[ \t]+|[ \t]{2,}|\t")
 """A line that goes on in the next (RFC 5322 section 2.2.3), and blanks that are more than one."""
+_CONTINUATION = r"[ \t]*\r?\n%s[- ](?:#?[245]\.\d{1,3}\.\d{1,3} )?"
+"""Where the next line of a reply begins, after its code has been put in (RFC 5321 section 4.2.1)."""
 _OF_SENDER = re.compile(r"(?i)sender|return.path|mail from|callback|callout")
 """Before a quoted reply within a reply: it answers a verification of who sends."""
 
@@ -77,7 +79,7 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
     text, code, status, command = evidence.diagnostic, evidence.reply_code, evidence.status, evidence.command
     remote_mta = evidence.remote_mta
     if "\n" in text or "\t" in text or "  " in text:
-        text = _FOLDED.sub(" ", text[:MAX_TEXT])
+        text = _FOLDED.sub(" ", _one_sentence(text[:MAX_TEXT]))
     remote = unwrap_marked(text)
     if remote is not None and remote.frames and not _answers_callback(text, remote.text):
         inner_code, inner_status = codes_of(remote.text)
@@ -102,6 +104,13 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
         joined(provider, evidence.provider_codes) if provider else "", evidence.suppressed,
     )  # fmt: skip
     return _new(NormalizedReply, seen)
+
+
+def _one_sentence(text: str) -> str:
+    """Join the lines of a reply; a code within a sentence looks like the reply of somebody else."""
+    if text[3:4] == "-" and _CODE.match(text):
+        return re.sub(_CONTINUATION % text[:3], " ", text)
+    return text
 
 
 def _answers_callback(text: str, inner: str) -> bool:
