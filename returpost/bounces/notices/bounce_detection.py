@@ -59,6 +59,8 @@ def is_notice(notice: "Notice") -> bool:
     if empty_path or (daemon and not listed):
         if said or (recognised.refused and (daemon or shown)):
             return True
+        if recognised.refused and recognised.format is not None and notice.blocks:
+            return True
         if shown and (recognised.format is not None or (daemon and (empty_path or not path))):
             return True
         by_program = program or any(name in path for name in families.MTAS)

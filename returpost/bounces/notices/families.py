@@ -152,6 +152,8 @@ FORMATS = (
         (
             "you are not a member of this mailing list",
             "not allowed to post to this mailing list",
+            "you are not authorized to send mail to the ",
+            "non-members are not allowed to post messages to this list",
         ),
         reason=True,
         alone=True,

@@ -186,7 +186,8 @@ _REFUSED = {
     "en": """
         was rejected / has been rejected / been rejected / was refused / been refused / not a valid user /
         no valid recipient / mail failure / message failure / could not be sent / not be sent / been blocked /
-        was blocked / blocked by / virus / infected / banned / malicious / not accepting mail / does not exist /
+        was blocked / blocked by / has blocked a / has blocked the / was deleted because /
+        virus / infected / banned / malicious / not accepting mail / does not exist /
         doesn't exist / doesn’t exist / unrouteable / unroutable / can not be delivered / bounce notification /
         undeliverable / wasn't found / wasn’t found / couldn't be found / couldn’t be found / could not be found /
         mail system error / no delivery could be attempted / incorrectly constructed / unknown recipient /

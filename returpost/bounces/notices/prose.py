@@ -53,23 +53,26 @@ _WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[
 """Only within angle brackets or on a line of its own: elsewhere a language may write `d'ann@example.com`."""
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
-    r"|addressee)(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
+    r"|addressee)(?:\(s\)|\(en\))?(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
     r"|(?:target |rejected |failed |recipient )?(?:e?-?mail )?address|e?-?mail|user"
     r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to(?: the following \w+)?"
     r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
     r"|(?:failed|unable) to deliver to|(?:could not|cannot) be delivered to"
-    r"|empfänger|mottaker|mottagare|destinataire|destinatario|destinatário|получатель|адрес|ontvanger|odbiorca)"
+    r"|(?:was |were )?not (?:be )?(?:delivered|sent) to"
+    r"|empfänger|mottaker|modtager|mottagare|vastaanottaja|destinataire|destinatario|destinatário|destinatari?"
+    r"|získatel|příjemce|adresát|címzett|alıcı|primatelj|prejemnik|saaja|gavėjas|παραλήπτης|получатель|одержувач"
+    r"|адрес|ontvanger|odbiorca|adresat|người nhận|penerima|נמען|المستلم)"
     # The words need something between them and the address: `users@example.com` is a whole address.
     r"(?:[ \t]*[:：][ \t]*|[ \t]+)"
-    r"|(?:宛先|送信先|収件人|收件人)[ \t]*[:：]?[ \t]*"
+    r"|(?:宛先|送信先|受信者|収件人|收件人|收件者|받는 ?사람|받는이|수신자|수신인)[ \t]*[:：]?[ \t]*"
 )
 _find_on_its_line = searcher(
     rf"(?i)^[ \t]*(?:[*•·-]{{1,2}}[ \t]+|[0-9]{{1,3}}[.)][ \t]+)?(?:(?:{_LABEL})(?:rfc822;[ \t]*)?)?"
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|{_WITH_APOSTROPHE}"
-    rf"|\[{_ADDRESS}\]|'{_ADDRESS}'|\"(?:{_ADDRESS}|{_WITH_APOSTROPHE})\")"
+    rf"|\[(?:smtp:)?{_ADDRESS}\]|'{_ADDRESS}'|\"(?:{_ADDRESS}|{_WITH_APOSTROPHE})\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
-    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$|様"
-    r"|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$)[ \t]*(.*)$"
+    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$"
+    r"|様|へ|宛|님|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$|\t|[ ]{2})[ \t]*(.*)$"
 )
 _GLUED = re.compile(r"(\w)<(?=[^<>\s]{1,80}@)")
 _BEFORE_OTHERS = re.compile(
@@ -98,13 +101,14 @@ _IN_SENTENCE = re2.compile(
     rf"[:,]?\s+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 _DESTINED = re2.compile(
-    r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|vaš[ei]"
+    r"(?i)(?:(?:your|ihre?|deine?|votre|ton|su|tu|sua|seu|vostr[oa]|tuo|din|ditt|uw|je|jouw|twoj[aą]|pańsk[aą]|va[šs][ei]"
     r"|va[šs]u|ваш[еу]?|ваше|el|az ön) (?:e-?mail|mail|message|nachricht|sendung|melding|meddelande|besked|bericht"
-    r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zprávu?|správu?|poruka|levelét|üzenetét|письмо"
-    r"|сообщение|лист)|viestiäsi|iletiniz"
+    r"|courriel|mensaje|correo|mensagem|messaggio|e-?post|wiadomość|zpráv[auy]?|správu?|poruka|levelét|üzenetét|письмо"
+    r"|сообщение|лист)|viestiäsi|iletiniz|(?:e-?posten|meldingen|mailen|beskeden|meddelelsen|meddelandet|mejlet)"
+    r" (?:din|ditt|du (?:sendte|skickade))"
     r"|you (?:have )?(?:sent|wrote|tried to send|attempted to send|were sending)(?: (?:an?|the|this|your))?"
     r" (?:e-?mail|mail|message)|(?:the following|this|the original) (?:e-?mail|mail|message) (?:to|for))"
-    rf"(?:[ \t]+[^\s@.:<]+){{0,6}}[ \t]+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
+    rf"(?:[ \t]+[^\s@.:<]+){{0,6}}:?[ \t]+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 """An address in one breath with *your* message, which was to go there."""
 _WHEN = re.compile(r"(?:on|am|den|le|el|il|em|op|dnia|dne) ", re.IGNORECASE)
@@ -140,10 +144,10 @@ _BOILERPLATE = re.compile(
     r"[ \t]*(?:hi[.!,]|hello|dear |please reply to|if you (?:feel|believe) "
     r"|your message|to: |subject: |sent: |date: |i'm afraid|this is (?:a |an |the )"
     r"|no action is|please do not reply"
-    r"|(?:final-|original-|x-actual-)recipient:|action:|status:|diagnostic-code:|(?:remote|reporting"
+    r"|(?:final-|original-|x-actual-)recipient:|action:\s*[a-z]+\s*$|status:|diagnostic-code:|(?:remote|reporting"
     r"|received-from)-mta:"
     r"|(?:last-attempt|arrival)-date:|message-id|for further assistance|if you do so|delete your own"
-    r"|message details|from: |cc: |size \(|number of|mail from:"
+    r"|message details|from: |sender: |recipients?(?:\(s\))?: |cc: |size \(|number of|mail from:"
     r"|-{5,}\s*$|\*{3,}|={3,}|the message identifier|the subject of|the date of|giving up on"
     r"|-{4,}[ \w]*-*$)",
     re.IGNORECASE,
@@ -328,7 +332,7 @@ def _named(line: str) -> tuple[str, str] | None:
         line = _GLUED.sub(r"\1 <", line)
     data = line.encode()
     on_line = _find_on_its_line(data)
-    if on_line and (recipient := address(_piece(data, on_line[1]).strip("[]'\""))):
+    if on_line and (recipient := address(_piece(data, on_line[1]).strip("[]'\"").removeprefix("SMTP:"))):
         reason, mark, rest = _piece(data, on_line[2]), _piece(data, on_line[3]), _piece(data, on_line[4])
         rest = "" if _WHEN.match(mark) else rest
         return recipient, f"{reason} {rest.rstrip(')]') if mark in ('(', '[') else rest}".strip()

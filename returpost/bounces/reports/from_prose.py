@@ -83,7 +83,8 @@ def _told(notice: Notice, envelope: Envelope) -> list[tuple[prose.Block, Recipie
     """Return whom the notice is about, and where that was read."""
     recognised = notice.recognised
     if recognised.format and recognised.format.alone:
-        names = [name for name in prose.mentioned(notice.text) if name.lower() not in notice.senders][:1]
+        said = f"{notice.subject}\n{notice.text}"
+        names = [name for name in prose.mentioned(said) if name.lower() not in notice.senders][:1]
         return [(prose.Block(name), RecipientSource.PROSE) for name in names]
     if stated := recipients.failed(notice):
         by_address = {block.recipient.lower(): block for block in notice.blocks}

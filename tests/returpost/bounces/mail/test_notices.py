@@ -4,7 +4,8 @@ The mails stand in `notices/*.mbox`. Each begins with what is expected of it, a 
 
     X-Expect: kind recipient [status or - [words of the diagnostic]]
 
-Those of `families.mbox` were judged before they were first run (1 December 2026): 36 of 37 right.
+Judged before they were first run (1 December 2026): those of `families.mbox`, 36 of 37 right; those of `unseen.mbox`,
+71 of 73 right.
 """
 
 from pathlib import Path
