@@ -1,16 +1,18 @@
 """Users: their names, their passwords (argon2id, RFC 9106), and how long a guesser has to wait."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from returpost.errors import InvalidMessage
+from services.actions.users.guessable import MIN_STRENGTH, strength
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}\Z")
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
-"""NIST SP 800-63B section 5.1.1.2 wants 8 at least; nothing else is asked of it."""
+"""NIST SP 800-63B section 5.1.1.2 wants 8 at least, and no common ones."""
 FREE_TRIES = 5
 """Wrong passwords of one name after which the next has to wait."""
 FREE_TRIES_OF_ADDRESS = 50
@@ -35,10 +37,15 @@ def folded(text: str) -> str:
     return text.strip().lower() if text.isascii() else text
 
 
-def hashed(password: str) -> str:
-    """Return the hash of a new password; takes about 50 ms. Raises `InvalidMessage` when it is too short or long."""
+def hashed(password: str, known: Sequence[str] = ()) -> str:
+    """Return the hash of a new password; takes about 50 ms. `known` are words that belong to the user.
+
+    Raises `InvalidMessage` when it is too short or long, or among what a guesser tries first.
+    """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise InvalidMessage(f"password: {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if strength(password, known) < MIN_STRENGTH:
+        raise InvalidMessage("password: too easy to guess; use several words that have nothing to do with each other")
     return _hasher.hash(password)
 
 

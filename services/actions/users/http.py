@@ -207,7 +207,7 @@ async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> N
         if not offered.is_right:
             await add_audit(service.pool, AuditEntry(user.home, now, user.name, "old_password_wrong", 1))
             raise HTTPException(403, "old_password: not your current password")
-    password_hash = await _hash(request, body.password)
+    password_hash = await _hash(request, body.password, user.name, user.home)
     await repository.change_user(service.pool, user.name, None, password_hash=password_hash, language=body.language)
     if body.password is not None:
         await add_audit(service.pool, AuditEntry(user.home, now, user.name, "password_changed", 1))
@@ -257,7 +257,7 @@ async def add_user(request: Request, caller: Administrator, body: NewUserBody, t
         tenant=owner,
         home=home,
         role=body.role,
-        password_hash=await _hash(request, body.password),
+        password_hash=await _hash(request, body.password, body.name, home),
         language=body.language,
         created_at=datetime.now(UTC),
         created_by=caller.name,
@@ -280,7 +280,7 @@ async def change_user(
         raise HTTPException(404, f"user: {name} is not known")
     for role in (user.role, body.role or user.role):
         _check_role(caller, role, user.tenant)
-    password_hash = await _hash(request, body.password)
+    password_hash = await _hash(request, body.password, name, user.home)
     if not await repository.change_user(
         pool, name, owner, role=body.role, disabled=body.disabled, password_hash=password_hash
     ):
@@ -378,8 +378,8 @@ async def _user_of(request: Request, caller: Caller) -> repository.User | None:
     return await repository.find_user(pool, caller.name) if token and token.kind == "session" else None
 
 
-async def _hash(request: Request, password: str | None) -> str | None:
-    return None if password is None else await _hashing(request).run(partial(domain.hashed, password))
+async def _hash(request: Request, password: str | None, *known: str) -> str | None:
+    return None if password is None else await _hashing(request).run(partial(domain.hashed, password, known))
 
 
 def _hashing(request: Request) -> Hashing:
