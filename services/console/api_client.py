@@ -1,7 +1,7 @@
 """The services' HTTP APIs, asked with the token of who looks at the page."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
 import httpx
@@ -9,6 +9,8 @@ import orjson
 
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 """Of what changes something; what is only read has the shorter deadline of the settings."""
+UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=3.0)
+"""Between two parts of a file, and until it is taken."""
 AWAY = (502, 503, 504)
 
 
@@ -74,13 +76,27 @@ class Services:
                 answer = await asked
         except (httpx.TransportError, TimeoutError):
             raise Away(service) from None
-        if answer.status_code in AWAY:
-            raise Away(service)
-        if answer.status_code == 401 and token:
-            raise SignedOut
-        if answer.is_error:
-            raise _refusal(answer)
-        return answer
+        return _good(service, answer, token)
+
+    async def send(
+        self,
+        service: str,
+        path: str,
+        content: AsyncIterable[bytes],
+        *,
+        token: str,
+        parameters: Mapping[str, Any],
+        length: str | None,
+    ) -> httpx.Response:
+        """Pass a file on as it comes; `length` is how long it says it is. Raises as `ask` does."""
+        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Length": length} if length else {})
+        try:
+            answer = await self._clients[service].post(
+                path, params=parameters, content=content, headers=headers, timeout=UPLOAD_TIMEOUT
+            )
+        except httpx.TransportError:
+            raise Away(service) from None
+        return _good(service, answer, token)
 
     async def look(self, service: str, path: str) -> Any:
         """Return what an open route says, be it good or bad. Raises `Away`."""
@@ -125,6 +141,17 @@ class Api:
             service, method, path, token=self.token, parameters=given, body=body, headers=headers
         )
         return orjson.loads(answer.content) if answer.content else None
+
+
+def _good(service: str, answer: httpx.Response, token: str | None) -> httpx.Response:
+    """Return an answer that is one. Raises `Away`, `SignedOut` or `Refused`."""
+    if answer.status_code in AWAY:
+        raise Away(service)
+    if answer.status_code == 401 and token:
+        raise SignedOut
+    if answer.is_error:
+        raise _refusal(answer)
+    return answer
 
 
 def _refusal(answer: httpx.Response) -> Refused:

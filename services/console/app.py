@@ -15,7 +15,7 @@ from services.console import i18n, pages
 from services.console.api_client import Services
 from services.console.auth import oidc, sign_in
 from services.console.auth.session import Guard, SessionRefresher
-from services.console.http import downloads
+from services.console.http import downloads, uploads
 from services.console.http.standalone_pages import answer_for_lost_pages
 from services.console.settings import Settings
 from shared.http.server import serve
@@ -37,6 +37,7 @@ def create(settings: Settings) -> FastAPI:
     app.include_router(sign_in.router)
     app.include_router(oidc.router)
     app.include_router(downloads.router)
+    app.include_router(uploads.router)
 
     @app.get("/health/ready")
     async def ready() -> dict[str, bool]:

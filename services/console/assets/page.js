@@ -55,3 +55,13 @@ addEventListener("keydown", (event) => {
     items[place < 0 && step < 0 ? items.length - 1 : next]?.focus();
   });
 });
+
+// What was typed and is not saved is asked about before the page is left. The server marks it, a moment later.
+const MARKED_WITHIN = 1000;
+let typed = -Infinity;
+addEventListener("input", (event) => {
+  if (event.target.closest?.("[data-guarded]")) typed = performance.now();
+});
+addEventListener("beforeunload", (event) => {
+  if (document.querySelector("[data-unsaved]") || performance.now() - typed < MARKED_WITHIN) event.preventDefault();
+});

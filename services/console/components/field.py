@@ -37,6 +37,10 @@ class Field(Element, component="field.js"):
         self.on("typed", self._typed)
         self.on("picked", self._picked)
 
+    def on_typed(self, told: Told) -> None:
+        """Tell this one what is typed."""
+        self._on_typed = told
+
     def finds(self, on_picked: Told) -> "Field":
         """Make it a field that offers what it finds, and tells what was picked."""
         self._on_picked = on_picked

@@ -41,6 +41,7 @@ MEANING = {
     "add_to_project": _("The people behind the selected addresses become members of the project."),
     "delete_addresses": _("The addresses are permanently deleted with their history."),
     "clear_bounce_flag": _("The blocks are lifted and the counts begin at zero: the next mailing goes to them again."),
+    "block": _("The addresses are skipped in every mailing until their bounce-flag is cleared."),
     "correct_address": _("The new address replaces the old one."),
     "set_former_employee": _("These people are kept for their history, and get no more mailings."),
     "set_back_former_employee": _("These people get mailings again; other blocks of their addresses stay."),
@@ -95,6 +96,8 @@ def done(texts: Texts, told: Mapping[str, Any]) -> str:
         return texts.tn("{n} address deleted", "{n} addresses deleted", n)
     if operation == "clear_bounce_flag":
         return texts.tn("{n} bounce-flag cleared", "{n} bounce-flags cleared", n)
+    if operation == "block":
+        return texts.tn("{n} address blocked", "{n} addresses blocked", n)
     if operation == "set_former_employee":
         return texts.tn("{n} set as former employee", "{n} set as former employees", n)
     if operation == "correct_address" and told["parameters"].get("domains"):

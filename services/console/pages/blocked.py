@@ -1,6 +1,11 @@
 """What came back of all mailings: blocked addresses, returned e-mails and spam complaints, to be cleaned up."""
 
-from services.console.components.markup import Tag, link
+from functools import partial
+
+from services.console.components.dialogs.block_dialog import BlockDialog
+from services.console.components.dialogs.import_dialog import ImportDialog
+from services.console.components.markup import Tag, button, link
+from services.console.components.progress import After
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _
 from services.console.pages import table_page
@@ -30,7 +35,7 @@ async def blocked(visitor: Visitor) -> None:
     """Draw the page."""
     tab = visitor.query.get("tab", "")
     tab = tab if tab in LEADS else ""
-    heading(visitor.t("Blocked addresses"), visitor.t(LEADS[tab]))
+    head = heading(visitor.t("Blocked addresses"), visitor.t(LEADS[tab]))
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
         titles = {name: title for name, (title, _kind) in TABS.items()} | {TYPING_ERRORS: _("Likely typing errors")}
         for name, title in titles.items():
@@ -39,4 +44,22 @@ async def blocked(visitor: Visitor) -> None:
     if tab == TYPING_ERRORS:
         await typing_errors.show(visitor)
         return
-    await table_page.show(visitor, Rows(visitor, TABS[tab][1]), {"tab": tab} if tab else {})
+    more = partial(_by_hand, visitor, head) if visitor.may("write") else None
+    await table_page.show(visitor, Rows(visitor, TABS[tab][1]), {"tab": tab} if tab else {}, more=more)
+
+
+def _by_hand(visitor: Visitor, head: Tag, anew: After) -> None:
+    """The buttons that block addresses or import a list of them."""
+    dialogs = Tag("div")
+
+    def block() -> None:
+        with dialogs:
+            BlockDialog(visitor, anew)
+
+    def import_() -> None:
+        with dialogs:
+            ImportDialog(visitor, anew)
+
+    with head, Tag("div", "row"):
+        button(visitor.t("Block addresses"), block, picture="block")
+        button(visitor.t("Import a list"), import_)

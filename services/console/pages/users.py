@@ -1,6 +1,6 @@
 """Users and tokens: who may sign in, which systems may call the APIs. For administrators."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,7 @@ SCOPE_WORDS = {
     "administer": _("administer"),
 }
 """The same in a word each, for the table."""
+MIN_PASSWORD = 12
 MOST = 1_000
 """Users, or tokens, that are shown."""
 DAYS = {"30": _("30 days"), "90": _("90 days"), "365": _("A year")}
@@ -64,10 +65,10 @@ class Part:
         with self.place, self.visitor.guarding():
             await self._draw(self)
 
-    async def change(self, method: str, path: str, body: Any = None) -> Any:
+    async def change(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """Ask for a change, then draw anew; returns the answer, or nothing when it was refused."""
         try:
-            told = await self.visitor.api.call("actions", method, path, body=body)
+            told = await self.visitor.api.call("actions", method, path, body=body, **parameters)
         except Trouble as trouble:
             with self.place:
                 notice("bad", *self.visitor.trouble(trouble))
@@ -88,14 +89,49 @@ async def _users(part: Part) -> None:
                 Tag("td", text=reasons.word(texts, reasons.ROLES, user["role"]).partition(":")[0])
                 Tag("td", text=t("all") if user["tenant"] == "*" else user["tenant"])
                 Tag("td", text=texts.date(user["created_at"]))
-                with Tag("td"):
+                with Tag("td"), Tag("div", "row"):
                     if user["name"] == part.visitor.name:
                         Tag("span", "badge calm", t("You"))
-                    elif user["disabled"]:
-                        button(t("Enable"), partial(part.change, "PATCH", path, {"disabled": False}))
-                    else:
-                        button(t("Disable"), partial(part.change, "PATCH", path, {"disabled": True}))
+                        continue
+                    label = t("Edit {name}", name=user["name"])
+                    button(t("Edit"), partial(_change_user, part, user, path, tenant), aria_label=label)
+                    off = user["disabled"]
+                    act = partial(part.change, "PATCH", path, {"disabled": not off}, tenant=tenant)
+                    button(t("Enable") if off else t("Disable"), act)
     button(t("New user"), partial(_new_user, part), "primary").style("justify-self: start")
+
+
+def _change_user(part: Part, user: Mapping[str, Any], path: str, tenant: str | None) -> None:
+    """The dialog that changes the role of a user, and resets the password."""
+    visitor, t = part.visitor, part.visitor.t
+    with part.place:
+        dialog = Dialog(visitor, t("Edit {name}", name=user["name"]))
+    roles = {role: reasons.word(visitor.texts, reasons.ROLES, role) for role in reasons.ROLES}
+    with dialog.body:
+        role = Field(t("Role"), "select", user["role"], choices=roles, autofocus=True)
+        help_ = t("12 characters or more. Empty: it stays as it is.")
+        password = Field(t("New password"), "password", help=help_, autocomplete="new-password")
+        Tag("p", "quiet small", t("Open sessions of this user end at once."))
+
+    async def save() -> None:
+        if password.value and len(password.value) < MIN_PASSWORD:
+            password.wrong(t("12 characters or more."))
+            return
+        body = {"role": role.value} if role.value != user["role"] else {}
+        body |= {"password": password.value} if password.value else {}
+        try:
+            if body:
+                await visitor.api.call("actions", "PATCH", path, body=body, tenant=tenant)
+        except Trouble as trouble:
+            with dialog.body:
+                notice("bad", *visitor.trouble(trouble))
+            return
+        dialog.close()
+        await part.show()
+
+    with dialog.foot:
+        dialog.cancel_button()
+        button(t("Save"), save, "primary")
 
 
 def _new_user(part: Part) -> None:

@@ -38,13 +38,16 @@ class OperationDialog:
         after: After,
         followed: Followed = lambda _: None,
         begun: Callable[[], None] = lambda: None,
+        *,
+        note: str = "",
+        sure: bool = False,
     ) -> None:
-        """`begun` is told when the operation has been confirmed."""
+        """`begun` is told when the operation has been confirmed; `sure`: the visitor has said OK to it already."""
         self._visitor, self._operation, self._chosen, self._after = visitor, operation, chosen, after
         self._followed, self._begun = followed, begun
         self._parameters: dict[str, Any] = {}
         self._included: set[str] = set()
-        self._note = ""
+        self._note, self._sure = note, sure or operation in AT_ONCE
         self._why: Field | None = None
         self._key = str(uuid4())  # asked again, it is the same operation
         self._token = ""
@@ -155,7 +158,7 @@ class OperationDialog:
                 self._stop(trouble)
                 return
             self._id, self._token = seen["id"], seen["token"]
-            if self._operation in AT_ONCE and seen["to_do"] and not said:
+            if self._sure and seen["to_do"] and not said:
                 await self._confirm()
                 return
             if said:

@@ -15,7 +15,7 @@ from services.console.i18n import operations as words
 
 ORDER: Sequence[str | None] = (
     "export", None, "copy_to_selection", "add_to_selection", "copy_to_project", "add_to_project", None,
-    "clear_bounce_flag", "set_former_employee", "set_back_former_employee", None, "delete_addresses",
+    "clear_bounce_flag", "block", "set_former_employee", "set_back_former_employee", None, "delete_addresses",
 )  # fmt: skip
 QUICK = ("export", "copy_to_selection", "clear_bounce_flag")
 """What is done most: buttons beside what is selected."""

@@ -10,7 +10,7 @@ from services.console.components.dialogs.operation_dialog import OperationDialog
 from services.console.components.markup import Tag, button, empty, link, notice
 from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.timeline import timeline
-from services.console.i18n import gettext_noop as _, reasons
+from services.console.i18n import gettext_noop as _, operations as words, reasons
 from services.console.pages.detail import code_of, corrected, facts, message, why
 
 
@@ -82,11 +82,12 @@ def _standing(visitor: Visitor, known: Mapping[str, Any], counted: Mapping[str, 
         }
     )
     message(visitor, known["diagnostic"])
-    if visitor.may("write") and blocked:
-        _clearing(visitor, known["address"])
+    if visitor.may("write") and not known["corrected_to"]:
+        _button(visitor, known["address"], "clear_bounce_flag" if blocked else "block")
 
 
-def _clearing(visitor: Visitor, written: str) -> None:
+def _button(visitor: Visitor, written: str, operation: str) -> None:
+    """The button that clears the bounce-flag of a blocked address, or blocks another."""
     place = Tag("div")
 
     async def anew() -> None:
@@ -94,7 +95,7 @@ def _clearing(visitor: Visitor, written: str) -> None:
 
     async def begin() -> None:
         with place:
-            await OperationDialog(visitor, "clear_bounce_flag", {"addresses": [written]}, anew).show()
+            await OperationDialog(visitor, operation, {"addresses": [written]}, anew).show()
 
     with place:
-        button(visitor.t("Clear bounce-flag"), begin, picture="flag")
+        button(visitor.t(words.NAMES[operation]), begin, picture=words.PICTURES[operation])

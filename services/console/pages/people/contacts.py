@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from services.console.components.address_editor import AddressEditor
+from services.console.components.dialogs.import_dialog import PeopleDialog
 from services.console.components.dialogs.operation_dialog import OperationDialog
 from services.console.components.markup import Tag, button, icon
 from services.console.components.progress import Toast
@@ -33,7 +34,11 @@ class Contacts(Ungrouped):
 
     sort, descending, search, takes_all = "name", False, _("Name, company or address"), False
     caption = _("People and their addresses")
-    empty = ("people", _("No people yet"), _("Import them from your CRM: a CSV file, or events; the manual says how."))
+    empty = (
+        "people",
+        _("No people yet"),
+        _("Import them from your CRM: a CSV file here, or events; the manual says how."),
+    )
     columns: Sequence[Column] = (
         Column("name", _("Name")),
         Column("company", _("Company")),
@@ -111,11 +116,20 @@ class Contacts(Ungrouped):
 
 async def contacts(visitor: Visitor) -> None:
     """The list of persons."""
-    heading(visitor.t("People"), visitor.t("Who owns the addresses, as your CRM tells it."))
+    head = heading(visitor.t("People"), visitor.t("Who owns the addresses, as your CRM tells it."))
     source = Contacts(visitor)
     table = Table(visitor, source, selectable=visitor.may("write"))
     Filters(visitor, table, source.describe, source.narrowings())
     menu = ActionsMenu(visitor, table, source.chosen)
+    if visitor.may("write"):
+        dialogs = Tag("div")
+
+        def import_() -> None:
+            with dialogs:
+                PeopleDialog(visitor, table.anew)
+
+        with head:
+            button(visitor.t("Import people"), import_)
     await table.begin()
     await menu.resume()
 

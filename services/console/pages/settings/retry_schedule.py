@@ -41,8 +41,8 @@ def seconds(number: str, unit: str) -> float | None:
 
 async def show(visitor: Visitor) -> None:
     """Draw the schedule."""
-    with Tag("div", "cards after-cards"), Tag("section", "card stack"):
-        form = Form(visitor, await visitor.api.get("classifier", "/v1/retry-settings"))
+    with Tag("div", "cards after-cards"), Tag("section", "card stack", data_guarded="") as card:
+        form = Form(visitor, card, await visitor.api.get("classifier", "/v1/retry-settings"))
         form.show()
         rows = (await visitor.api.get("classifier", "/v1/retries/counts"))["items"]
         form.waiting(sum(row["count"] for row in rows if row["state"] in ("waiting", "requested")))
@@ -51,10 +51,12 @@ async def show(visitor: Visitor) -> None:
 class Form:
     """The schedule that is edited."""
 
-    def __init__(self, visitor: Visitor, known: dict[str, Any]) -> None:
-        self._visitor = visitor
+    def __init__(self, visitor: Visitor, card: Tag, known: dict[str, Any]) -> None:
+        self._visitor, self._card = visitor, card
         self._take(known)
         self._about = ALL
+        self._button: Tag | None = None
+        self._badge: Tag | None = None
         t = visitor.t
         Tag("h2", text=t("When soft bounces are retried"))
         Tag(
@@ -69,10 +71,16 @@ class Form:
 
     def _take(self, known: dict[str, Any]) -> None:
         self._known = known
-        self._schedules: dict[str, list[tuple[str, str]]] = {
-            ALL: [parted(delay) for delay in known["delays"]],
-            **{reason: [parted(delay) for delay in delays] for reason, delays in known["by_reason"].items()},
-        }
+        self._schedules = _schedules(known)
+
+    def _mark(self) -> None:
+        """Show whether something is not saved; the page asks before it is left then."""
+        changed = self._schedules != _schedules(self._known)
+        self._card.props["data-unsaved"] = "" if changed else None
+        self._card.update()
+        if self._badge is not None and self._button is not None:
+            self._badge.set_visibility(changed)
+            self._button.classes(**({"add": "primary"} if changed else {"remove": "primary"}))
 
     def waiting(self, count: int) -> None:
         """Say how many wait: what waits keeps its time."""
@@ -108,7 +116,9 @@ class Form:
                 button(t("Give it times of its own"), self._make_own)
             elif self._about != ALL:
                 button(t("As for all reasons"), self._drop_own)
-            button(t("Save the times"), self._save, "primary")
+            self._button = button(t("Save the times"), self._save)
+            self._badge = Tag("span", "badge warn", t("Not saved"))
+        self._mark()
 
     def _list(self) -> None:
         """Draw the attempts anew; the buttons below stay, so that a click on one of them is not lost."""
@@ -134,10 +144,19 @@ class Form:
         off: dict[str, Any] = {"disabled": not self._visitor.may("write")}
         Tag("span", "quiet", t("Attempt {n} after", n=at + 1))
         label = t("Length of time before attempt {n}", n=at + 1)
-        Field(label, "text", step[0], on_typed=partial(self._typed, at, 0), unlabelled=True, inputmode="decimal", **off)
+        number = Field(label, "text", step[0], unlabelled=True, inputmode="decimal", **off)
+        number.on_typed(partial(self._typed, at, 0, number))
         label = t("Unit of time before attempt {n}", n=at + 1)
         choices = {unit: t(text) for unit, text in UNITS.items()}
-        Field(label, "select", step[1], choices=choices, on_typed=partial(self._typed, at, 1), unlabelled=True, **off)
+        Field(
+            label,
+            "select",
+            step[1],
+            choices=choices,
+            on_typed=partial(self._typed, at, 1, number),
+            unlabelled=True,
+            **off,
+        )
 
     def _told(self, schedule: Sequence[tuple[str, str]]) -> str:
         t, texts = self._visitor.t, self._visitor.texts
@@ -158,20 +177,24 @@ class Form:
         self._about = about
         self.show()
 
-    def _typed(self, at: int, part: int, value: str) -> None:
+    def _typed(self, at: int, part: int, number: Field, value: str) -> None:
         step = list(self._schedules[self._about][at])
         step[part] = str(value)
         self._schedules[self._about][at] = (step[0], step[1])
+        number.wrong("" if seconds(*step) is not None else self._visitor.t("Not a time"))
         self._sum.say(self._told(self._schedules[self._about]))
+        self._mark()
 
     def _remove(self, at: int) -> None:
         del self._schedules[self._about][at]
         self._list()
+        self._mark()
 
     def _more(self) -> None:
         schedule = self._schedules[self._about]
         schedule.append(schedule[-1] if schedule else ("30", "m"))
         self._list()
+        self._mark()
 
     def _make_own(self) -> None:
         self._schedules[self._about] = list(self._schedules[ALL])
@@ -203,3 +226,11 @@ class Form:
             notice("good", t("Saved."), t("It applies to all bounces from now on."))
         self._take(told)
         self.show()
+
+
+def _schedules(known: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Return the schedules as they are edited, by reason."""
+    return {
+        ALL: [parted(delay) for delay in known["delays"]],
+        **{reason: [parted(delay) for delay in delays] for reason, delays in known["by_reason"].items()},
+    }
