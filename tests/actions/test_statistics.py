@@ -122,6 +122,28 @@ async def test_from_one_mailing_to_the_next(actions: RunningService) -> None:
     ]
 
 
+async def test_mailings_are_found_by_a_part_of_the_name_and_by_their_day(actions: RunningService) -> None:
+    await story(actions.service.pool)
+    await counted(actions)
+    assert (await actions.http.put("/v1/mailings/m1", json={"name": "Høstbrevet", "subject": "50% off"})).is_success
+
+    async def found(**query: Any) -> list[tuple[str, float | None]]:
+        items = (await actions.http.get("/v1/statistics/mailings", params=query)).json()["items"]
+        return [(one["mailing"], one["success_change"]) for one in items]
+
+    assert len(await found()) == 2
+    assert await found(q="HØST") == await found(q="50% O") == [("m1", None)]
+    assert await found(q="m2") == [("m2", None)], "the one before is not there to be compared with"
+    assert await found(q="%") == [("m1", None)]
+    assert await found(q="nothing") == []
+    days = {
+        one["mailing"]: one["at"][:10] for one in (await actions.http.get("/v1/statistics/mailings")).json()["items"]
+    }
+    for mailing, day in days.items():
+        assert mailing in {name for name, _ in await found(first=day, last=day)}
+    assert await found(last="2000-01-01") == await found(first="2100-01-01") == []
+
+
 async def test_only_the_largest_domains_and_those_that_return_most_have_a_row(actions: RunningService) -> None:
     pool = actions.service.pool
     await pool.execute(

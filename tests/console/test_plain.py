@@ -19,9 +19,12 @@ from services.console.auth.session import is_own, read
 from services.console.auth.sign_in import own_path
 from services.console.components.dialogs.operation_dialog import export_parameters
 from services.console.components.markup import plain
+from services.console.components.tables.source import Group
 from services.console.components.tables.view import View, from_query, to_query
 from services.console.http.csp import hardened, policy
 from services.console.i18n.reasons import REASONS
+from services.console.pages.mailings import days_of
+from services.console.pages.rows import in_order
 from shared.http.auth import issue
 from tests.support.animated_png import animated
 
@@ -184,3 +187,20 @@ def test_a_link_shows_the_same_view(view: View) -> None:
     usual = {"sort": "since", "descending": True, "hidden": frozenset({"code"})}
     query = to_query(view, **usual, also={"tab": "x"})  # type: ignore[arg-type]
     assert from_query(dict(parse_qsl(query, keep_blank_values=True)), **usual) == view  # type: ignore[arg-type]
+
+
+def test_groups_are_ordered_by_their_nature() -> None:
+    def ordered(group: str, *values: str | None) -> list[str | None]:
+        return [one.value for one in in_order(group, [Group(value, value or "", 1) for value in values])]
+
+    assert ordered("day", "2026-11-02", None, "2026-12-01") == ["2026-12-01", "2026-11-02", None]
+    assert ordered("return_count", "9", "10", "1") == ["10", "9", "1"]
+    assert ordered("status", "opened", "ready", "delivered") == ["ready", "delivered", "opened"]
+    assert ordered("name", "~cse", None, "berg") == ["berg", "~cse", None]
+    assert ordered("reason", "user_unknown", "expired") == ["user_unknown", "expired"], "as the service has them"
+
+
+def test_days_of_a_month_are_its_first_and_its_last() -> None:
+    assert days_of("2026-02") == ("2026-02-01", "2026-02-28")
+    assert days_of("2028-02") == ("2028-02-01", "2028-02-29")
+    assert days_of("2026-13") == days_of("nothing") == (None, None)

@@ -37,8 +37,14 @@ class Filter(BaseModel):
     """Of the block."""
     type: Literal["hard", "soft"] | None = None
     """Of the return."""
+    status: Annotated[Text, Field(max_length=20)] | None = None
+    """Of the recipient: ready, sent, delivered, soft_bounced, hard_bounced, opened, complained, unsubscribed."""
+    name: Annotated[Text, Field(max_length=400)] | None = None
+    """`value` of a group of names, or a name."""
+    return_count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """Of an address that is blocked."""
     q: Annotated[Text, Field(max_length=200)] = ""
-    """Beginning of an address, or of words of name or company."""
+    """Beginning of an address, or of words of name or company; after `@` of a domain, after `*` part of an address."""
 
     @model_validator(mode="after")
     def _of_one_mailing(self) -> Self:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.actions.views.keyset import Keys, PageStart, Statement, after_condition, counting
-from services.actions.views.view_queries import MAX_FILTER_LOOKUP, MAX_UNSORTED_LOOKUP
+from services.actions.views.view_queries import (
+    DOMAIN,
+    MAX_FILTER_LOOKUP,
+    MAX_GROUPED_ROWS,
+    MAX_GROUPS,
+    MAX_UNSORTED_LOOKUP,
+)
 
 
 class Sort(StrEnum):
@@ -24,6 +30,10 @@ class ContactQuery:
     contact: str | None = None
     former_employee: bool | None = None
     address_prefix: str | None = None
+    """The beginning of an address, or of a domain with its @."""
+    address_part: str | None = None
+    company: str | None = None
+    """The key of a company."""
     words: str | None = None
     """A tsquery over name, company and external id."""
 
@@ -98,7 +108,9 @@ class ContactSql:
             text += f" AND c.contact = {statement.take(query.contact)}"
         if query.former_employee is not None:
             text += f" AND {'' if query.former_employee else 'NOT '}c.former_employee"
-        if query.words is None and query.address_prefix is None:
+        if query.company is not None:
+            text += f" AND c.company_key = {statement.take(query.company)}"
+        if query.words is None and query.address_prefix is None and query.address_part is None:
             return text
         if self._matches <= max_lookup:
             return f"{text} AND c.contact IN ({' UNION ALL '.join(self._lookups(statement))})"
@@ -110,20 +122,39 @@ class ContactSql:
         if query.words is not None:  # each word has its tenant before it
             words = statement.take(query.words)
             found.append(f"(SELECT n.contact FROM contacts AS n WHERE n.words @@ {words}::text::tsquery)")  # noqa: S608
-        if query.address_prefix is not None:
-            tenant, prefix = statement.take(query.tenant), statement.take(query.address_prefix)
-            source = f"contact_addresses AS a WHERE a.tenant = {tenant} AND a.address ^@ {prefix}"
+        if (asked := self._asked(statement)) is not None:
+            source = f"contact_addresses AS a WHERE a.tenant = {statement.take(query.tenant)} AND {asked}"
             found.append(f"(SELECT a.contact FROM {source})")  # noqa: S608
         return found
+
+    def _asked(self, statement: Statement) -> str | None:
+        """Return what is asked of an address, nothing when nothing is."""
+        prefix, part = self.query.address_prefix, self.query.address_part
+        if part is not None:
+            return f"strpos(a.address, {statement.take(part)}) > 0"
+        if prefix is not None and prefix.startswith("@"):
+            return f"{DOMAIN.format(address='a.address')} ^@ {statement.take(prefix[1:])}"
+        return None if prefix is None else f"a.address ^@ {statement.take(prefix)}"
+
+    def groups(self) -> Statement:
+        """Return the statement for companies with their counts, the largest first."""
+        statement = Statement()
+        source = self._source(statement, MAX_UNSORTED_LOOKUP)
+        statement.sql = (
+            "SELECT value, min(shown) AS name, count(*) AS count, sum(count(*)) OVER () AS seen FROM ("  # noqa: S608
+            f"SELECT c.company_key AS value, c.company AS shown {source} LIMIT {MAX_GROUPED_ROWS + 1}) AS g "
+            f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {MAX_GROUPS}"
+        )
+        return statement
 
     def _conditions(self, statement: Statement) -> list[str]:
         """Return the conditions of the search for contacts that a scan meets."""
         query, found = self.query, []
         if query.words is not None:
             found.append(f"c.words @@ {statement.take(query.words)}::text::tsquery")
-        if query.address_prefix is not None:
+        if (asked := self._asked(statement)) is not None:
             found.append(
-                f"coalesce((SELECT bool_or(a.address ^@ {statement.take(query.address_prefix)}) "  # noqa: S608
+                f"coalesce((SELECT bool_or({asked}) "  # noqa: S608
                 "FROM contact_addresses AS a WHERE a.tenant = c.tenant AND a.contact = c.contact), false)"
             )
         return found

@@ -11,13 +11,15 @@ from returpost.contracts import Address, ContactUpsert, Id, Label, Text, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.enums import ListKind
 from services.actions.contacts import csv_import, repository
-from services.actions.contacts.collation import search_query
+from services.actions.contacts.collation import order_key, search_query
 from services.actions.contacts.contact_queries import ContactQuery, ContactSql, Sort
 from services.actions.contacts.csv_import import ImportResult
 from services.actions.contacts.handlers import upsert_contacts
 from services.actions.operations.repository.audit import AuditEntry, add_audit
-from services.actions.views.http import Count
-from services.actions.views.repository import fetch_count, fetch_page, probe
+from services.actions.views.domain import AddressSearch
+from services.actions.views.http import Count, ViewGroups
+from services.actions.views.repository import fetch_count, fetch_page, fetch_statement_groups, probe
+from services.actions.views.view_queries import MAX_GROUPED_ROWS
 from shared.http.auth import Caller
 from shared.http.dependencies import Reader, Tenant, Writer
 from shared.http.pagination import Cursor, Limit, Page
@@ -124,10 +126,22 @@ async def _contact_sql(
     q: NamePart = "",
     contact: Id | None = None,
     former_employee: bool | None = None,
+    company: Annotated[
+        Text | None, Query(max_length=400, description="`value` of a group of companies, or a name")
+    ] = None,
 ) -> ContactSql:
     """Return the statements of a list of contacts."""
     owner = caller.tenant_for(tenant)
-    query = ContactQuery(owner, contact, former_employee, q.strip().lower() or None, search_query(owner, q))
+    asked = AddressSearch.of(q)
+    query = ContactQuery(
+        tenant=owner,
+        contact=contact,
+        former_employee=former_employee,
+        address_prefix=asked.begins,
+        address_part=asked.inside,
+        company=order_key(company),
+        words=search_query(owner, q) if asked.has_words else None,
+    )
     return await probe(request.app.state.service.pool, ContactSql(query))
 
 
@@ -146,7 +160,8 @@ async def contacts(
     """A page of contacts, or one of them, with their addresses and the block state of each.
 
     `q` finds contacts of whom a word of name, company or external id begins with each word of it, and those of whom an
-    address begins with it. Contacts without a value of the sort column come last, in either direction.
+    address begins with it; after `@` those of whom a domain begins with it, after `*` those with it in an address.
+    Contacts without a value of the sort column come last, in either direction.
     """
     rows, next_cursor = await fetch_page(
         request.app.state.service.pool, query, sort, descending=descending, cursor=cursor, limit=limit
@@ -161,6 +176,16 @@ async def contacts_count(request: Request, query: Filtered) -> Count:
     """How many contacts there are: exact up to 10,000, else `exact` is false and there are more."""
     number, exact = await fetch_count(request.app.state.service.pool, query)
     return Count(count=number, exact=exact)
+
+
+@router.get("/groups/contacts")
+async def contacts_groups(request: Request, query: Filtered) -> ViewGroups:
+    """Companies with how many contacts each has, the largest first; `value` opens one as a filter.
+
+    Not exact above 100,000 contacts.
+    """
+    found, exact = await fetch_statement_groups(request.app.state.service.pool, query.groups(), MAX_GROUPED_ROWS)
+    return ViewGroups.model_validate({"groups": found, "exact": exact})
 
 
 @router.get("/contacts/{contact}")

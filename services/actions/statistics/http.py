@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel
 
-from returpost.contracts import Id
+from returpost.contracts import Id, Text
 from services.actions.statistics import repository
 from services.actions.statistics.domain import change, rates
+from services.actions.statistics.repository import MailingFilter
 from shared.http.dependencies import Reader, Tenant
 from shared.http.pagination import Cursor, Page, decode_cursor, decode_time, encode_cursor
 
@@ -137,21 +138,25 @@ async def mailings(
     tenant: Tenant = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=500, description="Items a page")] = 50,
+    q: Annotated[Text, Query(max_length=200, description="A part of name, subject or id")] = "",
+    first: Annotated[date | None, Query(description="First day on which they were sent, in UTC")] = None,
+    last: Annotated[date | None, Query(description="Last day")] = None,
 ) -> Page[MailingCounts]:
     """A page of mailings, the last sent first, with what became of them, and the change of the success rate from the
-    one before.
+    one before; a filter leaves out the change, since the one before may not be there.
     """
     before = None
     if cursor is not None:
         at, mailing = decode_cursor(cursor, str, str)
         before = (decode_time(at), str(mailing))
     pool = request.app.state.service.pool
-    found = await repository.page_of_mailings(pool, caller.tenant_for(tenant), before, limit + 1)
+    by = MailingFilter(q.strip().lower() or None, first, last)
+    found = await repository.page_of_mailings(pool, caller.tenant_for(tenant), before, limit + 1, by)
     page = found[:limit]
-    earlier: list[dict[str, Any] | None] = [*found[1:], None]
+    earlier: list[dict[str, Any] | None] = [*found[1:], None] if by == MailingFilter() else [None] * len(page)
     items = [one | rates(one) | {"success_change": change(one, past)} for one, past in zip(page, earlier, strict=False)]
-    last = encode_cursor(page[-1]["at"].isoformat(), page[-1]["mailing"]) if len(found) > limit else None
-    return Page[MailingCounts].model_validate({"items": items, "next_cursor": last})
+    following = encode_cursor(page[-1]["at"].isoformat(), page[-1]["mailing"]) if len(found) > limit else None
+    return Page[MailingCounts].model_validate({"items": items, "next_cursor": following})
 
 
 def _by_day(blocks: Iterable[Mapping[str, Any]]) -> list[DayBlocks]:

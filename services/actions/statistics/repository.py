@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,21 @@ async def window(
     return {"pending": pending} | {name: [dict(row) for row in rows] for name, rows in found.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class MailingFilter:
+    """Which mailings; what is none narrows nothing."""
+
+    part: str | None = None
+    """A part of name, subject or id, in small letters."""
+    first: date | None = None
+    """First day on which they were sent, in UTC."""
+    last: date | None = None
+
+
 async def page_of_mailings(
-    pool: Pool, tenant: str, before: tuple[datetime, str] | None, limit: int
+    pool: Pool, tenant: str, before: tuple[datetime, str] | None, limit: int, by: MailingFilter
 ) -> list[dict[str, Any]]:
     """Return mailings with their counts, the last sent first."""
-    rows = await pool.fetch(_Q["page_of_mailings"], tenant, *(before or (None, "")), limit)
+    asked = (tenant, *(before or (None, "")), limit, by.part, by.first, by.last)
+    rows = await pool.fetch(_Q["page_of_mailings"], *asked)
     return [dict(row) for row in rows]

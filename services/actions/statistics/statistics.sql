@@ -111,6 +111,9 @@ SELECT day, cause, blocked, lifted FROM statistics_blocks WHERE tenant = $1 AND 
 SELECT m.mailing, m.name, m.subject, m.at, s.*
 FROM (SELECT mailing, name, subject, coalesce(sent_at, first_seen) AS at FROM mailings
       WHERE tenant = $1 AND ($2::timestamptz IS NULL OR (coalesce(sent_at, first_seen), mailing) < ($2, $3))
+        AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', name, subject, mailing)), $5) > 0)
+        AND ($6::date IS NULL OR coalesce(sent_at, first_seen) >= $6::timestamp AT TIME ZONE 'UTC')
+        AND ($7::date IS NULL OR coalesce(sent_at, first_seen) < ($7 + 1)::timestamp AT TIME ZONE 'UTC')
       ORDER BY coalesce(sent_at, first_seen) DESC, mailing DESC LIMIT $4) AS m
 CROSS JOIN LATERAL (SELECT {counts} FROM statistics AS c WHERE c.tenant = $1 AND c.mailing = m.mailing AND c.split = 'day') AS s
 ORDER BY m.at DESC, m.mailing DESC

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Self
 
 from returpost.contracts import Filter
 from returpost.contracts.enums import Show as Show, View as View
@@ -24,6 +25,8 @@ class Sort(StrEnum):
     COUNT = "return_count"
     CAUSE = "cause"
     SINCE = "blocked_since"
+    STATUS = "status"
+    COMPLAINED = "complained_at"
 
 
 class Group(StrEnum):
@@ -36,6 +39,27 @@ class Group(StrEnum):
     DAY = "day"
     CAUSE = "cause"
     TYPE = "type"
+    STATUS = "status"
+    NAME = "name"
+    COUNT = "return_count"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSearch:
+    """What a search asks of addresses: `ann` begins one, `@example.com` begins the domain, `*berg` is any part."""
+
+    begins: str | None = None
+    inside: str | None = None
+    has_words: bool = True
+    """Whether it finds names and companies too."""
+
+    @classmethod
+    def of(cls, q: str) -> Self:
+        """Return what was typed as a search."""
+        text = q.strip().lower()
+        if text.startswith("*"):
+            return cls(inside=text.strip("*").strip() or None, has_words=False)
+        return cls(begins=text or None, has_words=not text.startswith("@"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +81,20 @@ class ViewQuery:
     """Last day."""
     cause: str | None = None
     type: str | None = None
+    status: str | None = None
+    name: str | None = None
+    return_count: int | None = None
     search: str | None = None
-    """The beginning of an address."""
+    """The beginning of an address, or of a domain with its @."""
+    inside: str | None = None
+    """A part of an address."""
     words: str | None = None
     """A tsquery over names and companies."""
 
 
 def view_query(by: Filter, tenant: str) -> ViewQuery:
     """Return the query of a filter, as the routes of views and bulk operations take it."""
+    asked = AddressSearch.of(by.q)
     return ViewQuery(
         view=by.view,
         tenant=tenant,
@@ -79,6 +109,10 @@ def view_query(by: Filter, tenant: str) -> ViewQuery:
         last=min(filter(None, (by.day, by.last)), default=None),
         cause=by.cause and by.cause.value,
         type=by.type,
-        search=by.q.strip().lower() or None,
-        words=search_query(tenant, by.q),
+        status=by.status,
+        name=order_key(by.name),
+        return_count=by.return_count,
+        search=asked.begins,
+        inside=asked.inside,
+        words=search_query(tenant, by.q) if asked.has_words else None,
     )

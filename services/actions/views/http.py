@@ -14,6 +14,10 @@ from services.actions.views.view_queries import ViewSql
 from shared.http.dependencies import Reader, Tenant
 from shared.http.pagination import Cursor, Limit, Page, json_page
 
+SEARCH = (
+    "Beginning of an address, or of words of name or company; after `@` beginning of a domain, after `*` any part of "
+    "an address"
+)
 router = APIRouter(prefix="/v1/views", tags=["views"])
 
 
@@ -90,14 +94,16 @@ async def _view_sql(
     last: Annotated[date | None, Query(description="Last day")] = None,
     cause: Annotated[BlockCause | None, Query(description="Of the block")] = None,
     type: Annotated[Literal["hard", "soft"] | None, Query(description="Of the return")] = None,
-    q: Annotated[
-        Text, Query(max_length=200, description="Beginning of an address, or of words of name or company")
-    ] = "",
+    status: Annotated[Text | None, Query(max_length=20, description="Of the recipient")] = None,
+    name: Annotated[Text | None, Query(max_length=400, description="`value` of a group of names, or a name")] = None,
+    return_count: Annotated[int | None, Query(ge=0, le=1_000_000, description="Of a blocked address")] = None,
+    q: Annotated[Text, Query(max_length=200, description=SEARCH)] = "",
 ) -> ViewSql:
     """Return the statements of a view. HTTP 422 for recipients of no mailing."""
     by = Filter(
         view=view, mailing=mailing, show=tuple(show or ()), blocked=blocked, contact=contact, reason=reason,
-        domain=domain, company=company, day=day, first=first, last=last, cause=cause, type=type, q=q,
+        domain=domain, company=company, day=day, first=first, last=last, cause=cause, type=type, status=status,
+        name=name, return_count=return_count, q=q,
     )  # fmt: skip
     return await repository.probe(request.app.state.service.pool, ViewSql(view_query(by, caller.tenant_for(tenant))))
 

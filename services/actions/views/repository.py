@@ -6,7 +6,7 @@ import asyncpg
 
 from returpost.errors import InvalidMessage
 from services.actions.views.domain import Group
-from services.actions.views.keyset import MAX_COUNT, KeysetQuery, PageStart, starts
+from services.actions.views.keyset import MAX_COUNT, KeysetQuery, PageStart, Statement, starts
 from services.actions.views.view_queries import ViewSql
 from shared.database.pool import Pool
 from shared.http.pagination import encode_cursor
@@ -55,6 +55,10 @@ async def fetch_count(pool: Pool, query: KeysetQuery[Any]) -> tuple[int, bool]:
 
 async def fetch_groups(pool: Pool, query: ViewSql, group: Group) -> tuple[list[dict[str, Any]], bool]:
     """Return the groups with their counts, the largest first, and whether all rows were counted."""
-    statement = query.groups(group)
+    return await fetch_statement_groups(pool, query.groups(group), query.grouped)
+
+
+async def fetch_statement_groups(pool: Pool, statement: Statement, most: int) -> tuple[list[dict[str, Any]], bool]:
+    """Return the groups of a statement, and whether the rows were at most so many, which are all that it counts."""
     rows = await pool.fetch(statement.sql, *statement.arguments)
-    return [dict(row) for row in rows], not rows or rows[0]["seen"] <= query.grouped
+    return [dict(row) for row in rows], not rows or rows[0]["seen"] <= most

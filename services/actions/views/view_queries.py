@@ -26,21 +26,23 @@ LAST = "\U0010ffff"
 """The greatest character: what begins with a text sorts before the text followed by this."""
 
 _SHOWN = {
-    Show.SENT: "r.status IN ('sent', 'delivered', 'unsubscribed')",
+    Show.SENT: "r.status NOT IN ('ready', 'unsubscribed')",
     Show.RETURNED: "(r.returned_at IS NOT NULL AND r.status IN ('hard_bounced', 'soft_bounced'))",
     Show.OPENED: "r.status = 'opened'",
     Show.COMPLAINED: "(r.complained_at IS NOT NULL AND r.status = 'complained')",
     Show.READY: "(r.status = 'ready' AND NOT coalesce(s.blocked, false))",
     Show.BLOCKED: "(r.status = 'ready' AND coalesce(s.blocked, false))",
 }
+_NOTABLE = "r.status NOT IN ('ready', 'sent', 'delivered')"
+"""By status come first those of whom there is something to see, as the partial index has them; then all others."""
 _RARE = {
     Show.RETURNED: "b.returned_at IS NOT NULL", Show.COMPLAINED: "b.complained_at IS NOT NULL",
     Show.OPENED: "b.status = 'opened'", Show.READY: "b.status = 'ready'", Show.BLOCKED: "b.status = 'ready'",
 }  # fmt: skip
 """By which partial index each is found."""
 _TYPES = {Sort.TYPE: "boolean", Sort.CODE: "smallint", Sort.SENT: "timestamptz", Sort.RETURNED: "timestamptz",
-          Sort.COUNT: "integer", Sort.SINCE: "timestamptz"}  # fmt: skip
-_DOMAIN = "split_part({address}, '@', -1)"
+          Sort.COUNT: "integer", Sort.SINCE: "timestamptz", Sort.COMPLAINED: "timestamptz"}  # fmt: skip
+DOMAIN = "split_part({address}, '@', -1)"
 _COLUMNS = """{address} AS key, coalesce(r.written, {address}) AS address, {mailing} AS mailing,
     m.name AS mailing_name, r.status,
     CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END AS type, o.contact, o.name, o.company,
@@ -75,18 +77,21 @@ class ViewSql:
         self._time = {View.COMPLAINTS: "r.complained_at", View.BLOCKED: "s.since"}.get(query.view, "r.returned_at")
         self._groups = {
             Group.REASON: self._names["reason"],
-            Group.DOMAIN: _DOMAIN.format(**self._names),
+            Group.DOMAIN: DOMAIN.format(**self._names),
             Group.COMPANY: "o.company_key",
             Group.MAILING: self._names["mailing"],
             Group.DAY: f"({self._time} AT TIME ZONE 'UTC')::date",
             Group.CAUSE: "CASE WHEN s.blocked THEN s.cause END",
             Group.TYPE: "CASE WHEN r.hard THEN 'hard' WHEN NOT r.hard THEN 'soft' END",
+            Group.STATUS: "r.status",
+            Group.NAME: "o.name_key",
+            Group.COUNT: "CASE WHEN s.blocked THEN s.return_count END",
         }
         self._sorts = {
             Sort.TYPE: "r.hard", Sort.NAME: "o.name_key", Sort.COMPANY: "o.company_key", Sort.CODE: "r.reply_code",
             Sort.REASON: self._names["reason"], Sort.SENT: "r.sent_at", Sort.RETURNED: "r.returned_at",
             Sort.COUNT: "s.return_count", Sort.SINCE: "s.since", Sort.CAUSE: "s.cause",
-            Sort.MAILING: self._names["mailing"],
+            Sort.MAILING: self._names["mailing"], Sort.STATUS: "r.status", Sort.COMPLAINED: "r.complained_at",
         }  # fmt: skip
 
     def page(self, sort: Sort, start: PageStart, *, descending: bool) -> Statement:
@@ -99,6 +104,8 @@ class ViewSql:
             there = f"({value} IS NOT NULL AND s.blocked)" if value.startswith("s.") else f"{value} IS NOT NULL"
             if value in ("r.hard", "r.reply_code", "r.reason"):  # as the indexes say it
                 there = f"({there} AND r.returned_at IS NOT NULL)"
+            elif sort is Sort.STATUS:
+                there = _NOTABLE
             elif value == "r.sent_at" and self._by_state:  # a block comes of a return or a complaint
                 there = f"({there} AND (r.returned_at IS NOT NULL OR r.complained_at IS NOT NULL))"
             source += f" AND {there}" if not start.empty else f" AND {there} IS NOT TRUE"
@@ -154,7 +161,9 @@ class ViewSql:
     def groups(self, group: Group) -> Statement:
         """Return the statement for groups with their counts, the largest first, out of at most `grouped` rows."""
         statement = Statement()
-        shown, name = (", o.company AS shown", "min(shown)") if group is Group.COMPANY else ("", "value::text")
+        shown, name = "", "value::text"
+        if group in (Group.COMPANY, Group.NAME):
+            shown, name = f", o.{group.value} AS shown", "min(shown)"
         if group is Group.MAILING:
             name = "coalesce((SELECT m.name FROM mailings AS m WHERE m.tenant = $1 AND m.mailing = value), value)"
         source = self._source(statement, MAX_UNSORTED_LOOKUP)
@@ -281,7 +290,7 @@ class ViewSql:
         if not self._by_state and query.mailing is None:
             return found
         if query.domain is not None:
-            domain = f"{_DOMAIN.format(address='b.address')} = {statement.take(query.domain)}::text"
+            domain = f"{DOMAIN.format(address='b.address')} = {statement.take(query.domain)}::text"
             found["domain"] = f"SELECT FROM {self._base(statement)} AND {domain}"
         if query.reason is not None and (self._by_state or query.view is not View.BLOCKED):
             returned = "" if self._by_state else "b.returned_at IS NOT NULL AND "
@@ -293,8 +302,10 @@ class ViewSql:
         return found
 
     def _begins(self, statement: Statement, column: str) -> str:
-        first = statement.take(self.query.search)
-        return f"({column} >= {first} AND {column} < {statement.take(f'{self.query.search}{LAST}')})"
+        text = self.query.search or ""
+        if text.startswith("@"):
+            text, column = text[1:], DOMAIN.format(address=column)
+        return f"({column} >= {statement.take(text)} AND {column} < {statement.take(f'{text}{LAST}')})"
 
     def _narrowed(self, statement: Statement, max_lookup: int) -> list[str]:
         query, found = self.query, []
@@ -304,11 +315,16 @@ class ViewSql:
             found.append("o.address IS NOT NULL" if query.contact else "o.address IS NULL")
         narrowed = (
             (Group.REASON, query.reason), (Group.DOMAIN, query.domain), (Group.COMPANY, query.company),
-            (Group.CAUSE, query.cause), (Group.TYPE, query.type),
+            (Group.CAUSE, query.cause), (Group.TYPE, query.type), (Group.STATUS, query.status),
+            (Group.NAME, query.name),
         )  # fmt: skip
         for group, value in narrowed:
             if value is not None:
                 found.append(f"{self._groups[group]} = {statement.take(value)}::text")
+        if query.return_count is not None:
+            found.append(f"s.blocked AND s.return_count = {statement.take(query.return_count)}::integer")
+        if query.inside is not None:  # no index has it: a scan meets it, or meets it not
+            found.append(f"strpos({self._names['address']}, {statement.take(query.inside)}) > 0")
         if query.type is not None or (query.reason is not None and self._names["reason"].startswith("r.")):
             found.append("r.returned_at IS NOT NULL")  # as the indexes say it
         if query.first is not None:

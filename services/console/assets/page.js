@@ -56,12 +56,13 @@ addEventListener("keydown", (event) => {
   });
 });
 
-// What was typed and is not saved is asked about before the page is left. The server marks it, a moment later.
-const MARKED_WITHIN = 1000;
-let typed = -Infinity;
+// What was typed and is not saved is asked about before the page is left. The server marks a section as unsaved when it
+// has heard of what was typed there, and tells so by another `data-told`; until then the page asks too.
+let unheard = false;
 addEventListener("input", (event) => {
-  if (event.target.closest?.("[data-guarded]")) typed = performance.now();
+  if (event.target.closest?.("[data-guarded]")) unheard = true;
 });
+new MutationObserver(() => (unheard = false)).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-told"] });
 addEventListener("beforeunload", (event) => {
-  if (document.querySelector("[data-unsaved]") || performance.now() - typed < MARKED_WITHIN) event.preventDefault();
+  if (unheard || document.querySelector("[data-unsaved]")) event.preventDefault();
 });

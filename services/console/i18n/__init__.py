@@ -114,6 +114,15 @@ class Texts:
         except ValueError:
             return value
 
+    def month(self, value: str) -> str:
+        """Write a month that is said as in ISO 8601 (`2026-11`); anything else as it stands."""
+        try:
+            first = date.fromisoformat(f"{value}-01")
+        except ValueError:
+            return value
+        written: str = dates.format_date(first, "LLLL y", self.locale)
+        return written[:1].upper() + written[1:]
+
     def short_day(self, value: datetime | str | None) -> str:
         """Write a day without its year."""
         moment = _moment(value)

@@ -1,13 +1,17 @@
 """Mailings, and the recipients of each with what became of them."""
 
+from calendar import monthrange
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
 from services.console.components.markup import Tag, link
 from services.console.components.shell import Pages, Visitor, heading, trail
-from services.console.components.tables.source import Cells, Column, Found, Ungrouped
+from services.console.components.tables.filters import Filters, Narrowing
+from services.console.components.tables.source import Cells, Column, Found, Group, Groups, Ungrouped
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
 from services.console.i18n import gettext_noop as _
@@ -43,11 +47,11 @@ class Mailings(Ungrouped):
     """All mailings."""
 
     caption = _("Mailings with the status of their recipients")
-    sort, descending, search, takes_all = "at", True, "", False
+    sort, descending, search, takes_all = "at", True, _("Name, subject or number"), False
     empty = ("mail", _("No mailings yet"), _("A mailing shows up here as soon as its first results are handed in."))
     columns: Sequence[Column] = (
         Column("mailing", _("Mailing")),
-        Column("at", _("Time sent")),
+        Column("at", _("Time sent"), group="month", group_title=_("Group by month")),
         Column("bar", _("Outcome"), sort=False),
         Column("sent", _("Sent"), "number"),
         Column("delivered", _("Delivered"), "number"),
@@ -63,14 +67,41 @@ class Mailings(Ungrouped):
 
     async def page(self, view: View, mark: str, limit: int) -> Found:
         """Return a page of mailings, as they were last counted; in another order than by time, of the newest alone."""
-        path = "/v1/statistics/mailings"
         if (view.sort, view.descending) == (self.sort, self.descending):
-            found = await self._visitor.api.get("actions", path, limit=limit, cursor=mark or None)
+            found = await self._get(view, limit=limit, cursor=mark or None)
             return Found(found["items"], found["next_cursor"])
-        found = await self._visitor.api.get("actions", path, limit=MOST_SORTED)
+        found = await self._get(view, limit=MOST_SORTED)
         first = int(mark or 0)
         rows = sorted(found["items"], key=ORDERS.get(view.sort, ORDERS["at"]), reverse=view.descending)
         return Found(rows[first : first + limit], str(first + limit) if len(rows) > first + limit else None)
+
+    async def groups(self, view: View) -> Groups:
+        """Return the months in which mailings were sent, the last one first; of the newest mailings alone."""
+        found = await self._get(view, limit=MOST_SORTED)
+        months = Counter(row["at"][:7] for row in found["items"])
+        made = [Group(month, self.describe("month", month), count) for month, count in sorted(months.items())[::-1]]
+        return Groups(made, found["next_cursor"] is None)
+
+    async def _get(self, view: View, **parameters: Any) -> Any:
+        asked = {name: next(iter(view.chosen(name)), None) for name in ("first", "last")}
+        if month := next(iter(view.chosen("month")), None):
+            asked = dict(zip(("first", "last"), days_of(month), strict=True))
+        path = "/v1/statistics/mailings"
+        return await self._visitor.api.get("actions", path, q=view.search or None, **asked, **parameters)
+
+    def describe(self, name: str, value: str) -> str:
+        """Say what a filter narrows to."""
+        texts, t = self._visitor.texts, self._visitor.t
+        if name == "month":
+            return texts.month(value)
+        return t("From {day}", day=texts.day(value)) if name == "first" else t("Up to {day}", day=texts.day(value))
+
+    def narrowings(self) -> list[Narrowing]:
+        """Return what the filter menu offers."""
+        return [
+            Narrowing("first", _("From this day on"), "date"),
+            Narrowing("last", _("Up to this day"), "date"),
+        ]
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """Return the mailing."""
@@ -100,6 +131,15 @@ class Mailings(Ungrouped):
         }
 
 
+def days_of(month: str) -> tuple[str | None, str | None]:
+    """Return the first and the last day of a month (`2026-11`), nothing for what is none."""
+    try:
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError:
+        return None, None
+    return first.isoformat(), first.replace(day=monthrange(first.year, first.month)[1]).isoformat()
+
+
 def tone(rate: float) -> str:
     """Return how a share of returns looks."""
     return "bad" if rate >= BAD_RATE else "warn" if rate >= WARN_RATE else "fine"
@@ -108,7 +148,10 @@ def tone(rate: float) -> str:
 async def mailings(visitor: Visitor) -> None:
     """The list of mailings."""
     heading(visitor.t("Mailings"), visitor.t("How each mailing did, and whom it did not reach."))
-    await Table(visitor, Mailings(visitor)).begin()
+    source = Mailings(visitor)
+    table = Table(visitor, source)
+    Filters(visitor, table, source.describe, source.narrowings())
+    await table.begin()
 
 
 async def mailing(visitor: Visitor) -> None:

@@ -15,15 +15,19 @@ from services.console.i18n import Texts, gettext_noop as _, reasons
 from services.console.pages.detail import cause_of, code_of, reason_cell
 
 ADDRESS = Column("address", _("E-mail address"), group="domain", group_title=_("Group by receiving domain"))
-NAME = Column("name", _("Name"))
+NAME = Column("name", _("Name"), group="name")
 COMPANY = Column("company", _("Company"), group="company")
 REASON = Column("reason", _("Reason"), group="reason")
 CODE = Column("code", _("Code"), shown=False)
 SENT = Column("sent_at", _("Sent"), shown=False)
 MAILING = Column("mailing", _("Mailing"), group="mailing", shown=False)
 RETURNED = Column("returned_at", _("Bounced"), group="day", group_title=_("Group by day"))
-COMPLAINED = Column("complained_at", _("Complained"), sort=False, group="day", group_title=_("Group by day"))
+COMPLAINED = Column("complained_at", _("Complained"), group="day", group_title=_("Group by day"))
 SINCE = Column("blocked_since", _("Blocked since"), group="day", group_title=_("Group by day"))
+
+SEARCH_HELP = _(
+    "The beginning of a name, a company or an address; @example.com: a domain; *berg: any part of an address"
+)
 
 SHOWN = {
     "sent": _("Sent"),
@@ -35,7 +39,13 @@ SHOWN = {
 }
 """What became of a recipient; of several any."""
 YES_OR_NO = ("true", "false")
-FILTERS = ("reason", "domain", "company", "day", "first", "last", "mailing", "blocked", "contact", "cause", "type")
+FILTERS = (
+    "reason", "domain", "company", "day", "first", "last", "mailing", "blocked", "contact", "cause", "type", "status",
+    "name", "return_count",
+)  # fmt: skip
+NATURAL = {"day": True, "return_count": True, "status": False, "name": False, "company": False}
+"""Groups that have an order of their own, and whether the last comes first; all others begin with the largest."""
+STATUS_ORDER = tuple(reasons.STATUSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class Kind:
 RECIPIENTS = Kind(
     "recipients",
     _("Recipients with the status of each"),
-    (ADDRESS, NAME, COMPANY, Column("status", _("Status"), sort=False), REASON, CODE,
+    (ADDRESS, NAME, COMPANY, Column("status", _("Status"), group="status"), REASON, CODE,
      replace(SENT, shown=True), replace(RETURNED, shown=False)),
     "address",
     False,
@@ -98,7 +108,7 @@ COMPLAINTS = Kind(
         COMPLAINED,
         Column("sent_at", _("Sent")),
     ),
-    "sent_at",
+    "complained_at",
     True,
     ("ok", _("No spam complaints"), _("Nobody has reported a mailing of yours as spam.")),
 )
@@ -106,7 +116,7 @@ BLOCKED = Kind(
     "blocked",
     _("Blocked addresses"),
     (ADDRESS, NAME, COMPANY, Column("cause", _("Blocked because"), group="cause"), REASON,
-     Column("return_count", _("Bounces"), "number"), SINCE, MAILING, CODE, SENT),
+     Column("return_count", _("Bounces"), "number", group="return_count"), SINCE, MAILING, CODE, SENT),
     "blocked_since",
     True,
     ("ok", _("No address is blocked"), _("Addresses that cannot be reached appear here automatically.")),
@@ -118,6 +128,7 @@ class Rows:
     """The rows of one view, as a table shows them."""
 
     search = _("Name, company or address")
+    search_help = SEARCH_HELP
     takes_all = True
 
     def __init__(self, visitor: Visitor, kind: Kind, mailing: str | None = None) -> None:
@@ -163,14 +174,13 @@ class Rows:
             Group(one["value"], self._group_title(view.group, one["value"], one["name"]), one["count"])
             for one in told["groups"]
         ]
-        if view.group == "day":  # by date, the last one first
-            made.sort(key=lambda group: group.value or "", reverse=True)
-        return Groups(made, told["exact"])
+        return Groups(in_order(view.group, made), told["exact"])
 
     def _group_title(self, group: str, value: str | None, name: str | None) -> str:
         t = self._visitor.t
         if value is None:
-            return {"company": t("No company"), "reason": t("No reason")}.get(group, t("Not known"))
+            titles = {"company": t("No company"), "reason": t("No reason"), "name": t("No name")}
+            return titles.get(group, t("Not known"))
         return _shown_value(self._visitor.texts, group, name or value)
 
     def identity(self, row: Mapping[str, Any]) -> str:
@@ -253,6 +263,24 @@ class Rows:
         return {"rows": [{"mailing": row["mailing"], "address": row["address"]} for row in table.ticked.values()]}
 
 
+def in_order(group: str, made: Sequence[Group]) -> list[Group]:
+    """Return groups in the order of their values, those without one last; the largest first where they have none.
+
+    Names and companies keep the order of their values, which the service makes so that å comes after z.
+    """
+    if group not in NATURAL:
+        return list(made)
+    values = [one for one in made if one.value is not None]
+
+    def place(one: Group) -> int | str:
+        value = one.value or ""
+        if group == "status":
+            return STATUS_ORDER.index(value) if value in STATUS_ORDER else len(STATUS_ORDER)
+        return int(value) if group == "return_count" else value
+
+    return [*sorted(values, key=place, reverse=NATURAL[group]), *(one for one in made if one.value is None)]
+
+
 def _toned(texts: Texts, words: dict[str, str], key: str | None, tone: str) -> dict[str, Any] | None:
     return {"text": reasons.word(texts, words, key), "tone": tone} if key else None
 
@@ -260,8 +288,11 @@ def _toned(texts: Texts, words: dict[str, str], key: str | None, tone: str) -> d
 def _shown_value(texts: Texts, name: str, value: str) -> str:
     if name == "reason":
         return reasons.title(texts, value)
-    if name in ("cause", "type"):
-        return reasons.word(texts, reasons.CAUSES if name == "cause" else reasons.TYPES, value)
+    words = {"cause": reasons.CAUSES, "type": reasons.TYPES, "status": reasons.STATUSES}.get(name)
+    if words is not None:
+        return reasons.word(texts, words, value)
+    if name == "return_count" and value.isdecimal():
+        return texts.tn("{n} bounce", "{n} bounces", int(value))
     if name == "show":
         return texts.t(SHOWN.get(value, value))
     return texts.day(value) if name == "day" else value

@@ -67,6 +67,12 @@ FOUND: list[tuple[dict[str, Any], list[str]]] = [
     ({"q": "an"}, ["c2", "c3", "c5"]),
     ({"q": "zo@"}, ["c2"]),
     ({"q": "nobody"}, []),
+    ({"q": "@nord"}, ["c1", "c2", "c3", "c4"]),
+    ({"q": "@Annen.no"}, ["c2"]),
+    ({"q": "*GEN@"}, ["c6"]),
+    ({"q": "*@n"}, ["c1", "c2", "c3", "c4"]),
+    ({"company": "nordlys"}, ["c1", "c3", "c4"]),
+    ({"company": "nordlys", "q": "ann"}, ["c3"]),
     ({"former_employee": True}, ["c3", "c6"]),
     ({"former_employee": False, "q": "anna"}, ["c5"]),
     ({"contact": "c4"}, ["c4"]),
@@ -88,6 +94,17 @@ async def test_what_is_searched_is_found_and_counted(
             assert await pages(actions, sort=sort.value, **query) == sorted(those, key=place), (query, sort)
         counted = (await actions.http.get("/v1/count/contacts", params=query)).json()
         assert counted == {"count": len(those), "exact": True}, query
+
+
+async def test_companies_are_groups_that_their_value_opens(actions: RunningService) -> None:
+    told = (await actions.http.get("/v1/groups/contacts")).json()
+    assert told["exact"] is True
+    found = [(one["name"], one["count"]) for one in told["groups"]]
+    assert sorted(found, key=str) == [("Annen AS", 1), ("Nordlys", 3), (None, 3)]
+    for one in told["groups"]:
+        if one["value"] is not None:
+            assert len(await pages(actions, company=one["value"])) == one["count"]
+    assert (await actions.http.get("/v1/groups/contacts", params={"q": "zoe"})).json()["groups"][0]["count"] == 1
 
 
 async def test_more_than_are_counted_is_said(actions: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ class Filters:
     ) -> None:
         self._visitor, self._table, self._describe, self._narrowings = visitor, table, describe, narrowings
         self._buttons: dict[str, Tag] = {}
+        self._titles = {value: visitor.t(title) for value, title in buttons}
         with table.filters:
             if buttons:
                 self._draw_buttons(buttons)
@@ -56,6 +57,7 @@ class Filters:
                 self._menu = Tag("div", "menu-box stack")
         with table.narrowed:
             self._chips = Tag("div", "chips", aria_label=visitor.t("Narrowed by"), role="group")
+            self._sentence = Tag("p", "combined small quiet", "")
         self._shown: object = None
         table.listeners.append(self.show)
 
@@ -92,6 +94,15 @@ class Filters:
         with self._chips:
             for name, value in rest:
                 self._chip(name, value)
+        self._combine(rest)
+
+    def _combine(self, rest: Sequence[tuple[str, str]]) -> None:
+        """Say in a sentence how several filters combine: any of the buttons, and each of all others."""
+        t, pressed = self._visitor.t, [value for value in self._titles if value in self._table.view.chosen("show")]
+        either = f" {t('or')} ".join(self._titles[value] for value in pressed)
+        parts = [*([either] if either else []), *(self._describe(name, value) for name, value in rest)]
+        self._sentence.say(t("Shown: {what}", what=f" {t('and')} ".join(parts)))
+        self._sentence.set_visibility(len(pressed) + len(rest) > 1)
 
     def _chip(self, name: str, value: str) -> None:
         text = self._describe(name, value)

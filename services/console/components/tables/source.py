@@ -67,6 +67,8 @@ class Source(Protocol):
     caption: str
     search: str
     """What the search finds; nothing: the service cannot search here, and the field is left out."""
+    search_help: str
+    """How it finds; nothing: there is nothing to know about it."""
     takes_all: bool
     """Whether operations can be told to take all that match, without a list of them."""
     empty: tuple[str, str, str]
@@ -97,6 +99,8 @@ class Source(Protocol):
 
 class Ungrouped:
     """A source whose rows are neither counted nor grouped."""
+
+    search_help = ""
 
     async def total(self, view: View) -> Total | None:
         """Nobody counts them."""

@@ -142,7 +142,7 @@ export default {
         words.search && h("div", { class: "search", role: "search" }, [
           icon("search"),
           h("input", {
-            ref: "search", type: "search", value: this.search, placeholder: words.search, "aria-label": words.search,
+            ref: "search", type: "search", value: this.search, placeholder: words.search, "aria-label": words.search, title: words.searchHelp || undefined,
             onInput: this.type,
           }),
         ]),
@@ -199,7 +199,10 @@ export default {
       const button = group.value === null ? h("span", { class: "group-none" }, title) : h("button", { "aria-expanded": String(open), onClick: () => this.$emit("group", group.value) }, [
         icon(open ? "down" : "right"), ...title,
       ]);
-      const first = h("tr", { class: "group-row", role: "row", key: `g:${group.value}` }, h("td", { colspan: width, role: "cell" }, button));
+      const all = group.value !== null && this.selectable && this.takesAll && h("button", {
+        class: "link", "aria-label": `${this.words.tickGroup}: ${group.title}`, onClick: () => this.wish({ only: group.value, tick: true }),
+      }, this.words.tickGroup);
+      const first = h("tr", { class: "group-row", role: "row", key: `g:${group.value}` }, h("td", { colspan: width, role: "cell" }, h("div", { class: "group-head" }, [button, all])));
       const rest = group.more && h("tr", { class: "more-row", role: "row", key: `m:${group.value}` }, h("td", { colspan: width, role: "cell" }, [
         h("button", { class: "link", onClick: () => this.wish({ only: group.value }) }, this.words.wholeGroup),
       ]));

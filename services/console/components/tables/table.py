@@ -82,7 +82,8 @@ class Table:
         self._sheet.props["columns"] = columns
         self._sheet.props["selectable"] = selectable
         self._sheet.props["caption"] = t(self.source.caption)
-        self._sheet.props["words"] = words(self.visitor, t(self.source.search) if self.source.search else "")
+        search, help_ = (t(text) if text else "" for text in (self.source.search, self.source.search_help))
+        self._sheet.props["words"] = words(self.visitor, search) | {"searchHelp": help_}
         self._sheet.props["takesAll"] = self.source.takes_all
         start: dict[str, Any] = {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}
         self._sheet.props.update(start)
@@ -134,6 +135,13 @@ class Table:
         self.ticked, self.everything = {}, False
         self._sheet.props["ticked"] = []
         self._sheet.props["everything"] = False
+        self._sheet.update()
+
+    def _tick_all(self) -> None:
+        """Tick all that match."""
+        self.ticked, self.everything = dict(self._rows), True
+        self._sheet.props["ticked"] = list(self.ticked)
+        self._sheet.props["everything"] = True
         self._sheet.update()
 
     def follow(self, operation: str) -> None:
@@ -252,6 +260,11 @@ class Table:
             return
         if "only" in wanted:
             view = view.only(view.group, str(wanted["only"])).changed(group="")
+            if wanted.get("tick") and self.source.takes_all:
+                await self.change(view)
+                self._tick_all()
+                await self.tell()
+                return
         if "sort" in wanted and wanted["sort"] in {column.name for column in self.source.columns if column.sort}:
             view = view.changed(sort=wanted["sort"], descending=bool(wanted["descending"]))
         if "group" in wanted:
@@ -339,4 +352,5 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
         "tickPage": t("Select all on this page"), "ticked": t("{n} selected", n="{n}"), "none": t("Clear selection"),
         "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
+        "tickGroup": t("Select the group"),
     }  # fmt: skip

@@ -13,12 +13,13 @@ from services.console.components.progress import Toast
 from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.tables.actions_menu import ActionsMenu
 from services.console.components.tables.filters import Filters, Narrowing
-from services.console.components.tables.source import Cells, Column, Found, Total, Ungrouped
+from services.console.components.tables.source import Cells, Column, Found, Group, Groups, Total, Ungrouped
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
 from services.console.components.timeline import timeline
 from services.console.i18n import gettext_noop as _, operations as words, reasons
 from services.console.pages.detail import facts
+from services.console.pages.rows import SEARCH_HELP, in_order
 
 LEFT = {"true": _("Former employee"), "false": _("Not a former employee")}
 
@@ -32,6 +33,8 @@ def add(pages: Pages) -> None:
 class Contacts(Ungrouped):
     """All persons."""
 
+    search_help = SEARCH_HELP
+
     sort, descending, search, takes_all = "name", False, _("Name, company or address"), False
     caption = _("People and their addresses")
     empty = (
@@ -41,7 +44,7 @@ class Contacts(Ungrouped):
     )
     columns: Sequence[Column] = (
         Column("name", _("Name")),
-        Column("company", _("Company")),
+        Column("company", _("Company"), group="company"),
         Column("address", _("E-mail address"), sort=False),
         Column("state", _("Status"), sort=False),
         Column("contact", _("Number"), shown=False),
@@ -69,7 +72,15 @@ class Contacts(Ungrouped):
 
     def _asked(self, view: View) -> dict[str, Any]:
         left = next((value for value in view.chosen("former_employee") if value in LEFT), None)
-        return {"q": view.search or None, "former_employee": left}
+        company = next(iter(view.chosen("company")), None)
+        return {"q": view.search or None, "former_employee": left, "company": company}
+
+    async def groups(self, view: View) -> Groups:
+        """Return the companies, by name, with how many persons each has."""
+        told = await self._visitor.api.get("actions", "/v1/groups/contacts", **self._asked(view))
+        none = self._visitor.t("No company")
+        made = [Group(one["value"], one["name"] or none, one["count"]) for one in told["groups"]]
+        return Groups(in_order("company", made), told["exact"])
 
     def describe(self, name: str, value: str) -> str:
         """Say what a filter narrows to."""
@@ -78,7 +89,10 @@ class Contacts(Ungrouped):
     def narrowings(self) -> list[Narrowing]:
         """Return what the filter menu offers."""
         t = self._visitor.t
-        return [Narrowing("former_employee", _("Employment"), choices={v: t(w) for v, w in LEFT.items()})]
+        return [
+            Narrowing("former_employee", _("Employment"), choices={v: t(w) for v, w in LEFT.items()}),
+            Narrowing("company", _("Company"), "text"),
+        ]
 
     def chosen(self, table: Table) -> dict[str, Any]:
         """Return what is ticked, as operations want it: the addresses of those persons."""

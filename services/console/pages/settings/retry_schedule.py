@@ -55,6 +55,7 @@ class Form:
         self._visitor, self._card = visitor, card
         self._take(known)
         self._about = ALL
+        self._told_times = 0
         self._button: Tag | None = None
         self._badge: Tag | None = None
         t = visitor.t
@@ -76,6 +77,8 @@ class Form:
     def _mark(self) -> None:
         """Show whether something is not saved; the page asks before it is left then."""
         changed = self._schedules != _schedules(self._known)
+        self._told_times += 1
+        self._card.props["data-told"] = str(self._told_times)
         self._card.props["data-unsaved"] = "" if changed else None
         self._card.update()
         if self._badge is not None and self._button is not None:

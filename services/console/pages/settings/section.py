@@ -37,6 +37,7 @@ class Section:
         self._wanted: dict[str, Any] = {}
         self._effects: dict[str, str] = {}
         self._wrong: set[str] = set()
+        self._told = 0
         self._box = Tag("section", f"card {classes}", data_guarded="")
 
     def show(self, said: str = "") -> None:
@@ -85,6 +86,8 @@ class Section:
     def _mark(self) -> None:
         """Show whether something is not saved; the page asks before it is left then."""
         changed = self.changed
+        self._told += 1
+        self._box.props["data-told"] = str(self._told)
         self._box.props["data-unsaved"] = "" if changed else None
         self._box.update()
         if self.visitor.may("administer"):
