@@ -63,6 +63,7 @@ from services.actions.users.http import MAX_SIGN_IN
 from services.actions.users.oidc import Provider
 from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
 from services.actions.views import http as views_http
+from services.actions.views.saved import http as saved_views_http
 from shared.http.max_body import BodyLimit
 from shared.service import Service, run
 
@@ -111,6 +112,7 @@ def create(settings: Settings) -> Service[Settings]:
     for router in (
         operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
         contacts_http.router, addresses_http.router, mailings_http.router, views_http.router, statistics_http.router,
+        saved_views_http.router,
         *(lists_http.router_of(kind) for kind in ListKind),
     ):  # fmt: skip
         service.routes(router)

@@ -17,6 +17,7 @@ from returpost.contracts.enums import Reason
 from services.console import i18n
 from services.console.auth.session import is_own, read
 from services.console.auth.sign_in import own_path
+from services.console.components.charts.chart import ChartFile
 from services.console.components.dialogs.operation_dialog import export_parameters
 from services.console.components.markup import plain
 from services.console.components.tables.source import Group
@@ -204,3 +205,11 @@ def test_days_of_a_month_are_its_first_and_its_last() -> None:
     assert days_of("2026-02") == ("2026-02-01", "2026-02-28")
     assert days_of("2028-02") == ("2028-02-01", "2028-02-29")
     assert days_of("2026-13") == days_of("nothing") == (None, None)
+
+
+def test_chart_as_csv_has_the_commas_of_the_language_and_no_formula() -> None:
+    rows = [("=HYPERLINK(1)", 2.5), ("Brev; høst", 10)]
+    norwegian = ChartFile.of(i18n.Texts("nb"), "Returandel", ("Utsendelse", "%"), rows).csv()
+    assert norwegian == '\ufeffUtsendelse;%\r\n\'=HYPERLINK(1);2,5\r\n"Brev; høst";10\r\n'
+    english = ChartFile.of(i18n.Texts("en"), "Rate", ("Mailing", "%"), rows).csv()
+    assert english == "\ufeffMailing,%\r\n'=HYPERLINK(1),2.5\r\nBrev; høst,10\r\n"

@@ -11,9 +11,7 @@ pytestmark = pytest.mark.services
 
 def column(page: Page, title: str, item: str) -> None:
     """Choose from the menu of a column."""
-    label = page.locator("th summary").filter(visible=True)
     page.locator("th").filter(has_text=title).locator("summary").first.click()
-    assert label.count() > 0
     page.locator("th details[open]").get_by_role("button", name=item).click()
 
 
@@ -76,3 +74,50 @@ def test_people_are_grouped_by_company_in_order(system: System, visit: Visit) ->
     expect(groups).to_contain_text(["Known", "Nordlys", t("No company")])
     groups.filter(has_text="Nordlys").get_by_role("button").click()
     expect(page.locator("tr.item")).to_contain_text("Anna Berg")
+
+
+def test_view_is_saved_shared_opened_and_deleted(system: System, visit: Visit) -> None:
+    page, t = visit(language="nb"), Texts("nb").t
+    page.goto(f"{system.url}/blocked?f.reason=domain_unknown&sort=address&open={DEAD}")
+    page.locator(".views-menu summary").click()
+    page.get_by_role("button", name=t("Save this view")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(t("Name")).fill("Døde domener")
+    dialog.get_by_label(t("Share with everybody at this customer")).check()
+    dialog.get_by_role("button", name=t("Save")).click()
+    expect(dialog).to_have_count(0)
+    other = visit("viewer", "en")
+    other.goto(f"{system.url}/blocked")
+    other.locator(".views-menu summary").click()
+    expect(other.locator(".views-menu").get_by_role("button")).to_have_count(0)
+    other.get_by_role("link", name="Døde domener").click()
+    expect(other.locator("tr.item")).to_have_count(1)
+    assert other.url == f"{system.url}/blocked?sort=address&f.reason=domain_unknown"
+    page.locator(".views-menu summary").click()
+    page.get_by_role("button", name=t("Delete {name}", name="Døde domener")).click()
+    expect(page.locator(".views-menu").get_by_role("link")).to_have_count(0)
+
+
+def test_widths_and_density_are_kept_and_the_head_is_one_tab_stop(system: System, visit: Visit) -> None:
+    page, t = visit(language="nb"), Texts("nb").t
+    page.goto(f"{system.url}/blocked")
+    expect(page.locator("tr.item").first).to_be_visible()
+    head = page.locator("th[data-column='name']")
+    before = head.evaluate("cell => cell.offsetWidth")
+    column(page, t("Name"), t("Wider"))
+    page.locator(".tools summary").filter(has_text=t("Columns")).click()
+    page.get_by_label(t("Compact rows")).check()
+    page.reload()
+    expect(page.locator(".sheet.compact tr.item").first).to_be_visible()
+    assert head.evaluate("cell => cell.offsetWidth") == before + 40
+    stops = "thead :is(input, button, summary):not(details details *)"
+    assert page.locator(stops).evaluate_all("all => all.filter(one => one.tabIndex === 0).length") == 1
+    page.locator("thead th.tick input").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("th[data-column='address'] summary")).to_be_focused()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("tr.item").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("thead th.tick input")).to_be_focused()

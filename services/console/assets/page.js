@@ -44,7 +44,7 @@ addEventListener("keydown", (event) => {
 addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("details.menu");
   const step = { ArrowDown: 1, ArrowUp: -1, Home: 0, End: 0 }[event.key];
-  if (!menu || step === undefined || /^(text|search|date|number)$/.test(event.target.type ?? "") || event.target.tagName === "SELECT") return;
+  if (event.defaultPrevented || !menu || step === undefined || /^(text|search|date|number)$/.test(event.target.type ?? "") || event.target.tagName === "SELECT") return;
   if (!menu.open && event.target.tagName !== "SUMMARY") return;
   menu.open = true;
   event.preventDefault();

@@ -1,5 +1,8 @@
 // What the table is drawn of: plain functions that return nodes.
 import { h } from "vue";
+import { grip, styled } from "/assets/table_habits.js";
+
+const STEP = 40; // pixels by which the menu of a column makes it wider or narrower
 
 export function icon(name, classes = "") {
   return h("svg", { class: `icon ${classes}`, "aria-hidden": "true" }, h("use", { href: `/assets/icons.svg#${name}` }));
@@ -20,12 +23,14 @@ function item(text, picture, act) {
   return h("button", { class: "menu-item", onClick }, [icon(picture), text]);
 }
 
-export function headCell(column, view, words, sort, wish) {
+export function headCell(column, view, words, sort, wish, width) {
   const sorted = view.sort === column.name;
   const items = [
     column.sort && item(words.ascending, "up", () => wish({ sort: column.name, descending: false })),
     column.sort && item(words.descending, "down", () => wish({ sort: column.name, descending: true })),
     column.group && item(column.groupBy, "group", () => wish({ group: column.group })),
+    item(words.wider, "right", () => width.set(STEP)),
+    item(words.narrower, "left", () => width.set(-STEP)),
     item(words.hide, "close", () => wish({ hidden: [...view.hidden, column.name] })),
   ];
   const title = column.sort
@@ -36,7 +41,10 @@ export function headCell(column, view, words, sort, wish) {
     h("div", { class: "menu-box menu-list" }, items),
   ]);
   const order = sorted ? (view.descending ? "descending" : "ascending") : undefined;
-  return h("th", { key: column.name, scope: "col", role: "columnheader", "aria-sort": order, class: column.kind }, h("div", { class: "head" }, [title, more]));
+  const props = {
+    key: column.name, scope: "col", role: "columnheader", "aria-sort": order, class: column.kind, style: styled(width.px), "data-column": column.name,
+  };
+  return h("th", props, [h("div", { class: "head" }, [title, more]), h("span", grip(width.set))]);
 }
 
 // Where there is no room for headings, the order is chosen from a list.
@@ -64,9 +72,9 @@ function content(value, tab) {
   return [warning, shown, value.sub && h("span", { class: "sub" }, value.sub)];
 }
 
-export function cell(column, value, at, tab) {
+export function cell(column, value, at, tab, px) {
   const classes = [column.kind, { first: at === 0, blank: !value?.text && !value?.parts }];
-  const props = { key: column.name, role: "cell", class: classes, "data-label": column.title, title: value?.title };
+  const props = { key: column.name, role: "cell", class: classes, "data-label": column.title, title: value?.title, style: styled(px) };
   if (!value) return h("td", props);
   if (value.parts) return h("td", { ...props, title: undefined }, bar(value));
   if (value.rate) return h("td", props, h("span", { class: `rate ${value.rate}` }, value.text));

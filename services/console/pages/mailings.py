@@ -1,5 +1,6 @@
 """Mailings, and the recipients of each with what became of them."""
 
+import asyncio
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from services.console.components.markup import Tag, link
 from services.console.components.shell import Pages, Visitor, heading, trail
 from services.console.components.tables.filters import Filters, Narrowing
+from services.console.components.tables.saved_views import SavedViews
 from services.console.components.tables.source import Cells, Column, Found, Group, Groups, Ungrouped
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
@@ -151,7 +153,8 @@ async def mailings(visitor: Visitor) -> None:
     source = Mailings(visitor)
     table = Table(visitor, source)
     Filters(visitor, table, source.describe, source.narrowings())
-    await table.begin()
+    views = SavedViews(visitor, table)
+    await asyncio.gather(table.begin(), views.show())
 
 
 async def mailing(visitor: Visitor) -> None:

@@ -1,5 +1,6 @@
 """A table of addresses with all that belongs to it: filters, the side panel, and the Actions button."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from services.console.components.progress import After
 from services.console.components.shell import Visitor
 from services.console.components.tables.actions_menu import ActionsMenu
 from services.console.components.tables.filters import Filters
+from services.console.components.tables.saved_views import SavedViews
 from services.console.components.tables.table import Table
 from services.console.pages.detail import detail
 from services.console.pages.rows import Rows
@@ -26,10 +28,11 @@ async def show(
 
     table = Table(visitor, source, detail=opened, selectable=visitor.may("write"), also=also)
     filters = Filters(visitor, table, source.describe, source.narrowings(), buttons)
+    views = SavedViews(visitor, table)
     menu = ActionsMenu(visitor, table, source.chosen)
     if more is not None:
         more(table.anew)
-    await table.begin()
+    await asyncio.gather(table.begin(), views.show())
     if buttons:
         await filters.count(source)
     await menu.resume()

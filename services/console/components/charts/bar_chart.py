@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.console.components.charts.chart import Chart
+from services.console.components.charts.chart import Chart, ChartFile
 
 QUIET = {"color": "--quiet"}
 OVER = {"show": True, "position": "insideTop", "color": "--ink", "backgroundColor": "--surface", "padding": [1, 3],
@@ -47,13 +47,16 @@ def bar_chart(
     series: Sequence[Series],
     *,
     told: str,
+    file: ChartFile,
     on_picked: Callable[[int, int], None],
     limits: Sequence[Limit] = (),
     unit: str = "",
     top: float | None = None,
     step: float = 1.0,
 ) -> None:
-    """Draw bars. `told` says in words what is seen; `on_picked` gets the place of the bar and of the series.
+    """Draw bars. `told` says in words what is seen, `file` is what is downloaded of it.
+
+    `on_picked` gets the place of the bar and of the series.
 
     `top` is where the axis ends at the latest, so that limits can be told apart; higher bars are cut off, and say how
     high they are. It ends at a multiple of `step`.
@@ -75,7 +78,7 @@ def bar_chart(
     def picked(event: dict[str, Any]) -> None:
         on_picked(int(event["at"]), int(event["series"]))
 
-    Chart(options, told, picked)
+    Chart(options, told, picked, file)
 
 
 def _cut(bar: Bar, nth: int, end: float) -> dict[str, Any]:

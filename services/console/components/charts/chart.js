@@ -15,13 +15,13 @@ function painted(value) {
 }
 
 export default {
-  props: { options: Object, label: String },
+  props: { options: Object, label: String, csv: String, file: String, words: Object },
   emits: ["picked"],
   mounted() {
-    this.chart = echarts.init(this.$el, null, { renderer: "svg" });
+    this.chart = echarts.init(this.$refs.drawn, null, { renderer: "svg" });
     this.chart.on("click", (event) => this.$emit("picked", { series: event.seriesId, name: event.name, at: event.dataIndex }));
     this.watcher = new ResizeObserver(() => this.chart.resize());
-    this.watcher.observe(this.$el);
+    this.watcher.observe(this.$refs.drawn);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.scheme.addEventListener("change", this.draw);
     this.draw();
@@ -33,6 +33,24 @@ export default {
   },
   watch: { options: "draw" },
   methods: {
+    save(href, ending) {
+      const link = document.createElement("a");
+      link.href = href;
+      link.download = `${this.file}.${ending}`;
+      link.click();
+    },
+    picture() {
+      const size = { width: this.chart.getWidth(), height: this.chart.getHeight() };
+      const copy = echarts.init(document.createElement("div"), null, { renderer: "canvas", ...size });
+      copy.setOption({ ...this.chart.getOption(), animation: false });
+      this.save(copy.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: token("surface") }), "png");
+      copy.dispose();
+    },
+    table() {
+      const url = URL.createObjectURL(new Blob([this.csv], { type: "text/csv;charset=utf-8" }));
+      this.save(url, "csv");
+      URL.revokeObjectURL(url);
+    },
     draw() {
       const text = { color: token("quiet"), fontFamily: getComputedStyle(document.body).fontFamily };
       const { unit, ...options } = painted(this.options);
@@ -41,6 +59,10 @@ export default {
     },
   },
   render() {
-    return h("div", { class: "chart", role: "img", "aria-label": this.label });
+    const button = (text, act) => h("button", { class: "link small", type: "button", onClick: act }, text);
+    return h("div", [
+      h("div", { ref: "drawn", class: "chart", role: "img", "aria-label": this.label }),
+      h("div", { class: "row" }, [button(this.words.picture, this.picture), button(this.words.csv, this.table)]),
+    ]);
   },
 };

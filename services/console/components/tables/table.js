@@ -2,6 +2,7 @@
 // no rows but those of the page in sight, and tells the server what is wanted (`wish`, `tick`, `show`).
 import { h } from "vue";
 import { icon, cell, headCell, menu, pager, sortSelect } from "/assets/table_parts.js";
+import { HEAD_STOPS, kept, keep, resized } from "/assets/table_habits.js";
 
 // What of a page's address makes a step that Back undoes: all but what is typed letter by letter, and what runs.
 function beyondTyping(search) {
@@ -13,19 +14,25 @@ function beyondTyping(search) {
 export default {
   props: {
     columns: Array, rows: Array, groups: Array, view: Object, count: Object, ticked: Array, everything: Boolean,
-    selectable: Boolean, takesAll: Boolean, url: String, words: Object, busy: Boolean, caption: String, hint: String,
+    selectable: Boolean, takesAll: Boolean, url: String, words: Object, busy: Boolean, caption: String, hint: String, user: String,
   },
   emits: ["wish", "tick", "show", "group"],
-  data: () => ({ current: 0, search: "", marked: new Set(), anchor: null }),
+  data: () => ({ current: 0, search: "", marked: new Set(), anchor: null, headAt: 0, widths: {}, compact: false }),
   created() {
+    this.widths = kept(this.user, `widths ${this.place}`, {});
+    this.compact = kept(this.user, "compact rows", false);
     this.search = this.view.search;
     this.marked = new Set(this.ticked);
   },
   mounted() {
     addEventListener("popstate", this.back);
-    const kept = localStorage.getItem(this.place);
-    const hidden = kept === null ? null : JSON.parse(kept).filter((name) => this.columns.some((column) => column.name === name));
+    const names = kept(this.user, this.place, null);
+    const hidden = names && names.filter((name) => this.columns.some((column) => column.name === name));
+    this.rove();
     if (hidden && !location.search.includes("hide=") && String(hidden) !== String(this.view.hidden)) this.wish({ hidden });
+  },
+  updated() {
+    this.rove();
   },
   unmounted() {
     removeEventListener("popstate", this.back);
@@ -51,7 +58,7 @@ export default {
     },
   },
   computed: {
-    place() { // where this browser keeps which columns are hidden
+    place() { // where this browser keeps for each user which columns are hidden
       return `columns ${location.pathname.split("/")[1]} ${this.columns.map((column) => column.name).join(" ")}`;
     },
     visible() {
@@ -72,7 +79,7 @@ export default {
       location.reload(); // the address of the page says all of the view
     },
     wish(change) {
-      if (change.hidden) localStorage.setItem(this.place, JSON.stringify([...change.hidden].sort()));
+      if (change.hidden) keep(this.user, this.place, [...change.hidden].sort());
       this.$emit("wish", change);
     },
     type(event) {
@@ -112,6 +119,35 @@ export default {
       this.current = this.items.indexOf(row);
       this.$emit("show", row.id);
     },
+    width(column, step) {
+      const cell = this.$el.querySelector(`th[data-column="${CSS.escape(column.name)}"]`);
+      this.widths = { ...this.widths, [column.name]: step === null ? undefined : resized(cell.offsetWidth, step) };
+      keep(this.user, `widths ${this.place}`, this.widths);
+    },
+    density() {
+      this.compact = !this.compact;
+      keep(this.user, "compact rows", this.compact);
+    },
+    rove() { // the head is one stop of the Tab key; arrows go from one of its controls to the next
+      this.headStops().forEach((stop, at) => (stop.tabIndex = at === this.headAt ? 0 : -1));
+    },
+    headStops() {
+      const stops = [...this.$el.querySelectorAll(HEAD_STOPS)];
+      this.headAt = Math.min(this.headAt, Math.max(0, stops.length - 1));
+      return stops;
+    },
+    headKeys(event) {
+      const stops = this.headStops(), at = stops.indexOf(event.target);
+      const step = { ArrowRight: 1, ArrowLeft: -1, Home: -1e9, End: 1e9 }[event.key];
+      if (at < 0) return;
+      if (step) {
+        this.headAt = Math.max(0, Math.min(stops.length - 1, at + step));
+        this.rove();
+        stops[this.headAt].focus();
+      } else if (event.key === "ArrowDown" && event.target.tagName !== "SUMMARY") this.focusRow(0);
+      else return;
+      event.preventDefault();
+    },
     rowOf(id) {
       return this.$el.querySelector(`tr.item[data-id="${CSS.escape(id ?? "")}"]`);
     },
@@ -122,7 +158,8 @@ export default {
     keys(event, row) {
       if (event.target.closest("button, input, a, summary")) return;
       const step = { ArrowDown: 1, ArrowUp: -1, Home: -1e9, End: 1e9 }[event.key];
-      if (step) this.focusRow(this.items.indexOf(row) + step);
+      if (event.key === "ArrowUp" && this.items.indexOf(row) === 0) this.headStops()[this.headAt]?.focus();
+      else if (step) this.focusRow(this.items.indexOf(row) + step);
       else if (event.key === " " && this.selectable) this.tick(row, event);
       else if (event.key === "Enter") this.open(row);
       else if (event.key === "Escape") this.$emit("show", "");
@@ -138,6 +175,8 @@ export default {
         const mark = h("input", { type: "checkbox", checked: on, onChange: act, "aria-label": column.title });
         return h("label", { class: "menu-item", key: column.name }, [mark, column.title]);
       });
+      const dense = h("input", { type: "checkbox", checked: this.compact, onChange: this.density, "aria-label": words.compact });
+      columns.push(h("div", { class: "menu-line" }), h("label", { class: "menu-item" }, [dense, words.compact]));
       return h("div", { class: "tools" }, [
         words.search && h("div", { class: "search", role: "search" }, [
           icon("search"),
@@ -170,8 +209,13 @@ export default {
           onChange: this.tickPage,
         }),
       ]);
-      const heads = this.visible.map((column) => headCell(column, this.view, this.words, this.sort, this.wish));
-      return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, [this.selectable && all, ...heads]));
+      const heads = this.visible.map((column) =>
+        headCell(column, this.view, this.words, this.sort, this.wish, { px: this.widths[column.name], set: (step) => this.width(column, step) }));
+      const focused = (event) => {
+        const at = this.headStops().indexOf(event.target);
+        if (at >= 0) this.headAt = at;
+      };
+      return h("thead", { role: "rowgroup", onKeydown: this.headKeys, onFocusin: focused }, h("tr", { role: "row" }, [this.selectable && all, ...heads]));
     },
     row(row) {
       const on = this.everything || this.marked.has(row.id);
@@ -182,7 +226,7 @@ export default {
           onClick: (event) => this.tick(row, event),
         }),
       ]);
-      const cells = this.visible.map((column, at) => cell(column, row.cells[column.name], at, place === this.current ? 0 : -1));
+      const cells = this.visible.map((column, at) => cell(column, row.cells[column.name], at, place === this.current ? 0 : -1, this.widths[column.name]));
       const props = {
         key: row.id, role: "row", "data-id": row.id, tabindex: place === this.current ? 0 : -1,
         "aria-selected": this.selectable ? String(on) : undefined,
@@ -221,7 +265,7 @@ export default {
     const foot = h("div", { class: "foot" }, [
       this.$slots.actions?.(), this.hint && h("span", { class: "small quiet" }, this.hint), h("span", { class: "grow" }), pager(this.count, this.words, this.wish),
     ]);
-    return h("div", { class: ["sheet", { "no-ticks": !this.selectable }] }, [
+    return h("div", { class: ["sheet", { "no-ticks": !this.selectable, compact: this.compact }] }, [
       this.toolRow(), this.$slots.narrowed?.(), this.tickedRow(),
       h("div", { class: "scroller" }, nothing && !this.busy ? this.$slots.empty?.() : table), foot,
     ]);

@@ -84,6 +84,7 @@ class Table:
         self._sheet.props["caption"] = t(self.source.caption)
         search, help_ = (t(text) if text else "" for text in (self.source.search, self.source.search_help))
         self._sheet.props["words"] = words(self.visitor, search) | {"searchHelp": help_}
+        self._sheet.props["user"] = self.visitor.name
         self._sheet.props["takesAll"] = self.source.takes_all
         start: dict[str, Any] = {"rows": [], "groups": None, "ticked": [], "everything": False, "busy": False}
         self._sheet.props.update(start)
@@ -246,10 +247,17 @@ class Table:
             "hidden": sorted(view.hidden), "opened": view.opened,
         }  # fmt: skip
 
-    def _url(self) -> str:
-        query = to_query(
-            self.view, sort=self.source.sort, descending=self.source.descending, hidden=self.hidden, also=self._also
+    def query(self) -> str:
+        """Return the view as the page's address has it, without what is of the moment: page, panel, operation."""
+        return self._query(self.view.changed())
+
+    def _query(self, view: View) -> str:
+        return to_query(
+            view, sort=self.source.sort, descending=self.source.descending, hidden=self.hidden, also=self._also
         )
+
+    def _url(self) -> str:
+        query = self._query(self.view)
         return f"{self.visitor.path}?{query}" if query else self.visitor.path
 
     async def _wish(self, event: GenericEventArguments) -> None:
@@ -352,5 +360,6 @@ def words(visitor: Visitor, search: str) -> dict[str, str]:
         "tickPage": t("Select all on this page"), "ticked": t("{n} selected", n="{n}"), "none": t("Clear selection"),
         "pages": t("Pages of the table"), "next": t("Next page"),
         "previous": t("Previous page"), "wholeGroup": t("Show the whole group"),
-        "tickGroup": t("Select the group"),
+        "tickGroup": t("Select the group"), "compact": t("Compact rows"), "wider": t("Wider"),
+        "narrower": t("Narrower"),
     }  # fmt: skip

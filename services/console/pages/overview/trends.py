@@ -8,6 +8,7 @@ from urllib.parse import quote
 from nicegui import ui
 
 from services.console.components.charts.bar_chart import Bar, Limit, Series, bar_chart
+from services.console.components.charts.chart import ChartFile
 from services.console.components.markup import Tag, empty
 from services.console.components.shell import Visitor
 
@@ -27,18 +28,26 @@ def rates(visitor: Visitor, mailings: Rows) -> None:
     )
     with Tag("section", "card half"):
         Tag("h2", text=t("Bounce rate by mailing"))
-        _rate(visitor, mailings, returns, limits, TOP_RETURNS, "?tab=bounces", 1)
+        _rate(visitor, t("Bounce rate by mailing"), mailings, returns, limits, TOP_RETURNS, "?tab=bounces", 1)
     limits = (
         Limit(0.1, visitor.texts.percent(0.001), "--bar-soft"),
         Limit(0.3, visitor.texts.percent(0.003), "--bar-hard"),
     )
     with Tag("section", "card half"):
         Tag("h2", text=t("Complaint rate by mailing"))
-        _rate(visitor, mailings, complaints, limits, TOP_COMPLAINTS, "?f.show=complained", 2)
+        title = t("Complaint rate by mailing")
+        _rate(visitor, title, mailings, complaints, limits, TOP_COMPLAINTS, "?f.show=complained", 2)
 
 
 def _rate(
-    visitor: Visitor, mailings: Rows, shares: list[float], limits: Sequence[Limit], top: float, tab: str, digits: int
+    visitor: Visitor,
+    heading: str,
+    mailings: Rows,
+    shares: list[float],
+    limits: Sequence[Limit],
+    top: float,
+    tab: str,
+    digits: int,
 ) -> None:
     t, texts = visitor.t, visitor.texts
     if not mailings:
@@ -55,10 +64,16 @@ def _rate(
         ui.navigate.to(f"/mailings/{quote(mailings[at]['mailing'], safe='')}{tab}")
 
     told, colour = ", ".join(titles), (Series("", "--bar-open"),)
+    lines = [
+        (name, texts.date(row["at"]), row["sent"], round(share * 100, 3))
+        for name, row, share in zip(names, mailings, shares, strict=True)
+    ]
+    headings = (t("Mailing"), t("Time sent"), t("Sent"), f"{heading} (%)")
     bar_chart(
         made,
         colour,
         told=told,
+        file=ChartFile.of(texts, heading, headings, lines),
         on_picked=picked,
         limits=limits,
         unit=" %" if texts.language == "nb" else "%",
@@ -93,7 +108,10 @@ def blocks(visitor: Visitor, rows: Rows, first: date) -> None:
             ui.navigate.to(f"/blocked?f.day={days[at]}")
 
         _legend(series)
-        bar_chart(made, series, told="; ".join(told), on_picked=picked)
+        headings = (t("Day"), t("Blocked"), t("Unblocked"))
+        lines: list[Sequence[str | float]] = [(day, *bar.values) for day, bar in zip(days, made, strict=True)]
+        file = ChartFile.of(texts, t("Blocked and unblocked each day"), headings, lines)
+        bar_chart(made, series, told="; ".join(told), file=file, on_picked=picked)
 
 
 def _legend(series: Sequence[Series]) -> None:

@@ -1,5 +1,6 @@
 """Persons: found by typing; one person with addresses, what ails them, and what happened."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from services.console.components.progress import Toast
 from services.console.components.shell import Pages, Visitor, heading, reload, trail
 from services.console.components.tables.actions_menu import ActionsMenu
 from services.console.components.tables.filters import Filters, Narrowing
+from services.console.components.tables.saved_views import SavedViews
 from services.console.components.tables.source import Cells, Column, Found, Group, Groups, Total, Ungrouped
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
@@ -134,7 +136,7 @@ async def contacts(visitor: Visitor) -> None:
     source = Contacts(visitor)
     table = Table(visitor, source, selectable=visitor.may("write"))
     Filters(visitor, table, source.describe, source.narrowings())
-    menu = ActionsMenu(visitor, table, source.chosen)
+    views, menu = SavedViews(visitor, table), ActionsMenu(visitor, table, source.chosen)
     if visitor.may("write"):
         dialogs = Tag("div")
 
@@ -144,7 +146,7 @@ async def contacts(visitor: Visitor) -> None:
 
         with head:
             button(visitor.t("Import people"), import_)
-    await table.begin()
+    await asyncio.gather(table.begin(), views.show())
     await menu.resume()
 
 
