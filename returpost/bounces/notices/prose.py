@@ -107,7 +107,8 @@ _DESTINED = re2.compile(
     r"|сообщение|лист)|viestiäsi|iletiniz|(?:e-?posten|meldingen|mailen|beskeden|meddelelsen|meddelandet|mejlet)"
     r" (?:din|ditt|du (?:sendte|skickade))"
     r"|you (?:have )?(?:sent|wrote|tried to send|attempted to send|were sending)(?: (?:an?|the|this|your))?"
-    r" (?:e-?mail|mail|message)|(?:the following|this|the original) (?:e-?mail|mail|message) (?:to|for))"
+    r" (?:e-?mail|mail|message)|(?:the following|this|the original) (?:e-?mail|mail|message) (?:to|for)"
+    r"|\b(?:rejected|refused) (?:the )?(?:recipient|address))"
     rf"(?:[ \t]+[^\s@.:<]+){{0,6}}:?[ \t]+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 """An address in one breath with *your* message, which was to go there."""

@@ -9,7 +9,7 @@ from returpost.errors import InvalidSettings
 
 MEMORY_OTHER = 32 << 20
 """What the automaton for texts that are not all ASCII may take, in bytes: they are fewer."""
-MEMORY = 96 << 20
+MEMORY = 128 << 20
 """What an automaton may take, in bytes. It is built as texts are seen; when it is full, anew."""
 
 
