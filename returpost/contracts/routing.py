@@ -23,6 +23,8 @@ CHANGES = "returpost.changes"
 REVOCATIONS = "returpost.revocations"
 DEAD_LETTERS = "replay.dead-letters"
 OUTCOMES = "replay.outcomes"
+PARKED = "replay.parked"
+"""Dead letters that replay itself could not keep; nobody consumes it."""
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 

@@ -142,6 +142,11 @@ class Api:
         )
         return orjson.loads(answer.content) if answer.content else None
 
+    async def raw(self, service: str, path: str, **parameters: Any) -> bytes:
+        """Return the bytes of an answer. Raises as `Services.ask` does."""
+        answer = await self.services.ask(service, "GET", path, token=self.token, parameters=parameters)
+        return answer.content
+
 
 def _good(service: str, answer: httpx.Response, token: str | None) -> httpx.Response:
     """Return an answer that is one. Raises `Away`, `SignedOut` or `Refused`."""

@@ -4,12 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import get_args
 
-from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, REPLAY_OUTCOMES
+from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, PARKED, REPLAY_OUTCOMES
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import State
 from services.replay.handlers import keep_dead_letters, record_outcomes
 from services.replay.http import actions, archive, audit, dead_letters, edit, jobs
 from services.replay.message_reader import read_dead_letter, read_outcome
+from services.replay.queue_depths import depths
 from services.replay.repository import dead_letters as dead_letter_rows, jobs as job_rows
 from services.replay.runner.loop import IDLE_SECONDS, run_part
 from services.replay.settings import Settings
@@ -36,6 +37,8 @@ def create(settings: Settings) -> Service[Settings]:
         counts = await dead_letter_rows.count_by_state(service.pool)
         for state in get_args(State):
             DEAD_LETTERS_KEPT.labels(state).set(counts.get(state, 0))
+        parked = (await depths(await service.broker.consuming.connection(), [PARKED]))[PARKED]
+        DEAD_LETTERS_KEPT.labels("parked").set(parked or 0)
         REPLAYS_PAUSED.set(await job_rows.count_paused(service.pool))
         await asyncio.sleep(MEASURE_SECONDS)
 

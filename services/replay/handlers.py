@@ -33,7 +33,7 @@ async def _give_second_chance(connection: Connection, events: Sequence[Event[Dea
         job = JobRequest(id=uuid4(), kind="replay", selection=selection, by=REPLAYER, why="a second chance")
         await jobs.insert(connection, job)
         total = await dead_letters.freeze(
-            connection, job.id, Scope(state="dead"), selection, obstacles=[""], types=None
+            connection, job.id, Scope(state="dead"), selection, obstacles=[""], kinds=None
         )
         await jobs.set_total(connection, job.id, total)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from returpost.amqp.publisher import Message, Publishes
-from returpost.contracts.routing import DEAD, FIRST_ROUTING_KEY
+from returpost.contracts.routing import DEAD, DEAD_LETTERS, FIRST_ROUTING_KEY, PARKED, REPLAY
 from shared.observability.metrics import PUBLISHED
 from shared.release import release
 
@@ -22,6 +22,8 @@ QUARANTINE = f"{PREFIX}quarantined"
 """Header: processes have died while they had it in hand. Replay sends it once more by itself."""
 REPLAY_PART = f"{PREFIX}replay"
 """Header of a replayed message, `<job>/<part>`; a dead letter that comes of it carries it on, and so links to it."""
+PARKED_FOR = f"{PREFIX}parked-for"
+"""Header: why replay could not keep a dead letter."""
 MAX_STACK = 8_000
 MAX_HEADERS = 50
 MAX_HEADER = 1_000
@@ -45,6 +47,9 @@ def dead_letter(
 
     `error` says what was wrong and where, `user` which of the broker's users published it.
     """
+    if queue == DEAD_LETTERS:
+        # A dead letter of a dead letter would come back to where it fails, for ever: it is put aside as it is.
+        return Message(REPLAY, PARKED, body, content_type or "", {**headers, PARKED_FOR: error[:2_000]})
     stack = "".join(traceback.format_exception(exception)) if exception else ""
     linked = {REPLAY_PART: headers[REPLAY_PART]} if REPLAY_PART in headers else {}
     return Message(

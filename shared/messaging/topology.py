@@ -19,6 +19,7 @@ from returpost.contracts.routing import (
     DEAD_LETTERS,
     EVENTS,
     OUTCOMES,
+    PARKED,
     REPLAY,
     REPLAY_OUTCOMES,
     REVOCATIONS,
@@ -27,6 +28,9 @@ from returpost.contracts.routing import (
 
 DELIVERY_LIMIT = 50
 """A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
+NO_LIMIT = 1_000_000_000
+"""For queues without dead letters of their own: RabbitMQ 4 drops a message of theirs after 20 deliveries where no limit
+is named, and RabbitMQ 3 does not know -1 (https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling)."""
 ARCHIVE_BYTES = 20_000_000_000
 STREAM_DAYS = 30
 """How long streams keep events, addresses among them, where no setting says otherwise."""
@@ -96,6 +100,11 @@ def _quorum(name: str, *bindings: Binding) -> Queue:
     return Queue(name, (*bindings, Binding(REPLAY, name)), arguments)
 
 
+def _kept(name: str, binding: Binding) -> Queue:
+    """Return a queue of which no message is ever given up."""
+    return Queue(name, (binding,), {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT})
+
+
 def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
     return Queue(
         name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": SEGMENT_BYTES, **arguments}
@@ -145,8 +154,9 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
         _quorum("actions.project-upsert", Binding(COMMANDS, "project.upsert.*")),
         _quorum("actions.mailing-upsert", Binding(COMMANDS, "mailing.upsert.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
-        Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
-        Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),
+        _kept(DEAD_LETTERS, Binding(DEAD, "")),
+        _kept(PARKED, Binding(REPLAY, PARKED)),
+        _kept(OUTCOMES, Binding(REPLAY_OUTCOMES, "")),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
         _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": age}, Binding(EVENTS, "#")),
         _stream(

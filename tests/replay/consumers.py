@@ -24,11 +24,13 @@ class Poisoned(Exception):
     """What the handler raises."""
 
 
-def recorded(n: int, mailing: str = "m1", tenant: str = TENANT) -> Event[DeliveryRecorded]:
+def recorded(
+    n: int, mailing: str = "m1", tenant: str = TENANT, result: str = "sent"
+) -> Event[DeliveryRecorded]:
     values = {
         "mailing": mailing,
         "address": f"u{n}@example.com",
-        "result": "sent",
+        "result": result,
         "time": "2026-11-24T08:00:00Z",
         "sender": "news",
     }

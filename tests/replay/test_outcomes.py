@@ -12,7 +12,7 @@ from returpost.errors import Unavailable
 from services.replay.app import create
 from services.replay.runner.loop import run_part
 from services.replay.settings import Settings
-from tests.replay.consumers import QUEUE, consuming, publish_dead_letters, recorded
+from tests.replay.consumers import KEY, QUEUE, consuming, publish_dead_letters, recorded
 from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -190,11 +190,29 @@ async def test_plan_says_what_is_impossible_and_why(harness: Harness, replay: Ru
     ]
     (target,) = plan["targets"]
     assert (target["queue"], target["reports_outcome"], target["waiting"]) == (QUEUE, True, 0)
-    into = {"selection": {"all": True}, "into": "blocklist.delivery-recorded"}
+    into = {"selection": {"all": True}, "into": QUEUE}
     elsewhere = (await replay.http.post("/v1/dead-letters/plan", json=into)).json()
     assert elsewhere["dead_letters"] == 3
     wrong = (await replay.http.post("/v1/dead-letters/plan", json=into | {"into": "actions.block-applied"})).json()
     assert (wrong["dead_letters"], len(wrong["impossible"])) == (0, 2)
+
+
+async def test_into_takes_only_what_the_queue_is_bound_for(harness: Harness, replay: RunningService) -> None:
+    """The type alone says too little: the consumer of that queue refuses what came by another routing key."""
+    await publish_dead_letters(harness, recorded(1))
+    await publish_dead_letters(harness, recorded(2, result="delivered"), key="delivery.recorded.acme.delivered")
+    await kept(replay, 2)
+    into = {"selection": {"all": True}, "into": "blocklist.delivery-recorded"}
+    plan = (await replay.http.post("/v1/dead-letters/plan", json=into)).json()
+    assert plan["dead_letters"] == 1
+    assert plan["impossible"] == [
+        {"count": 1, "why": "blocklist.delivery-recorded does not take the routing key delivery.recorded.acme.sent"}
+    ]
+    identity = await start(replay, into="blocklist.delivery-recorded")
+    await job(replay, identity, lambda seen: seen["done"] == 1)
+    await eventually(lambda: harness.depth("blocklist.delivery-recorded"), lambda depth: depth == 1)
+    (left,) = await kept(replay, 1)
+    assert left["routing_key"] == KEY
 
 
 async def test_operators_of_a_tenant_see_and_replay_their_own(harness: Harness, replay: RunningService) -> None:

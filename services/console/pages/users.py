@@ -8,10 +8,9 @@ from urllib.parse import quote
 from services.console.api_client import Trouble
 from services.console.components.dialogs.dialog import Dialog
 from services.console.components.field import Field
-from services.console.components.markup import Tag, button, notice
+from services.console.components.markup import Tag, button, notice, plain_table as table
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
-from services.console.pages.system.system import table
 
 SCOPES = {
     "send": _("Submit delivery results"),

@@ -34,6 +34,11 @@ def takes_type(queue: str, event_type: str) -> bool:
     return any(key.startswith(f"{noun_verb}.") for _, key in _KEYS.get(queue, ()))
 
 
+def accepts(queue: str, exchange: str, routing_key: str) -> bool:
+    """Tell whether a service's queue takes what was published in this way: its consumer refuses anything else."""
+    return any(exchange == bound and binding_matches(pattern, routing_key) for bound, pattern in _KEYS.get(queue, ()))
+
+
 def reports_outcome(queue: str) -> bool:
     """Tell whether the reader of a queue is a service of ours, which reports what became of a replayed message."""
     return queue.partition(".")[0] in SERVICES

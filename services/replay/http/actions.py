@@ -153,7 +153,11 @@ async def act(
 
 
 async def _feasible(request: Request, action: Action, wanted: DeadLetterJobRequest, rows: list[PlanRow]) -> Feasible:
-    counts = [Count(r.queue or "", r.event_type or "", r.obstacle or "", r.count) for r in rows if r.of_obstacle]
+    counts = [
+        Count(r.queue or "", r.event_type or "", r.obstacle or "", r.count, r.exchange or "", r.routing_key or "")
+        for r in rows
+        if r.of_obstacle
+    ]
     if action != "replay":
         return Feasible(sum(one.count for one in counts), [], [], [])
     names = sorted({wanted.into} if wanted.into else {one.queue for one in counts} - {""})
@@ -193,7 +197,7 @@ async def _start(
             scope,
             wanted.selection,
             obstacles=(["", NO_QUEUE] if wanted.into else [""]) if replays else None,
-            types=can.types if replays and wanted.into else None,
+            kinds=can.kinds if replays and wanted.into else None,
         )
         await jobs.set_total(connection, job.id, total)
         await asking.audit(

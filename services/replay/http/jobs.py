@@ -5,16 +5,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Json, JsonValue
 
 from returpost.contracts import Label
 from services.replay.http.cursors import decode_time_and_id
-from services.replay.http.dependencies import Asking, Asks
-from services.replay.repository import jobs
+from services.replay.http.dependencies import Asking, Asks, Why
+from services.replay.repository import audit, jobs
 from services.replay.repository.jobs import Job
+from services.replay.runner.parked import unpark
 from shared.database.pool import Pool
-from shared.http.dependencies import Database
+from shared.http.dependencies import Database, Operator
 from shared.http.pagination import Cursor, Page, encode_cursor
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -57,6 +58,12 @@ class JobDetails(BaseModel):
     ended_at: datetime | None
 
 
+class Unparked(BaseModel):
+    """How many were sent to be kept again."""
+
+    dead_letters: int
+
+
 @router.get("/jobs")
 async def list_jobs(
     pool: Database, asking: Asks, cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
@@ -97,6 +104,15 @@ async def resume(pool: Database, asking: Asks, identity: UUID, why: Label = "") 
     await _get(pool, asking, identity)
     await jobs.resume(pool, identity)
     await asking.audit(pool, "resume", f"job {identity}", why)
+
+
+@router.post("/parked/retry")
+async def retry_parked(request: Request, pool: Database, caller: Operator, why: Why) -> Unparked:
+    """Try again to keep up to 1,000 dead letters that could not be kept; what still cannot be is parked again."""
+    service = request.app.state.service
+    count = await unpark(await service.broker.consuming.connection(), service.publisher)
+    await audit.insert(pool, "unpark", f"{count} dead letters", who=caller.name, tenant=None, why=why, details={})
+    return Unparked(dead_letters=count)
 
 
 def _owner(asking: Asking) -> str | None:

@@ -81,7 +81,7 @@ async def count(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> int
 
 
 async def plan(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> list[PlanRow]:
-    """Count a selection by queue and failure, by tenant, and by queue, type and obstacle."""
+    """Count a selection by queue and failure, by tenant, and by queue, type, way of publishing and obstacle."""
     rows = await pool.fetch(Q["plan_dead_letters"], *_conditions(scope, selection))
     return [PlanRow(**dict(row)) for row in rows]
 
@@ -98,11 +98,14 @@ async def freeze(
     selection: DeadLetterSelection,
     *,
     obstacles: Sequence[str] | None,
-    types: Sequence[str] | None,
+    kinds: Sequence[tuple[str, str, str]] | None,
 ) -> int:
-    """Make a selection the set of a job, without those that have another obstacle or type; return how many."""
+    """Make a selection the set of a job, without those that have another obstacle, or are none of the `kinds` (type,
+    exchange, routing key); return how many.
+    """
     conditions = _conditions(scope, selection)
-    status: str = await connection.execute(Q["freeze"], *conditions, job, obstacles, types)
+    types, exchanges, keys = columns(kinds, 3) if kinds is not None else (None, None, None)
+    status: str = await connection.execute(Q["freeze"], *conditions, job, obstacles, types, exchanges, keys)
     return int(status.rpartition(" ")[2])
 
 

@@ -71,11 +71,12 @@ ORDER BY number DESC LIMIT $17
 SELECT count(*) FROM dead_letters WHERE {conditions}
 
 -- name: plan_dead_letters
--- Count a selection by queue and failure, by tenant, and by queue, type and what stands in the way, in one pass.
+-- Count a selection by queue and failure, by tenant, and by queue, type, way of publishing and what stands in the way,
+-- in one pass.
 SELECT GROUPING(fingerprint) = 0 AS of_group, GROUPING(tenant) = 0 AS of_tenant, GROUPING(obstacle) = 0 AS of_obstacle,
-       queue, fingerprint, event_type, tenant, obstacle, count(*) AS count, min(error) AS error
+       queue, fingerprint, event_type, exchange, routing_key, tenant, obstacle, count(*) AS count, min(error) AS error
 FROM dead_letters WHERE {conditions}
-GROUP BY GROUPING SETS ((queue, fingerprint), (tenant), (obstacle, queue, event_type))
+GROUP BY GROUPING SETS ((queue, fingerprint), (tenant), (obstacle, queue, event_type, exchange, routing_key))
 ORDER BY count DESC
 
 -- name: sample_dead_letters
@@ -87,7 +88,9 @@ SELECT id FROM dead_letters WHERE {conditions} ORDER BY number DESC LIMIT 5
 INSERT INTO job_dead_letters (job, position, dead_letter)
 SELECT $16::uuid, row_number() OVER (ORDER BY failed_at, number), id
 FROM dead_letters
-WHERE {conditions} AND ($17::text[] IS NULL OR obstacle = ANY($17)) AND ($18::text[] IS NULL OR event_type = ANY($18))
+WHERE {conditions} AND ($17::text[] IS NULL OR obstacle = ANY($17))
+  AND ($18::text[] IS NULL OR (event_type, exchange, routing_key) IN (
+      SELECT * FROM unnest($18::text[], $19::text[], $20::text[])))
 
 -- name: take
 -- Lock the next of a job's set; those that are gone or in another state by now say so.

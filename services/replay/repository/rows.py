@@ -121,7 +121,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One count of a plan: by queue and failure, by tenant, or by queue, type and obstacle."""
+    """One count of a plan: by queue and failure, by tenant, or by queue, type, way of publishing and obstacle."""
 
     of_group: bool
     of_tenant: bool
@@ -129,6 +129,8 @@ class PlanRow:
     queue: str | None
     fingerprint: str | None
     event_type: str | None
+    exchange: str | None
+    routing_key: str | None
     tenant: str | None
     obstacle: str | None
     count: int

@@ -1,4 +1,4 @@
-"""`returpost dead-letters edit` and `export`."""
+"""`returpost dead-letters edit`, `unpark` and `export`."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,9 @@ from returpost.cli.operate.dead_letters.look import STATES
 from returpost.cli.operate.jobs import agreed, encode
 from returpost.cli.options import FOLDER, Folder, Json, api, token_of, urls_of
 from returpost.errors import InvalidSettings
+
+MAX_UNPARKED = 1_000
+"""As many as one request takes."""
 
 
 def edit(
@@ -46,6 +49,25 @@ def edit(
             print_json(made)
         else:
             say(f"made {made['dead_letter']}; replay it: returpost dead-letters replay {made['dead_letter']}")
+
+
+def unpark(why: Why = ..., directory: Folder = FOLDER, as_json: Json = False) -> None:  # type: ignore[assignment]
+    """Try again to keep dead letters that replay itself could not keep, once the cause is mended.
+
+    \b
+    returpost dead-letters unpark --why "release 1.4.2 mends it"
+    """
+    from returpost.cli.terminal import print_json, say
+
+    client, total = api(directory), 0
+    while count := client.call("replay", "POST", "/v1/parked/retry", {"why": why})["dead_letters"]:
+        total += count
+        if count < MAX_UNPARKED:
+            break
+    if as_json:
+        print_json({"dead_letters": total})
+    else:
+        say(f"{total} dead letters are tried again")
 
 
 def export(
