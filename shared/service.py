@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse
 
 from returpost.amqp.connections import CONNECTION_ERRORS, urls_of
 from returpost.amqp.tasks import cancel_and_wait
-from returpost.contracts import Contract
-from returpost.contracts.routing import COMMANDS, EVENTS, REVOCATIONS
+from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed, Contract
+from returpost.contracts.routing import COMMANDS, CONSUMERS, EVENTS, REVOCATIONS
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.database.pool import Pool, connect
 from shared.http import consumers, residual_searches
@@ -31,6 +31,7 @@ from shared.messaging.asyncapi import Consumed, Published, asyncapi
 from shared.messaging.broker import Broker, BrokerPublisher
 from shared.messaging.circuit_breaker import Limits
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
+from shared.messaging.control.pauses import Pauses
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox
 from shared.messaging.quarantine import start_all
@@ -48,6 +49,13 @@ D = TypeVar("D", bound=Contract)
 
 RECONNECT_SECONDS = 1.0
 BACKGROUND_BACK_OFF = 2.0
+
+CONSUMER_EVENTS = (
+    Published(EVENTS, "consumer.paused.{tenant}.{cause}", ConsumerPaused),
+    Published(EVENTS, "consumer.resumed.{tenant}.{cause}", ConsumerResumed),
+    Published(EVENTS, "consumer.drained.{tenant}", ConsumerDrained),
+)
+"""What every service publishes of its consumers."""
 
 log = structlog.get_logger()
 
@@ -89,7 +97,8 @@ class Service(Generic[S]):
         self.background("revoked tokens", partial(self.revoked.consume, settings.amqp_url.get_secret_value()))
         self.add_health_check("tokens", self.revoked.look)
         self._add_health()
-        self.routes(consumers.routes(lambda: self.subscribers))
+        self.pauses = Pauses(self._pause)
+        self.routes(consumers.routes(lambda: self.subscribers, self.pauses, self.publisher))
         if not stateless:
             self.routes(residual_searches.routes(self._own_pool))
 
@@ -170,7 +179,7 @@ class Service(Generic[S]):
     def asyncapi(self) -> dict[str, Any]:
         """Return the AsyncAPI 3 document of this service, made from its wiring."""
         consumed = [Consumed(one.consumer.queue, one.consumer.contract) for one in self.subscribers]
-        return asyncapi(f"Returpost {self.name}", self.description, consumed, self._published)
+        return asyncapi(f"Returpost {self.name}", self.description, consumed, [*self._published, *CONSUMER_EVENTS])
 
     async def health(self) -> dict[str, Any]:
         """Say how consumers, database, outbox and lag are; `ok` sums it up."""
@@ -218,8 +227,18 @@ class Service(Generic[S]):
             self.background("outbox relay", outbox.relay)
         for subscriber in self.subscribers:
             subscriber.consumer.wire(self.uow_factory, self.publisher, recover)
+        task = asyncio.create_task(self._repeat("pauses", partial(self.pauses.consume, self.broker.consuming)))
+        stack.push_async_callback(cancel_and_wait, task)
         stack.push_async_callback(self._stop_subscribers)
+        await self.pauses.wait()
         await start_all(self.subscribers, self.broker.consuming)
+
+    def _pause(self, change: ConsumerPaused | ConsumerResumed) -> None:
+        for subscriber in self.subscribers:
+            if subscriber.consumer.queue == change.queue:
+                subscriber.set_pause(change if isinstance(change, ConsumerPaused) else None)
+                if isinstance(change, ConsumerResumed):
+                    subscriber.consumer.breaker.resume()
 
     async def _stop_subscribers(self) -> None:
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))
@@ -227,7 +246,7 @@ class Service(Generic[S]):
     async def _wait_for_topology(self) -> None:
         for tries in range(1_000_000):
             try:
-                await self.broker.depths([REVOCATIONS, *(one.consumer.queue for one in self.subscribers)])
+                await self.broker.depths([REVOCATIONS, CONSUMERS, *(one.consumer.queue for one in self.subscribers)])
                 return
             except ChannelClosed as error:
                 if tries % 10 == 0:

@@ -33,6 +33,7 @@ _STREAMS = {
     routing.BLOCKS: "the stream of blocks",
     routing.CHANGES: "the stream of changes",
     routing.REVOCATIONS: "every service, by a stream",
+    routing.CONSUMERS: "every service, by a stream",
 }
 _TABLE = """
 ## {title}

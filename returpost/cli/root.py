@@ -47,6 +47,7 @@ COMMANDS = {
     "rules": Entry("operate.rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead-letters": Entry("operate.dead_letters:app", "List, replay or discard dead letters.", _OPERATE),
     "jobs": Entry("operate.jobs:app", "Replays and other jobs: look, pause, resume, stop.", _OPERATE),
+    "queues": Entry("operate.queues:app", "Queues: list, pause, resume, drain, purge, move.", _OPERATE),
     "replay": Entry("operate.replay:replay", "Replay archived events into one service's queue.", _OPERATE),
     "user": Entry("operate.user:app", "Add, list and remove users of the console.", _OPERATE),
 }

@@ -47,6 +47,11 @@ from returpost.contracts.messages.bounce import (
     RetryRequested as RetryRequested,
     Verdict as Verdict,
 )
+from returpost.contracts.messages.consumer import (
+    ConsumerDrained as ConsumerDrained,
+    ConsumerPaused as ConsumerPaused,
+    ConsumerResumed as ConsumerResumed,
+)
 from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpsert as ContactUpsert
 from returpost.contracts.messages.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
 from returpost.contracts.messages.fields import (

@@ -21,10 +21,15 @@ ARCHIVE = "returpost.archive"
 BLOCKS = "returpost.blocks"
 CHANGES = "returpost.changes"
 REVOCATIONS = "returpost.revocations"
+CONSUMERS = "returpost.consumers"
+"""Stream of what operators paused and resumed."""
 DEAD_LETTERS = "replay.dead-letters"
 OUTCOMES = "replay.outcomes"
 PARKED = "replay.parked"
 """Dead letters that replay itself could not keep; nobody consumes it."""
+
+PLATFORM: Final = "returpost"
+"""In the place of a tenant: what concerns no tenant's data alone."""
 
 SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
 

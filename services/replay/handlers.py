@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
+from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed
 from returpost.contracts.cloudevents import Event
 from services.replay.domain.batching import REPLAYER
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import DeadLetterSelection
-from services.replay.repository import dead_letters, jobs
+from services.replay.repository import audit, dead_letters, jobs
 from services.replay.repository.dead_letters import Scope
 from services.replay.repository.jobs import JobRequest, PartKey
 from shared.database.pool import Connection
 from shared.messaging.replay_outcome import digest
 from shared.messaging.unit_of_work import UnitOfWork
+
+_CONSUMER_ACTIONS = {ConsumerPaused.TYPE: "pause", ConsumerResumed.TYPE: "resume", ConsumerDrained.TYPE: "drain"}
 
 
 async def keep_dead_letters(events: Sequence[Event[DeadLetter]], work: UnitOfWork) -> None:
@@ -45,6 +48,20 @@ async def record_outcomes(events: Sequence[Event[ReplayOutcome]], work: UnitOfWo
     """
     reported = _by_part(item for event in events for item in event.data.parts.items())
     await _record(work.connection, reported, complete=True)
+
+
+async def audit_consumers(
+    events: Sequence[Event[ConsumerPaused] | Event[ConsumerResumed] | Event[ConsumerDrained]], work: UnitOfWork
+) -> None:
+    """Note in the audit which queues operators paused, resumed and drained."""
+    for event in events:
+        data = event.data
+        details = {"messages": data.messages} if isinstance(data, ConsumerDrained) else {}
+        action = _CONSUMER_ACTIONS[event.type]
+        await audit.insert(
+            work.connection, action, data.queue, who=data.by, tenant=None, why=data.why, details=details,
+            event=event.id,
+        )  # fmt: skip
 
 
 async def _record(connection: Connection, reported: dict[PartKey, set[str]], *, complete: bool) -> None:

@@ -9,6 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from returpost.contracts import ConsumerPaused, ConsumerResumed
 
 WAITS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds until one event is tried again; the last one repeats."""
@@ -81,6 +84,18 @@ class CircuitBreaker:
             return False
         self.opened_at = now
         return True
+
+    def event_of_opening(self, queue: str) -> ConsumerPaused:
+        """Return the event that says why it is open."""
+        last = self.last or Failure("", "", "")
+        return ConsumerPaused(
+            queue=queue, cause="failing", time=datetime.now(UTC), error=last.error, fingerprint=last.fingerprint,
+            event=last.event_id,
+        )  # fmt: skip
+
+    def event_of_closing(self, queue: str) -> ConsumerResumed:
+        """Return the event that says that it is closed again."""
+        return ConsumerResumed(queue=queue, cause="failing", time=datetime.now(UTC))
 
     async def wait(self) -> None:
         """Return when it is time to try one event, or when the breaker was closed by hand or woken."""

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
@@ -24,6 +24,7 @@ from returpost.contracts.routing import REPLAY
 from returpost.errors import InvalidMessage, Unavailable
 from shared.messaging.acceptance import Origin, judge, origin_of, refusal
 from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
+from shared.messaging.control.pauses import message_of
 from shared.messaging.dead_letters import dead_letter, fingerprint
 from shared.messaging.replay_outcome import outcomes, part_of
 from shared.messaging.unit_of_work import HOLDS, UnitOfWork, UnitOfWorkFactory
@@ -52,7 +53,6 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 QUARANTINED = "quarantined: processes have died while they had this in hand"
 BACK_OFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries while the database or the broker is unavailable; the last one repeats."""
-
 log = structlog.get_logger()
 
 
@@ -260,12 +260,11 @@ class Consumer(Generic[D]):
         failure = Failure(fingerprint(self.queue, str(error), error), type(error).__name__, event.id)
         if self.breaker.failed(failure):
             BREAKER_OPEN.labels(self.queue).set(1)
+            self._dead_letters.append(message_of(self.breaker.event_of_opening(self.queue)))
             log.error(
                 "consumer paused: too many events fail; one is tried again from time to time",
                 queue=self.queue,
-                error=failure.error,
-                fingerprint=failure.fingerprint,
-                event_id=event.id,
+                **asdict(failure),
             )
 
     async def _wait_for_success(self, pairs: list[Pair[D]]) -> list[Pair[D]]:
@@ -297,6 +296,7 @@ class Consumer(Generic[D]):
             if success:
                 pairs = [pair for pair in pairs if pair is not one]
         BREAKER_OPEN.labels(self.queue).set(0)
+        self._dead_letters.append(message_of(self.breaker.event_of_closing(self.queue)))
         log.info("consumer resumed: events succeed again", queue=self.queue)
         return pairs
 

@@ -36,7 +36,8 @@ async def start_all(subscribers: Iterable[BatchSubscriber], link: Link) -> None:
     """Start to consume; first, what processes may have died of is taken alone, queue after queue."""
     subscribers = list(subscribers)
     for subscriber in subscribers:
-        if subscriber.consumer.queue != DEAD_LETTERS:  # a dead letter of a dead letter would come back here
+        # A dead letter that may be deadly is left to whoever looks at it: its own dead letter would be parked.
+        if subscriber.consumer.queue != DEAD_LETTERS and subscriber.pause is None:
             try:
                 await _try_suspects(subscriber.consumer, link)
             except (Unavailable, *CONNECTION_ERRORS) as error:

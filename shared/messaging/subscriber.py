@@ -10,9 +10,10 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel
 from returpost.amqp.tasks import cancel_and_wait
+from returpost.contracts import ConsumerPaused
 from shared.messaging.broker import Link, back_off
 from shared.messaging.consumer import MAX_BYTES, Consumer
-from shared.observability.metrics import PREFETCH
+from shared.observability.metrics import PREFETCH, STOPPED
 
 log = structlog.get_logger()
 
@@ -35,6 +36,8 @@ class BatchSubscriber:
         self.consumer = consumer
         self.exchange = exchange
         """Where the queue is bound; for the documents."""
+        self.pause: ConsumerPaused | None = None
+        """Who paused it, and why."""
         self._task: asyncio.Task[None] | None = None
         self._receiver: asyncio.Task[None] | None = None
         self._stopping = False
@@ -72,6 +75,13 @@ class BatchSubscriber:
         if self._receiver is not None:
             await cancel_and_wait(self._receiver)
 
+    def set_pause(self, pause: ConsumerPaused | None) -> None:
+        """Take nothing until it is set to None again; what is in hand goes back to the queue with the channel."""
+        self.pause = pause
+        STOPPED.labels(self.consumer.queue).set(pause is not None)
+        self.consumer.breaker.wake()  # what it holds has gone back
+        self._wake.set()
+
     @property
     def alive(self) -> bool:
         """Whether messages are being received and processed."""
@@ -79,6 +89,10 @@ class BatchSubscriber:
 
     async def _receive(self, link: Link) -> None:
         while not self._stopping:
+            if self.pause is not None:
+                self._began.set()
+                await self._woken_up()
+                continue
             try:
                 async with open_channel(await link.connection(None)) as channel:
                     await self._consume(channel)
@@ -95,16 +109,17 @@ class BatchSubscriber:
         underlay.on_consumer_cancel_callbacks.add(self._woken)
         queue = await channel.get_queue(self.consumer.queue, ensure=False)
         try:
-            while not self._stopping and not channel.is_closed:
+            while not self._stopping and self.pause is None and not channel.is_closed:
                 wanted = self._wanted
                 async with asyncio.timeout(CONSUME_TIMEOUT):
                     tag = await self._begin(channel, queue, wanted)
                 self._silent.clear()
                 self._began.set()
                 self._tries = 0
-                while self._wanted == wanted and not self._stopping and tag in underlay.consumers:
-                    self._wake.clear()
-                    await self._wake.wait()
+                while (
+                    self._wanted == wanted and not self._stopping and self.pause is None and tag in underlay.consumers
+                ):
+                    await self._woken_up()
                     if channel.is_closed:
                         return
                 if tag in underlay.consumers:
@@ -123,6 +138,10 @@ class BatchSubscriber:
         self._prefetch = prefetch
         PREFETCH.labels(self.consumer.queue).set(prefetch)
         return tag
+
+    async def _woken_up(self) -> None:
+        self._wake.clear()
+        await self._wake.wait()
 
     def _woken(self, *_: Any) -> None:
         self._wake.set()

@@ -15,6 +15,7 @@ from returpost.contracts.routing import (
     BLOCKS,
     CHANGES,
     COMMANDS,
+    CONSUMERS,
     DEAD,
     DEAD_LETTERS,
     EVENTS,
@@ -37,6 +38,8 @@ STREAM_DAYS = 30
 REVOCATION_DAYS = 7
 """What is revoked is said again each day; whoever reads from the first event on has all of it."""
 REVOCATION_BYTES = 100_000_000
+CONSUMERS_BYTES = 10_000_000
+"""Some 20,000 pauses; what is older is let go of, be it still in force or not."""
 BLOCKS_BYTES = CHANGES_BYTES = 5_000_000_000
 SEGMENT_BYTES = 100_000_000
 BLOCKS_SEGMENT_BYTES = 10_000_000
@@ -154,6 +157,9 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
         _quorum("actions.project-upsert", Binding(COMMANDS, "project.upsert.*")),
         _quorum("actions.mailing-upsert", Binding(COMMANDS, "mailing.upsert.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
+        _quorum("replay.consumer-paused", Binding(EVENTS, "consumer.paused.*.operator")),
+        _quorum("replay.consumer-resumed", Binding(EVENTS, "consumer.resumed.*.operator")),
+        _quorum("replay.consumer-drained", Binding(EVENTS, "consumer.drained.*")),
         _kept(DEAD_LETTERS, Binding(DEAD, "")),
         _kept(PARKED, Binding(REPLAY, PARKED)),
         _kept(OUTCOMES, Binding(REPLAY_OUTCOMES, "")),
@@ -187,6 +193,12 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
             },
             Binding(EVENTS, "token.revoked.*"),
         ),
+        _stream(
+            CONSUMERS,
+            {"x-max-length-bytes": CONSUMERS_BYTES, "x-stream-max-segment-size-bytes": CONSUMERS_BYTES // 10},
+            Binding(EVENTS, "consumer.paused.*.operator"),
+            Binding(EVENTS, "consumer.resumed.*.operator"),
+        ),
     )
 
 
@@ -199,7 +211,7 @@ def binding_matches(pattern: str, routing_key: str) -> bool:
 
 
 def service_users() -> tuple[User, ...]:
-    """A user a service: reads its queues and which tokens are revoked, writes where it publishes, declares nothing."""
+    """A user a service: reads its queues, which tokens are revoked, what is paused; writes where it publishes."""
     return (
         _service(
             "ingest",
@@ -273,11 +285,13 @@ def _service(
     name: str, *, write: tuple[str, ...], topics: tuple[tuple[str, str], ...] = (), read: tuple[str, ...] = ()
 ) -> User:
     own = tuple(queue.name for queue in queues(()) if queue.name.startswith(f"{name}."))
+    events = "|".join([r"^consumer\.(paused|resumed|drained)\.", *(key for to, key in topics if to == EVENTS)])
+    topics = (*((to, key) for to, key in topics if to != EVENTS), (EVENTS, events))
     return User(
         f"returpost-{name}",
         "^$",
-        _exact(*write, DEAD, REPLAY_OUTCOMES),
-        _exact(*own, *read, REVOCATIONS),
+        _exact(*dict.fromkeys((*write, EVENTS, DEAD, REPLAY_OUTCOMES))),
+        _exact(*own, *read, REVOCATIONS, CONSUMERS),
         tuple((exchange, pattern, "^$") for exchange, pattern in topics),
     )
 

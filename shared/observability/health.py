@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +35,14 @@ class Failing(BaseModel):
     event_id: str
 
 
+class PausedBy(BaseModel):
+    """An operator paused the consumer."""
+
+    by: str
+    why: str
+    since: datetime
+
+
 class ConsumerHealth(BaseModel):
     """One consumer."""
 
@@ -43,6 +52,8 @@ class ConsumerHealth(BaseModel):
     """Because the database or the broker is away."""
     failing: Failing | None
     """Why it takes nothing though all is there: too many events failed."""
+    paused_by: PausedBy | None
+    """Who paused it by hand; the service is ready all the same."""
     idle_seconds: float | None
     waiting: int | None
     """Messages in the queue; none when the broker did not say."""
@@ -74,7 +85,8 @@ async def report(
         _database(outbox) if outbox else _no_database(), broker.state(), _depths(broker, subscribers)
     )
     consumers = {one.consumer.queue: _consumer(one, depths.get(one.consumer.queue)) for one in subscribers}
-    required = [one.consumer.queue for one in subscribers if one.consumer.required_for_readiness]
+    # What an operator has paused is as it shall be: the service's API goes on.
+    required = [one.consumer.queue for one in subscribers if one.consumer.required_for_readiness and one.pause is None]
     health: dict[str, Any] = {
         "ok": state == "ok" and all(consumers[queue]["ok"] for queue in required),
         "broker": state,
@@ -105,10 +117,16 @@ def _consumer(subscriber: BatchSubscriber, waiting: int | None) -> dict[str, Any
         "receiving": subscriber.alive,
         "paused_seconds": None if held is None else round(time.monotonic() - held, 1),
         "failing": _failing(consumer.breaker),
+        "paused_by": _paused_by(subscriber),
         "idle_seconds": None if idle is None else round(idle, 1),
         "waiting": waiting,
         "lag_seconds": round(consumer.lag + (idle or 0.0), 1) if waiting else 0.0,
     }
+
+
+def _paused_by(subscriber: BatchSubscriber) -> dict[str, Any] | None:
+    pause = subscriber.pause
+    return None if pause is None else {"by": pause.by, "why": pause.why, "since": pause.time.isoformat()}
 
 
 def _failing(breaker: CircuitBreaker) -> dict[str, Any] | None:

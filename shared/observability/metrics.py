@@ -14,6 +14,7 @@ PAUSED = Gauge("returpost_consumer_paused", "1 while the consumer is paused: dat
 BREAKER_OPEN = Gauge(
     "returpost_breaker_open", "1 while the consumer is paused because too many events failed", ["queue"]
 )
+STOPPED = Gauge("returpost_consumer_stopped", "1 while an operator has paused the consumer", ["queue"])
 PREFETCH = Gauge("returpost_prefetch_messages", "Messages that may be unacknowledged", ["queue"])
 PUBLISHED = Counter("returpost_messages_published_total", "Messages confirmed by RabbitMQ")
 OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet known to be published")

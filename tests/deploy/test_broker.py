@@ -17,6 +17,7 @@ from deploy.generate.documents import _wired
 from returpost.contracts import routing
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
+from shared.service import CONSUMER_EVENTS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -65,6 +66,10 @@ def _publishes() -> dict[str, set[tuple[str, str]]]:
     """What each user may publish: services what they are wired to, others what the documentation says."""
     may = {f"returpost-{name}": _wired_to(name) for name in routing.SERVICES}
     may["returpost-replay"] = {(routing.REPLAY, "ingest.delivery-result")}
+    for name in routing.SERVICES:
+        may[f"returpost-{name}"] |= {
+            (one.exchange, one.routing_key.format(tenant="returpost", cause="operator")) for one in CONSUMER_EVENTS
+        }
     may["returpost-blocklist"].add(("", "anybody"))
     for sender, tenants in SENDERS.items():
         for tenant in tenants or TENANTS:
@@ -107,7 +112,9 @@ async def test_each_user_reads_its_own_and_declares_nothing(urls: dict[str, str]
     streams |= {f"crm-{name}": {routing.BLOCKS, routing.CHANGES} for name, tenants in CRMS.items() if not tenants}
     for user, url in urls.items():
         own = {queue.name for queue in topology.queues(SENDERS) if queue.name.startswith(_own_prefix(user))}
-        own |= streams.get(user, set()) | ({routing.REVOCATIONS} if user.startswith("returpost-") else set())
+        own |= streams.get(user, set()) | (
+            {routing.REVOCATIONS, routing.CONSUMERS} if user.startswith("returpost-") else set()
+        )
         async with await aio_pika.connect(url) as connection:
             read = {
                 q.name for q in topology.queues(SENDERS) if not await _refused(connection, partial(_read, name=q.name))

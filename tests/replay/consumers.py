@@ -24,9 +24,7 @@ class Poisoned(Exception):
     """What the handler raises."""
 
 
-def recorded(
-    n: int, mailing: str = "m1", tenant: str = TENANT, result: str = "sent"
-) -> Event[DeliveryRecorded]:
+def recorded(n: int, mailing: str = "m1", tenant: str = TENANT, result: str = "sent") -> Event[DeliveryRecorded]:
     values = {
         "mailing": mailing,
         "address": f"u{n}@example.com",

@@ -8,6 +8,7 @@ import typer
 
 from returpost.cli import server
 from returpost.cli.installation import Installation
+from returpost.cli.operate.queues import state_of
 from returpost.cli.options import FOLDER, Folder, Json, urls_of
 from returpost.errors import Unavailable
 
@@ -81,7 +82,7 @@ def _show(found: Mapping[str, Any]) -> None:
     for queue in found["queues"]["queues"]:
         consumer = consumers.get(queue["name"], {})
         lag = consumer.get("lag")
-        state = "missing" if not queue["exists"] else "paused" if consumer.get("paused_seconds") is not None else "ok"
+        state = "missing" if not queue["exists"] else state_of(consumer) if consumer else "ok"
         rows.append((queue["name"], state, queue["waiting"], queue["consumers"], "" if lag is None else f"{lag:.2f} s"))
     if rows:
         out.print(table("Queues", ("queue", "state", "waiting", "consumers", "lag of last batch"), rows))

@@ -49,9 +49,10 @@ async def insert(
     tenant: str | None,
     why: str,
     details: Mapping[str, Any] | None = None,
+    event: str | None = None,
 ) -> None:
-    """Note what an operator did, and why."""
-    await connection.execute(Q["insert_audit"], who, tenant, action, target, why, json.dumps(details or {}))
+    """Note what an operator did, and why; what is known from an event, once."""
+    await connection.execute(Q["insert_audit"], who, tenant, action, target, why, json.dumps(details or {}), event)
 
 
 async def list_page(pool: Pool, tenant: str | None, before: int | None, limit: int) -> list[AuditEntry]:

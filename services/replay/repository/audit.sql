@@ -1,6 +1,7 @@
 -- name: insert_audit
 -- Note what an operator did, and why.
-INSERT INTO audit (who, tenant, action, target, why, details) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO audit (who, tenant, action, target, why, details, event) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (event) DO NOTHING
 
 -- name: list_audit
 -- What a tenant's operators did, or all, latest first.

@@ -9,9 +9,7 @@ from services.console.components.dialogs.dialog import Dialog
 from services.console.components.field import Field
 from services.console.components.markup import Tag, button, empty, notice, plain_table
 from services.console.components.shell import Visitor
-
-MIN_WHY = 3
-"""Characters that a reason has, as replay asks."""
+from services.console.pages.system.health import MIN_WHY
 
 
 class DeadLetters:
