@@ -37,10 +37,11 @@ class ArchivedMessage:
 
 
 async def read(
-    connection: AbstractConnection, *, since: datetime, offset: int | None
+    connection: AbstractConnection, *, since: datetime, offset: int | None, containing: bytes | None = None
 ) -> AsyncGenerator[ArchivedMessage, None]:
     """Yield the messages of the archive from an offset, or from a little before a time, until it falls quiet.
 
+    Only messages with the bytes `containing`, in any case, are decoded; the others have no events.
     Raises `Unavailable` when RabbitMQ goes away: that is not the end.
     """
     start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
@@ -52,7 +53,9 @@ async def read(
                 except TimeoutError:
                     return
                 await message.ack()
-                yield ArchivedMessage(offset_of(message), message.routing_key or "", _events(message.body))
+                skipped = containing is not None and containing not in message.body.lower()
+                events = [] if skipped else _events(message.body)
+                yield ArchivedMessage(offset_of(message), message.routing_key or "", events)
     except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
 

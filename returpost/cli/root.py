@@ -48,6 +48,7 @@ COMMANDS = {
     "dead-letters": Entry("operate.dead_letters:app", "List, replay or discard dead letters.", _OPERATE),
     "jobs": Entry("operate.jobs:app", "Replays and other jobs: look, pause, resume, stop.", _OPERATE),
     "queues": Entry("operate.queues:app", "Queues: list, pause, resume, drain, purge, move.", _OPERATE),
+    "trace": Entry("operate.trace:trace", "Follow an address, mailing or event through all services.", _OPERATE),
     "replay": Entry("operate.replay:replay", "Replay archived events into one service's queue.", _OPERATE),
     "user": Entry("operate.user:app", "Add, list and remove users of the console.", _OPERATE),
 }

@@ -74,6 +74,11 @@ async def list_page(
     return [DeadLetterRow(**dict(row)) for row in rows]
 
 
+async def of_events(pool: Pool, events: Sequence[str], tenant: str | None) -> list[DeadLetterRow]:
+    """Return up to 1,000 dead letters of events by their ids, of a tenant or of all."""
+    return [DeadLetterRow(**dict(row)) for row in await pool.fetch(Q["dead_letters_of_events"], events, tenant)]
+
+
 async def count(pool: Pool, scope: Scope, selection: DeadLetterSelection) -> int:
     """Return how many dead letters there are of a selection."""
     number: int = await pool.fetchval(Q["count_dead_letters"], *_conditions(scope, selection))

@@ -66,6 +66,15 @@ FROM dead_letters
 WHERE {conditions} AND ($16::bigint IS NULL OR number < $16)
 ORDER BY number DESC LIMIT $17
 
+-- name: dead_letters_of_events
+-- What became of events that a service could not process, oldest failure first.
+SELECT id, number, failed_at, first_failed_at, queue, exchange, routing_key, published_by, attempt, error, error_type, fingerprint,
+       content_type, release, event_type, event_id, tenant, mailing, obstacle, previous, edited_from, bytes, state,
+       changed_at, changed_by
+FROM dead_letters
+WHERE event_id <> '' AND event_id = ANY($1::text[]) AND ($2::text IS NULL OR tenant = $2)
+ORDER BY failed_at, number LIMIT 1000
+
 -- name: count_dead_letters
 -- How many dead letters there are of a selection.
 SELECT count(*) FROM dead_letters WHERE {conditions}

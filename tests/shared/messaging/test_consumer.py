@@ -278,7 +278,7 @@ async def test_one_in_fifty_that_fails_opens_it_and_an_operator_closes_it(harnes
         operator = {"Authorization": f"Bearer {harness.token(tenant=ALL_TENANTS)}"}
         assert (await running.http.post(f"/v1/consumers/{QUEUE}/resume")).status_code == 403
         answer = await running.http.post(f"/v1/consumers/{QUEUE}/resume", headers=operator)
-        assert answer.json() == {"queue": QUEUE, "was_open": True}
+        assert answer.json() == {"queue": QUEUE, "was_open": True, "was_paused": False}
         probe.poison.clear()
         await eventually(lambda: harness.depth(QUEUE), lambda depth: depth == 0)
         letters = await harness.depth(DEAD_LETTERS)

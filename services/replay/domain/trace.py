@@ -1,0 +1,125 @@
+"""What happened to one address, mailing or event: which events belong to it, and which follows from which."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from returpost.contracts import ids
+from returpost.contracts.addresses import key
+
+ADDRESS_FIELDS = ("address", "old", "new")
+FACTS = (
+    "result", "sender", "attempt", "stream", "verdict.type", "verdict.reason", "verdict.fault", "verdict.rule",
+    "verdict.confidence", "exhausted", "retry_at", "evidence.reply_code", "evidence.status", "evidence.provider",
+    "cause", "reason", "return_count", "version", "until", "by", "operation", "operation_id", "state", "contact",
+)  # fmt: skip
+"""Fields of events that say what was decided, and hold no text of somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One event of a trace."""
+
+    time: datetime
+    type: str
+    id: str
+    cause: str | None
+    """Id of the event that it follows from, when that is in the trace too: ids are derived, so it is certain."""
+    tenant: str
+    mailing: str | None
+    address: str | None
+    facts: dict[str, str]
+    offset: int
+    """In the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a trace is about: one of these."""
+
+    address: str | None = None
+    mailing: str | None = None
+    event: str | None = None
+
+    def needle(self) -> bytes | None:
+        """Return bytes that every message about it has, in lower case; None where JSON may write it differently."""
+        text = self.address or self.mailing or self.event or ""
+        return text.lower().encode() if text.isascii() and text.isprintable() and not set(text) & set('"\\/') else None
+
+    def matches(self, event: dict[str, Any]) -> bool:
+        """Tell whether an event is about it."""
+        data = _data(event)
+        if self.event is not None:
+            return event.get("id") == self.event
+        if self.mailing is not None:
+            return data.get("mailing") == self.mailing
+        return self.address is not None and key(self.address) in {key(one) for one in addresses_of(data)}
+
+
+def addresses_of(data: dict[str, Any]) -> Iterator[str]:
+    """Yield the addresses that the data of an event names."""
+    several = data.get("addresses")
+    for value in (*(data.get(name) for name in ADDRESS_FIELDS), *(several if isinstance(several, list) else ())):
+        if isinstance(value, str):
+            yield value
+
+
+def step_of(event: dict[str, Any], moment: datetime, offset: int) -> TraceStep:
+    """Return an event of the archive as a step, without its cause."""
+    data = _data(event)
+    mailing = data.get("mailing")
+    return TraceStep(
+        time=moment,
+        type=str(event.get("type")),
+        id=str(event.get("id")),
+        cause=None,
+        tenant=str(event.get("tenant")),
+        mailing=mailing if isinstance(mailing, str) else None,
+        address=next(addresses_of(data), None),
+        facts={name: str(value) for name in FACTS if (value := _field(data, name)) not in (None, "", [], False)},
+        offset=offset,
+    )
+
+
+def causes(steps: Sequence[TraceStep]) -> dict[str, str]:
+    """Return by the id of each step the id of the one that it follows from.
+
+    An id is derived from its cause, so each pair is tried: types are few, and versions known.
+    """
+    known = {step.id for step in steps}
+    types = {step.type for step in steps}
+    found: dict[str, str] = {}
+    for step in steps:
+        for type_ in types:
+            for n in (0, 1):
+                if (child := ids.derived(step.id, type_, n)) in known:
+                    found[child] = step.id
+    by_address: dict[str, list[TraceStep]] = defaultdict(list)
+    for step in steps:
+        if step.address:
+            by_address[key(step.address)].append(step)
+    for step in steps:
+        version = step.facts.get("version", "")
+        if step.address and version.isdigit():
+            for other in by_address[key(step.address)]:
+                if ids.derived(other.id, f"{step.type} {key(step.address)}", int(version)) == step.id:
+                    found[step.id] = other.id
+    return found
+
+
+def ordered(steps: Iterable[TraceStep]) -> list[TraceStep]:
+    """Return the steps in the order in which they were published."""
+    return sorted({step.id: step for step in steps}.values(), key=lambda step: step.offset)
+
+
+def _data(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _field(data: dict[str, Any], name: str) -> Any:
+    outer, _, inner = name.partition(".")
+    value = data.get(outer)
+    return (value.get(inner) if isinstance(value, dict) else None) if inner else value

@@ -1,0 +1,64 @@
+"""HTTP: follow one address, mailing or event through all services."""
+
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from returpost.contracts import Address, Id, Label
+from services.replay.domain.trace import Subject, TraceStep
+from services.replay.http.dependencies import Asks
+from services.replay.repository import dead_letters
+from services.replay.repository.rows import DeadLetterRow
+from services.replay.runner.trace import trace
+from shared.http.dependencies import Database
+
+DAYS = 7
+
+router = APIRouter(prefix="/v1", tags=["archive"])
+
+
+class TraceRequest(BaseModel):
+    """One of address, mailing and event; it is no part of an address of the API, which are logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: Address | None = None
+    mailing: Id | None = None
+    event: Id | None = None
+    since: AwareDatetime | None = Field(default=None, description="Events from this time on; else of the last 7 days")
+    why: Label = Field(min_length=3, description="Why; it is kept in the audit")
+
+    @model_validator(mode="after")
+    def _one(self) -> "TraceRequest":
+        if sum(value is not None for value in (self.address, self.mailing, self.event)) != 1:
+            raise ValueError("specify one of address, mailing, event")
+        return self
+
+
+class TraceFound(BaseModel):
+    """A time line, and which of its events died."""
+
+    steps: list[TraceStep]
+    dead_letters: list[DeadLetterRow]
+    """Of these events, whatever became of them since."""
+    complete: bool
+    """False: there are more events, or the archive is longer than was read; ask for a later `since`."""
+
+
+@router.post("/trace")
+async def follow(request: Request, pool: Database, asking: Asks, wanted: TraceRequest) -> TraceFound:
+    """Follow one address, mailing or event: its events in the archive in their order, each with what it follows from.
+
+    Up to 1,000 events, as far as the archive can be read in 20 s; of an event all that concern its address and mailing.
+    """
+    since = wanted.since or datetime.now(UTC) - timedelta(days=DAYS)
+    subject = Subject(wanted.address, wanted.mailing, wanted.event)
+    kind = "address" if wanted.address else "mailing" if wanted.mailing else "event"
+    # The audit keeps no address: what an erasure leaves behind would be found there.
+    await asking.audit(pool, "trace", f"{kind} {wanted.mailing or wanted.event or ''}".strip(), wanted.why)
+    broker = await request.app.state.service.broker.consuming.connection()
+    found = await trace(broker, subject, asking.tenant, since)
+    events = {step.id for step in found.steps} | ({wanted.event} if wanted.event else set())
+    letters = await dead_letters.of_events(pool, sorted(events), asking.tenant)
+    return TraceFound(steps=found.steps, dead_letters=letters, complete=found.complete)

@@ -1,0 +1,58 @@
+"""Reads a trace out of the archive, within a bound of time and of events."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from aio_pika.abc import AbstractConnection
+
+from returpost.amqp import archive
+from services.replay.domain.selection import time_of
+from services.replay.domain.trace import Subject, TraceStep, causes, ordered, step_of
+
+MAX_STEPS = 1_000
+MAX_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was found."""
+
+    steps: list[TraceStep]
+    complete: bool
+    """Whether the archive was read to its end."""
+
+
+async def trace(broker: AbstractConnection, subject: Subject, tenant: str | None, since: datetime) -> Trace:
+    """Return the events about a subject since a time, of a tenant or of all.
+
+    Of an event those too that concern the same address in the same mailing. Raises `Unavailable`.
+    """
+    deadline = asyncio.get_running_loop().time() + MAX_SECONDS
+    found = await _read(broker, subject, tenant, since, deadline)
+    if subject.event is not None and found.steps and (address := found.steps[0].address):
+        first = found.steps[0]
+        around = await _read(broker, Subject(address=address), first.tenant, since, deadline)
+        same = [step for step in around.steps if step.mailing in (None, first.mailing) or step.id == first.id]
+        found = Trace(same, found.complete and around.complete)
+    why = causes(found.steps)
+    return Trace(ordered(replace(step, cause=why.get(step.id)) for step in found.steps), found.complete)
+
+
+async def _read(
+    broker: AbstractConnection, subject: Subject, tenant: str | None, since: datetime, deadline: float
+) -> Trace:
+    steps: list[TraceStep] = []
+    clock = asyncio.get_running_loop().time
+    async with aclosing(archive.read(broker, since=since, offset=None, containing=subject.needle())) as messages:
+        async for message in messages:
+            for event in message.events:
+                moment = time_of(event)
+                if moment is None or moment < since or tenant not in (None, event.get("tenant")):
+                    continue
+                if subject.matches(event):
+                    steps.append(step_of(event, moment, message.offset))
+            if clock() > deadline or len(steps) >= MAX_STEPS:
+                return Trace(steps[:MAX_STEPS], False)
+    return Trace(steps, True)
