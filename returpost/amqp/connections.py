@@ -13,12 +13,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
 import aiormq.abc
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AMQPError,
     AuthenticationError,
     ChannelClosed,
+    ChannelInvalidStateError,
     ConnectionClosed,
     ProbableAuthenticationError,
 )
@@ -139,3 +140,11 @@ def _forget(closing: asyncio.Future[None]) -> None:
     _closing.discard(closing)
     if not closing.cancelled():
         closing.exception()  # it is gone either way
+
+
+def has_closed(message: AbstractIncomingMessage) -> bool:
+    """Tell whether the channel that a message came by has closed: the message has gone back to its queue."""
+    try:
+        return bool(message.channel.is_closed)
+    except ChannelInvalidStateError:  # aio-pika gives no channel that is closed
+        return True

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from returpost.amqp.connections import CONNECTION_ERRORS
+from returpost.amqp.connections import CONNECTION_ERRORS, has_closed
 from returpost.amqp.publisher import Message, Publishes
 from returpost.contracts import Contract, structs
 from returpost.contracts.cloudevents import Event, Rejected, split
@@ -162,7 +162,7 @@ class Consumer(Generic[D]):
         events = size = 0
         message: AbstractIncomingMessage | None = first
         while message is not None:
-            if not message.channel.is_closed:  # else it has gone back to the queue, and comes again
+            if not has_closed(message):  # else it has gone back to the queue, and comes again
                 delivery = self._read(message)
                 deliveries.append(delivery)
                 events += len(delivery.events)
@@ -207,7 +207,7 @@ class Consumer(Generic[D]):
                 await self._apply(pairs)
         await self._publish_dead_letters()
         # What came by a channel that has closed comes again, and is reported then.
-        here = (d.message for d in deliveries if d.message.exchange == REPLAY and not d.message.channel.is_closed)
+        here = (d.message for d in deliveries if d.message.exchange == REPLAY and not has_closed(d.message))
         if reports := outcomes(self.queue, (message.headers for message in here), self._failed_again):
             await self._retry_while_unavailable(lambda: self._send(reports))
 
@@ -284,7 +284,7 @@ class Consumer(Generic[D]):
                 await self.breaker.wait()
             if self._stopping:
                 raise asyncio.CancelledError
-            pairs = [pair for pair in pairs if not pair[1].message.channel.is_closed]
+            pairs = [pair for pair in pairs if not has_closed(pair[1].message)]
             if not pairs:
                 return []
             if not self.breaker.is_open:  # an operator closed it
@@ -359,7 +359,7 @@ class Consumer(Generic[D]):
 
     async def _acknowledge(self, deliveries: list[Delivery[D]]) -> None:
         # After a reconnect a batch may hold messages of two channels; each acknowledges its own.
-        last = {id(delivery.message.channel): delivery.message for delivery in deliveries}
+        last = {id(d.message.channel): d.message for d in deliveries if not has_closed(d.message)}
         for message in last.values():
             try:
                 await message.ack(multiple=True)
