@@ -106,10 +106,10 @@ def routes(subscribers: Callable[[], Iterable[BatchSubscriber]], pauses: Pauses,
             raise HTTPException(409, f"{queue} is not paused; pause it first, so that its consumer leaves it alone")
         reason = f"drained by {caller.name}: {why}"
         broker: Any = request.app.state.service.broker
-        count, letters = await drain_queue(queue, await broker.consuming.connection(), publisher, reason)
+        count, made = await drain_queue(queue, await broker.consuming.connection(), publisher, reason)
         change = ConsumerDrained(queue=queue, time=datetime.now(UTC), messages=count, by=caller.name, why=why)
         await publisher.publish([message_of(change)])
         log.info("queue drained", queue=queue, by=caller.name, messages=count)
-        return Drained(queue=queue, messages=count, dead_letters=letters, fingerprint=fingerprint(queue, reason, None))
+        return Drained(queue=queue, messages=count, dead_letters=made, fingerprint=fingerprint(queue, reason, None))
 
     return router

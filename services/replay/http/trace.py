@@ -60,5 +60,5 @@ async def follow(request: Request, pool: Database, asking: Asks, wanted: TraceRe
     broker = await request.app.state.service.broker.consuming.connection()
     found = await trace(broker, subject, asking.tenant, since)
     events = {step.id for step in found.steps} | ({wanted.event} if wanted.event else set())
-    letters = await dead_letters.of_events(pool, sorted(events), asking.tenant)
-    return TraceFound(steps=found.steps, dead_letters=letters, complete=found.complete)
+    died = await dead_letters.of_events(pool, [one for one in sorted(events) if one.isprintable()], asking.tenant)
+    return TraceFound(steps=found.steps, dead_letters=died, complete=found.complete)

@@ -27,7 +27,7 @@ async def drain(queue: str, broker: AbstractConnection, publisher: Publishes, re
     They are published with confirms before the messages leave the queue: a crash in between drains them twice, and
     replay keeps each once. Raises `Unavailable`, one of `CONNECTION_ERRORS`.
     """
-    count = letters = 0
+    count = number = 0
     async with open_channel(broker) as channel:
         source = await channel.get_queue(queue, ensure=False)
         while count < MAX_DRAIN:
@@ -39,8 +39,8 @@ async def drain(queue: str, broker: AbstractConnection, publisher: Publishes, re
             made = [one for message in taken for one in _dead_letters(queue, message, reason)]
             await publisher.publish(made)
             await taken[-1].ack(multiple=True)
-            count, letters = count + len(taken), letters + len(made)
-    return count, letters
+            count, number = count + len(taken), number + len(made)
+    return count, number
 
 
 def _dead_letters(queue: str, message: AbstractIncomingMessage, reason: str) -> list[Message]:
