@@ -17,6 +17,8 @@ from returpost.contracts.routing import CONSUMERS, EVENTS, PLATFORM, routing_key
 from returpost.errors import InvalidMessage
 from shared.messaging.broker import Link
 
+QUIET_SECONDS = 0.5
+"""A stream says nothing at its end: what stays quiet for so long has been read to the end."""
 START_SECONDS = 10.0
 """How long a service that starts waits for the end of the stream before it consumes."""
 
@@ -44,17 +46,21 @@ class Pauses:
         connection = await link.connection(None)
         async with open_channel(connection) as channel:
             declared = await channel.declare_queue(CONSUMERS, passive=True)
+        # RabbitMQ counts some seconds late: there may be more, which the quiet tells, but hardly less.
         left = declared.declaration_result.message_count or 0
-        if not left:
-            self.read.set()
+        quiet = 0.0
         async with open_stream(connection, "first", CONSUMERS) as reader:
             while True:
-                message = await reader.next()
+                try:
+                    message = await reader.next(None if self.read.is_set() else QUIET_SECONDS)
+                except TimeoutError:
+                    quiet += QUIET_SECONDS
+                    if left <= 0 or quiet >= START_SECONDS:
+                        self.read.set()
+                    continue
                 self._apply_all(message.body)
                 await message.ack()
                 left -= 1
-                if left <= 0:
-                    self.read.set()
 
     async def wait(self) -> None:
         """Return when the stream was read to its end, or `START_SECONDS` later: what is paused then stops at once."""
