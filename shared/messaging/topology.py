@@ -159,6 +159,8 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
             Binding(EVENTS, "address.blocked.*"),
             Binding(EVENTS, "address.unblocked.*"),
             Binding(EVENTS, "address.erased.*"),
+            Binding(EVENTS, "domain.blocked.*"),
+            Binding(EVENTS, "domain.unblocked.*"),
         ),
         _stream(
             CHANGES,
@@ -213,7 +215,7 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
-                        r"|storm\.(started|ended)|webhook\.disabled)\."
+                        r"|storm\.(started|ended)|webhook\.disabled|domain\.(blocked|unblocked))\."
                     ),
                 ),
             ),

@@ -154,7 +154,7 @@ BLOCKS: list[dict[str, Any]] = [
     {"address": CID, "cause": "manual", "reason": None, "since": SINCE, "mailing": None, "note": 'says "no"'},
     {"address": DAN, "cause": "unsubscribed", "reason": "unsubscribe", "since": SINCE, "mailing": "m1", "note": None},
 ]
-NEWS = {"address": "eva@example.com", "cause": "unsubscribed", "reason": "unsubscribe", "since": SINCE,
+NEWS: dict[str, Any] = {"address": "eva@example.com", "cause": "unsubscribed", "reason": "unsubscribe", "since": SINCE,
         "streams": ["news"]}  # fmt: skip
 
 
