@@ -16,6 +16,8 @@ AT_ONCE: Final = 2_000
 STRANGE_ENDS: Final = ".>"
 """How texts in ASCII end, but for empty ones, of which the key may be another than they are in lower case."""
 PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789@._+-\n"
+MAX_DOMAINS: Final = 100_000
+"""Looked-up domains that are remembered."""
 DOMAIN: Final = "@"
 """What a row of a domain begins with, and no address does."""
 
@@ -45,6 +47,8 @@ class HeldBlocks:
     def __init__(self) -> None:
         self._table: AddressTable | None = None
         self._domains: Domains = {}
+        self._codes_of_domains: dict[str, int] = {}
+        """Of the domains that were looked up since blocks of domains last changed; then it is another dictionary."""
         self._kinds: list[Blocked | None] = [None]
         self._codes: dict[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], int] = {}
 
@@ -66,7 +70,9 @@ class HeldBlocks:
                     return True
                 slot = slot + 1 & mask >> 3
         if self._domains:
-            return self._domain_code(domain_of(lowered)) != FREE
+            domain = lowered[lowered.rfind("@") + 1 :]
+            known = self._codes_of_domains.get(domain)
+            return (self._domain_code(domain) if known is None else known) != FREE
         return False
 
     def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
@@ -113,11 +119,14 @@ class HeldBlocks:
 
     def _domain_code(self, domain: str) -> int:
         """Return the code of the closest block that holds for a domain."""
-        for pattern in patterns_of(domain):
-            found = self._domains.get(pattern)
-            if found is not None and found[1] != FREE:
-                return found[1]
-        return FREE
+        codes = self._codes_of_domains  # before the blocks are looked at, which may change meanwhile
+        if domain in codes:
+            return codes[domain]
+        found = (self._domains.get(pattern, (0, FREE))[1] for pattern in patterns_of(domain))
+        code = next((code for code in found if code != FREE), FREE)
+        if len(codes) < MAX_DOMAINS:
+            codes[domain] = code
+        return code
 
     def _skip(self, table: AddressTable, written: Sequence[str]) -> Iterable[str]:
         joined = "\n".join(written).lower() + "\n"
@@ -136,7 +145,7 @@ class HeldBlocks:
 
     def _of_domains(self, keys: Sequence[str]) -> list[int]:
         """Return the places of the keys whose domain is blocked; each domain is tried once."""
-        domains = list(map(domain_of, keys))
+        domains = [each[each.rfind("@") + 1 :] for each in keys]
         blocked = {domain for domain in set(domains) if self._domain_code(domain)}
         return [place for place, domain in enumerate(domains) if domain in blocked] if blocked else []
 
@@ -150,6 +159,7 @@ class HeldBlocks:
         pattern = address.removeprefix(DOMAIN)
         if version > domains.get(pattern, (floor - 1, FREE))[0]:
             domains[pattern] = (version, code)
+            self._codes_of_domains = {}
 
     def _code_of(
         self,

@@ -232,6 +232,7 @@ class Mirror(HeldBlocks):
 
     def _replace(self, table: AddressTable, domains: Domains, floor: int) -> None:
         self._table, self._domains, self._floor = table, domains, floor
+        self._codes_of_domains = {}
 
     def _recall(self, journal: Journal) -> None:
         """Take up what an earlier process left; what cannot be read is left for a new snapshot."""
