@@ -1,27 +1,19 @@
 """RabbitMQ: declare the topology and the users at a broker (`returpost topology apply`), and see what is there."""
 
 import asyncio
+import re
 import time
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
-import aio_pika
-import httpx
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import (
-    AMQPError,
-    AuthenticationError,
-    ChannelClosed,
-    ChannelNotFoundEntity,
-    ChannelPreconditionFailed,
-    ProbableAuthenticationError,
-)
+from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import InvalidFrameError
 
-from returpost.amqp.connections import CONNECT_TIMEOUT
+from deploy.broker_management import Management, vhost_of
+from returpost.amqp.connections import connect
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
 
@@ -34,7 +26,24 @@ STREAM_ADVICE = (
     "and to readers that have not had them yet; addresses, blocks, counts and history are in the database and stay, "
     "mirrors take a new snapshot, and webhooks go on with what comes"
 )
-HTTP_TIMEOUT = 60.0
+MAY_DIFFER = frozenset(
+    {
+        "x-delivery-limit",
+        "x-initial-cluster-size",
+        "x-max-age",
+        "x-max-length-bytes",
+        "x-queue-leader-locator",
+        "x-quorum-initial-group-size",
+        "x-stream-max-segment-size-bytes",
+    }
+)
+"""Arguments in which what is at the broker may differ: releases before declared numbers that policies say now, and a
+queue keeps the arguments that it was declared with."""
+_OTHER = re.compile(
+    r"inequivalent arg '(?P<name>[^']+)' .* but current is "
+    r"(none|undefined|(the value )?'(?P<value>[^']*)'( of type '(?P<type>\w+)')?)"
+)
+"""What RabbitMQ 3.10 to 4 say of the first argument that differs; with its type where the wanted one is of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +57,25 @@ class QueueState:
     consumers: int = 0
 
 
+def _to_nobody(_: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
-class Streams:
-    """How streams are declared."""
+class Declaration:
+    """How the topology is declared."""
 
-    days: int = topology.STREAM_DAYS
-    """For how long they keep events."""
-    recreate: bool = False
+    stream_days: int = topology.STREAM_DAYS
+    """For how long streams keep events."""
+    recreate_streams: bool = False
     """Delete those that are there with other properties, with all that they keep, and declare them anew."""
+    group_size: int | None = None
+    """On how many nodes of a cluster each new queue is kept; not said, RabbitMQ decides."""
+    say: Callable[[str], None] = _to_nobody
+    """Hears of limits that an older release declared, and that still hold."""
 
 
-AS_USUAL = Streams()
+AS_USUAL = Declaration()
 DEFAULT: topology.Tenants = {"default": ()}
 NONE: topology.Tenants = {}
 
@@ -82,17 +99,18 @@ def apply(
     senders: topology.Tenants = DEFAULT,
     passwords: Mapping[str, str] | None = None,
     crms: topology.Tenants = NONE,
-    streams: Streams = AS_USUAL,
+    how: Declaration = AS_USUAL,
 ) -> dict[str, str]:
     """Declare the topology and its users, and return the AMQP URL that each user connects with.
 
-    `passwords` has one for each user, by name. Users need the management API (`http://host:15672`, with the user of the
-    AMQP URL unless it names its own), which also makes the virtual host; without it (`None`) all share the given URL.
-    Safe to repeat; nothing is removed, unless `streams` says so. Not for use inside an event loop: call it in a thread
-    there. Raises `InvalidSettings` when a URL, a user or a password is wrong, `Unavailable` when the broker does not
-    answer, `ReturpostError` when a queue or an exchange is there with other properties.
+    `passwords` has one for each user, by name. Users and policies need the management API (`http://host:15672`, with
+    the user of the AMQP URL unless it names its own), which also makes the virtual host; without it (`None`) all share
+    the given URL, and new queues are declared with what the policies would say. Safe to repeat; nothing is removed,
+    unless `how` says so. Not for use inside an event loop: call it in a thread there. Raises `InvalidSettings` when a
+    URL, a user or a password is wrong, `Unavailable` when the broker does not answer, `ReturpostError` when a queue or
+    an exchange is there as something else.
     """
-    return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms), streams))
+    return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms), how))
 
 
 def states(amqp_url: str, senders: Iterable[str] = DEFAULT) -> list[QueueState]:
@@ -106,42 +124,69 @@ async def _apply(
     senders: Iterable[str],
     passwords: Mapping[str, str],
     wanted: Sequence[topology.User],
-    streams: Streams,
+    how: Declaration,
 ) -> dict[str, str]:
+    queues, policies = topology.queues(senders, how.group_size), topology.policies(how.stream_days)
     if management_url is None:
-        await _declare(amqp_url, senders, streams)
+        by_themselves = [
+            replace(queue, arguments=queue.arguments | topology.policy_of(queue.name, policies).arguments())
+            for queue in queues
+        ]
+        await _declare(amqp_url, by_themselves, policies, how)
         return {user.name: amqp_url for user in wanted}
     missing = [user.name for user in wanted if not passwords.get(user.name)]
     if missing:
         raise InvalidSettings(f"no broker password for {', '.join(missing)}")
-    async with _Management(management_url, amqp_url) as management:
+    async with Management(management_url, amqp_url) as management:
         await management.make_vhost()
-        await _declare(amqp_url, senders, streams)
+        for policy in policies:  # first: they say where the leader of a new queue goes
+            await management.set_policy(policy)
+        await _declare(amqp_url, queues, policies, how)
         for user in wanted:
             await management.make_user(user, passwords[user.name])
     return {user.name: _with_user(amqp_url, user.name, passwords[user.name]) for user in wanted}
 
 
-async def _declare(amqp_url: str, senders: Iterable[str], streams: Streams) -> None:
+async def _declare(
+    amqp_url: str, queues: Sequence[topology.Queue], policies: Sequence[topology.Policy], how: Declaration
+) -> None:
     """Declare all; a queue whose node is still starting is waited for."""
     deadline = time.monotonic() + DECLARE_TIMEOUT
     while True:
         try:
-            return await _declare_once(amqp_url, senders, streams)
+            connection = await _connect(amqp_url)
+            async with connection:
+                if how.recreate_streams:
+                    for queue in queues:
+                        if queue.arguments["x-queue-type"] == "stream" and await _is_other(connection, queue):
+                            await _delete(connection, queue.name)
+                older = await _declare_all(connection, queues)
+            break
         except _NotReady:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(DECLARE_AGAIN)
+    for name, arguments in older.items():
+        if held := _held_back(arguments, topology.policy_of(name, policies)):
+            how.say(f"{name} was declared with {held}, which still holds")
 
 
-async def _declare_once(amqp_url: str, senders: Iterable[str], streams: Streams) -> None:
-    connection = await _connect(amqp_url)
-    async with connection:
-        if streams.recreate:
-            for queue in topology.queues(senders, streams.days):
-                if queue.arguments["x-queue-type"] == "stream" and await _is_other(connection, queue):
-                    await _delete(connection, queue.name)
-        await _declare_all(connection, senders, streams)
+def _held_back(there: Mapping[str, Any], policy: topology.Policy) -> str:
+    """Return the arguments of a queue that are tighter than its policy: of both the tighter holds."""
+    tighter = [
+        f"{key}={there[key]}"
+        for key, wanted in policy.arguments().items()
+        if key in there and key != "x-queue-leader-locator" and _size(there[key]) < _size(wanted)
+    ]
+    return ", ".join(tighter)
+
+
+def _size(limit: Any) -> float:
+    """Return a number, or an age in days."""
+    if isinstance(limit, int):
+        return limit
+    days = {"Y": 365.0, "M": 30.0, "D": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86400}
+    return int(limit[:-1]) * days[limit[-1]]
 
 
 async def _is_other(connection: AbstractConnection, queue: topology.Queue) -> bool:
@@ -161,31 +206,58 @@ async def _delete(connection: AbstractConnection, name: str) -> None:
         await channel.queue_delete(name, timeout=DECLARE_TIMEOUT)
 
 
-async def _declare_all(connection: AbstractConnection, senders: Iterable[str], streams: Streams) -> None:
-    async with connection.channel() as channel:
-        name, kind = "", ""
-        try:
-            for exchange in topology.EXCHANGES:
-                name = exchange.name
-                await channel.declare_exchange(name, exchange.type, durable=True, timeout=DECLARE_TIMEOUT)
-            for queue in topology.queues(senders, streams.days):
-                name, kind = queue.name, queue.arguments["x-queue-type"]
-                declared = await channel.declare_queue(
-                    name, durable=True, arguments=queue.arguments, timeout=DECLARE_TIMEOUT
-                )
-                for binding in queue.bindings:
-                    await declared.bind(binding.exchange, binding.key, timeout=DECLARE_TIMEOUT)
-        except ChannelPreconditionFailed as error:
-            raise ReturpostError(
-                f"{name} is at the broker with other properties than Returpost's: {error}; "
-                + (STREAM_ADVICE if kind == "stream" else "empty and delete it, then apply the topology again")
-            ) from None
-        except ChannelNotFoundEntity as error:  # after a restart the broker answers before all of its queues do
-            raise _NotReady(f"{name} is not ready at the broker: {error}") from None
-        except ChannelClosed as error:
-            raise InvalidSettings(f"the broker's user may not declare {name}: {error}") from None
-        except (AMQPError, OSError, TimeoutError) as error:
-            raise Unavailable(f"RabbitMQ went away while {name} was declared: {_say(error)}") from None
+async def _declare_all(
+    connection: AbstractConnection, queues: Sequence[topology.Queue]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the queues that were there with other numbers, each with its arguments."""
+    older: dict[str, Mapping[str, Any]] = {}
+    name, advice = "", "delete it, then apply the topology again"
+    try:
+        channel = await connection.channel()
+        for exchange in topology.EXCHANGES:
+            name = exchange.name
+            await channel.declare_exchange(name, exchange.type, durable=True, timeout=DECLARE_TIMEOUT)
+        advice = "empty and delete it, then apply the topology again"
+        for queue in queues:
+            name, arguments = queue.name, queue.arguments
+            while True:
+                try:
+                    declared = await channel.declare_queue(
+                        name, durable=True, arguments=arguments, timeout=DECLARE_TIMEOUT
+                    )
+                    break
+                except ChannelPreconditionFailed as error:
+                    advice = STREAM_ADVICE if queue.arguments["x-queue-type"] == "stream" else advice
+                    older[name] = arguments = as_it_is(arguments, error)
+                    channel = await connection.channel()  # a refusal costs the channel
+            for binding in queue.bindings:
+                await declared.bind(binding.exchange, binding.key, timeout=DECLARE_TIMEOUT)
+        await channel.close()
+    except ChannelPreconditionFailed as error:
+        raise ReturpostError(
+            f"{name} is at the broker with other properties than Returpost's: {error}; {advice}"
+        ) from None
+    except ChannelNotFoundEntity as error:  # after a restart the broker answers before all of its queues do
+        raise _NotReady(f"{name} is not ready at the broker: {error}") from None
+    except ChannelClosed as error:
+        raise InvalidSettings(f"the broker's user may not declare {name}: {error}") from None
+    except (AMQPError, OSError, TimeoutError) as error:
+        raise Unavailable(f"RabbitMQ went away while {name} was declared: {_say(error)}") from None
+    return older
+
+
+def as_it_is(wanted: Mapping[str, Any], refusal: ChannelPreconditionFailed) -> dict[str, Any]:
+    """Return the arguments with the one that the broker refuses as it is there. Raises the refusal if it matters."""
+    said = _OTHER.search(str(refusal))
+    if said is None or said["name"] not in MAY_DIFFER:
+        raise refusal
+    there = {key: value for key, value in wanted.items() if key != said["name"]}
+    if (value := said["value"]) is not None:
+        is_text = said["type"] == "longstr" if said["type"] else isinstance(wanted.get(said["name"]), str)
+        there[said["name"]] = value if is_text else int(value)
+    if there == wanted:
+        raise refusal
+    return there
 
 
 async def _states(amqp_url: str, senders: Iterable[str]) -> list[QueueState]:
@@ -207,81 +279,17 @@ async def _states(amqp_url: str, senders: Iterable[str]) -> list[QueueState]:
 
 
 async def _connect(amqp_url: str) -> AbstractConnection:
-    parts = urlsplit(amqp_url)
-    if parts.scheme not in ("amqp", "amqps"):
-        raise InvalidSettings("RETURPOST_AMQP_URL: it begins with amqp:// or amqps://")
     try:
-        return await aio_pika.connect(amqp_url, timeout=CONNECT_TIMEOUT)
-    except (AuthenticationError, ProbableAuthenticationError):
-        raise InvalidSettings("RETURPOST_AMQP_URL: the broker refuses the user or the password") from None
-    except (
-        InvalidFrameError
-    ):  # the broker closes instead of opening: it does not know the virtual host, or this user in it
-        vhost = vhost_of(amqp_url)
+        connection: AbstractConnection = await connect(amqp_url, "returpost topology")
+    except InvalidFrameError:  # the broker closes instead of opening: it has no such virtual host, or not for this user
         raise InvalidSettings(
-            f"RETURPOST_AMQP_URL: the broker has no virtual host {vhost!r} for this user; "
+            f"RETURPOST_AMQP_URL: the broker has no virtual host {vhost_of(amqp_url)!r} for this user; "
             "with the management URL it is made"
         ) from None
     except (AMQPError, OSError, TimeoutError) as error:
-        place = f"{parts.hostname}:{parts.port or 5672}"
-        raise Unavailable(f"RabbitMQ does not answer at {place}: {_say(error)}") from None
-
-
-class _Management:
-    """The management HTTP API (https://www.rabbitmq.com/docs/http-api-reference)."""
-
-    def __init__(self, url: str, amqp_url: str) -> None:
-        parts, amqp = urlsplit(url), urlsplit(amqp_url)
-        if parts.scheme not in ("http", "https"):
-            raise InvalidSettings("RETURPOST_AMQP_MANAGEMENT_URL: it begins with http:// or https://")
-        login = parts if parts.username else amqp
-        credentials = f"{unquote(login.username or 'guest')}:{unquote(login.password or 'guest')}"
-        self._headers = {"Authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
-        self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-        self._vhost = quote(vhost_of(amqp_url), safe="")
-        self._own_name = unquote(amqp.username or "guest")
-        self._http: httpx.AsyncClient
-
-    async def __aenter__(self) -> "_Management":
-        self._http = httpx.AsyncClient(headers=self._headers, timeout=HTTP_TIMEOUT)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
-
-    async def make_vhost(self) -> None:
-        """Make the virtual host when it is not there; the user of the AMQP URL gets all rights in it."""
-        if await self._call("GET", f"vhosts/{self._vhost}", allow=404) == 404:
-            await self._call("PUT", f"vhosts/{self._vhost}", {})
-            rights = {"configure": ".*", "write": ".*", "read": ".*"}
-            await self._call("PUT", f"permissions/{self._vhost}/{quote(self._own_name, safe='')}", rights)
-
-    async def make_user(self, user: topology.User, password: str) -> None:
-        """Make or change one user."""
-        name = quote(user.name, safe="")
-        await self._call("PUT", f"users/{name}", {"password": password, "tags": ""})
-        rights = {"configure": user.configure, "write": user.write, "read": user.read}
-        await self._call("PUT", f"permissions/{self._vhost}/{name}", rights)
-        for exchange, write, read in user.topics:
-            topic = {"exchange": exchange, "write": write, "read": read}
-            await self._call("PUT", f"topic-permissions/{self._vhost}/{name}", topic)
-
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, allow: int = 0) -> int:
-        url = f"{self._base}/api/{path}"
-        try:
-            response = await self._http.request(method, url, json=body)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the management API does not answer at {self._base}: {_say(error)}") from None
-        if response.status_code in (401, 403):
-            raise InvalidSettings(f"{self._base}: the management API refuses this user; it needs the tag administrator")
-        if response.status_code >= 400 and response.status_code != allow:
-            raise ReturpostError(f"{method} {url}: {response.status_code} {response.text[:500]}")
-        return response.status_code
-
-
-def vhost_of(amqp_url: str) -> str:
-    """Return the virtual host of an AMQP URL (https://www.rabbitmq.com/docs/uri-spec); none named is `/`."""
-    return unquote(urlsplit(amqp_url).path[1:]) or "/"
+        hosts = urlsplit(amqp_url).netloc.rpartition("@")[2]
+        raise Unavailable(f"RabbitMQ does not answer at {hosts}: {_say(error)}") from None
+    return connection
 
 
 def _with_user(amqp_url: str, user: str, password: str) -> str:
