@@ -18,7 +18,8 @@ import hypothesis
 import psycopg
 import pytest
 
-from deploy import broker as deploy_broker, database as deploy_database
+from deploy import database as deploy_database
+from deploy.rabbitmq import broker as deploy_broker
 from returpost.amqp.connections import CONNECT_TIMEOUT, close
 from shared.observability.logging import configure_logging
 from tests.support.backing_services import run_lock, session_backing, versions

@@ -40,9 +40,9 @@ def apply(
     returpost topology apply --senders newsletter,invoices --crms crm
     returpost topology apply --senders acme-mail:acme,news:acme+beta --crms acme-crm:acme
     """
-    from deploy import broker
     from deploy.commands.up import senders_of
     from deploy.local.local_stack import declaration_of, secrets_of
+    from deploy.rabbitmq import broker
     from returpost.cli.options import names_and_tenants
     from returpost.cli.terminal import say
 
@@ -66,8 +66,8 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
 
     Exit code 1 when a queue is missing there.
     """
-    from deploy import broker
     from deploy.commands.up import senders_of
+    from deploy.rabbitmq import broker
     from returpost.cli.terminal import err, out, print_json, table
     from shared.messaging import topology
 

@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy import broker, database
+from deploy import database
 from deploy.local.backing_services import Backing, start_backing
 from deploy.local.supervisor import Program, Supervisor, Write
+from deploy.rabbitmq import broker
 from returpost.cli.env_config import for_service, setting
 from returpost.cli.http.api import Api
 from returpost.cli.installation import PORTS, PROGRAMS, Installation, Running, Secrets

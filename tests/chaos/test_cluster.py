@@ -15,11 +15,11 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from deploy.broker import Declaration, apply, users
 from deploy.local.cluster import Cluster
 from deploy.local.debian_archive import unpack
 from deploy.local.install import install
 from deploy.local.rabbitmq import RabbitNode
+from deploy.rabbitmq.broker import Declaration, apply, users
 from returpost.amqp.publisher import Message
 from returpost.contracts.cloudevents import BATCHED
 from returpost.contracts.routing import COMMANDS

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from aio_pika.exceptions import ChannelClosed
 
-from deploy.broker import Declaration, apply, states, users
-from deploy.broker_management import vhost_of
 from deploy.generate.documents import _wired
+from deploy.rabbitmq.broker import Declaration, apply, states, users
+from deploy.rabbitmq.management import vhost_of
 from returpost.contracts import routing
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology

@@ -11,6 +11,8 @@ from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
 
 HTTP_TIMEOUT = 60.0
+OURS = ("returpost-", "sender-", "crm-")
+"""How names of users begin."""
 
 
 class Management:
@@ -62,7 +64,32 @@ class Management:
             topic = {"exchange": exchange, "write": write, "read": read}
             await self._call("PUT", f"topic-permissions/{self._vhost}/{name}", topic)
 
+    async def access(self) -> dict[str, Any]:
+        """Return Returpost's users, as hashes of their passwords, with their rights in this virtual host."""
+        found = (await self._ask("GET", "definitions")).json()
+        names = {user["name"] for user in found["users"] if user["name"].startswith(OURS)} - {self._own_name}
+        return {
+            "users": [user for user in found["users"] if user["name"] in names],
+            "permissions": self._of(found["permissions"], names),
+            "topic_permissions": self._of(found["topic_permissions"], names),
+        }
+
+    async def grant(self, access: Mapping[str, Any]) -> None:
+        """Make the users that `access` returned, with their rights in this virtual host."""
+        own = {"vhost": unquote(self._vhost)}
+        rights = {kind: [one | own for one in access[kind]] for kind in ("permissions", "topic_permissions")}
+        await self._call("POST", "definitions", {"users": access["users"], **rights})
+
+    def _of(self, rights: list[dict[str, Any]], users: set[str]) -> list[dict[str, Any]]:
+        vhost = unquote(self._vhost)
+        return [one for one in rights if one["vhost"] == vhost and one["user"] in users]
+
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, allow: int = 0) -> int:
+        return (await self._ask(method, path, body, allow)).status_code
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, allow: int = 0
+    ) -> httpx.Response:
         url = f"{self._base}/api/{path}"
         try:
             response = await self._http.request(method, url, json=body)
@@ -73,7 +100,7 @@ class Management:
             raise InvalidSettings(f"{self._base}: the management API refuses this user; it needs the tag administrator")
         if response.status_code >= 400 and response.status_code != allow:
             raise ReturpostError(f"{method} {url}: {response.status_code} {response.text[:500]}")
-        return response.status_code
+        return response
 
 
 def vhost_of(amqp_url: str) -> str:

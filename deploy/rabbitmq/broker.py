@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import InvalidFrameError
 
-from deploy.broker_management import Management, vhost_of
+from deploy.rabbitmq.management import Management, vhost_of
 from returpost.amqp.connections import connect
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
@@ -111,6 +111,11 @@ def apply(
     an exchange is there as something else.
     """
     return asyncio.run(_apply(amqp_url, management_url, tuple(senders), passwords or {}, users(senders, crms), how))
+
+
+def declare(amqp_url: str, management_url: str | None, senders: Iterable[str], how: Declaration = AS_USUAL) -> None:
+    """Declare the topology alone, without its users. Raises as `apply` does."""
+    asyncio.run(_apply(amqp_url, management_url, tuple(senders), {}, (), how))
 
 
 def states(amqp_url: str, senders: Iterable[str] = DEFAULT) -> list[QueueState]:
