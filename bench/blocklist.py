@@ -38,7 +38,7 @@ from bench.load.publishing import publish
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running
 from returpost.client import BlockStream, Mirror
-from returpost.contracts import BounceClassified, Verdict, ids
+from returpost.contracts import AddressBlocked, BounceClassified, Verdict, ids
 from returpost.contracts.cloudevents import Event, encode, event
 from returpost.contracts.enums import Fault, Reason, VerdictType
 from returpost.contracts.routing import EVENTS
@@ -180,7 +180,7 @@ class Run:
         )
         await database.close()
         found, started = self.findings, time.perf_counter()
-        async with Mirror(self._url, self._token, self._running.amqp_url, TENANT) as mirror:
+        async with Mirror(self._url, self._token, TENANT, amqp_url=self._running.amqp_url) as mirror:
             await mirror.ready(600)
             found.mirror_catch_up_s = time.perf_counter() - started
             assert len(mirror) == count, len(mirror)
@@ -215,7 +215,8 @@ class Run:
         async def read() -> None:
             async for part in BlockStream(self._running.amqp_url, TENANT).read("next"):
                 for item in part.events:
-                    heard.put_nowait(item.data.address)
+                    if isinstance(item.data, AddressBlocked):
+                        heard.put_nowait(item.data.address)
 
         reading = asyncio.create_task(read())
         seconds: list[float] = []

@@ -18,12 +18,14 @@ import hypothesis
 import psycopg
 import pytest
 
-from deploy import broker as deploy_broker, database as deploy_database
+from deploy import database as deploy_database
+from deploy.rabbitmq import broker as deploy_broker
 from returpost.amqp.connections import CONNECT_TIMEOUT, close
 from shared.observability.logging import configure_logging
-from tests.support.backing_services import run_lock, session_backing
+from tests.support.backing_services import run_lock, session_backing, versions
 from tests.support.harness import Harness
 from tests.support.loops import BoundedLoop, new_loop
+from tests.support.tiers import SERVERS
 
 configure_logging("test", "WARNING", console=True)
 
@@ -85,9 +87,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
 
 
 @pytest.fixture(scope="session")
-def backing(run_folder: Path) -> Iterator[Any]:
+def backing(run_folder: Path, pytestconfig: pytest.Config) -> Iterator[Any]:
     """RabbitMQ and PostgreSQL, started when the first test needs them."""
     with session_backing(run_folder) as started:
+        pytestconfig.stash[SERVERS] = versions(started)
         yield started
 
 

@@ -46,7 +46,7 @@ def left_behind(installation: Installation) -> list[str]:
 
 def queue_states(installation: Installation) -> dict[str, Any]:
     """Return `ok`, `error` and `queues`: of each its name, whether it exists, messages waiting, consumers."""
-    from deploy import broker
+    from deploy.rabbitmq import broker
 
     running = installation.running()
     url = setting("AMQP_URL") or (running.amqp_url if running else None)
@@ -82,7 +82,7 @@ def database_state(installation: Installation) -> dict[str, Any]:
 
 def search_broker(installation: Installation, tenant: str, address: str) -> dict[str, Any]:
     """Return `places`: every queue and stream with how many messages say the address; `problem` when not searched."""
-    from deploy.broker_search import STREAMS, search
+    from deploy.rabbitmq.search import STREAMS, search
     from shared.database.residual_search import forms
 
     running = installation.running()

@@ -25,19 +25,24 @@ def apply(
 ) -> None:
     """Declare the topology at RETURPOST_AMQP_URL, and its users through RETURPOST_AMQP_MANAGEMENT_URL; removes nothing.
 
-    Streams keep events for RETURPOST_STREAM_DAYS (30) days; a stream that is there with another number stays as it is
-    until --recreate-streams: what it keeps is lost to who has not read it, the database stays as it is.
+    Ages, lengths and delivery limits are policies: a change, as of RETURPOST_STREAM_DAYS (30), holds at once and loses
+    nothing. What an earlier version declared keeps the numbers that it had, and the tighter one holds;
+    --recreate-streams declares such streams anew: what they keep is lost to who has not read it, the database stays.
+
+    In a cluster RETURPOST_QUEUE_GROUP_SIZE says on how many nodes each new queue is kept (3, 5), and leaders are spread
+    over all nodes.
 
     Passwords are RETURPOST_<SERVICE>_AMQP_PASSWORD and RETURPOST_SENDER_<NAME>_AMQP_PASSWORD, else those of the
-    installation. Without a management URL no users are made, and all share the given one.
+    installation. Without a management URL no users and no policies are made: all share the given user, and new queues
+    get the numbers as their arguments, for ever.
 
     \b
     returpost topology apply --senders newsletter,invoices --crms crm
     returpost topology apply --senders acme-mail:acme,news:acme+beta --crms acme-crm:acme
     """
-    from deploy import broker
     from deploy.commands.up import senders_of
-    from deploy.local.local_stack import secrets_of, streams_of
+    from deploy.local.local_stack import declaration_of, secrets_of
+    from deploy.rabbitmq import broker
     from returpost.cli.options import names_and_tenants
     from returpost.cli.terminal import say
 
@@ -50,7 +55,7 @@ def apply(
         who,
         secrets_of(installation, who, readers).broker,
         readers,
-        streams_of(recreate_streams),
+        declaration_of(recreate_streams, say),
     )
     say(f"declared; {len(made)} users" if management_url else "declared; no management URL, so no users were made")
 
@@ -61,8 +66,8 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
 
     Exit code 1 when a queue is missing there.
     """
-    from deploy import broker
     from deploy.commands.up import senders_of
+    from deploy.rabbitmq import broker
     from returpost.cli.terminal import err, out, print_json, table
     from shared.messaging import topology
 

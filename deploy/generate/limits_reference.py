@@ -7,6 +7,7 @@ from returpost.bounces.providers import payload
 from services.actions.contacts import csv_import
 from services.actions.users import attempts, domain, http as users
 from services.blocklist.address_state.domain import MAX_ADDRESSES
+from services.blocklist.checks.domains.handlers import MAX_BLOCKS
 from services.blocklist.suppression_files import entry, lines
 from services.ingest.mail_sources import ingestion
 from services.ingest.validation import http as validation
@@ -93,6 +94,7 @@ def limits() -> list[_Row]:
             "422",
             "test_every_answer_is_one_that_is_documented",
         ),
+        ("blocked domains of a tenant", f"{MAX_BLOCKS:,}", "422", ""),
         (
             "addresses of a validation",
             f"{validation.MAX_ADDRESSES:,} of {validation.MAX_CHARACTERS:,} characters",

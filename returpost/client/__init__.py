@@ -1,8 +1,10 @@
 """The client library: what sending systems and CRMs import. It needs aio-pika, idna and pydantic, and nothing else."""
 
 from returpost.client.checks import Checks as Checks
+from returpost.client.feed import BlockFeed as BlockFeed, FeedPart as FeedPart
+from returpost.client.held_blocks import Blocked as Blocked
 from returpost.client.message_headers import MessageHeaders as MessageHeaders, headers as headers
-from returpost.client.mirror import Blocked as Blocked, Mirror as Mirror, SyncMirror as SyncMirror
+from returpost.client.mirror import Mirror as Mirror, SyncMirror as SyncMirror
 from returpost.client.publisher import Publisher as Publisher, SyncPublisher as SyncPublisher
 from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull

@@ -1,9 +1,10 @@
 """The mirror: a tenant's blocks in the sender's own process, so that a look-up needs no network."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +16,17 @@ from aio_pika.abc import AbstractIncomingMessage
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.amqp.streams import StreamReader, offset_of, open_stream
 from returpost.amqp.tasks import cancel_and_wait
-from returpost.client.address_table import FREE, AddressTable
+from returpost.client.address_table import AddressTable
 from returpost.client.background import Background
-from returpost.client.snapshot import Begun, Journal, Position, Row, begun, download, parse, row_of
+from returpost.client.feed import BlockFeed, FeedPart, row_of_event
+from returpost.client.held_blocks import DOMAIN, Blocked, Domains, HeldBlocks
+from returpost.client.snapshot import FeedPosition, Journal, Position, Row, begun, download, parse, row_of
 from returpost.client.stream import RECONNECT, BlockEvent, BlockStream
-from returpost.contracts import AddressBlocked, AddressUnblocked
-from returpost.contracts.addresses import key, normalise
-from returpost.contracts.enums import BlockCause, Reason
+from returpost.contracts import AddressBlocked, AddressUnblocked, DomainBlocked, DomainUnblocked
+from returpost.contracts.addresses import key
+from returpost.contracts.enums import BlockCause
 from returpost.contracts.routing import BLOCKS
-from returpost.errors import InvalidAddress, ReturpostError, Unavailable
+from returpost.errors import ReturpostError, Unavailable
 
 QUIET: Final = 0.5
 """Seconds without an event after which all is known that there was."""
@@ -35,51 +38,31 @@ IN_FLIGHT: Final = 600_000_000
 """Versions (microseconds) by which a change may be older than the snapshot that does not have it."""
 OLD_JOURNAL: Final = 4
 """A journal with this many lines an address is begun anew."""
-AT_ONCE: Final = 2_000
-"""Addresses that are looked up together: so many stay in the caches of a processor."""
-STRANGE_ENDS: Final = ".>"
-"""How texts in ASCII end, but for empty ones, of which the key may be another than they are in lower case."""
-PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789@._+-\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Why an address is skipped."""
+class Mirror(HeldBlocks):
+    """Holds the blocks of one tenant, across restarts of everything, and follows what becomes of them.
 
-    cause: BlockCause
-    reason: Reason | None
-    exempt_streams: frozenset[str] = frozenset()
-    """Streams that may be mailed all the same."""
-    streams: frozenset[str] = frozenset()
-    """Streams that skip it; none: all."""
-
-    def skipped_by(self, stream: str | None) -> bool:
-        """Say whether mail of this stream skips it; without a stream, whether any does."""
-        return stream is None or (stream in self.streams if self.streams else stream not in self.exempt_streams)
-
-
-class Mirror:
-    """Holds the blocks of one tenant: a snapshot over HTTP, then the stream, across restarts of everything.
-
-    async with Mirror("https://blocklist.example", token, amqp_url, "demo", folder=Path("mirror")) as mirror:
+    async with Mirror("https://blocklist.example", token, "demo", folder=Path("mirror")) as mirror:
         await mirror.ready()
         to_send = [address for address in addresses if address not in mirror]
 
-    After an absence it goes on where it stopped; when the stream no longer reaches back to there, or is another one, it
-    takes a new snapshot, and answers out of the old one until that is there. With `folder` it also outlives its
-    process, and answers at once after a start. Look-ups are safe from any thread. It has blocks alone: who was erased,
-    and is skipped by the setting `skip_erased`, it cannot know.
+    It follows the feed over HTTP, for which the tenant's token is enough; with `amqp_url` the stream of blocks, which
+    has all tenants' addresses. After an absence it goes on where it stopped; when that is no longer possible it takes
+    all anew, and answers out of what it has until that is there. With `folder` it also outlives its process, and
+    answers at once after a start. Look-ups are safe from any thread. It has blocks alone: who was erased, and is
+    skipped by the setting `skip_erased`, it cannot know.
     """
 
-    def __init__(self, url: str, token: str, amqp_url: str, tenant: str, *, folder: Path | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, tenant: str, *, amqp_url: str | None = None, folder: Path | None = None
+    ) -> None:
         """`url` is the blocklist's API, which the token must be allowed to check at."""
+        super().__init__()
         self._url, self._token, self._amqp_url, self._tenant = url, token, amqp_url, tenant
         self._journal = Journal(folder, tenant) if folder is not None else None
-        self._table: AddressTable | None = None
-        self._kinds: list[Blocked | None] = [None]
-        self._codes: dict[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], int] = {}
         self._floor = 0
-        self._position: Position | None = None
+        self._position: Position | FeedPosition | None = None
         self._known_at = 0.0
         self._attached_at = 0.0
         self._current = asyncio.Event()
@@ -116,83 +99,19 @@ class Mirror:
         if following.done():
             following.result()
 
-    def __contains__(self, address: str) -> bool:
-        """Say whether an address is blocked, however it is written. Raises `Unavailable` before there is a snapshot."""
-        lowered, table = address.strip().lower(), self._table
-        if table is None:
-            table = self._held()
-        # The table's own look-up, here: a call would take as long. Most look-ups end with the bit.
-        bits, mask, slots, digests, salt, _, _ = table.state
-        first = hash(lowered)
-        bit = first & mask
-        if not lowered or not lowered.isascii() or lowered[-1] in STRANGE_ENDS:
-            return self._code(address) != FREE
-        if bits[bit >> 3] >> (bit & 7) & 1:
-            slot = first & mask >> 3
-            while (at := slots[slot]) >= 0:
-                if digests[at] == first and digests[at + 1] == hash(salt + lowered):
-                    return True
-                slot = slot + 1 & mask >> 3
-        return False
-
-    def look_up(self, address: str, stream: str | None = None) -> Blocked | None:
-        """Return why an address is skipped by a stream; nothing when it may be mailed. Raises `Unavailable`."""
-        found = self._kinds[self._code(address)]
-        return found if found is not None and found.skipped_by(stream) else None
-
-    def skip(self, addresses: Iterable[str], stream: str | None = None) -> list[str]:
-        """Return those that a stream skips, as they are written; the fastest way to ask for many."""
-        if stream is not None:
-            return [address for address in self.skip(addresses) if self.look_up(address, stream)]
-        table, written = self._held(), list(addresses)
-        parts = (written[start : start + AT_ONCE] for start in range(0, len(written), AT_ONCE))
-        return [address for part in parts for address in self._skip(table, part)]
-
-    def __len__(self) -> int:
-        """Return how many addresses are blocked."""
-        return 0 if self._table is None else len(self._table)
-
     @property
     def age(self) -> float:
         """Seconds by which the mirror may be behind: since it last knew all that there was, by what it hears."""
         return max(0.0, time.time() - self._known_at) if self._known_at else float("inf")
-
-    @property
-    def bytes(self) -> int:
-        """Return the memory that the blocks take."""
-        return 0 if self._table is None else self._table.bytes
-
-    def _held(self) -> AddressTable:
-        if self._table is None:
-            raise Unavailable("the mirror has had no snapshot yet; wait for `ready()`")
-        return self._table
-
-    def _code(self, address: str) -> int:
-        table, lowered = self._held(), address.strip().lower()
-        if not lowered.isascii() or lowered[-1:] in STRANGE_ENDS:
-            try:
-                lowered = key(normalise(address))
-            except InvalidAddress:
-                return FREE
-        return table.code(lowered)
-
-    def _skip(self, table: AddressTable, written: Sequence[str]) -> Iterable[str]:
-        joined = "\n".join(written).lower() + "\n"
-        keys = joined.split("\n")[:-1]
-        if (
-            len(keys) != len(written)
-            or not joined.isascii()
-            or ".\n" in joined
-            or joined.encode().translate(None, PLAIN)
-        ):
-            return [address for address in written if self._code(address)]
-        return [written[place] for place in table.among(keys) if table.code(keys[place])]
 
     # What follows keeps it up to date.
 
     async def _follow(self) -> None:
         while True:
             try:
+                if self._amqp_url is None:
+                    await self._follow_feed()
+                    continue
                 async with open_connection(self._amqp_url) as connection:
                     await self._follow_over(connection)
             except (*CONNECTION_ERRORS, Unavailable):
@@ -201,7 +120,7 @@ class Mirror:
 
     async def _follow_over(self, connection: Any) -> None:
         """Follow the stream over one connection; come back when it must be attached to anew."""
-        position = self._position
+        position = self._position if isinstance(self._position, Position) else None
         async with open_stream(connection, "last" if position is None else position.offset) as arriving:
             self._attached_at = time.time()
             if position is None:
@@ -242,7 +161,7 @@ class Mirror:
         events = BlockStream.events_of(message, self._tenant)
         rows = [row for row in map(_row, events) if row is not None]
         for row in rows:
-            self._put(self._held(), row, self._floor)
+            self._put(self._held(), self._domains, row, self._floor)
         told_at = max((item.time.timestamp() for item in events if item.time), default=0.0)
         if self._current.is_set() or told_at > self._attached_at:
             self._is_current()
@@ -252,7 +171,8 @@ class Mirror:
 
     async def _take_snapshot(self) -> None:
         """Replace all that is known. Raises `Unavailable`, `InvalidSettings`; then what was known is still there."""
-        began, table, first, missing = time.time(), AddressTable(), None, 1
+        began, first, missing = time.time(), None, 1
+        table, domains = AddressTable(), Domains()
         if self._journal is not None:
             self._journal.begin()
         async with httpx.AsyncClient() as client:
@@ -264,51 +184,76 @@ class Mirror:
                         missing += values.pop()["count"] - 1
                     missing -= len(values)
                     for row in values:
-                        self._put(table, row_of(row), 0)
+                        self._put(table, domains, row_of(row), 0)
                 if self._journal is not None:
                     self._journal.add(line for line in lines if not line.startswith(b'{"count"'))
         if first is None or missing:
             raise Unavailable("the snapshot is not whole")
         if self._journal is not None:
             self._journal.end()
-        self._replace(table, first)
+        self._replace(table, domains, first.version - IN_FLIGHT)
         self._known_at = began
 
-    def _replace(self, table: AddressTable, first: Begun) -> None:
-        self._table = table
-        self._floor = first.version - IN_FLIGHT
+    async def _follow_feed(self) -> None:
+        """Follow the feed until the blocklist is away. Raises `Unavailable`, `InvalidSettings`."""
+        after = self._position.cursor if isinstance(self._position, FeedPosition) and self._table is not None else ""
+        anew = None if after else self._begin_anew()
+        async with aclosing(BlockFeed(self._url, self._token, self._tenant).read_connected(after)) as parts:
+            async for part in parts:
+                if part.reset:
+                    anew = self._begin_anew()
+                rows = list(map(row_of_event, part.events))
+                for row in rows:
+                    self._put(*(anew or (self._held(), self._domains)), row, 0)
+                if anew and self._journal is not None:
+                    self._journal.add_rows(rows)
+                if anew and not part.more:
+                    if self._journal is not None:
+                        self._journal.end()
+                    self._replace(*anew, 0)
+                    anew, rows = None, []
+                if not anew:
+                    self._take_place(part, rows)
 
-    def _put(self, table: AddressTable, row: Row, floor: int) -> None:
-        address, version, cause, reason, exempt_streams, streams = row
-        if cause is None:
-            table.put(address, version, FREE, floor)
-            return
-        kind = (cause, reason, tuple(exempt_streams or ()), tuple(streams or ()))
-        code = self._codes.get(kind)
-        if code is None:
-            why = Blocked(BlockCause(cause), Reason(reason) if reason else None, *map(frozenset, kind[2:]))
-            self._kinds.append(why)
-            code = self._codes[kind] = len(self._kinds) - 1
-        table.put(address, version, code, floor)
+    def _begin_anew(self) -> tuple[AddressTable, Domains]:
+        if self._journal is not None:
+            self._journal.begin()
+            self._journal.add([json.dumps({"version": 0, "tenant": self._tenant}).encode()])
+        return AddressTable(), {}
+
+    def _take_place(self, part: FeedPart, rows: Sequence[Row]) -> None:
+        """Keep how far the feed has been read."""
+        if not part.more:
+            self._is_current()
+        known = self._position.cursor if isinstance(self._position, FeedPosition) else None
+        self._position = FeedPosition(part.next_after, self._known_at)
+        if self._journal is not None and (rows or part.next_after != known):
+            self._journal.append(rows, self._position)
+
+    def _replace(self, table: AddressTable, domains: Domains, floor: int) -> None:
+        self._table, self._domains, self._floor = table, domains, floor
+        self._codes_of_domains = {}
 
     def _recall(self, journal: Journal) -> None:
         """Take up what an earlier process left; what cannot be read is left for a new snapshot."""
-        table, first, position, lines = AddressTable(), None, None, 0
+        first, lines = None, 0
+        position: Position | FeedPosition | None = None
+        table, domains = AddressTable(), Domains()
         try:
             for values in parse(journal.lines()):
                 lines += len(values)
                 for value in values:
                     if isinstance(value, list):
-                        self._put(table, row_of(value), 0)
+                        self._put(table, domains, row_of(value), 0)
                     elif first is None:
                         first = begun(value)
                     else:
-                        position = Position(**value)
+                        position = FeedPosition(**value) if "cursor" in value else Position(**value)
         except (ValueError, TypeError, ReturpostError):
             return
         if first is None or position is None or first.tenant != self._tenant:
             return
-        self._replace(table, first)
+        self._replace(table, domains, max(0, first.version - IN_FLIGHT))
         self._known_at = position.at
         if lines < OLD_JOURNAL * (len(table) + 1_000):
             self._position = position
@@ -316,6 +261,10 @@ class Mirror:
 
 def _row(item: BlockEvent) -> Row | None:
     data = item.data
+    if isinstance(data, DomainBlocked):
+        return f"{DOMAIN}{data.domain}", data.version, BlockCause.DOMAIN, None, None, None
+    if isinstance(data, DomainUnblocked):
+        return f"{DOMAIN}{data.domain}", data.version, None, None, None, None
     if isinstance(data, AddressBlocked):
         return key(data.address), data.version, data.cause, data.reason, data.exempt_streams, data.streams
     if isinstance(data, AddressUnblocked):
@@ -330,14 +279,16 @@ def _digest(message: AbstractIncomingMessage) -> str:
 class SyncMirror:
     """The same for programs without asyncio: a thread of its own keeps it up to date.
 
-    with SyncMirror("https://blocklist.example", token, amqp_url, "demo", folder=Path("mirror")) as mirror:
+    with SyncMirror("https://blocklist.example", token, "demo", folder=Path("mirror")) as mirror:
         mirror.ready()
         to_send = [address for address in addresses if address not in mirror]
     """
 
-    def __init__(self, url: str, token: str, amqp_url: str, tenant: str, *, folder: Path | None = None) -> None:
-        self._given = (url, token, amqp_url, tenant)
-        self._folder = folder
+    def __init__(
+        self, url: str, token: str, tenant: str, *, amqp_url: str | None = None, folder: Path | None = None
+    ) -> None:
+        self._given = (url, token, tenant)
+        self._amqp_url, self._folder = amqp_url, folder
         self._background = Background(f"returpost mirror of {tenant}")
         self._mirror: Mirror
 
@@ -378,4 +329,4 @@ class SyncMirror:
         return self._mirror.age
 
     async def _enter(self) -> Mirror:
-        return await Mirror(*self._given, folder=self._folder).__aenter__()
+        return await Mirror(*self._given, amqp_url=self._amqp_url, folder=self._folder).__aenter__()

@@ -61,7 +61,7 @@ async def download(client: httpx.AsyncClient, url: str, token: str, tenant: str)
             headers={"Authorization": f"Bearer {token}", "Accept": MEDIA_TYPE},
             timeout=TIMEOUT,
         ) as answer:
-            await _accepted(answer)
+            await raise_for_refusal(answer)
             async for piece in answer.aiter_bytes(256 * 1024):
                 *lines, rest = (rest + piece).split(b"\n")
                 yield lines
@@ -71,7 +71,8 @@ async def download(client: httpx.AsyncClient, url: str, token: str, tenant: str)
         yield [rest]
 
 
-async def _accepted(answer: httpx.Response) -> None:
+async def raise_for_refusal(answer: httpx.Response) -> None:
+    """Raise `InvalidSettings` when the token is refused, `Unavailable` when the blocklist is away."""
     if answer.status_code == httpx.codes.OK:
         return
     words = (await answer.aread())[:500].decode(errors="replace")
@@ -80,6 +81,15 @@ async def _accepted(answer: httpx.Response) -> None:
     if answer.status_code >= 500:
         raise Unavailable(f"the blocklist: {answer.status_code}: {words}")
     raise ReturpostError(f"the blocklist: {answer.status_code}: {words}")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """How far into the feed over HTTP a mirror has come."""
+
+    cursor: str
+    at: float
+    """When the mirror knew all that there was (seconds since 1970)."""
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[list[Any]]:
@@ -133,6 +143,11 @@ class Journal:
         if self._new is not None:
             self._new.writelines(line + b"\n" for line in lines if line)
 
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        """Add addresses to the snapshot."""
+        if self._new is not None:
+            self._new.writelines(map(_line, rows))
+
     def end(self) -> None:
         """Put the snapshot, which is whole, in the place of the old one."""
         if self._new is not None:
@@ -142,8 +157,8 @@ class Journal:
             self.close()
             self._part.replace(self._path)
 
-    def append(self, rows: Iterable[Row], position: Position) -> None:
-        """Add what changed, and how far the stream has been read with it."""
+    def append(self, rows: Iterable[Row], position: Position | FeedPosition) -> None:
+        """Add what changed, and how far the stream or the feed has been read with it."""
         if self._file is None:
             self._file = self._path.open("ab")
         self._file.writelines(_line(row) for row in rows)

@@ -19,6 +19,8 @@ from returpost.contracts import (
     AddressValidated,
     ContactChanged,
     Contract,
+    DomainBlocked,
+    DomainUnblocked,
     OperationFinished,
     ProjectChanged,
     SelectionChanged,
@@ -30,7 +32,13 @@ from returpost.contracts.routing import BLOCKS, CHANGES
 
 RECONNECT: Final = 2.0
 
-BlockEvent: TypeAlias = Event[AddressBlocked] | Event[AddressUnblocked] | Event[AddressErased]
+BlockEvent: TypeAlias = (
+    Event[AddressBlocked]
+    | Event[AddressUnblocked]
+    | Event[AddressErased]
+    | Event[DomainBlocked]
+    | Event[DomainUnblocked]
+)
 ChangeEvent: TypeAlias = (
     Event[ContactChanged]
     | Event[SelectionChanged]
@@ -107,7 +115,7 @@ class _Stream(Generic[E_co]):
 
 
 class BlockStream(_Stream[BlockEvent]):
-    """Every block, lift and erasure.
+    """Every block, lift and erasure, of addresses and of whole domains.
 
     async for part in BlockStream(url, "demo").read(since="first"):
         for event in part.events:
@@ -122,6 +130,8 @@ class BlockStream(_Stream[BlockEvent]):
         "address.blocked": AddressBlocked,
         "address.unblocked": AddressUnblocked,
         "address.erased": AddressErased,
+        "domain.blocked": DomainBlocked,
+        "domain.unblocked": DomainUnblocked,
     }
 
 

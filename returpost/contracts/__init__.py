@@ -54,6 +54,11 @@ from returpost.contracts.messages.consumer import (
 )
 from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpsert as ContactUpsert
 from returpost.contracts.messages.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
+from returpost.contracts.messages.domain import (
+    DomainBlocked as DomainBlocked,
+    DomainPattern as DomainPattern,
+    DomainUnblocked as DomainUnblocked,
+)
 from returpost.contracts.messages.fields import (
     MAX_DIAGNOSTIC as MAX_DIAGNOSTIC,
     Address as Address,

@@ -131,6 +131,8 @@ class BlockCause(StrEnum):
     """Wants no more mail, of a stream or at all; until a later subscription."""
     FORMER_EMPLOYEE = "former_employee"
     """All persons whose address it is have left; until one is set back."""
+    DOMAIN = "domain"
+    """Its whole domain is blocked; until that is lifted."""
 
     @property
     def outlives_clear(self) -> bool:

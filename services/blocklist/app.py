@@ -23,6 +23,8 @@ from returpost.contracts import (
     BlockUndo,
     BounceClassified,
     DeliveryRecorded,
+    DomainBlocked,
+    DomainUnblocked,
     SettingsChanged,
     StormEnded,
     StormStarted,
@@ -47,6 +49,9 @@ from services.blocklist.address_state.http import addresses, blocks, commands, c
 from services.blocklist.address_state.scheduled_erasures import erase_due
 from services.blocklist.checks.bloom_filter import BloomFilters
 from services.blocklist.checks.check_rpc import answer_checks, read_check
+from services.blocklist.checks.domains import http as domains
+from services.blocklist.checks.domains.handlers import expire_domains
+from services.blocklist.checks.domains.memory import KnownDomainBlocks
 from services.blocklist.checks.feed import http as feed
 from services.blocklist.checks.feed.reader import FeedReader
 from services.blocklist.checks.http import check, snapshot
@@ -67,7 +72,7 @@ from shared.service import Service, run
 
 ROUTERS = (
     *(check, snapshot, feed, imports, export, corrections, erasures, reconciliation, blocks, commands),
-    *(suppressions, addresses, tenant_settings, jobs, storms, deliveries, webhooks),
+    *(suppressions, domains, addresses, tenant_settings, jobs, storms, deliveries, webhooks),
 )
 """In this order: a path of letters before one that takes any."""
 
@@ -95,7 +100,13 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     lift = partial(handle_suppression_lift, clock=clock, tolerance=tolerance)
     subscribe = partial(handle_subscriptions, clock=clock, tolerance=tolerance)
     erase = partial(handle_erase, clock=clock, remember=remember)
-    answer = partial(answer_checks, publish=lambda messages: service.publisher.publish(messages), clock=clock)
+    domain_blocks = KnownDomainBlocks()
+    answer = partial(
+        answer_checks,
+        publish=lambda messages: service.publisher.publish(messages),
+        clock=clock,
+        domain_blocks=domain_blocks,
+    )
     service.consume("blocklist.delivery-recorded", DeliveryRecorded, results)
     service.consume("blocklist.bounce-classified", BounceClassified, verdicts)
     service.consume("blocklist.block-set", BlockSet, sets, exchange=COMMANDS)
@@ -113,6 +124,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.publishes(AddressUnblocked, "address.unblocked.{tenant}")
     service.publishes(AddressErased, "address.erased.{tenant}")
     service.publishes(AddressCorrected, "address.corrected.{tenant}")
+    service.publishes(DomainBlocked, "domain.blocked.{tenant}")
+    service.publishes(DomainUnblocked, "domain.unblocked.{tenant}")
     service.publishes(BlockCleared, "block.cleared.{tenant}")
     service.publishes(BlockApplied, "block.applied.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
@@ -126,7 +139,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
             await _wait(job_requested, settings.job_interval)
 
     async def expire() -> None:
-        if not await expire_due(service.uow_factory, settings.job_chunk, clock()):
+        due = await expire_due(service.uow_factory, settings.job_chunk, clock())
+        if not await expire_domains(service.uow_factory, settings.job_chunk, clock()) and not due:
             await asyncio.sleep(settings.expiry_interval.total_seconds())
 
     async def erase_scheduled() -> None:
@@ -154,7 +168,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
 
     state = service.app.state
     state.clock, state.job_requested, state.list_received = clock, job_requested, list_received
-    state.bloom_filters = BloomFilters(lambda: service.pool)
+    state.bloom_filters, state.domain_blocks = BloomFilters(lambda: service.pool), domain_blocks
     state.feed = FeedReader(lambda: service.pool)
     state.webhook_destinations = webhook_destinations
     routes = APIRouter(prefix="/v1", tags=["blocklist"])

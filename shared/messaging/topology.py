@@ -6,7 +6,7 @@ come from here. The running services declare nothing.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from returpost.contracts.routing import (
@@ -29,12 +29,14 @@ from returpost.contracts.routing import (
 
 DELIVERY_LIMIT = 50
 """A shutdown or a lost connection counts as a delivery of every prefetched message: far above a bad night's."""
-NO_LIMIT = 1_000_000_000
-"""For queues without dead letters of their own: RabbitMQ 4 drops a message of theirs after 20 deliveries where no limit
-is named, and RabbitMQ 3 does not know -1 (https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling)."""
+NO_DELIVERY_LIMIT = 1_000_000_000
+"""For queues whose messages have nowhere else to go: RabbitMQ 4 drops a message after 20 deliveries where nothing is
+said, and RabbitMQ 3 knows no number for "never" (https://www.rabbitmq.com/docs/quorum-queues#repeated-requeues)."""
 ARCHIVE_BYTES = 20_000_000_000
 STREAM_DAYS = 30
 """How long streams keep events, addresses among them, where no setting says otherwise."""
+POLICY_PRIORITY = 1
+"""Above a broker's own policy for everything."""
 REVOCATION_DAYS = 7
 """What is revoked is said again each day; whoever reads from the first event on has all of it."""
 REVOCATION_BYTES = 100_000_000
@@ -68,6 +70,23 @@ class Queue:
     name: str
     bindings: tuple[Binding, ...]
     arguments: dict[str, Any] = field(default_factory=dict)
+    """What it is, for ever: numbers that may change are in its policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Ages, lengths and limits of the queues of a pattern: RabbitMQ applies a change at once and loses nothing.
+
+    https://www.rabbitmq.com/docs/policies
+    """
+
+    name: str
+    pattern: str
+    definition: dict[str, Any]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the same as arguments of a queue, for brokers at which no policy can be set."""
+        return {f"x-{key}": value for key, value in self.definition.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +114,6 @@ def _quorum(name: str, *bindings: Binding) -> Queue:
     # At-least-once dead-lettering needs reject-publish: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
     arguments = {
         "x-queue-type": "quorum",
-        "x-delivery-limit": DELIVERY_LIMIT,
         "x-dead-letter-exchange": DEAD,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
@@ -103,20 +121,55 @@ def _quorum(name: str, *bindings: Binding) -> Queue:
     return Queue(name, (*bindings, Binding(REPLAY, name)), arguments)
 
 
-def _kept(name: str, binding: Binding) -> Queue:
-    """Return a queue of which no message is ever given up."""
-    return Queue(name, (binding,), {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT})
+def _stream(name: str, *bindings: Binding, segment: int = SEGMENT_BYTES) -> Queue:
+    return Queue(name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": segment})
 
 
-def _stream(name: str, arguments: dict[str, Any], *bindings: Binding) -> Queue:
-    return Queue(
-        name, bindings, {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": SEGMENT_BYTES, **arguments}
+def policies(stream_days: int = STREAM_DAYS) -> tuple[Policy, ...]:
+    """Every policy. Each queue is in one; another of a higher priority takes its place."""
+    age, revocations = f"{stream_days}D", f"{REVOCATION_DAYS}D"
+    return (
+        _policy(
+            "work",
+            r"^((ingest|classifier|blocklist|actions|sender)\.|replay\.consumer-)",
+            {"delivery-limit": DELIVERY_LIMIT},
+        ),
+        _policy("kept", _exact(DEAD_LETTERS, OUTCOMES, PARKED), {"delivery-limit": NO_DELIVERY_LIMIT}),
+        _policy("archive", _exact(ARCHIVE), {"max-length-bytes": ARCHIVE_BYTES, "max-age": age}),
+        _policy("blocks", _exact(BLOCKS), {"max-length-bytes": BLOCKS_BYTES, "max-age": age}),
+        _policy("changes", _exact(CHANGES), {"max-length-bytes": CHANGES_BYTES, "max-age": age}),
+        _policy("revocations", _exact(REVOCATIONS), {"max-length-bytes": REVOCATION_BYTES, "max-age": revocations}),
+        _policy("consumers", _exact(CONSUMERS), {"max-length-bytes": CONSUMERS_BYTES}),
     )
 
 
-def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS) -> tuple[Queue, ...]:
-    """Every queue and stream, with one queue for the retry commands of each sender."""
-    age = f"{stream_days}D"
+def _policy(name: str, pattern: str, definition: dict[str, Any]) -> Policy:
+    # Leaders spread over the nodes, instead of all on the one that was asked.
+    return Policy(f"returpost-{name}", pattern, {"queue-leader-locator": "balanced", **definition})
+
+
+def policy_of(queue: str, among: Iterable[Policy]) -> Policy:
+    """Return the policy of a queue."""
+    return next(policy for policy in among if re.search(policy.pattern, queue))
+
+
+def queues(senders: Iterable[str] = ("default",), group_size: int | None = None) -> tuple[Queue, ...]:
+    """Every queue and stream, with one queue for the retry commands of each sender.
+
+    `group_size` says on how many nodes of a cluster each is kept; not said, RabbitMQ decides.
+    """
+    found = _queues(senders)
+    if group_size is None:
+        return found
+    return tuple(replace(queue, arguments=queue.arguments | _group(queue, group_size)) for queue in found)
+
+
+def _group(queue: Queue, size: int) -> dict[str, Any]:
+    is_stream = queue.arguments["x-queue-type"] == "stream"
+    return {"x-initial-cluster-size" if is_stream else "x-quorum-initial-group-size": size}
+
+
+def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
     return (
         _quorum("ingest.delivery-result", Binding(COMMANDS, "delivery.result.#")),
         _quorum("ingest.address-validate", Binding(COMMANDS, "address.validate.*")),
@@ -160,44 +213,33 @@ def queues(senders: Iterable[str] = ("default",), stream_days: int = STREAM_DAYS
         _quorum("replay.consumer-paused", Binding(EVENTS, "consumer.paused.*.operator")),
         _quorum("replay.consumer-resumed", Binding(EVENTS, "consumer.resumed.*.operator")),
         _quorum("replay.consumer-drained", Binding(EVENTS, "consumer.drained.*")),
-        _kept(DEAD_LETTERS, Binding(DEAD, "")),
-        _kept(PARKED, Binding(REPLAY, PARKED)),
-        _kept(OUTCOMES, Binding(REPLAY_OUTCOMES, "")),
+        Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
+        Queue(PARKED, (Binding(REPLAY, PARKED),), {"x-queue-type": "quorum"}),
+        Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
-        _stream(ARCHIVE, {"x-max-length-bytes": ARCHIVE_BYTES, "x-max-age": age}, Binding(EVENTS, "#")),
+        _stream(ARCHIVE, Binding(EVENTS, "#")),
         _stream(
             BLOCKS,
-            {
-                "x-max-length-bytes": BLOCKS_BYTES,
-                "x-max-age": age,
-                "x-stream-max-segment-size-bytes": BLOCKS_SEGMENT_BYTES,
-            },
             Binding(EVENTS, "address.blocked.*"),
             Binding(EVENTS, "address.unblocked.*"),
             Binding(EVENTS, "address.erased.*"),
+            Binding(EVENTS, "domain.blocked.*"),
+            Binding(EVENTS, "domain.unblocked.*"),
+            segment=BLOCKS_SEGMENT_BYTES,
         ),
         _stream(
             CHANGES,
-            {"x-max-length-bytes": CHANGES_BYTES, "x-max-age": age},
             *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
             *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
             *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("started", "ended")),
             Binding(EVENTS, "operation.finished.*"),
         ),
-        _stream(
-            REVOCATIONS,
-            {
-                "x-max-length-bytes": REVOCATION_BYTES,
-                "x-max-age": f"{REVOCATION_DAYS}D",
-                "x-stream-max-segment-size-bytes": REVOCATION_BYTES // 10,
-            },
-            Binding(EVENTS, "token.revoked.*"),
-        ),
+        _stream(REVOCATIONS, Binding(EVENTS, "token.revoked.*"), segment=REVOCATION_BYTES // 10),
         _stream(
             CONSUMERS,
-            {"x-max-length-bytes": CONSUMERS_BYTES, "x-stream-max-segment-size-bytes": CONSUMERS_BYTES // 10},
             Binding(EVENTS, "consumer.paused.*.operator"),
             Binding(EVENTS, "consumer.resumed.*.operator"),
+            segment=CONSUMERS_BYTES // 10,
         ),
     )
 
@@ -211,7 +253,7 @@ def binding_matches(pattern: str, routing_key: str) -> bool:
 
 
 def service_users() -> tuple[User, ...]:
-    """A user a service: reads its queues, which tokens are revoked, what is paused; writes where it publishes."""
+    """A user a service: reads its queues and which tokens are revoked, writes where it publishes, declares nothing."""
     return (
         _service(
             "ingest",
@@ -235,7 +277,7 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
-                        r"|storm\.(started|ended)|webhook\.disabled)\."
+                        r"|storm\.(started|ended)|webhook\.disabled|domain\.(blocked|unblocked))\."
                     ),
                 ),
             ),
@@ -331,5 +373,16 @@ def definitions(senders: Iterable[str] = ("default",), vhost: str = "/") -> dict
             }
             for queue in all_queues
             for binding in queue.bindings
+        ],
+        "policies": [
+            {
+                "name": policy.name,
+                "vhost": vhost,
+                "pattern": policy.pattern,
+                "apply-to": "queues",
+                "definition": policy.definition,
+                "priority": POLICY_PRIORITY,
+            }
+            for policy in policies()
         ],
     }

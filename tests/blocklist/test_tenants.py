@@ -27,6 +27,7 @@ BODY: dict[str, Any] = {
     "addresses": [KNOWN, "bob@example.com"],
     "cause": "unsubscribed",
     "corrections": [{"old": KNOWN, "new": "bob@example.com"}],
+    "domains": ["gone.example"],
     "enabled": False,
     "from": "2026-01-01T00:00:00Z",
     "name": "other",
@@ -66,6 +67,9 @@ async def places(harness: Harness, blocklist: RunningService, receiver: Receiver
     change = {"accepted_bounces": 3, "note": "a-private-note"}
     saved = (await http.put("/v1/settings", json=change)).raise_for_status().json()
     await eventually(lambda: asyncio.sleep(0, len(receiver.addresses) == 2))
+    gone = {"domains": ["gone.example"], "note": "a-private-note"}
+    (await http.post("/v1/domain-blocks", json=gone)).raise_for_status()
+    await eventually(lambda: asyncio.sleep(0, any(b"gone.example" in one.body for one in receiver.posted)))
     await harness.fetch(
         "blocklist",
         "INSERT INTO storms (id, tenant, kind, value, begun, suspended_from, seen_at, bounces, of_bounces, note) VALUES"
@@ -73,6 +77,7 @@ async def places(harness: Harness, blocklist: RunningService, receiver: Receiver
         "a-private-note",
     )
     return {
+        "{domain}": "gone.example",
         "/v1/addresses/{address:path}": "/v1/addresses/ann@example.com",
         "/v1/blocks/imports/{identity}": f"/v1/blocks/imports/{done['id']}",
         "/v1/jobs/{id}": f"/v1/jobs/{saved['job']['id']}",

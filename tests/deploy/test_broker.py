@@ -1,5 +1,7 @@
 """The topology and the users' rights, at a real broker."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -12,12 +14,14 @@ import httpx
 import pytest
 from aio_pika.exceptions import ChannelClosed
 
-from deploy.broker import Streams, apply, states, users, vhost_of
 from deploy.generate.documents import _wired
+from deploy.rabbitmq.broker import Declaration, apply, states, users
+from deploy.rabbitmq.management import vhost_of
 from returpost.contracts import routing
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.messaging import topology
 from shared.service import CONSUMER_EVENTS
+from tests.support.harness import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -134,21 +138,125 @@ async def test_each_user_reads_its_own_and_declares_nothing(urls: dict[str, str]
 async def test_an_entity_with_other_properties_is_named(backing: Any, amqp_url: str) -> None:
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
-        await channel.declare_queue("blocklist.block-set", durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.declare_queue("blocklist.block-set", durable=True, arguments=_QUORUM)  # no dead letters
     with pytest.raises(ReturpostError, match=r"blocklist\.block-set.*other properties.*delete it"):
         await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
 
 
-async def test_a_stream_with_other_properties_is_declared_anew_when_that_is_said(backing: Any, amqp_url: str) -> None:
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
+_WORK = _QUORUM | {
+    "x-delivery-limit": 50,
+    "x-dead-letter-exchange": "returpost.dead",
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+_STREAM: dict[str, Any] = {"x-queue-type": "stream", "x-max-age": "30D"}
+OLDER: dict[str, dict[str, Any]] = {
+    "ingest.delivery-result": _WORK,
+    "sender.default.retry-requested": _WORK,
+    "replay.dead-letters": _QUORUM,
+    "returpost.archive": _STREAM
+    | {"x-max-length-bytes": 20_000_000_000, "x-stream-max-segment-size-bytes": 100_000_000},
+    "returpost.blocks": _STREAM | {"x-max-length-bytes": 5_000_000_000, "x-stream-max-segment-size-bytes": 10_000_000},
+    "returpost.changes": {"x-queue-type": "stream"},
+}
+"""As versions declared them that knew no policies."""
+
+
+async def _older(amqp_url: str) -> None:
+    """Declare some queues as they were, and put a message into each."""
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
-        await channel.declare_queue(routing.BLOCKS, durable=True, arguments={"x-queue-type": "stream"})
-    with pytest.raises(ReturpostError, match=r"returpost\.blocks.*--recreate-streams"):
-        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
+        for name, arguments in OLDER.items():
+            await channel.declare_queue(name, durable=True, arguments=arguments)
+            await channel.default_exchange.publish(aio_pika.Message(b"{}"), name)
+
+
+@pytest.mark.parametrize("managed", [True, False])
+async def test_an_older_installation_keeps_all_its_messages(backing: Any, amqp_url: str, managed: bool) -> None:
+    await _older(amqp_url)
+    management = backing.management_url if managed else None
+    said: list[str] = []
+    how = Declaration(stream_days=60, say=said.append)
     for _ in range(2):
-        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS, streams=Streams(7, recreate=True)))
-    with pytest.raises(ReturpostError, match="other properties"):  # it is there for seven days now
-        await anyio.to_thread.run_sync(lambda: apply(amqp_url, None, SENDERS))
+        await anyio.to_thread.run_sync(lambda: apply(amqp_url, management, SENDERS, PASSWORDS, CRMS, how))
+    found = {state.name: state for state in await anyio.to_thread.run_sync(states, amqp_url, SENDERS)}
+    assert all(state.exists for state in found.values())
+    async with await aio_pika.connect(amqp_url) as connection:
+        for name, arguments in OLDER.items():
+            assert await _first(connection, name, arguments["x-queue-type"] == "stream") == b"{}"
+    assert said == 2 * [f"returpost.{name} was declared with x-max-age=30D, which still holds" for name in STREAMS]
+
+
+STREAMS = ("archive", "blocks")
+
+
+async def test_a_changed_age_holds_without_declaring_anew(backing: Any, amqp_url: str) -> None:
+    async def effective(name: str) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=backing.management_url) as http:
+            path = f"/api/queues/{vhost_of(amqp_url)}/{name}"
+            answer = (await http.get(path)).raise_for_status().json()
+            return dict(answer.get("effective_policy_definition") or {})
+
+    for days in (30, 7):
+        declare = partial(apply, amqp_url, backing.management_url, SENDERS, PASSWORDS, CRMS, Declaration(days))
+        await anyio.to_thread.run_sync(declare)
+        ages = {f"{days}D"}
+        await eventually(partial(effective, routing.ARCHIVE), lambda found: found.get("max-age") in ages)  # noqa: B023
+    assert (await effective(routing.REVOCATIONS))["max-age"] == "7D"
+    assert (await effective("ingest.delivery-result"))["delivery-limit"] == topology.DELIVERY_LIMIT
+    assert (await effective("sender.news.retry-requested"))["queue-leader-locator"] == "balanced"
+
+
+async def test_the_group_size_is_for_new_queues(backing: Any, amqp_url: str) -> None:
+    def declare(size: int) -> None:
+        apply(amqp_url, backing.management_url, SENDERS, PASSWORDS, CRMS, Declaration(group_size=size))
+
+    await anyio.to_thread.run_sync(declare, 1)
+    await anyio.to_thread.run_sync(declare, 3)
+    async with httpx.AsyncClient(base_url=backing.management_url) as http:
+        found = (await http.get(f"/api/queues/{vhost_of(amqp_url)}")).raise_for_status().json()
+    sizes = {
+        one["arguments"].get("x-quorum-initial-group-size", one["arguments"].get("x-initial-cluster-size"))
+        for one in found
+    }
+    assert sizes == {1}
+
+
+@pytest.mark.parametrize("managed", [True, False])
+async def test_a_dead_letter_is_given_out_any_number_of_times(backing: Any, amqp_url: str, managed: bool) -> None:
+    """RabbitMQ 4 drops a message after 20 deliveries where no limit is named, and here is nowhere to drop it to."""
+    management = backing.management_url if managed else None
+    await anyio.to_thread.run_sync(lambda: apply(amqp_url, management, SENDERS, PASSWORDS, CRMS))
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.default_exchange.publish(aio_pika.Message(b"{}"), routing.DEAD_LETTERS)
+        queue = await channel.get_queue(routing.DEAD_LETTERS, ensure=False)
+        seen = asyncio.Queue[aio_pika.abc.AbstractIncomingMessage]()
+        await queue.consume(seen.put)
+        for _ in range(30):
+            async with asyncio.timeout(30):
+                await (await seen.get()).nack(requeue=True)
+
+
+async def test_a_stream_is_declared_anew_when_that_is_said(backing: Any, amqp_url: str) -> None:
+    await _older(amqp_url)
+    for _ in range(2):
+        await anyio.to_thread.run_sync(
+            lambda: apply(amqp_url, None, SENDERS, how=Declaration(7, recreate_streams=True))
+        )
+    found = {state.name: state.waiting for state in await anyio.to_thread.run_sync(states, amqp_url, SENDERS)}
+    assert found[routing.BLOCKS] == 0
+    assert found["ingest.delivery-result"] == 1
+
+
+def test_each_queue_is_in_one_policy() -> None:
+    policies = topology.policies()
+    for queue in topology.queues(SENDERS):
+        assert [one.name for one in policies if re.search(one.pattern, queue.name)] == [
+            topology.policy_of(queue.name, policies).name
+        ]
+        assert not queue.arguments.keys() & topology.policy_of(queue.name, policies).arguments().keys()
 
 
 async def test_without_the_management_api_all_share_one_user(amqp_url: str) -> None:
@@ -174,7 +282,7 @@ async def test_a_virtual_host_that_is_not_there_is_made(backing: Any) -> None:
     [
         (InvalidSettings, "refuses the user", {"netloc": "nobody:wrong@{host}"}),
         (Unavailable, "does not answer", {"netloc": "guest:guest@127.0.0.1:1"}),
-        (InvalidSettings, "begins with amqp", {"scheme": "http"}),
+        (InvalidSettings, "begin with amqp", {"scheme": "http"}),
     ],
 )
 async def test_a_wrong_url_is_explained(
@@ -230,6 +338,19 @@ async def _read(channel: Any, name: str) -> None:
 
 async def _ignore(_: Any) -> None:
     """Leave it: it goes back with the channel."""
+
+
+async def _first(connection: Any, name: str, is_stream: bool) -> bytes:
+    """Return the first message of a queue."""
+    channel = await connection.channel()
+    await channel.set_qos(1)
+    queue = await channel.get_queue(name, ensure=False)
+    seen = asyncio.Queue[Any]()
+    await queue.consume(seen.put, arguments={"x-stream-offset": "first"} if is_stream else None)
+    async with asyncio.timeout(30):
+        body: bytes = (await seen.get()).body
+    await channel.close()
+    return body
 
 
 async def _bind(channel: Any, queue: str, exchange: str) -> None:

@@ -12,8 +12,8 @@ import aio_pika
 import anyio.to_thread
 import pytest
 
-from deploy.broker import apply
 from deploy.generate.documents import _wired
+from deploy.rabbitmq.broker import apply
 from returpost.amqp.publisher import Message, Publisher
 from returpost.client import RetryConsumer
 from returpost.contracts import AddressErase, BlockSet, ContactUpsert, RetryRequested, ids
@@ -71,19 +71,29 @@ class Installation:
     @asynccontextmanager
     async def as_user(self, name: str) -> AsyncIterator["User"]:
         async with await aio_pika.connect(self.urls[name]) as connection:
-            channel = await connection.channel(on_return_raises=True)
-            yield User(name, await channel.get_exchange(COMMANDS, ensure=False))
+            yield User(connection)
 
 
 class User:
     """Publishes as a client of any make would."""
 
-    def __init__(self, name: str, exchange: aio_pika.abc.AbstractExchange) -> None:
-        self._name, self._exchange = name, exchange
+    def __init__(self, connection: aio_pika.abc.AbstractConnection) -> None:
+        self._connection = connection
+        self._channel: aio_pika.abc.AbstractChannel | None = None
 
     async def publish(self, key: str, body: bytes, user: str | None = None, **headers: Any) -> None:
-        message = aio_pika.Message(body, headers=headers, user_id=user)
-        await self._exchange.publish(message, key)
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await self._connection.channel(on_return_raises=True)
+        exchange = await self._channel.get_exchange(COMMANDS, ensure=False)
+        await exchange.publish(aio_pika.Message(body, headers=headers, user_id=user), key)
+
+    async def passes(self, key: str, body: bytes, user: str | None = None, **headers: Any) -> bool:
+        """Publish; RabbitMQ 4 looks at the keys in CC and BCC by itself, and refuses what the user may not publish."""
+        try:
+            await self.publish(key, body, user, **headers)
+        except aio_pika.exceptions.ChannelClosed:
+            return False
+        return True
 
 
 def command(contract: type[Any], tenant: str, **changes: Any) -> bytes:
@@ -135,7 +145,8 @@ async def test_no_header_brings_a_command_past_the_permissions(installation: Ins
                     continue  # not read without a database for raw messages
                 suffix = ".news" if verb in ("delivery.result", "kumomta.log") else ""
                 key = f"{verb}.{tenant}{suffix}"
-                await attacker.publish(own, command(AddressErase, tenant), name, **{header: [key]})
+                if not await attacker.passes(own, command(AddressErase, tenant), name, **{header: [key]}):
+                    continue
                 expected[queue] += 1
                 own_queue = {"delivery": "ingest.delivery-result", "contact": "actions.contact-upsert"}[
                     own.split(".")[0]
@@ -196,7 +207,7 @@ async def test_the_client_obeys_no_forged_retry(installation: Installation) -> N
 
     async with installation.as_user("crm-acme-crm") as crm:
         for header, tenant in product(("CC", "BCC"), ("acme", "beta")):
-            await crm.publish(KEYS["crm-acme-crm"], retry(tenant), None, **{header: [f"retry.requested.{tenant}.news"]})
+            await crm.passes(KEYS["crm-acme-crm"], retry(tenant), None, **{header: [f"retry.requested.{tenant}.news"]})
     following = asyncio.create_task(RetryConsumer(installation.urls["sender-news"], "news").follow(obey))
     async with await aio_pika.connect(installation.urls["returpost-classifier"]) as connection:
         publisher = Publisher(await connection.channel(on_return_raises=True))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deploy.broker_search import STREAMS, Said, search
+from deploy.rabbitmq.search import STREAMS, Said, search
 from returpost.contracts.routing import SERVICES
 from shared.database.compressed_search import says
 from shared.database.residual_search import forms

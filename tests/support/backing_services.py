@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 
 from deploy.local.backing_services import Backing, start_backing
+
+
+def versions(backing: Backing) -> str:
+    """Say which servers a run has."""
+    with psycopg.connect(backing.database_url) as connection:
+        postgres = connection.info.parameter_status("server_version")
+    overview = httpx.get(f"{backing.management_url}/api/overview", timeout=60).raise_for_status().json()
+    return f"RabbitMQ {overview['rabbitmq_version']}, PostgreSQL {postgres}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Tiers: which tests need servers is seen from their fixtures. A run ends with how many of each there were, and memory.
+"""Tiers: which tests need servers is seen from their fixtures. A run ends with their numbers, the servers, and memory.
 
 `unit` runs anywhere in seconds; `services` needs RabbitMQ and PostgreSQL, a mail server or Chromium.
 """
@@ -18,7 +18,11 @@ MAX_MEGABYTES = 500
 """Of a test process, at its peak."""
 PEAK = "returpost_peak_megabytes"
 
+SERVERS = pytest.StashKey[str]()
+"""Which versions of the servers this process ran with."""
+
 _peaks: list[int] = []
+_servers: set[str] = set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,23 +45,27 @@ def _caches_are_emptied() -> Iterator[None]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the peak of a worker to the process that reports."""
+    """Hand the peak and the servers of a worker to the process that reports."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    servers = session.config.stash.get(SERVERS, "")
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[PEAK] = peak
+        session.config.workeroutput["servers"] = servers
     elif not session.config.getoption("numprocesses", None):
         _peaks.append(peak)
+        _servers.add(servers)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Keep the peak of a worker that has ended."""
+    """Keep the peak and the servers of a worker that has ended."""
     if peak := getattr(node, "workeroutput", {}).get(PEAK):
         _peaks.append(peak)
+    _servers.add(getattr(node, "workeroutput", {}).get("servers", ""))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests of each tier ran, and how much memory the largest process took."""
+    """Say how many tests of each tier ran, with which servers, and how much memory the largest process took."""
     seen: Counter[str] = Counter()
     for outcome in ("passed", "failed", "skipped", "error", "xfailed", "xpassed"):
         for report in terminalreporter.stats.get(outcome, ()):
@@ -65,5 +73,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             seen["services" if "services" in keywords and "unit" not in keywords else "unit"] += 1
     peak = f"; largest process {max(_peaks)} MB of {MAX_MEGABYTES}" if _peaks else ""
     terminalreporter.write_line(f"{seen['unit']} unit tests, {seen['services']} tests with services{peak}")
+    for servers in sorted(_servers - {""}):
+        terminalreporter.write_line(f"servers: {servers}")
     if _peaks and max(_peaks) > MAX_MEGABYTES:
         terminalreporter.write_line(f"a test process took more than {MAX_MEGABYTES} MB", yellow=True)

@@ -84,7 +84,9 @@ def import_list(
 def export_list(
     file: File = "-",
     format: Annotated[str, typer.Option(help="csv, jsonl, ses, sendgrid, mailgun or postmark.")] = "csv",  # noqa: A002
-    kind: Annotated[str | None, typer.Option(help="bounce or complaint: which list of SendGrid or Mailgun.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="bounce, complaint or unsubscribe: which list of SendGrid or Mailgun.")
+    ] = None,
     cause: Annotated[str | None, typer.Option(help="dead_address, return_count, complaint or manual.")] = None,
     reason: Annotated[str | None, typer.Option(help="As user_unknown.")] = None,
     domain: Annotated[str | None, typer.Option(help="Receiving domain.")] = None,

@@ -51,6 +51,16 @@ class HistoryLine(BaseModel):
     settled_by: Annotated[SettledBy | None, Field(description="What came after it and ended that")]
 
 
+class DomainHeld(BaseModel):
+    """The block of a whole domain that holds for an address."""
+
+    domain: Annotated[str, Field(description="`example.com`, or `*.example.com`: all its subdomains")]
+    since: datetime
+    until: datetime | None
+    by: str
+    note: str
+
+
 class AddressExplanation(BaseModel):
     """All that is known of one address, and what follows from it."""
 
@@ -68,6 +78,7 @@ class AddressExplanation(BaseModel):
     return_count: int
     accepted_bounces: int
     erased_at: datetime | None
+    domain_block: Annotated[DomainHeld | None, Field(description="The block of its whole domain, where one holds")]
     why: Annotated[str, Field(description="In one sentence")]
     last_delivered: datetime | None = None
     last_clear: datetime | None = None
@@ -90,23 +101,26 @@ def of_address(address: str, view: AddressView) -> AddressExplanation:
     record, policy = view.record, view.policy
     state = record.state if record else AddressState()
     block = state.block
+    held = DomainHeld(**view.domain_block) if view.domain_block else None
+    causes = [*(block.causes if block else ()), *((BlockCause.DOMAIN,) if held else ())]
     facts = {name: value for name, value in (dict(view.row) if view.row else {}).items() if name != "version"}
     return AddressExplanation(
         address=address,
         known=record is not None,
-        blocked=block is not None,
-        cause=block and block.cause,
-        causes=block.causes if block else [],
+        blocked=bool(causes),
+        cause=causes[0] if causes else None,
+        causes=causes,
         streams=list(block.streams) if block else [],
         exempt_streams=list(block.exempt_streams) if block else [],
         reason=block and block.reason,
-        since=block and block.since,
-        until=block and block.until,
+        since=block.since if block else held and held.since,
+        until=block.until if block else held and held.until,
         mailing=block and block.mailing,
         return_count=state.return_count,
         accepted_bounces=policy.accepted_bounces,
         erased_at=view.erased_at,
-        why=why(state, record, policy, view.erased_at),
+        domain_block=held,
+        why=why(state, record, policy, view.erased_at, held),
         **facts,
         version=record.version if record else 0,
         changes=[LogLine(**row) for row in view.log],
@@ -114,9 +128,17 @@ def of_address(address: str, view: AddressView) -> AddressExplanation:
     )
 
 
-def why(state: AddressState, record: AddressRecord | None, policy: Policy, erased: datetime | None = None) -> str:
+def why(
+    state: AddressState,
+    record: AddressRecord | None,
+    policy: Policy,
+    erased: datetime | None = None,
+    held: DomainHeld | None = None,
+) -> str:
     """Say in one sentence why the address is skipped, or that it is not."""
     block, count = state.block, state.return_count
+    if block is None and held is not None:
+        return f"Blocked since its domain is ({held.domain}), by {held.by}: {held.note}{_end(held)}."
     if block is None and erased is not None:
         return f"Erased on {erased:%Y-%m-%d}: skipped until its bounce-flag is cleared."
     if record is None:
@@ -125,7 +147,8 @@ def why(state: AddressState, record: AddressRecord | None, policy: Policy, erase
         return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
     scope = f" in {', '.join(block.streams)}" if block.streams else ""
     cause = _cause(block, record, f"{count} returned, {policy.accepted_bounces} accepted")
-    others = f"; also: {', '.join(block.also)}" if block.also else ""
+    also = [*block.also, *((f"domain {held.domain}",) if held else ())]
+    others = f"; also: {', '.join(also)}" if also else ""
     return f"Blocked{scope} {cause}{_end(block)}{others}."
 
 
@@ -148,7 +171,7 @@ def _cause(block: Block, record: AddressRecord, counted: str) -> str:
     return f"since mailing {mailing}: {counted}"
 
 
-def _end(block: Block) -> str:
+def _end(block: Block | DomainHeld) -> str:
     return f", until {block.until:%Y-%m-%d %H:%M} UTC" if block.until else ""
 
 

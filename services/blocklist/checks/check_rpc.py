@@ -12,6 +12,7 @@ from returpost.contracts.cloudevents import Event, decode
 from returpost.errors import InvalidMessage
 from services.blocklist.address_state.events import new_event
 from services.blocklist.checks import check
+from services.blocklist.checks.domains.memory import KnownDomainBlocks
 from shared.messaging.acceptance import Origin, origin_of
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -66,7 +67,11 @@ def _is_askers(reply_to: str, origin: Origin) -> bool:
 
 
 async def answer_checks(
-    events: Sequence[Event[CheckRequest]], work: UnitOfWork, publish: Publish, clock: Callable[[], datetime]
+    events: Sequence[Event[CheckRequest]],
+    work: UnitOfWork,
+    publish: Publish,
+    clock: Callable[[], datetime],
+    domain_blocks: KnownDomainBlocks | None = None,
 ) -> None:
     """Answer requests; one without `reply_to` can be answered to nobody."""
     answers: list[Message] = []
@@ -78,6 +83,7 @@ async def answer_checks(
         if request.problem:
             body = json.dumps({"problem": request.problem}).encode()
         else:
-            body = await check.check(work.connection, event.tenant, request.addresses, request.stream, clock())
+            question = (event.tenant, request.addresses, request.stream, clock())
+            body = await check.check(work.connection, *question, domain_blocks=domain_blocks)
         answers.append(Message("", request.reply_to, body, "application/json", correlation_id=request.correlation_id))
     await publish(answers)

@@ -10,16 +10,24 @@ from shared.database.pool import Connection, Pool
 from shared.database.queries import queries
 
 Q = queries(Path(__file__).with_name("repository.sql"))
+ANY_VERSION = 2**63 - 1
+"""After which nothing changes."""
 
 
 async def to_skip(
-    source: Connection | Pool, tenant: str, keys: Sequence[str], now: datetime, stream: str | None
+    source: Connection | Pool,
+    tenant: str,
+    keys: Sequence[str],
+    now: datetime,
+    stream: str | None,
+    domains: int = ANY_VERSION,
 ) -> list[Record]:
     """Return address, cause, reason, since, until and the other causes of those of these keys that a mailing skips now.
 
-    Who names no stream skips also whoever has unsubscribed from some stream alone.
+    Who names no stream skips also whoever has unsubscribed from some stream alone. A row without an address comes last
+    when the blocks of domains, which are another question, have changed after the version `domains`.
     """
-    rows: list[Record] = await source.fetch(Q["check"], tenant, keys, now, stream)
+    rows: list[Record] = await source.fetch(Q["check"], tenant, keys, now, stream, domains)
     return rows
 
 

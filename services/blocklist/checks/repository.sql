@@ -1,7 +1,7 @@
 -- name: check
 -- Whom of these addresses to skip at this time, in this stream if one is named: who is blocked and, where the tenant has
 -- it so, who is not but was erased and not cleared since. Whether the second is asked at all is decided once a query.
--- OFFSET 0 keeps the planner to look-ups by key.
+-- OFFSET 0 keeps the planner to look-ups by key. A row of nulls says that blocks of domains changed after version $5.
 SELECT b.address, b.cause, b.reason, b.since, b.until, b.also
 FROM unnest($2::text[]) AS k (address)
 CROSS JOIN LATERAL (
@@ -29,6 +29,8 @@ WHERE (SELECT (s.rules ->> 'skip_erased')::boolean FROM settings AS s WHERE s.te
         )
     )
   )
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL FROM last_versions AS v WHERE v.tenant = $1 AND v.domains > $5::bigint
 
 -- name: skips_erased
 -- Whether any was erased, and this tenant skips who was.

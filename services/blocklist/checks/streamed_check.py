@@ -7,10 +7,10 @@ leaves those that may be blocked, and only these are asked for, thousands of lin
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from asyncpg import Record
 
@@ -18,6 +18,8 @@ from returpost.contracts.addresses import key, normalise
 from returpost.errors import InvalidAddress, InvalidMessage
 from services.blocklist.checks import address_fast_path, repository
 from services.blocklist.checks.bloom_filter import BloomFilters
+from services.blocklist.checks.domains.domain import DomainBlocks, with_domain
+from services.blocklist.checks.domains.memory import KnownDomainBlocks
 from services.blocklist.suppression_files.entry import Entry
 from services.blocklist.suppression_files.lines import MAX_LINE
 from services.blocklist.suppression_files.reader import Found, ListReader
@@ -75,9 +77,18 @@ class Question:
 class StreamedCheck:
     """One check of one file."""
 
-    def __init__(self, pool: Pool, bloom_filters: BloomFilters, question: Question, write: Write) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        bloom_filters: BloomFilters,
+        domain_blocks: KnownDomainBlocks,
+        question: Question,
+        write: Write,
+    ) -> None:
         self._pool = pool
         self._bloom_filters = bloom_filters
+        self._domain_blocks = domain_blocks
+        self._domains = DomainBlocks()
         self._question = question
         self._write = write
         self._under_way: deque[tuple[Batch, asyncio.Task[list[Record]]]] = deque()
@@ -85,6 +96,7 @@ class StreamedCheck:
 
     async def run(self, batches: AsyncIterator[Batch]) -> Summary:
         """Check all batches; the answer is in order."""
+        self._domains = await self._domain_blocks.current(self._pool, self._question.tenant)
         try:
             async for batch in batches:
                 await self._ask(batch)
@@ -114,11 +126,13 @@ class StreamedCheck:
 
     async def _answer(self) -> None:
         batch, task = self._under_way.popleft()
-        blocked = {row["address"]: row for row in await task}
+        blocked: dict[str, Any] = {row["address"]: row for row in await task}
+        for n, block in self._domains.among(batch.keys, self._question.now):
+            blocked[batch.keys[n]] = with_domain(blocked.get(batch.keys[n]), block)
         lines = [line async for line in paced(self._lines(batch, blocked))]
         self._write("".join(lines).encode("utf-8", "surrogatepass"))
 
-    def _lines(self, batch: Batch, blocked: dict[str, Record]) -> Iterator[str]:
+    def _lines(self, batch: Batch, blocked: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         problems, everything = batch.problems, self._question.everything
         for n, each in enumerate(batch.keys):
             row = blocked.get(each)
@@ -182,13 +196,14 @@ async def _of_lines(lines: Iterable[str]) -> Batch:
     return batch
 
 
-def _skip(address: str, row: Record) -> str:
+def _skip(address: str, row: Mapping[str, Any]) -> str:
     reason = f'"{row["reason"]}"' if row["reason"] else "null"
     until = f'"{row["until"].isoformat()}"' if row["until"] else "null"
+    domain = f',"domain":{json.dumps(row["domain"])}' if "domain" in row.keys() else ""  # noqa: SIM118 - of a Record
     also = json.dumps(row["also"], separators=(",", ":")) if row["also"] else "null"
     return (
         f'{{"address":{json.dumps(address, ensure_ascii=False)},"skip":true,"cause":"{row["cause"]}",'
-        f'"reason":{reason},"since":"{row["since"].isoformat()}","until":{until},"also":{also}}}\n'
+        f'"reason":{reason},"since":"{row["since"].isoformat()}","until":{until},"also":{also}{domain}}}\n'
     )
 
 

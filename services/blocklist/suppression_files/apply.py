@@ -11,7 +11,7 @@ from services.blocklist.address_state.records import HistoryEntry, Key, Trigger
 from services.blocklist.address_state.reevaluate import reevaluate
 from services.blocklist.address_state.repository.postgres import PostgresRepository
 from services.blocklist.checks import repository as checks
-from services.blocklist.checks.check import ERASED
+from services.blocklist.checks.domains.domain import ERASED
 from services.blocklist.suppression_files.entry import Entry
 from services.blocklist.suppression_files.repository import subject_of
 from shared.database.pool import Connection

@@ -19,6 +19,8 @@ TYPES: Final = {Format.JSONL: "application/x-ndjson", Format.POSTMARK: "applicat
 Block = Mapping[str, Any]
 """A row with `COLUMNS`; times are `datetime`."""
 
+_KINDS: Final = {BlockCause.COMPLAINT: Kind.COMPLAINT, BlockCause.UNSUBSCRIBED: Kind.UNSUBSCRIBE}
+"""Which list of a provider a cause belongs to; all others are bounces."""
 _STATUS: Final = {
     Reason.USER_UNKNOWN: "5.1.1",
     Reason.DOMAIN_UNKNOWN: "5.1.2",
@@ -32,18 +34,18 @@ class ListWriter:
     """Writes blocks in one format."""
 
     def __init__(self, format_: Format, kind: Kind | None = None) -> None:
-        """`kind` chooses the list of a provider that keeps complaints apart: bounces where nothing is said."""
+        """`kind` chooses the list of a provider that keeps several: bounces where nothing is said."""
         self._format = format_
         self._kind = kind or (Kind.BOUNCE if format_ in (Format.SENDGRID, Format.MAILGUN) else None)
         self._any = False
 
     def begin(self) -> str:
         """Return what stands before the first block."""
-        complaints = self._kind is Kind.COMPLAINT
+        bounces = self._kind is Kind.BOUNCE
         return {
             Format.CSV: _csv(COLUMNS),
-            Format.SENDGRID: "email,created\r\n" if complaints else "status,reason,email,created\r\n",
-            Format.MAILGUN: "address,created_at\r\n" if complaints else "address,code,error,created_at\r\n",
+            Format.SENDGRID: "status,reason,email,created\r\n" if bounces else "email,created\r\n",
+            Format.MAILGUN: "address,code,error,created_at\r\n" if bounces else "address,created_at\r\n",
             Format.POSTMARK: '{"Suppressions":[',
         }.get(self._format, "")
 
@@ -56,10 +58,9 @@ class ListWriter:
         return "\n]}\n" if self._format is Format.POSTMARK else ""
 
     def _wanted(self, block: Block) -> bool:
-        if self._kind is None:
-            return True
-        complained: bool = block["cause"] == BlockCause.COMPLAINT
-        return complained == (self._kind is Kind.COMPLAINT)
+        if self._format not in (Format.CSV, Format.JSONL) and block.get("streams"):
+            return False  # a provider's list stops all mail, this block the mail of some streams
+        return self._kind in (None, _KINDS.get(block["cause"], Kind.BOUNCE))
 
     def _texts(self, blocks: Iterable[Block]) -> Iterator[str]:
         write = _WRITERS[self._format]
@@ -67,7 +68,7 @@ class ListWriter:
             if self._format is Format.POSTMARK and self._any:
                 yield ","
             self._any = True
-            yield write(block, self._kind is Kind.COMPLAINT)
+            yield write(block, self._kind is Kind.BOUNCE)
 
 
 def _ours(block: Block, _: bool) -> str:
@@ -80,27 +81,35 @@ def _jsonl(block: Block, _: bool) -> str:
 
 
 def _ses(block: Block, _: bool) -> str:
-    """One of two reasons: https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html"""
-    return _csv((block["address"], "COMPLAINT" if block["cause"] == BlockCause.COMPLAINT else "BOUNCE"))
+    """One of two reasons: https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
+
+    Who wants no mail has not bounced: that stands as a complaint.
+    """
+    return _csv((block["address"], "COMPLAINT" if block["cause"] in _KINDS else "BOUNCE"))
 
 
-def _sendgrid(block: Block, complaints: bool) -> str:
+def _sendgrid(block: Block, bounces: bool) -> str:
+    """https://www.twilio.com/docs/sendgrid/ui/sending-email/index-suppressions"""
     created = int(block["since"].timestamp())
-    if complaints:
+    if not bounces:
         return _csv((block["address"], created))
     return _csv((_STATUS.get(block["reason"], "5.0.0"), _words(block), block["address"], created))
 
 
-def _mailgun(block: Block, complaints: bool) -> str:
+def _mailgun(block: Block, bounces: bool) -> str:
     """https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/bounces"""
     created = format_datetime(block["since"], usegmt=True)
-    return _csv((block["address"], created) if complaints else (block["address"], 550, _words(block), created))
+    return _csv((block["address"], 550, _words(block), created) if bounces else (block["address"], created))
 
 
 def _postmark(block: Block, _: bool) -> str:
     """https://postmarkapp.com/developer/api/suppressions-api"""
     by_hand = block["cause"] == BlockCause.MANUAL
-    reason = {BlockCause.COMPLAINT: "SpamComplaint", BlockCause.MANUAL: "ManualSuppression"}
+    reason = {
+        BlockCause.COMPLAINT: "SpamComplaint",
+        BlockCause.MANUAL: "ManualSuppression",
+        BlockCause.UNSUBSCRIBED: "ManualSuppression",
+    }
     value = {
         "EmailAddress": block["address"],
         "SuppressionReason": reason.get(block["cause"], "HardBounce"),

@@ -41,6 +41,8 @@ def apply_change(policy: Policy, change: SettingsChange) -> Policy:
     for reason, effect in change.reasons.items():
         if effect not in choices(reason):
             raise InvalidMessage(f"reasons.{reason}: {effect} is not possible; choose {' or '.join(choices(reason))}")
+    if any(BlockCause.DOMAIN in causes for causes in change.streams.values()):
+        raise InvalidMessage("streams: a block of a whole domain holds for all streams; lift it, or block addresses")
     streams = {**policy.streams, **{stream: frozenset(causes) for stream, causes in change.streams.items()}}
     after = replace(
         policy,

@@ -158,6 +158,7 @@ CAUSES = {
     "manual": _("Blocked manually"),
     "former_employee": _("Former employee"),
     "unsubscribed": _("Unsubscribed"),
+    "domain": _("Blocked domain"),
     "import": _("Imported"),
     "imported": _("Imported"),
 }

@@ -13,7 +13,7 @@ from services.blocklist.suppression_files.reader import Format, Found, ListReade
 from services.blocklist.suppression_files.writer import ListWriter
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-ANN, BOB, CID = "ann@example.com", "bob@example.com", "cid@example.com"
+ANN, BOB, CID, DAN = "ann@example.com", "bob@example.com", "cid@example.com", "dan@example.com"
 MANUAL, COMPLAINT, DEAD = BlockCause.MANUAL, BlockCause.COMPLAINT, BlockCause.DEAD_ADDRESS
 
 
@@ -152,12 +152,15 @@ BLOCKS: list[dict[str, Any]] = [
     {"address": ANN, "cause": "dead_address", "reason": "user_unknown", "since": SINCE, "mailing": "m,1", "note": None},
     {"address": BOB, "cause": "complaint", "reason": "complaint", "since": SINCE, "mailing": "m1", "note": None},
     {"address": CID, "cause": "manual", "reason": None, "since": SINCE, "mailing": None, "note": 'says "no"'},
+    {"address": DAN, "cause": "unsubscribed", "reason": "unsubscribe", "since": SINCE, "mailing": "m1", "note": None},
 ]
+NEWS: dict[str, Any] = {"address": "eva@example.com", "cause": "unsubscribed", "reason": "unsubscribe", "since": SINCE,
+        "streams": ["news"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("format_", [one for one in Format if one is not Format.AUTO])
 def test_what_is_written_is_read_again(format_: Format) -> None:
-    lists = (Kind.BOUNCE, Kind.COMPLAINT) if format_ in (Format.SENDGRID, Format.MAILGUN) else (None,)
+    lists = tuple(Kind) if format_ in (Format.SENDGRID, Format.MAILGUN) else (None,)
     found: dict[str, BlockCause] = {}
     for kind in lists:
         writer = ListWriter(format_, kind)
@@ -170,6 +173,20 @@ def test_what_is_written_is_read_again(format_: Format) -> None:
     assert found[CID] is MANUAL
     says_why = (Format.CSV, Format.JSONL, Format.SENDGRID)
     assert found[ANN] is (DEAD if format_ in says_why else MANUAL)
+    says_unsubscribed = (*says_why, Format.MAILGUN)
+    assert found[DAN] is (
+        BlockCause.UNSUBSCRIBED if format_ in says_unsubscribed else COMPLAINT if format_ is Format.SES else MANUAL
+    )
+
+
+@pytest.mark.parametrize("format_", [Format.SES, Format.SENDGRID, Format.MAILGUN, Format.POSTMARK])
+def test_an_unsubscribe_stands_in_no_list_of_bounces(format_: Format) -> None:
+    written = {kind: ListWriter(format_, kind).blocks([*BLOCKS, NEWS]) for kind in (Kind.BOUNCE, Kind.UNSUBSCRIBE)}
+    assert DAN not in written[Kind.BOUNCE]
+    assert DAN in written[Kind.UNSUBSCRIBE]
+    assert ANN in written[Kind.BOUNCE]
+    assert ANN not in written[Kind.UNSUBSCRIBE]
+    assert NEWS["address"] not in "".join(written.values()), "only a stream skips it: a provider would stop all mail"
 
 
 @given(st.text(max_size=20))

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aio_pika.exceptions import ChannelPreconditionFailed
 from aio_pika.queue import Queue
 
 from returpost.contracts import DeliveryRecorded, DeliveryResult, ids
@@ -166,7 +167,11 @@ async def test_bad_messages_are_kept_and_the_rest_goes_on(
     harness: Harness, probe: Probe, body: bytes, error: str | None
 ) -> None:
     async with harness.running(probe.create, ServiceSettings, "classifier"):
-        await harness.publish(EVENTS, KEY, body)
+        try:
+            await harness.publish(EVENTS, KEY, body)
+        except ChannelPreconditionFailed:
+            assert len(body) > 16 * 1024 * 1024, "what RabbitMQ 4 takes at most"
+            return
         await harness.send(recorded(2), detail="delivered")
         await eventually(lambda: counted(harness), lambda count: count == 1)
         if error is None:

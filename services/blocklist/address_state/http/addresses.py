@@ -15,4 +15,5 @@ router = APIRouter()
 async def get_address(request: Request, caller: Reader, address: str, tenant: Tenant = None) -> AddressExplanation:
     """All that is known of one address: its state, why, and its history, newest first."""
     whose = (caller.tenant_for(tenant), key(normalise(address)))
-    return explanation.of_address(whose[1], await views.address(request.app.state.service.pool, whose))
+    state = request.app.state
+    return explanation.of_address(whose[1], await views.address(state.service.pool, whose, state.clock()))

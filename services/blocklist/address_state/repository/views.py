@@ -7,9 +7,12 @@ from pathlib import Path
 
 from asyncpg import Record
 
+from returpost.contracts.addresses import domain_of
+from returpost.contracts.domains import patterns_of
 from returpost.contracts.enums import BlockCause, Reason
 from services.blocklist.address_state.records import AddressRecord, Key
 from services.blocklist.address_state.repository.postgres import PostgresRepository
+from services.blocklist.checks.domains import repository as domains
 from services.blocklist.tenant_settings.domain import Policy
 from shared.database.pool import Pool
 from shared.database.queries import queries
@@ -33,9 +36,11 @@ class AddressView:
     policy: Policy
     erased_at: datetime | None
     """When it was erased, if checks skip it for that."""
+    domain_block: Record | None = None
+    """What holds of the blocks of its domain."""
 
 
-async def address(pool: Pool, key: Key) -> AddressView:
+async def address(pool: Pool, key: Key, now: datetime) -> AddressView:
     """Return all that is known of one address; state and history are of the same moment."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         repository = PostgresRepository(connection)
@@ -47,6 +52,7 @@ async def address(pool: Pool, key: Key) -> AddressView:
             await connection.fetch(Q["history"], *key, MAX_HISTORY),
             policy,
             await connection.fetchval(Q["erased"], *key) if policy.skip_erased else None,
+            await domains.closest(connection, key[0], patterns_of(domain_of(key[1])), now),
         )
 
 

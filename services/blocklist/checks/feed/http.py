@@ -23,10 +23,11 @@ router = APIRouter()
 
 
 class FeedEvent(BaseModel):
-    """What became of one address: `address.blocked` or `address.unblocked`. Keep the one with the highest version."""
+    """What became of one address, or of all of a domain. Keep of each the one with the highest version."""
 
-    type: Literal["address.blocked", "address.unblocked"]
-    address: str
+    type: Literal["address.blocked", "address.unblocked", "domain.blocked", "domain.unblocked"]
+    address: str | None = None
+    domain: Annotated[str | None, Field(description="`example.com`, or `*.example.com`: all its subdomains")] = None
     version: int
     cause: BlockCause | UnblockCause
     causes: list[BlockCause] = []
@@ -61,7 +62,7 @@ async def block_events(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The tenant's blocks and lifts after a cursor, in their order: of each address the last.
+    """The tenant's blocks and lifts after a cursor, in their order: of each address, and of each domain, the last.
 
     As JSON, at once or within `wait` seconds; or with `Accept: text/event-stream` as server-sent events (`blocks`, each
     with the same JSON) for as long as the reader stays, continued by `Last-Event-ID`. It is complete from the first

@@ -127,13 +127,14 @@ class FeedReader:
 
 
 def event_of(row: Record) -> dict[str, Any]:
-    """Return what is told of one address."""
-    told = {"address": row["address"], "version": row["version"]}
+    """Return what is told of one address, or of one domain."""
+    of = "address" if row["domain"] is None else "domain"
+    told = {of: row[of], "version": row["version"]}
     if row["cause"] is None:
-        told |= {"type": "address.unblocked", "cause": row["lift"] or UnblockCause.CLEARED, "time": row["at"]}
+        told |= {"type": f"{of}.unblocked", "cause": row["lift"] or UnblockCause.CLEARED, "time": row["at"]}
     else:
         told |= {
-            "type": "address.blocked",
+            "type": f"{of}.blocked",
             "cause": row["cause"],
             "causes": [row["cause"], *(row["also"] or ())],
             "reason": row["reason"],

@@ -58,13 +58,21 @@ async def check(
     if media_type == "application/json":
         body = CheckBody.model_validate_json(await request.body())
         checked = await checking.check(
-            state.service.pool, owner, body.addresses, body.stream or stream, state.clock(), state.bloom_filters
+            state.service.pool,
+            owner,
+            body.addresses,
+            body.stream or stream,
+            state.clock(),
+            state.bloom_filters,
+            state.domain_blocks,
         )
         return Response(checked, media_type="application/json")
     question = Question(owner, stream, state.clock(), answer == "all")
     pieces = request.stream()
     batches = text_batches(pieces) if media_type == "text/plain" else list_batches(pieces)
     with SpooledAnswer() as kept:
-        summary = await StreamedCheck(state.service.pool, state.bloom_filters, question, kept.write).run(batches)
+        summary = await StreamedCheck(
+            state.service.pool, state.bloom_filters, state.domain_blocks, question, kept.write
+        ).run(batches)
         kept.write(json.dumps(asdict(summary)).encode() + b"\n")
     return kept.response(NDJSON)

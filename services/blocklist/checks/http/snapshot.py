@@ -7,7 +7,9 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from returpost.contracts.enums import BlockCause
 from services.blocklist.checks import repository
+from services.blocklist.checks.domains import repository as domain_repository
 from shared.database.pool import Pool
 from shared.http.dependencies import Checker, Tenant
 
@@ -23,7 +25,7 @@ _LINE = {
         {
             "type": "array",
             "description": "A blocked address: address, version, cause, reason, exempt streams, and the streams that"
-            " skip it where not all do",
+            " skip it where not all do; `@example.com` stands for a domain, `@*.example.com` for its subdomains",
             "items": {},
             "minItems": 6,
             "maxItems": 6,
@@ -47,6 +49,8 @@ router = APIRouter()
 async def snapshot(request: Request, caller: Checker, tenant: Tenant = None) -> StreamingResponse:
     """Every blocked address, a line of JSON each: address, version, cause, reason, exempt streams, skipping streams.
 
+    Blocked domains follow: as addresses without what stands before the `@`, and with `*.` for the subdomains.
+
     It is read in pages, not in one moment: who reads the stream of blocks from before the request on, and keeps the
     highest version of each address, has exactly what is blocked. The first line says when it was begun, as versions
     do; the last one counts the addresses: without it, the snapshot is not whole.
@@ -63,6 +67,11 @@ async def _lines(pool: Pool, tenant: str, now: datetime) -> AsyncIterator[str]:
         count += len(rows)
         version, address = rows[-1]["version"], rows[-1]["address"]
         yield "".join([_line(list(row)) for row in rows])
+    domains = await domain_repository.rows_in_force(pool, tenant)
+    count += len(domains)
+    yield "".join(
+        [_line([f"@{row['domain']}", row["version"], BlockCause.DOMAIN, None, None, None]) for row in domains]
+    )
     yield _line({"count": count})
 
 

@@ -37,7 +37,8 @@ async def export(
 ) -> StreamingResponse:
     """All blocks, newest first, as CSV, JSON lines, or as SES, SendGrid, Mailgun or Postmark take them.
 
-    SendGrid and Mailgun keep complaints in a list apart: `kind` says which one.
+    SendGrid and Mailgun keep bounces, complaints and unsubscribes apart: `kind` says which list. What only some streams
+    skip stands in no provider's list, since that would stop all mail.
     """
     owner = caller.tenant_for(tenant)
     chosen = Format.CSV if format is Format.AUTO else format
