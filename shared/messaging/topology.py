@@ -128,7 +128,6 @@ def _stream(name: str, *bindings: Binding, segment: int = SEGMENT_BYTES) -> Queu
 def policies(stream_days: int = STREAM_DAYS) -> tuple[Policy, ...]:
     """Every policy. Each queue is in one; another of a higher priority takes its place."""
     age, revocations = f"{stream_days}D", f"{REVOCATION_DAYS}D"
-    services = "ingest|classifier|blocklist|actions"
     return (
         _policy(
             "work",
