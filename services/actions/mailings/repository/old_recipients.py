@@ -8,7 +8,7 @@ from shared.database.queries import queries
 
 _Q = queries(Path(__file__).with_name("old_recipients.sql"))
 MAILINGS = 100
-"""Mailings that are chosen at once."""
+"""Mailings that are old at once."""
 
 
 async def choose_old(connection: Connection, before: datetime, now: datetime) -> None:
@@ -17,13 +17,13 @@ async def choose_old(connection: Connection, before: datetime, now: datetime) ->
 
 
 async def remove_some(connection: Connection, limit: int) -> bool:
-    """Remove up to `limit` recipients of one chosen mailing; tell whether there was one."""
-    chosen = await connection.fetchrow(_Q["take_old"])
-    if chosen is None:
+    """Remove up to `limit` recipients of one old mailing; tell whether there was one."""
+    old = await connection.fetchrow(_Q["take_old"])
+    if old is None:
         return False
-    removed = await connection.execute(_Q["remove_recipients"], *chosen, limit)
+    removed = await connection.execute(_Q["remove_recipients"], *old, limit)
     if int(removed.rpartition(" ")[2]) < limit:
-        await connection.execute(_Q["none_left"], *chosen)
+        await connection.execute(_Q["none_left"], *old)
     return True
 
 
