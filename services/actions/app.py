@@ -48,6 +48,7 @@ from services.actions.mailings.handlers import (
     record_verdicts,
     upsert_mailings,
 )
+from services.actions.mailings.retention import remove_old_recipients
 from services.actions.operations import http as operations_http
 from services.actions.operations.engine import Engine
 from services.actions.operations.exports import http as exports_http
@@ -144,12 +145,17 @@ def create(settings: Settings) -> Service[Settings]:
         if not await remove_expired(service.uow_factory, datetime.now(UTC), *kept):
             await asyncio.sleep(RETENTION_SECONDS)
 
+    async def recipients_retention() -> None:
+        if not await remove_old_recipients(service.pool, datetime.now(UTC), settings.recipients_kept):
+            await asyncio.sleep(RETENTION_SECONDS)
+
     service.background("operations", operations)
     service.background("statistics", statistics)
     service.background("token revocations", revocations)
     for number in range(1, EXPORT_WORKERS + 1):
         service.background(f"exports {number}", exports)
     service.background("retention of operations", retention)
+    service.background("retention of recipients", recipients_retention)
     return service
 
 

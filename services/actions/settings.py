@@ -2,7 +2,12 @@
 
 from datetime import timedelta
 
+from pydantic import field_validator
+
 from shared.settings import ServiceSettings
+
+LEAST_RECIPIENTS_KEPT = timedelta(days=7)
+"""Less is taken for a mistake: a number alone is seconds."""
 
 
 class Settings(ServiceSettings):
@@ -35,7 +40,17 @@ class Settings(ServiceSettings):
     """How long the file of an export can be downloaded."""
     operations_kept: timedelta = timedelta(days=90)
     """How long the rows of an ended operation are kept, and it can be undone. The audit stays."""
+    recipients_kept: timedelta = timedelta(0)
+    """How long the recipients of a mailing are kept after the last thing that happened to it, `P400D` for example and
+    `P7D` at least; 0: for ever. Its statistics stay, and no longer change."""
     export_silence: timedelta = timedelta(seconds=30)
     """An export worker that reports nothing for so long has died: another one writes the file."""
     statistics_pause: timedelta = timedelta(seconds=5)
     """A mailing that changes is aggregated again at the earliest after this, and after fifty times what that took."""
+
+    @field_validator("recipients_kept")
+    @classmethod
+    def _long_enough_or_for_ever(cls, kept: timedelta) -> timedelta:
+        if kept and kept < LEAST_RECIPIENTS_KEPT:
+            raise ValueError("at least P7D, or 0 for ever")
+        return kept

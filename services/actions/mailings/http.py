@@ -53,6 +53,8 @@ class MailingItem(BaseModel):
     mailing: str
     first_seen: datetime
     last_seen: datetime
+    recipients_removed_at: datetime | None
+    """When its recipients were removed, since they were older than they are kept."""
     counts: dict[Status, int]
 
 
@@ -65,6 +67,8 @@ class MailingDetail(BaseModel):
     sent_at: datetime | None
     first_seen: datetime
     last_seen: datetime
+    recipients_removed_at: datetime | None
+    """When its recipients were removed, since they were older than they are kept; its statistics stay."""
     version: int
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from services.actions.mailings.repository import old_recipients
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
 
@@ -47,8 +48,9 @@ async def aggregate_one(pool: Pool) -> float | None:
             return None
         tenant, counted, name = row
         began = time.monotonic()
-        await connection.execute(_Q[f"delete_{counted}"], tenant, name)
-        await connection.execute(_Q[f"aggregate_{counted}"], tenant, name, timeout=AGGREGATION_TIMEOUT)
+        if counted != "mailing" or not await old_recipients.has_removed(connection, tenant, name):
+            await connection.execute(_Q[f"delete_{counted}"], tenant, name)
+            await connection.execute(_Q[f"aggregate_{counted}"], tenant, name, timeout=AGGREGATION_TIMEOUT)
         took = time.monotonic() - began
         await connection.execute(_Q["finish_run"], tenant, counted, name, took)
         return took

@@ -13,7 +13,8 @@ ON CONFLICT DO NOTHING
 
 -- name: mailing
 -- One mailing.
-SELECT mailing, name, subject, sent_at, first_seen, last_seen, version FROM mailings WHERE tenant = $1 AND mailing = $2
+SELECT mailing, name, subject, sent_at, first_seen, last_seen, recipients_removed_at, version
+FROM mailings WHERE tenant = $1 AND mailing = $2
 
 -- name: lock_mailings
 -- Lock mailings, and read them.
@@ -36,7 +37,7 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
 
 -- name: page_of_mailings
 -- A page of mailings, newest first, with their recipients by status, as `page_of_recipients` has it.
-SELECT m.mailing, m.first_seen, m.last_seen,
+SELECT m.mailing, m.first_seen, m.last_seen, m.recipients_removed_at,
        (SELECT coalesce(jsonb_object_agg(n.status, n.count), '{}')
         FROM (SELECT CASE WHEN s.blocked THEN 'blocked' ELSE r.status END AS status, count(*) AS count
               FROM recipients AS r LEFT JOIN address_states AS s
