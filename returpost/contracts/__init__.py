@@ -47,11 +47,6 @@ from returpost.contracts.messages.bounce import (
     RetryRequested as RetryRequested,
     Verdict as Verdict,
 )
-from returpost.contracts.messages.consumer import (
-    ConsumerDrained as ConsumerDrained,
-    ConsumerPaused as ConsumerPaused,
-    ConsumerResumed as ConsumerResumed,
-)
 from returpost.contracts.messages.contact import ContactChanged as ContactChanged, ContactUpsert as ContactUpsert
 from returpost.contracts.messages.delivery import DeliveryRecorded as DeliveryRecorded, DeliveryResult as DeliveryResult
 from returpost.contracts.messages.domain import (
@@ -91,6 +86,12 @@ from returpost.contracts.messages.operation import (
     OperationProgressed as OperationProgressed,
     OperationRequested as OperationRequested,
 )
+from returpost.contracts.messages.platform import (
+    ConsumerDrained as ConsumerDrained,
+    ConsumerPaused as ConsumerPaused,
+    ConsumerResumed as ConsumerResumed,
+    TokenRevoked as TokenRevoked,
+)
 from returpost.contracts.messages.raw_message import (
     Mention as Mention,
     ProviderPayloadProcess as ProviderPayloadProcess,
@@ -102,5 +103,4 @@ from returpost.contracts.messages.suppression import (
     SuppressionLift as SuppressionLift,
     SuppressionSet as SuppressionSet,
 )
-from returpost.contracts.messages.token import TokenRevoked as TokenRevoked
 from returpost.contracts.messages.webhook import WebhookDisabled as WebhookDisabled, WebhookTested as WebhookTested

@@ -1,8 +1,8 @@
-"""Consumers of queues: that one takes nothing more, and why."""
+"""The platform itself: tokens that are revoked, consumers that pause."""
 
 from typing import ClassVar, Literal
 
-from returpost.contracts.messages.fields import Contract, Label, Note, Text, Time
+from returpost.contracts.messages.fields import Contract, Id, Label, Note, Text, Time
 
 Cause = Literal["operator", "failing"]
 
@@ -53,3 +53,16 @@ class ConsumerDrained(Contract):
     messages: int
     by: Label
     why: Note
+
+
+class TokenRevoked(Contract):
+    """A token, or the session of somebody who signed out or was shut out, is refused from now on.
+
+    It is said again once a day until the token would have ended by itself.
+    """
+
+    TYPE: ClassVar[str] = "returpost.token.revoked.v1"
+
+    token: Id
+    """Its id, `jti` of the token; who has it knows nothing else of the token."""
+    expires_at: Time
