@@ -4,9 +4,12 @@ PYTEST_WORKERS ?= 3
 ARGS ?=
 SECONDS ?= 60
 REQUESTS ?= 200
+SEED ?=
+RESULTS ?=
+FAULTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit fuzz sbom lint docs bench screenshots recordings clean venv
+.PHONY: help demo test test-unit chaos fuzz sbom lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,6 +25,10 @@ test-unit: venv ## run the tests that need no server
 
 test: venv ## run all tests (ARGS='-k name' for some of them)
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+
+chaos: venv ## faults in random order under load, then every result accounted for (SEED=7 RESULTS=100000 FAULTS=40)
+	@RETURPOST_CHAOS_SEED=$(SEED) RETURPOST_CHAOS_RESULTS=$(RESULTS) RETURPOST_CHAOS_FAULTS=$(FAULTS) \
+		.venv/bin/python -m pytest -n 0 -s tests/chaos/chaos.py -o python_files=chaos.py $(ARGS)
 
 fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUESTS=200 for each route)
 	@RETURPOST_FUZZ_SECONDS=$(SECONDS) .venv/bin/python -m pytest -n $(PYTEST_WORKERS) tests/security/test_fuzz.py \
