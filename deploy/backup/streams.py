@@ -15,10 +15,10 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.amqp.streams import offset_of, open_stream
-from returpost.contracts.routing import ARCHIVE, BLOCKS, CHANGES, REVOCATIONS
 from returpost.errors import Unavailable
+from shared.messaging.topology import streams
 
-STREAMS = (ARCHIVE, BLOCKS, CHANGES, REVOCATIONS)
+STREAMS = streams()
 QUIET = 2.0
 """Seconds without a message after which a stream has no more."""
 FAR_ENOUGH = 10_000

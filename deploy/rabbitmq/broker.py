@@ -163,7 +163,7 @@ async def _declare(
             async with connection:
                 if how.recreate_streams:
                     for queue in queues:
-                        if queue.arguments["x-queue-type"] == "stream" and await _is_other(connection, queue):
+                        if queue.is_stream and await _is_other(connection, queue):
                             await _delete(connection, queue.name)
                 older = await _declare_all(connection, queues)
             break
@@ -232,7 +232,7 @@ async def _declare_all(
                     )
                     break
                 except ChannelPreconditionFailed as error:
-                    advice = STREAM_ADVICE if queue.arguments["x-queue-type"] == "stream" else advice
+                    advice = STREAM_ADVICE if queue.is_stream else advice
                     older[name] = arguments = as_it_is(arguments, error)
                     channel = await connection.channel()  # a refusal costs the channel
             for binding in queue.bindings:

@@ -10,12 +10,11 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.amqp.streams import offset_of, open_stream
-from returpost.contracts.routing import ARCHIVE, BLOCKS, CHANGES, REVOCATIONS
 from returpost.errors import Unavailable
 from shared.database.compressed_search import says
-from shared.messaging.topology import queues
+from shared.messaging.topology import queues, streams
 
-STREAMS: Final = (ARCHIVE, BLOCKS, CHANGES, REVOCATIONS)
+STREAMS: Final = streams()
 QUIET: Final = 2.0
 """Seconds without a message after which a stream has no more."""
 PEEKED: Final = 1_000

@@ -72,6 +72,11 @@ class Queue:
     arguments: dict[str, Any] = field(default_factory=dict)
     """What it is, for ever: numbers that may change are in its policy."""
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether reading takes nothing away."""
+        return self.arguments.get("x-queue-type") == "stream"
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -164,9 +169,13 @@ def queues(senders: Iterable[str] = ("default",), group_size: int | None = None)
     return tuple(replace(queue, arguments=queue.arguments | _group(queue, group_size)) for queue in found)
 
 
+def streams() -> tuple[str, ...]:
+    """Return the names of all streams."""
+    return tuple(queue.name for queue in _queues(()) if queue.is_stream)
+
+
 def _group(queue: Queue, size: int) -> dict[str, Any]:
-    is_stream = queue.arguments["x-queue-type"] == "stream"
-    return {"x-initial-cluster-size" if is_stream else "x-quorum-initial-group-size": size}
+    return {"x-initial-cluster-size" if queue.is_stream else "x-quorum-initial-group-size": size}
 
 
 def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:

