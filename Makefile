@@ -1,6 +1,6 @@
 # Returpost. `make` lists what can be made; each target sets up all that it needs.
 
-PYTEST_WORKERS ?= 3
+PYTEST_WORKERS ?= 4
 ARGS ?=
 SECONDS ?= 60
 REQUESTS ?= 200
