@@ -147,7 +147,7 @@ class Demo:
         await asyncio.to_thread(self._hand_in_mails)
         await asyncio.to_thread(self._tell_as_a_crm)
         messages = await asyncio.to_thread(lambda: list(simulate(self.mailing)))
-        self._junk = sum(body in JUNK for body in messages)
+        self._junk = len(set(messages) & set(JUNK))  # the same message again is the same dead letter
         async with simulated_sender(self.mailing, self._amqp_url) as sender:
             obeying = asyncio.create_task(sender.obey())
             try:

@@ -43,7 +43,7 @@ JUNK = (
     b'{"specversion":"1.0","id":"1","source":"/x","type":"com.example.other.v9","tenant":"x","data":{}}',
     b'[{"specversion":"1.0"},',
 )
-"""Messages that are no delivery results: each is one dead letter."""
+"""Messages that are no delivery results: each is one dead letter, however often it comes."""
 
 T = TypeVar("T")
 
