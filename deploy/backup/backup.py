@@ -16,6 +16,7 @@ from typing import Any
 from deploy.backup import dumps, streams
 from deploy.rabbitmq import broker
 from deploy.rabbitmq.management import Management
+from deploy.rabbitmq.whole_streams import STREAMS
 from returpost.errors import InvalidSettings, ReturpostError
 
 FORMAT = 1
@@ -80,7 +81,7 @@ def backup(place: Place, folder: Path, release: str, *, with_streams: bool = Tru
         senders = sorted(user["name"].removeprefix("sender-") for user in (access or {}).get("users", ())
                          if user["name"].startswith("sender-")) or ["default"]  # fmt: skip
         states = broker.states(place.amqp_url, senders)
-        waiting = {one.name: one.waiting for one in states if one.waiting and one.name not in streams.STREAMS}
+        waiting = {one.name: one.waiting for one in states if one.waiting and one.name not in STREAMS}
         manifest = Manifest(FORMAT, made_at, release, senders, databases, counts, waiting)
         _write(unfinished / MANIFEST, asdict(manifest))
         unfinished.rename(folder)

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import gzip
 import json
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,10 @@ from uuid import uuid4
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
+from deploy.rabbitmq.whole_streams import STREAMS, messages_of
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
-from returpost.amqp.streams import offset_of, open_stream
 from returpost.errors import Unavailable
-from shared.messaging.topology import streams
 
-STREAMS = streams()
-QUIET = 2.0
-"""Seconds without a message after which a stream has no more."""
-FAR_ENOUGH = 10_000
-"""Messages after which the end of a stream is taken as found: it is written to meanwhile."""
 IN_FLIGHT = 500
 """Messages that are published before the confirms are waited for."""
 
@@ -40,7 +33,7 @@ async def save(amqp_url: str, folder: Path) -> dict[str, int]:
 async def _save(connection: Any, name: str, folder: Path) -> int:
     count = 0
     with gzip.open(folder / f"{name}.jsonl.gz", "wt", compresslevel=3) as file:
-        async with aclosing(_messages(connection, name)) as messages:
+        async with aclosing(messages_of(connection, name)) as messages:
             async for message in messages:
                 file.write(json.dumps(_line(message)) + "\n")
                 count += 1
@@ -72,34 +65,6 @@ async def _publish(exchange: Any, path: Path) -> None:
                 await asyncio.gather(*waiting)
                 waiting = []
     await asyncio.gather(*waiting)
-
-
-async def _messages(connection: Any, name: str) -> AsyncGenerator[AbstractIncomingMessage, None]:
-    """Yield what the stream holds from its first message to the one that is its last now."""
-    end, seen = -1, 0
-    async with aclosing(_from(connection, name, "last")) as last:
-        async for message in last:
-            end, seen = max(end, offset_of(message)), seen + 1
-            if seen == FAR_ENOUGH:
-                break
-    if end < 0:
-        return
-    async with aclosing(_from(connection, name, "first")) as messages:
-        async for message in messages:
-            yield message
-            if offset_of(message) >= end:
-                return
-
-
-async def _from(connection: Any, name: str, since: Any) -> AsyncGenerator[AbstractIncomingMessage, None]:
-    async with open_stream(connection, since, name) as arriving:
-        while True:
-            try:
-                message = await arriving.next(QUIET)
-            except TimeoutError:
-                return
-            await message.ack()
-            yield message
 
 
 def _line(message: AbstractIncomingMessage) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def database_state(installation: Installation) -> dict[str, Any]:
 
 def search_broker(installation: Installation, tenant: str, address: str) -> dict[str, Any]:
     """Return `places`: every queue and stream with how many messages say the address; `problem` when not searched."""
-    from deploy.rabbitmq.search import STREAMS, search
+    from deploy.rabbitmq.search import search
+    from deploy.rabbitmq.whole_streams import STREAMS
     from shared.database.residual_search import forms
 
     running = installation.running()

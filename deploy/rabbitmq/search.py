@@ -1,22 +1,19 @@
 """What queues and streams say of one address: they are read from end to end, and left as they are."""
 
 import json
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from deploy.rabbitmq.whole_streams import STREAMS, messages_of
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
-from returpost.amqp.streams import offset_of, open_stream
 from returpost.errors import Unavailable
 from shared.database.compressed_search import says
-from shared.messaging.topology import queues, streams
+from shared.messaging.topology import queues
 
-STREAMS: Final = streams()
-QUIET: Final = 2.0
-"""Seconds without a message after which a stream has no more."""
 PEEKED: Final = 1_000
 """Messages of a queue that are looked at: they count as delivered once more each time."""
 
@@ -52,30 +49,11 @@ async def search(url: str, tenant: str, forms: Sequence[str], senders: Iterable[
 
 
 async def _stream(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
-    said, end = Said(name), -1
-    async with aclosing(_messages(connection, name, "last")) as messages:
+    said = Said(name)
+    async with aclosing(messages_of(connection, name)) as messages:
         async for message in messages:
-            end = offset_of(message)
-            if end % PEEKED == 0:  # it is being written to faster than we read: far enough
-                break
-    if end >= 0:
-        async with aclosing(_messages(connection, name, "first")) as messages:
-            async for message in messages:
-                said.note(message, forms, tenant)
-                if offset_of(message) >= end:
-                    break
+            said.note(message, forms, tenant)
     return said
-
-
-async def _messages(connection: Any, name: str, since: Any) -> AsyncGenerator[AbstractIncomingMessage, None]:
-    async with open_stream(connection, since, name) as arriving:
-        while True:
-            try:
-                message = await arriving.next(QUIET)
-            except TimeoutError:
-                return
-            await message.ack()
-            yield message
 
 
 async def _queue(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:

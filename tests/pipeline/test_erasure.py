@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from deploy.rabbitmq.search import STREAMS, Said, search
+from deploy.rabbitmq.search import Said, search
+from deploy.rabbitmq.whole_streams import STREAMS
 from returpost.contracts.routing import ARCHIVE, BLOCKS, SERVICES
 from shared.database.compressed_search import says
 from shared.database.residual_search import forms
