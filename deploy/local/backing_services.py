@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
@@ -18,6 +18,7 @@ from deploy.local.container import RabbitContainer
 from deploy.local.debian_archive import unpack
 from deploy.local.install import HOW_TO, Way, choose, install, look
 from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.processes import identified, identify
 from deploy.local.rabbitmq import RabbitNode, find_binaries, wants_rabbitmq_4
 from returpost.amqp.connections import urls_of
 from returpost.cli.installation import Installation
@@ -89,7 +90,7 @@ def start_backing(base_dir: Path = DEFAULT_BASE) -> Backing:
             database = pool.submit(_database_url, base_dir)
             amqp_url, management_url = broker.result()
             backing = Backing(base_dir, amqp_url, management_url, database.result())
-        own = (os.getpid(), psutil.Process().create_time())
+        own = identify(psutil.Process())
         _write_users(base_dir, [*(user for user in _users(base_dir) if user[0] != own[0]), own])
         note = base_dir / "backing.json"
         note.touch(mode=0o600)
@@ -207,22 +208,13 @@ def _stop_servers(base_dir: Path) -> None:
             stopped.result()
 
 
-def _users(base_dir: Path) -> list[tuple[int, float]]:
-    """Return the processes that use the servers: pid and start time of those that still live."""
+def _users(base_dir: Path) -> list[list[Any]]:
+    """Return the processes that use the servers, as `identify` does: those that still live."""
     note = base_dir / "users.json"
-    if not note.exists():
-        return []
-    alive = []
-    for pid, started in json.loads(note.read_text()):
-        try:
-            if abs(psutil.Process(pid).create_time() - started) < 1:
-                alive.append((pid, started))
-        except psutil.Error:
-            continue
-    return alive
+    return [user for user in json.loads(note.read_text()) if identified(user)] if note.exists() else []
 
 
-def _write_users(base_dir: Path, users: list[tuple[int, float]]) -> None:
+def _write_users(base_dir: Path, users: list[list[Any]]) -> None:
     note = base_dir / "users.json"
     note.touch(mode=0o600)
     note.write_text(json.dumps(users))

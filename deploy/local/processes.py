@@ -1,4 +1,4 @@
-"""Processes of ours: known by pid and start time, so that a pid that was given away is never taken for one of them."""
+"""Processes of ours: known by pid and start, so that a pid that was given away is never taken for one of them."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -16,6 +17,8 @@ from returpost.errors import Unavailable
 POLL_SECONDS = 0.05
 STOP_SECONDS = 30.0
 PORT_TRIES = 3
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Linux has another here after each start of the machine."""
 TAKEN = ("could_not_start_listener", "eaddrinuse", "Address already in use")
 """How the logs of RabbitMQ (two ways) and PostgreSQL tell that a port is another's."""
 
@@ -67,21 +70,38 @@ class Logs:
         return written[before if before <= len(written) else 0 :].decode(errors="replace")
 
 
+def identify(process: psutil.Process) -> list[Any]:
+    """Return what no other process has: pid, boot and start in seconds since the boot, ready for JSON.
+
+    The clock is left out of it: it can be set while the process runs, and the start times of all processes with it.
+    Raises `psutil.NoSuchProcess`.
+    """
+    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+    return [process.pid, boot, round(process.create_time() - psutil.boot_time(), 2)]
+
+
+def identified(known: Any) -> psutil.Process | None:
+    """Return the process that was identified so, if it still runs."""
+    try:
+        process = psutil.Process(known[0])
+        _, boot, started = identify(process)
+        same = known[1] == boot and abs(known[2] - started) < 1
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, TypeError, LookupError, psutil.Error):
+        return None
+
+
 def remember(note: Path, pid: int) -> None:
-    """Write down a process."""
-    note.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
+    """Write down a process. Raises `psutil.NoSuchProcess`."""
+    note.write_text(json.dumps(identify(psutil.Process(pid))))
 
 
 def recall(note: Path) -> psutil.Process | None:
     """Return the process that was written down, if it still runs and is the same one."""
     try:
-        known = json.loads(note.read_text())
-        process = psutil.Process(known["pid"])
-        if abs(process.create_time() - known["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    except (OSError, ValueError, KeyError, psutil.Error):
-        pass
-    return None
+        return identified(json.loads(note.read_text()))
+    except (OSError, ValueError):
+        return None
 
 
 def processes_with(variable: str, value: str, name: str | None = None) -> list[psutil.Process]:

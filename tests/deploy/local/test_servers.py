@@ -1,5 +1,6 @@
 """The local servers: start, stop, restart, killed and started again, side by side, as root and as nobody."""
 
+import json
 import os
 import shutil
 import socket
@@ -240,10 +241,19 @@ def test_a_pid_that_was_given_away_is_not_taken_for_ours(tmp_path: Path) -> None
     note = tmp_path / "process.json"
     remember(note, os.getpid())
     assert recall(note) == psutil.Process()
-    note.write_text(f'{{"pid": {os.getpid()}, "started": 1.0}}')
-    assert recall(note) is None
-    note.write_text("not JSON")
-    assert recall(note) is None
+    pid, boot, started = json.loads(note.read_text())
+    for other in (json.dumps([pid, boot, started - 5]), json.dumps([pid, "another", started]), "[]", "{}", "not JSON"):
+        note.write_text(other)
+        assert recall(note) is None
+
+
+def test_a_process_is_known_after_the_clock_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = tmp_path / "process.json"
+    remember(note, os.getpid())
+    begun, booted = psutil.Process().create_time(), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted + 3_600)
+    assert psutil.Process().create_time() == pytest.approx(begun + 3_600, abs=2), "all start times move with the clock"
+    assert recall(note) == psutil.Process()
 
 
 def as_nobody(*line: str, folder: Path) -> subprocess.CompletedProcess[str]:
