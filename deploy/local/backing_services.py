@@ -68,7 +68,7 @@ class Backing:
 
     def stop(self) -> None:
         """Let go; whoever is the last stops what was started here. What was given by URL is left alone."""
-        with _locked(self.base_dir):
+        with locked(self.base_dir):
             users = [user for user in _users(self.base_dir) if user[0] != os.getpid()]
             _write_users(self.base_dir, users)
             if not users:
@@ -84,7 +84,7 @@ def start_backing(base_dir: Path = DEFAULT_BASE) -> Backing:
     """
     base_dir = base_dir.absolute()
     Installation(base_dir).make()
-    with _locked(base_dir):
+    with locked(base_dir):
         with ThreadPoolExecutor(2) as pool:
             broker = pool.submit(_broker_urls, base_dir)
             database = pool.submit(_database_url, base_dir)
@@ -109,7 +109,7 @@ def read_running(base_dir: Path = DEFAULT_BASE) -> Backing | None:
 def stop_all(base_dir: Path = DEFAULT_BASE) -> None:
     """Stop the servers of this folder, whoever uses them, those that a killed process left behind included."""
     if base_dir.exists():
-        with _locked(base_dir):
+        with locked(base_dir):
             _write_users(base_dir, [])
             _stop_servers(base_dir)
 
@@ -127,7 +127,7 @@ def revive(base_dir: Path) -> list[str]:
     Raises `Unavailable` when one does not start, or cannot have its port again.
     """
     revived = []
-    with _locked(base_dir):
+    with locked(base_dir):
         for name, server in _own_servers(base_dir).items():
             if server.process is None:
                 before = server.url
@@ -221,8 +221,8 @@ def _write_users(base_dir: Path, users: list[list[Any]]) -> None:
 
 
 @contextmanager
-def _locked(base_dir: Path) -> Iterator[None]:
-    """One at a time in a folder; the lock goes with the process that holds it."""
+def locked(base_dir: Path) -> Iterator[None]:
+    """One at a time starts and stops servers in a folder; the lock goes with the process that holds it."""
     path = base_dir / "lock"
     path.touch(mode=0o600)
     with path.open("w") as lock:

@@ -89,14 +89,16 @@ async def database_read_only(system: Live, source: random.Random) -> None:
 
 
 async def database_restarted(system: Live, source: random.Random) -> None:
-    await asyncio.to_thread(source.choice((system.postgres.stop, system.postgres.kill)))
-    await asyncio.to_thread(system.postgres.start)
+    with system.unattended():
+        await asyncio.to_thread(source.choice((system.postgres.stop, system.postgres.kill)))
+        await asyncio.to_thread(system.postgres.start)
 
 
 async def broker_restarted(system: Live, source: random.Random) -> None:
     ways = [system.rabbit.stop, *([system.rabbit.kill] if isinstance(system.rabbit, RabbitNode) else [])]
-    await asyncio.to_thread(source.choice(ways))
-    await asyncio.to_thread(system.rabbit.start)
+    with system.unattended():
+        await asyncio.to_thread(source.choice(ways))
+        await asyncio.to_thread(system.rabbit.start)
 
 
 async def all_killed_at_once(system: Live, _: random.Random) -> None:

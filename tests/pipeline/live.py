@@ -16,7 +16,7 @@ import httpx
 import psutil
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 
-from deploy.local.backing_services import rabbit_in
+from deploy.local.backing_services import locked, rabbit_in
 from deploy.local.postgres import EmbeddedPostgres
 from returpost.cli.installation import PROGRAMS, Installation, Running
 from returpost.contracts.routing import COMMANDS
@@ -36,6 +36,13 @@ class Live:
         self.log = log
         self.rabbit = rabbit_in(folder / "rabbitmq")
         self.postgres = EmbeddedPostgres(folder / "postgres")
+        self._folder = folder
+
+    @contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Keep `up` from starting again what dies, until the block ends."""
+        with locked(self._folder):
+            yield
 
     def processes(self) -> dict[str, psutil.Process]:
         """Return the process of each service that runs now."""

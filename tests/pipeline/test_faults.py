@@ -76,13 +76,15 @@ async def test_each_service_is_killed_twice(tmp_path: Path) -> None:
 
 async def test_rabbitmq_is_restarted_and_killed(tmp_path: Path) -> None:
     async def restart(system: Live) -> None:
-        await asyncio.to_thread(system.rabbit.stop)
-        await asyncio.to_thread(system.rabbit.start)
+        with system.unattended():
+            await asyncio.to_thread(system.rabbit.stop)
+            await asyncio.to_thread(system.rabbit.start)
 
     async def kill(system: Live) -> None:
         if isinstance(system.rabbit, RabbitNode):
-            await asyncio.to_thread(system.rabbit.kill)
-            await asyncio.to_thread(system.rabbit.start)
+            with system.unattended():
+                await asyncio.to_thread(system.rabbit.kill)
+                await asyncio.to_thread(system.rabbit.start)
 
     with live(tmp_path) as system:
         await suffer(system, restart, kill)
@@ -90,12 +92,14 @@ async def test_rabbitmq_is_restarted_and_killed(tmp_path: Path) -> None:
 
 async def test_postgresql_is_restarted_and_killed(tmp_path: Path) -> None:
     async def restart(system: Live) -> None:
-        await asyncio.to_thread(system.postgres.stop)
-        await asyncio.to_thread(system.postgres.start)
+        with system.unattended():
+            await asyncio.to_thread(system.postgres.stop)
+            await asyncio.to_thread(system.postgres.start)
 
     async def kill(system: Live) -> None:
-        await asyncio.to_thread(system.postgres.kill)
-        await asyncio.to_thread(system.postgres.start)
+        with system.unattended():
+            await asyncio.to_thread(system.postgres.kill)
+            await asyncio.to_thread(system.postgres.start)
 
     with live(tmp_path) as system:
         await suffer(system, restart, kill)
@@ -103,10 +107,12 @@ async def test_postgresql_is_restarted_and_killed(tmp_path: Path) -> None:
 
 async def test_postgresql_is_away_while_messages_gather(tmp_path: Path) -> None:
     async def away(system: Live) -> None:
-        await asyncio.to_thread(system.postgres.stop)
-        await until(system.ready, lambda ready: not any(ready[service] for service in SERVICES if service != "ingest"))
-        await until(system.depths, lambda depths: sum(depths.values()) >= WAITING)
-        await asyncio.to_thread(system.postgres.start)
+        with system.unattended():
+            await asyncio.to_thread(system.postgres.stop)
+            with_state = [service for service in SERVICES if service != "ingest"]
+            await until(system.ready, lambda ready: not any(ready[service] for service in with_state))
+            await until(system.depths, lambda depths: sum(depths.values()) >= WAITING)
+            await asyncio.to_thread(system.postgres.start)
 
     with live(tmp_path) as system:
         await suffer(system, away)

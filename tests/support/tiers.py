@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _caches_are_emptied() -> Iterator[None]:
     """Empty the caches after each module: a cached verdict keeps the compiled rules that made it.
 
-    What is alive by then is not looked through again by each collection of each service that stops: with the heap of a
-    whole suite that took more time than the tests.
+    What is alive when a module begins is never looked through again, neither by a service that stops nor at the end:
+    with the heap of a whole suite that took more time than the tests.
     """
     gc.freeze()
     yield
@@ -46,7 +46,6 @@ def _caches_are_emptied() -> Iterator[None]:
     for cached in vars(verdict).values() if verdict else ():
         if hasattr(cached, "cache_clear"):
             cached.cache_clear()
-    gc.unfreeze()
     gc.collect()
 
 
