@@ -53,9 +53,9 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """URL of the administrator; valid after `start`."""
+        """URL of the administrator; valid after `start`. It asks for no TLS, which the server does not have."""
         password, port = self._password_file.read_text(), self._port_file.read_text()
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"
+        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
 
     @property
     def process(self) -> psutil.Process | None:

@@ -35,6 +35,8 @@ export default {
       this.$emit("typed", this.text);
     },
     pick(option) {
+      clearTimeout(this.waiting); // what was typed to find it is no longer asked for
+      this.waiting = null;
       this.text = option.text;
       this.$emit("picked", option.value);
     },
@@ -67,8 +69,13 @@ export default {
     },
     found(id) {
       if (!this.options?.length) return null;
+      // Picked as the button goes down: until it is up another answer may have put another option there.
+      const picking = (option) => ({
+        onMousedown: (event) => (event.preventDefault(), this.pick(option)),
+        onClick: (event) => event.detail || this.pick(option), // a click without a mouse
+      });
       const items = this.options.map((option, at) =>
-        h("li", { id: `${id}-${at}`, key: option.value, role: "option", "aria-selected": String(at === this.place), onClick: () => this.pick(option) }, [
+        h("li", { id: `${id}-${at}`, key: option.value, role: "option", "aria-selected": String(at === this.place), ...picking(option) }, [
           h("span", option.text), option.more && h("span", { class: "quiet small" }, option.more),
         ]));
       return h("ul", { class: "options", id: `${id}-options`, role: "listbox", "aria-label": this.label }, items);

@@ -221,6 +221,8 @@ class _Page:
             with dialog.body, self._visitor.guarding():
                 q = text.strip()
                 found = await self._visitor.api.get("actions", f"/v1/{self._kind}", q=q, limit=MOST_FOUND + 1)
+                if field.value != text:  # typed on, or picked one, meanwhile
+                    return
                 rows = [row for row in found["items"] if row["id"] != self._known["id"]][:MOST_FOUND]
                 names.update({row["id"]: row["name"] or row["id"] for row in rows})
                 field.offer([(row["id"], names[row["id"]], list_facts(self._visitor, row)) for row in rows])

@@ -110,6 +110,8 @@ class OperationDialog:
             except Trouble as trouble:
                 self._field.wrong(" ".join(self._visitor.trouble(trouble)[:2]))
                 return
+        if self._field.value != text:  # typed on, or picked one, meanwhile
+            return
         rows = found["items"]
         self._found = {row["id"]: row["name"] or row["id"] for row in rows}
         self._field.wrong("" if rows or not text else self._visitor.t("Nothing with this name."))
