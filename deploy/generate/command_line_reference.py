@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
+from returpost.cli.exit_codes import MEANINGS
 from returpost.cli.root import all_commands, load
 
 _HEAD = """# Command line
 
 Made by `python -m deploy.generate` from the commands.
 
-`returpost COMMAND --help` shows the same text in the terminal. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service,
-the broker or the database is unavailable. `--json` prints JSON for scripts. Commands marked *server* need a checkout or
-the image; `pip install 'returpost[cli]'` has the others.
+`returpost COMMAND --help` shows the same text in the terminal. `--json` prints JSON for scripts. Commands marked
+*server* need a checkout or the image; `pip install 'returpost[cli]'` has the others. `returpost --install-completion`
+completes commands and options in the shell that you use (bash, zsh, fish).
+
+| exit code | meaning |
+|---|---|
+{codes}
 
 | command | what it does |
 |---|---|
@@ -28,7 +33,8 @@ def command_line_reference() -> str:
         for name in names
     ]
     sections = [section for name in names for section in _sections(name, load(name), "##")]
-    return _HEAD + "\n".join(rows) + "\n" + "".join(sections)
+    codes = "\n".join(f"| {code.value} | {_cell(meaning)} |" for code, meaning in MEANINGS.items())
+    return _HEAD.format(codes=codes) + "\n".join(rows) + "\n" + "".join(sections)
 
 
 def _sections(path: str, command: Any, level: str) -> Iterator[str]:

@@ -6,13 +6,13 @@ HINT = "the command line needs more than the client library: pip install 'returp
 
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is unavailable."""
+    """Run the command; `returpost.cli.exit_codes` says what its exit codes mean."""
     try:
         from returpost.cli.root import app
     except ModuleNotFoundError as error:
         sys.stderr.write(f"returpost: {error.name} is not installed; {HINT}")
         sys.exit(2)
-    app()
+    app(prog_name="returpost")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from returpost.cli import server
-from returpost.errors import InvalidSettings, ReturpostError, Unavailable
-
-FAILED, WRONG_USE, AWAY = 1, 2, 3
+from returpost.cli.exit_codes import MEANINGS, ExitCode, exit_code
+from returpost.errors import ReturpostError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,11 @@ COMMANDS = {
     "rules": Entry("operate.rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead-letters": Entry("operate.dead_letters:app", "List, replay or discard dead letters.", _OPERATE),
     "jobs": Entry("operate.jobs:app", "Replays and other jobs: look, pause, resume, stop.", _OPERATE),
-    "queues": Entry("operate.queues:app", "Queues: list, pause, resume, drain, purge, move.", _OPERATE),
+    "queues": Entry("operate.queues:app", "Queues: list, pause, resume, drain, load, purge, move.", _OPERATE),
     "trace": Entry("operate.trace:trace", "Follow an address, mailing or event through all services.", _OPERATE),
     "replay": Entry("operate.replay:replay", "Replay archived events into one service's queue.", _OPERATE),
     "user": Entry("operate.user:app", "Add, list and remove users of the console.", _OPERATE),
+    "completion": Entry("run.completion:completion", "Complete commands and options in bash, zsh or fish.", _RUN),
 }
 PACKAGE = "returpost.cli"
 
@@ -82,12 +82,7 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(exit_code(error)) from None
         except KeyboardInterrupt:
             sys.stderr.write("stopped\n")
-            raise typer.Exit(130) from None
-
-
-def exit_code(error: ReturpostError) -> int:
-    """Return the exit code that stands for an error."""
-    return WRONG_USE if isinstance(error, InvalidSettings) else AWAY if isinstance(error, Unavailable) else FAILED
+            raise typer.Exit(ExitCode.STOPPED) from None
 
 
 def load(name: str) -> Any:
@@ -107,19 +102,24 @@ def load(name: str) -> Any:
     return command
 
 
+def _codes() -> str:
+    return ", ".join(
+        f"{code.value} {meaning.partition(';')[0].partition(':')[0]}" for code, meaning in MEANINGS.items()
+    )
+
+
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
-    add_completion=False,
-    help="""Process returned e-mail: classify bounces, retry, block dead addresses, clean up.
+    help=f"""Process returned e-mail: classify bounces, retry, block dead addresses, clean up.
 
 On a machine with the server: `returpost demo` shows it, `returpost up` starts it.
 Elsewhere set RETURPOST_TOKEN, and RETURPOST_<SERVICE>_URL for each service that is not on this machine.
 Then `returpost send results.jsonl`, `returpost status`, `returpost blocked list`.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 a service is unavailable.""",
+Exit codes: {_codes()}.""",
 )
 
 

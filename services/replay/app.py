@@ -9,7 +9,7 @@ from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, PARKED, RE
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import State
 from services.replay.handlers import audit_consumers, keep_dead_letters, record_outcomes
-from services.replay.http import actions, archive, audit, dead_letters, edit, jobs, trace
+from services.replay.http import actions, archive, audit, dead_letters, edit, jobs, queue_files, trace
 from services.replay.message_reader import read_dead_letter, read_outcome
 from services.replay.queue_depths import depths
 from services.replay.repository import dead_letters as dead_letter_rows, jobs as job_rows
@@ -51,7 +51,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.background("jobs", run_jobs)
     service.background("purge", purge)
     service.background("metrics", measure)
-    for room in (dead_letters, edit, actions, archive, jobs, audit, trace):
+    for room in (dead_letters, edit, actions, archive, jobs, audit, queue_files, trace):
         service.routes(room.router)
     return service
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from returpost.cli.exit_codes import Undecided
 from returpost.cli.http.api import Api
 from returpost.cli.options import FOLDER, Folder, Json, api
 from returpost.errors import InvalidSettings, ReturpostError
@@ -121,7 +122,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 def follow(client: Api, job: str, total: int) -> dict[str, Any]:
     """Show a job, its rate and the time left until it ends, and return its end.
 
-    Raises `ReturpostError` when it fails, or pauses because some failed again.
+    Raises `Undecided` when it pauses because some failed again, `ReturpostError` when it fails.
     """
     from rich.progress import (
         BarColumn,
@@ -152,8 +153,10 @@ def follow(client: Api, job: str, total: int) -> dict[str, Any]:
             if state["state"] in OVER:
                 break
             time.sleep(POLL_SECONDS)
-    if state["state"] in ("failed", "paused"):
-        raise ReturpostError(f"job {job} {state['state']}: {state['error'] or 'by an operator'}")
+    if state["state"] == "paused":
+        raise Undecided(f"job {job} is paused: {state['error'] or 'by an operator'}")
+    if state["state"] == "failed":
+        raise ReturpostError(f"job {job} failed: {state['error']}")
     err.print(f"{state['state']}: {state['done']} done{outcome_of(state, None)}")
     return state
 

@@ -1,6 +1,7 @@
-"""`returpost queues`: list, pause, resume, drain, purge, move. Each is asked why, and the audit keeps it."""
+"""`returpost queues`: list, pause, resume, drain, load, purge, move. Each is asked why, and the audit keeps it."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -8,10 +9,12 @@ from uuid import uuid4
 import typer
 
 from returpost.cli.http.api import Api
+from returpost.cli.installation import Installation
+from returpost.cli.operate import queue_files
 from returpost.cli.operate.jobs import POLL_SECONDS, agreed, encode, follow
 from returpost.cli.options import FOLDER, Folder, Json, api
 from returpost.contracts.routing import SERVICES
-from returpost.errors import InvalidSettings, Unavailable
+from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="As classifier.bounce-received.")]
 Why = Annotated[str, typer.Option(help="Why you do it; the audit keeps it.", prompt=True)]
@@ -19,7 +22,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 QUIET_SECONDS = 5.0
 COLUMNS = ("queue", "state", "waiting", "lag (s)", "why")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Queues: list, pause, resume, drain, purge, move.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Queues: list, pause, resume, drain, load, purge, move."
+)
 
 
 @app.command("list")
@@ -95,15 +100,32 @@ def resume(queue: Queue, why: Why = ..., directory: Folder = FOLDER, as_json: Js
 
 
 @app.command()
-def drain(queue: Queue, why: Why = ..., directory: Folder = FOLDER, as_json: Json = False) -> None:  # type: ignore[assignment]
-    """Make dead letters of all messages of a paused queue: look at them, export, replay or discard them.
+def drain(
+    queue: Queue,
+    into: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write, from which `load` fills the queue again.")
+    ] = None,
+    why: Why = ...,  # type: ignore[assignment]
+    directory: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Take all messages out of a paused queue, as dead letters or into a file.
+
+    As dead letters they are looked at, exported, replayed or discarded. In a file they stand in the order of the queue,
+    each with a checksum; then they are discarded as dead letters, from where they can be restored, too.
 
     \b
     returpost queues drain classifier.bounce-received --why "the developers want to see them"
+    returpost queues drain classifier.bounce-received --into bounces.jsonl --why "to be taken tomorrow"
     """
     from returpost.cli.terminal import say
 
-    drained = _drain(api(directory), queue, why)
+    client = api(directory)
+    if into:
+        drained = _into_file(client, queue, into, why, directory)
+        _done(drained, as_json, f"{drained['in_file']} messages of {queue} are in {into}; back: returpost queues load")
+        return
+    drained = _drain(client, queue, why)
     _done(drained, as_json, f"{drained['messages']} messages of {queue} are dead letters {drained['fingerprint']}")
     if not as_json and drained["messages"]:
         say(f"to a file: returpost dead-letters export FILE --fingerprint {drained['fingerprint']}")
@@ -111,24 +133,43 @@ def drain(queue: Queue, why: Why = ..., directory: Folder = FOLDER, as_json: Jso
 
 
 @app.command()
-def purge(
-    queue: Queue,
+def load(
+    file: Annotated[Path, typer.Argument(help="As `drain --into` or `purge --backup` wrote it.")],
     why: Why = ...,  # type: ignore[assignment]
     yes: Yes = False,
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
-    """Empty a paused queue. What was in it is kept as discarded dead letters, and can be restored.
+    """Put the messages of a file back into their queue, in their order, once all checksums are right.
 
     \b
-    returpost queues purge blocklist.block-set --why "test commands" --yes
+    returpost queues load bounces.jsonl --why "the classifier is mended" --yes
     """
-    client = api(directory)
+    number = queue_files.count(file)
+    if agreed(f"Load {number} messages of {file}?", yes=yes):
+        queue_files.load(api(directory), file, why)
+        _done({"messages": number}, as_json, f"{number} messages of {file} are in their queue again")
+
+
+@app.command()
+def purge(
+    queue: Queue,
+    backup: Annotated[
+        Path, typer.Option(metavar="FILE", help="File to write, from which `load` fills the queue again.")
+    ],
+    why: Why = ...,  # type: ignore[assignment]
+    yes: Yes = False,
+    directory: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Empty a paused queue, never without a backup: what was in it is in the file.
+
+    \b
+    returpost queues purge blocklist.block-set --backup commands.jsonl --why "test commands" --yes
+    """
     if agreed(f"Purge {queue}?", yes=yes):
-        drained = _drain(client, queue, why)
-        state = _act(client, "discard", drained, why) if drained["messages"] else None
-        words = f"{drained['messages']} messages of {queue} are discarded; back: returpost dead-letters restore"
-        _done({**drained, "job": state}, as_json, f"{words} --fingerprint {drained['fingerprint']}")
+        drained = _into_file(api(directory), queue, backup, why, directory)
+        _done(drained, as_json, f"{queue} is empty; its {drained['in_file']} messages are in {backup}")
 
 
 @app.command()
@@ -160,6 +201,21 @@ def _drain(client: Api, queue: str, why: str) -> dict[str, Any]:
         messages, letters = messages + drained["messages"], letters + drained["dead_letters"]
         if not drained["messages"]:
             return drained | {"messages": messages, "dead_letters": letters}
+
+
+def _into_file(client: Api, queue: str, file: Path, why: str, directory: Path) -> dict[str, Any]:
+    """Drain into a file. What is not safe in it stays a dead letter."""
+    with queue_files.new_file(file) as target:
+        try:
+            drained = _drain(client, queue, why)
+        except ReturpostError:  # what was drained until then is a dead letter
+            file.unlink()
+            raise
+        fingerprint = drained["fingerprint"]
+        _wait_until_kept(client, {"fingerprint": fingerprint, "queue": queue}, drained["dead_letters"])
+        written = queue_files.write(target, file, Installation(directory), queue, fingerprint, why)
+    state = _act(client, "discard", drained, why, confirm=written) if written else None
+    return {**drained, "in_file": written, "file": str(file), "job": state}
 
 
 def _act(client: Api, action: str, drained: dict[str, Any], why: str, **how: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from returpost.contracts import Name, Text
-from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES
+from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES, sender_queue
 from shared.messaging.topology import binding_matches, queues
 
 State = Literal["dead", "pending", "processed", "failed", "replayed", "discarded", "edited"]
@@ -29,14 +29,22 @@ _BOUND_KEYS = {
 
 
 def takes_type(queue: str, event_type: str) -> bool:
-    """Tell whether a service's queue takes a type of event or command."""
+    """Tell whether a queue takes a type of event or command."""
     noun_verb = event_type.removeprefix("returpost.").rpartition(".")[0]
-    return any(key.startswith(f"{noun_verb}.") for _, key in _KEYS.get(queue, ()))
+    return any(key.startswith(f"{noun_verb}.") for _, key in _keys_of(queue))
 
 
 def accepts(queue: str, exchange: str, routing_key: str) -> bool:
-    """Tell whether a service's queue takes what was published in this way: its consumer refuses anything else."""
-    return any(exchange == bound and binding_matches(pattern, routing_key) for bound, pattern in _KEYS.get(queue, ()))
+    """Tell whether a queue takes what was published in this way: its consumer refuses anything else."""
+    return any(exchange == bound and binding_matches(pattern, routing_key) for bound, pattern in _keys_of(queue))
+
+
+def _keys_of(queue: str) -> list[tuple[str, str]]:
+    """Return the bindings of a service's queue, or of a sender's, whatever senders there are."""
+    for sender in queue.split(".")[1:2]:
+        if queue == sender_queue(sender):
+            return [(COMMANDS, f"retry.requested.*.{sender}")]
+    return _KEYS.get(queue, [])
 
 
 def reports_outcome(queue: str) -> bool:

@@ -14,7 +14,14 @@ from services.replay.domain.batching import Part, ToSend
 from services.replay.domain.dead_letter import DeadLetter
 from services.replay.domain.event_facts import read_facts
 from services.replay.domain.selection import DeadLetterSelection
-from services.replay.repository.rows import DeadLetterDetails, DeadLetterRow, FailureGroup, LinkedRow, PlanRow
+from services.replay.repository.rows import (
+    DeadLetterDetails,
+    DeadLetterRow,
+    DrainedRow,
+    FailureGroup,
+    LinkedRow,
+    PlanRow,
+)
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
 from shared.messaging.replay_outcome import digest
@@ -131,6 +138,14 @@ async def unsent(connection: Connection, job: UUID) -> tuple[list[Part], list[in
             heard.add(row["part"])
     parts = [Part(number, targets[number], tuple(members)) for number, members in found.items() if number not in heard]
     return parts, sorted(heard)
+
+
+async def drained(
+    pool: Pool, queue: str, fingerprint: str, after: tuple[datetime, int] | None, limit: int
+) -> list[DrainedRow]:
+    """Return up to `limit` of what was drained from a queue, in its order, behind a time and number."""
+    rows = await pool.fetch(Q["drained"], queue, fingerprint, *(after or (None, None)), limit)
+    return [DrainedRow(**{**dict(row), "headers": json.loads(row["headers"])}) for row in rows]
 
 
 async def set_state(connection: Connection, ids: Sequence[UUID], state: str, by: str) -> None:

@@ -108,6 +108,13 @@ SELECT j.position, d.id, d.queue, d.exchange, d.routing_key, d.published_by, d.a
 FROM (SELECT position, dead_letter FROM job_dead_letters WHERE job = $1 AND position > $2 ORDER BY position LIMIT $3) j
 JOIN dead_letters d ON d.id = j.dead_letter AND d.state = $4 ORDER BY d.id FOR UPDATE OF d
 
+-- name: drained
+-- What was drained from a queue and is still dead, in the order of the queue, behind a place.
+SELECT failed_at, number, queue, exchange, routing_key, published_by, attempt, content_type, headers::text AS headers, body
+FROM dead_letters
+WHERE queue = $1 AND fingerprint = $2 AND state = 'dead' AND ($3::timestamptz IS NULL OR (failed_at, number) > ($3, $4::bigint))
+ORDER BY failed_at, number LIMIT $5
+
 -- name: set_state
 -- Set the state of dead letters, and who changed it.
 UPDATE dead_letters SET state = $2, changed_at = now(), changed_by = $3 WHERE id = ANY($1::uuid[])

@@ -77,6 +77,22 @@ class DeadLetterDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainedRow:
+    """A drained message, with all that is needed to put it back."""
+
+    failed_at: datetime
+    number: int
+    queue: str
+    exchange: str
+    routing_key: str
+    published_by: str
+    attempt: int
+    content_type: str
+    headers: dict[str, Any]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedRow:
     """A dead letter in the history of another."""
 
