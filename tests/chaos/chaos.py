@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -78,7 +79,7 @@ async def connections_ended(system: Live, _: random.Random) -> None:
 
 
 async def database_read_only(system: Live, source: random.Random) -> None:
-    name = system.running.database_url.rpartition("/")[2]
+    name = urlsplit(system.running.database_url).path.lstrip("/")
     await _execute(system, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
         await connections_ended(system, source)
