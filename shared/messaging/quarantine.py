@@ -4,7 +4,8 @@ A quorum queue counts how often it has delivered a message in vain, but for all 
 (https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling). So whoever starts takes what was in hand at two
 deaths alone, one message of all queues at a time: at a third death it was the only one. Its events go to the dead
 letters one by one, and replay sends each once more by itself: what was innocent, or lost its connection several times
-instead, is processed then, and what kills by itself stays a dead letter.
+instead, is processed then, and what kills by itself stays a dead letter. Now and then one death counts as two: what a
+dead consumer gives back goes to another of the same process, before that is known to be dead.
 """
 
 import asyncio
