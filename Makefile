@@ -28,7 +28,7 @@ test: venv ## run all tests (ARGS='-k name' for some of them)
 
 chaos: venv ## faults in random order under load, then every result accounted for (SEED=7 RESULTS=100000 FAULTS=40)
 	@RETURPOST_CHAOS_SEED=$(SEED) RETURPOST_CHAOS_RESULTS=$(RESULTS) RETURPOST_CHAOS_FAULTS=$(FAULTS) \
-		.venv/bin/python -m pytest -n 0 -s tests/chaos/chaos.py -o python_files=chaos.py $(ARGS)
+		.venv/bin/python -m pytest -n 0 -s tests/pipeline/chaos/chaos.py -o python_files=chaos.py $(ARGS)
 
 fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUESTS=200 for each route)
 	@RETURPOST_FUZZ_SECONDS=$(SECONDS) .venv/bin/python -m pytest -n $(PYTEST_WORKERS) tests/security/test_fuzz.py \

@@ -14,7 +14,7 @@ import services
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 from shared.database.migrations import ERASED_ADDRESSES, OUTBOX, migrate
 
-SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
+SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay", "alerts")
 """The services that keep state."""
 SHARED_TABLES = {
     "ingest": (ERASED_ADDRESSES,),
@@ -22,6 +22,7 @@ SHARED_TABLES = {
     "blocklist": (OUTBOX, ERASED_ADDRESSES),
     "actions": (OUTBOX, ERASED_ADDRESSES),
     "replay": (OUTBOX,),
+    "alerts": (OUTBOX,),
 }
 
 _LOCK = 0x7265747572  # "retur"

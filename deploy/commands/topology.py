@@ -68,12 +68,13 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
     """
     from deploy.commands.up import senders_of
     from deploy.rabbitmq import broker
+    from deploy.rabbitmq.definitions import definitions
     from returpost.cli.terminal import err, out, print_json, table
     from shared.messaging import topology
 
     who = senders_of(senders)
     if as_json:
-        print_json(topology.definitions(who))
+        print_json(definitions(who))
     try:
         url, _ = _broker(Installation(directory))
         states = {state.name: state for state in broker.states(url, who)}

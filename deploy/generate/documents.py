@@ -19,9 +19,9 @@ from deploy.generate.event_table import event_table
 from deploy.generate.http_reference import http_reference
 from deploy.generate.limits_reference import limits_reference
 from deploy.generate.settings_reference import settings_reference
+from deploy.rabbitmq.definitions import definitions
 from returpost.contracts.routing import SERVICES
 from returpost.errors import ReturpostError
-from shared.messaging import topology
 from shared.service import Service
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -51,7 +51,7 @@ def documents() -> dict[Path, str]:
             REFERENCE / f"http-{name}.md": http_reference(name, wired[name].settings.http_port, routes[name])
             for name in routes
         },
-        DEFINITIONS: _pretty(topology.definitions()),
+        DEFINITIONS: _pretty(definitions()),
         EVENT_TABLE: event_table(),
         SETTINGS: settings_reference(),
         LIMITS: limits_reference(),

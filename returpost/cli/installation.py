@@ -17,7 +17,15 @@ from returpost.errors import InvalidSettings, ReturpostError
 
 DEFAULT = Path(".returpost")
 LOCK_TRIES = 5
-PORTS = {"console": 8100, "ingest": 8101, "classifier": 8102, "blocklist": 8103, "actions": 8104, "replay": 8105}
+PORTS = {
+    "console": 8100,
+    "ingest": 8101,
+    "classifier": 8102,
+    "blocklist": 8103,
+    "actions": 8104,
+    "replay": 8105,
+    "alerts": 8106,
+}
 """Where the web page and the services' HTTP APIs are by default."""
 PROGRAMS = (*SERVICES, "console")
 """What `returpost up` keeps running; the console last, which asks the others."""

@@ -44,6 +44,7 @@ COMMANDS = {
     "storms": Entry("operate.storms:app", "Bounce storms: list them, lift what they blocked.", _OPERATE),
     "retries": Entry("operate.retries:app", "Retries: list, drop, run now, resume.", _OPERATE),
     "webhooks": Entry("operate.webhooks:app", "Outbound webhooks: add, test, read the log, resend.", _OPERATE),
+    "alerts": Entry("operate.alerts:app", "Alerts to people: channels, tests, what was sent.", _OPERATE),
     "rules": Entry("operate.rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),
     "dead-letters": Entry("operate.dead_letters:app", "List, replay or discard dead letters.", _OPERATE),
     "jobs": Entry("operate.jobs:app", "Replays and other jobs: look, pause, resume, stop.", _OPERATE),

@@ -5,6 +5,7 @@ UTC. An `address` is normalised as `returpost.contracts.addresses` says: as writ
 """
 
 from returpost.contracts.enums import (
+    AlertKind as AlertKind,
     BlockCause as BlockCause,
     Command as Command,
     Fault as Fault,
@@ -16,6 +17,7 @@ from returpost.contracts.enums import (
     Reason as Reason,
     RecipientSource as RecipientSource,
     Result as Result,
+    Severity as Severity,
     UnblockCause as UnblockCause,
     Validity as Validity,
     VerdictType as VerdictType,
@@ -38,6 +40,7 @@ from returpost.contracts.messages.block import (
     BlockCleared as BlockCleared,
     BlockSet as BlockSet,
     BlockUndo as BlockUndo,
+    ImportFinished as ImportFinished,
     SettingsChanged as SettingsChanged,
 )
 from returpost.contracts.messages.bounce import (
@@ -87,9 +90,13 @@ from returpost.contracts.messages.operation import (
     OperationRequested as OperationRequested,
 )
 from returpost.contracts.messages.platform import (
+    AlertRaised as AlertRaised,
+    AlertTested as AlertTested,
     ConsumerDrained as ConsumerDrained,
     ConsumerPaused as ConsumerPaused,
     ConsumerResumed as ConsumerResumed,
+    DeadLetterGroupOpened as DeadLetterGroupOpened,
+    SecretExpiring as SecretExpiring,
     TokenRevoked as TokenRevoked,
 )
 from returpost.contracts.messages.raw_message import (

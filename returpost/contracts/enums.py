@@ -249,3 +249,24 @@ class Show(StrEnum):
     COMPLAINED = "complained"
     READY = "ready"
     BLOCKED = "blocked"
+
+
+class AlertKind(StrEnum):
+    """What people are told of."""
+
+    STORM_STARTED = "storm_started"
+    STORM_ENDED = "storm_ended"
+    CONSUMER_PAUSED = "consumer_paused"
+    CONSUMER_RESUMED = "consumer_resumed"
+    DEAD_LETTERS = "dead_letters"
+    WEBHOOK_DISABLED = "webhook_disabled"
+    SECRET_EXPIRING = "secret_expiring"  # noqa: S105 - no secret
+    IMPORT_FINISHED = "import_finished"
+
+
+class Severity(StrEnum):
+    """How soon somebody must act: not at all, in the working day, now."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"

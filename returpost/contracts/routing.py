@@ -31,7 +31,7 @@ PARKED = "replay.parked"
 PLATFORM: Final = "returpost"
 """In the place of a tenant: what concerns no tenant's data alone."""
 
-SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay")
+SERVICES = ("ingest", "classifier", "blocklist", "actions", "replay", "alerts")
 
 
 def queue_of(service: str, verb: str) -> str:

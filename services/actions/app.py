@@ -28,6 +28,7 @@ from returpost.contracts import (
     ProjectChanged,
     ProjectUpsert,
     RetryRequested,
+    SecretExpiring,
     SelectionChanged,
     SelectionUpsert,
     SuppressionLift,
@@ -60,6 +61,7 @@ from services.actions.statistics import http as statistics_http
 from services.actions.statistics.aggregator import aggregate_next
 from services.actions.users import http as users_http, oidc_http
 from services.actions.users.attempts import Hashing
+from services.actions.users.expiring import WARN_SECONDS, warn_of_expiring
 from services.actions.users.http import MAX_SIGN_IN
 from services.actions.users.oidc import Provider
 from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
@@ -100,6 +102,7 @@ def create(settings: Settings) -> Service[Settings]:
     publishes(OperationProgressed, "operation.progressed.{tenant}")
     publishes(OperationFinished, "operation.finished.{tenant}")
     publishes(TokenRevoked, "token.revoked.{tenant}")
+    publishes(SecretExpiring, "secret.expiring.{tenant}")
     commands(BlockClear, "block.clear.{tenant}")
     commands(BlockSet, "block.set.{tenant}")
     commands(BlockUndo, "block.undo.{tenant}")
@@ -135,6 +138,10 @@ def create(settings: Settings) -> Service[Settings]:
         await republish_revocations(service.uow_factory)
         await asyncio.sleep(REPUBLISH_SECONDS)
 
+    async def expiring_tokens() -> None:
+        await warn_of_expiring(service.uow_factory, datetime.now(UTC))
+        await asyncio.sleep(WARN_SECONDS)
+
     async def exports() -> None:
         silence = settings.export_silence
         if not await write_next_file(service.pool, service.uow_factory, settings.database_url, silence):
@@ -152,6 +159,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.background("operations", operations)
     service.background("statistics", statistics)
     service.background("token revocations", revocations)
+    service.background("expiring tokens", expiring_tokens)
     for number in range(1, EXPORT_WORKERS + 1):
         service.background(f"exports {number}", exports)
     service.background("retention of operations", retention)

@@ -25,6 +25,8 @@ from returpost.contracts import (
     DeliveryRecorded,
     DomainBlocked,
     DomainUnblocked,
+    ImportFinished,
+    SecretExpiring,
     SettingsChanged,
     StormEnded,
     StormStarted,
@@ -57,9 +59,9 @@ from services.blocklist.checks.feed.reader import FeedReader
 from services.blocklist.checks.http import check, snapshot
 from services.blocklist.jobs import http as jobs
 from services.blocklist.jobs.job_worker import run_next_job
+from services.blocklist.outbound_webhooks.expiring import WARN_SECONDS, warn_of_expiring
 from services.blocklist.outbound_webhooks.http import deliveries, webhooks
 from services.blocklist.outbound_webhooks.leases import post_for_all
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
 from services.blocklist.settings import Settings
 from services.blocklist.storms import http as storms
 from services.blocklist.storms.detection import detect_storms
@@ -68,6 +70,7 @@ from services.blocklist.storms.storm_window import StormWindow
 from services.blocklist.suppression_files.http import export, imports, reconciliation
 from services.blocklist.suppression_files.worker import apply_next_part
 from services.blocklist.tenant_settings import http as tenant_settings
+from shared.outbound.ssrf_guard import AllowedDestinations
 from shared.service import Service, run
 
 ROUTERS = (
@@ -132,6 +135,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.publishes(StormStarted, "storm.started.{tenant}")
     service.publishes(StormEnded, "storm.ended.{tenant}")
     service.publishes(WebhookDisabled, "webhook.disabled.{tenant}")
+    service.publishes(SecretExpiring, "secret.expiring.{tenant}")
+    service.publishes(ImportFinished, "import.finished.{tenant}")
 
     async def run_jobs() -> None:
         job_requested.clear()
@@ -159,12 +164,17 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     async def post_webhooks() -> None:
         await post_for_all(service.pool, service.uow_factory, webhook_destinations, settings, clock)
 
+    async def expiring_secrets() -> None:
+        await warn_of_expiring(service.uow_factory, clock())
+        await asyncio.sleep(WARN_SECONDS)
+
     service.background("jobs", run_jobs)
     service.background("expiry", expire)
     service.background("scheduled erasures", erase_scheduled)
     service.background("storms", watch_storms)
     service.background("imports", apply_imports)
     service.background("webhooks", post_webhooks)
+    service.background("expiring secrets", expiring_secrets)
 
     state = service.app.state
     state.clock, state.job_requested, state.list_received = clock, job_requested, list_received

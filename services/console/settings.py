@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from returpost.contracts.routing import SERVICES
 from shared.settings import ServiceSettings
 
 
@@ -14,6 +15,7 @@ class Settings(ServiceSettings):
     blocklist_url: str = "http://127.0.0.1:8103"
     actions_url: str = "http://127.0.0.1:8104"
     replay_url: str = "http://127.0.0.1:8105"
+    alerts_url: str = "http://127.0.0.1:8106"
     deadline: timedelta = timedelta(seconds=2)
     """Time that a service has to answer what a page only reads; after it the page names that part as missing."""
     public_url: str = ""
@@ -23,6 +25,4 @@ class Settings(ServiceSettings):
 
     def urls(self) -> dict[str, str]:
         """Where each service is."""
-        return {
-            name: getattr(self, f"{name}_url") for name in ("ingest", "classifier", "blocklist", "actions", "replay")
-        }
+        return {name: getattr(self, f"{name}_url") for name in SERVICES}

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import get_args
 
-from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed
+from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed, DeadLetterGroupOpened
 from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, PARKED, REPLAY_OUTCOMES
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import State
@@ -48,6 +48,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.consume("replay.consumer-paused", ConsumerPaused, audit_consumers, required_for_readiness=False)
     service.consume("replay.consumer-resumed", ConsumerResumed, audit_consumers, required_for_readiness=False)
     service.consume("replay.consumer-drained", ConsumerDrained, audit_consumers, required_for_readiness=False)
+    service.publishes(DeadLetterGroupOpened, "dead-letter-group.opened.{tenant}")
     service.background("jobs", run_jobs)
     service.background("purge", purge)
     service.background("metrics", measure)

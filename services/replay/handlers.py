@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
-from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed
+from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed, DeadLetterGroupOpened, ids
 from returpost.contracts.cloudevents import Event
+from returpost.contracts.routing import PLATFORM
 from services.replay.domain.batching import REPLAYER
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import DeadLetterSelection
@@ -12,9 +13,13 @@ from services.replay.repository import audit, dead_letters, jobs
 from services.replay.repository.dead_letters import Scope
 from services.replay.repository.jobs import JobRequest, PartKey
 from shared.database.pool import Connection
+from shared.messaging.envelope import event_factory
 from shared.messaging.replay_outcome import digest
 from shared.messaging.unit_of_work import UnitOfWork
 
+new_event = event_factory("replay")
+MAX_LABEL = 400
+"""Of what a dead letter says of itself, characters that an event holds."""
 _CONSUMER_ACTIONS = {ConsumerPaused.TYPE: "pause", ConsumerResumed.TYPE: "resume", ConsumerDrained.TYPE: "drain"}
 
 
@@ -22,10 +27,26 @@ async def keep_dead_letters(events: Sequence[Event[DeadLetter]], work: UnitOfWor
     """Keep each dead letter once. One that came of a replay says that the one before failed again, whoever sent it: the
     broker reports nothing else of a message that it gives up.
     """
+    await _tell_of_new_groups(events, work)
     await dead_letters.insert(work.connection, {event.id: event.data for event in events})
     await _give_second_chance(work.connection, events)
     reported = _by_part((event.data.replay_part, [digest(event.data.body)]) for event in events)
     await _record(work.connection, reported, complete=False)
+
+
+async def _tell_of_new_groups(events: Sequence[Event[DeadLetter]], work: UnitOfWork) -> None:
+    """Say which failures are new: no dead letter of their fingerprint is dead."""
+    first = {event.data.fingerprint: event for event in reversed(events) if event.data.fingerprint}
+    for fingerprint in await dead_letters.new_fingerprints(work.connection, sorted(first)):
+        event = first[fingerprint]
+        data = DeadLetterGroupOpened(
+            fingerprint=fingerprint[:MAX_LABEL],
+            queue=event.data.queue[:MAX_LABEL],
+            error=event.data.error_type[:MAX_LABEL],
+            dead_letter=event.id,
+            time=event.data.failed_at,
+        )
+        work.emit(new_event(data, id=ids.derived(event.id, data.TYPE), tenant=PLATFORM))
 
 
 async def _give_second_chance(connection: Connection, events: Sequence[Event[DeadLetter]]) -> None:

@@ -48,6 +48,11 @@ BLOCKS_SEGMENT_BYTES = 10_000_000
 """A stream lets go of whole files, and never of the one that it writes to: small ones let addresses go in time, after
 some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
 
+ALERTING = (
+    *(("storm", "started"), ("storm", "ended"), ("consumer", "paused"), ("consumer", "resumed")),
+    *(("dead-letter-group", "opened"), ("webhook", "disabled"), ("secret", "expiring"), ("import", "finished")),
+)
+"""Nouns and verbs of the events that people are alerted to."""
 
 Tenants = Mapping[str, tuple[str, ...]]
 """Senders or CRMs by name, each with the tenants that it is limited to; none named: all."""
@@ -136,7 +141,7 @@ def policies(stream_days: int = STREAM_DAYS) -> tuple[Policy, ...]:
     return (
         _policy(
             "work",
-            r"^((ingest|classifier|blocklist|actions|sender)\.|replay\.consumer-)",
+            r"^((ingest|classifier|blocklist|actions|alerts|sender)\.|replay\.consumer-)",
             {"delivery-limit": DELIVERY_LIMIT},
         ),
         _policy("kept", _exact(DEAD_LETTERS, OUTCOMES, PARKED), {"delivery-limit": NO_DELIVERY_LIMIT}),
@@ -222,6 +227,7 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         _quorum("replay.consumer-paused", Binding(EVENTS, "consumer.paused.*.operator")),
         _quorum("replay.consumer-resumed", Binding(EVENTS, "consumer.resumed.*.operator")),
         _quorum("replay.consumer-drained", Binding(EVENTS, "consumer.drained.*")),
+        *(_quorum(f"alerts.{noun}-{verb}", Binding(EVENTS, f"{noun}.{verb}.#")) for noun, verb in ALERTING),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
         Queue(PARKED, (Binding(REPLAY, PARKED),), {"x-queue-type": "quorum"}),
         Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),
@@ -286,7 +292,8 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(address\.(blocked|unblocked|erased|corrected)|block\.(cleared|applied)|settings\.changed"
-                        r"|storm\.(started|ended)|webhook\.disabled|domain\.(blocked|unblocked))\."
+                        r"|storm\.(started|ended)|webhook\.disabled|domain\.(blocked|unblocked)|import\.finished"
+                        r"|secret\.expiring)\."
                     ),
                 ),
             ),
@@ -297,12 +304,16 @@ def service_users() -> tuple[User, ...]:
             topics=(
                 (
                     EVENTS,
-                    r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked)\.",
+                    (
+                        r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked"
+                        r"|secret\.expiring)\."
+                    ),
                 ),
                 (COMMANDS, r"^(block\.(set|clear|undo)|suppression\.(set|lift)|address\.erase|retry\.requested)\."),
             ),
         ),
-        _service("replay", write=(REPLAY,), read=(ARCHIVE,)),
+        _service("replay", write=(REPLAY,), read=(ARCHIVE,), topics=((EVENTS, r"^dead-letter-group\.opened\."),)),
+        _service("alerts", write=()),
     )
 
 
@@ -353,45 +364,3 @@ def _any_of(tenants: tuple[str, ...]) -> str:
 
 def _exact(*names: str) -> str:
     return f"^({'|'.join(map(re.escape, names))})$"
-
-
-def definitions(senders: Iterable[str] = ("default",), vhost: str = "/") -> dict[str, Any]:
-    """RabbitMQ definitions of the entities, without users: passwords belong to no file that is committed.
-
-    https://www.rabbitmq.com/docs/definitions
-    """
-    all_queues = queues(senders)
-    return {
-        "vhosts": [{"name": vhost}],
-        "exchanges": [
-            {"name": e.name, "vhost": vhost, "type": e.type, "durable": True, "auto_delete": False, "arguments": {}}
-            for e in EXCHANGES
-        ],
-        "queues": [
-            {"name": q.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": q.arguments}
-            for q in all_queues
-        ],
-        "bindings": [
-            {
-                "source": binding.exchange,
-                "vhost": vhost,
-                "destination": queue.name,
-                "destination_type": "queue",
-                "routing_key": binding.key,
-                "arguments": {},
-            }
-            for queue in all_queues
-            for binding in queue.bindings
-        ],
-        "policies": [
-            {
-                "name": policy.name,
-                "vhost": vhost,
-                "pattern": policy.pattern,
-                "apply-to": "queues",
-                "definition": policy.definition,
-                "priority": POLICY_PRIORITY,
-            }
-            for policy in policies()
-        ],
-    }

@@ -21,6 +21,8 @@ OUTBOX_ROWS = Gauge("returpost_outbox_rows", "Messages committed and not yet kno
 STORMS = Counter("returpost_storms_total", "Storms of bounces that were noticed", ["kind"])
 WEBHOOK_POSTS = Counter("returpost_webhook_posts_total", "Messages posted to webhooks of CRMs", ["outcome"])
 """outcome: delivered, again, disable."""
+ALERT_MESSAGES = Counter("returpost_alert_messages_total", "Messages with alerts to people", ["kind", "outcome"])
+"""kind: email, webhook, slack, teams; outcome: sent, again, failed."""
 DEAD_LETTERS = Gauge("returpost_dead_letters", "Dead letters that are kept", ["state"])
 REPLAYS_PAUSED = Gauge("returpost_replay_jobs_paused", "Replays that are paused: dead letters failed again, or by hand")
 STORMS_OPEN = Gauge("returpost_storms_open", "Storms of bounces that go on, of all tenants")

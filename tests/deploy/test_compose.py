@@ -95,11 +95,12 @@ def test_variables_are_settings(compose: dict[str, Any]) -> None:
     image = re.findall(r"RETURPOST_([A-Z_]+)=", DOCKERFILE.read_text())
     assert image
     assert set(image) <= known
-    for entry in compose["services"].values():
+    for service, entry in compose["services"].items():
         ours = [
             name.removeprefix("RETURPOST_") for name in entry.get("environment", {}) if name.startswith("RETURPOST")
         ]
-        assert set(ours) <= known
+        own = {f"{service.upper()}_{name}" for name in settings_of(service)} if service in SERVICES else set()
+        assert set(ours) <= known | own
 
 
 def test_each_container_gets_its_own_secrets_alone(tmp_path: Path, compose: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Commands about blocks, what came of them, and the settings that blocks follow from."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -83,3 +83,17 @@ class SettingsChanged(Contract):
     new: Text
     time: Time
     by: Text
+
+
+class ImportFinished(Contract):
+    """All rows of a list, of addresses to be blocked or cleared, have their outcome; `outcomes` counts them."""
+
+    TYPE: ClassVar[str] = "returpost.import.finished.v1"
+
+    import_id: Id
+    action: Literal["block", "clear"]
+    rows: Annotated[int, Field(ge=0)]
+    outcomes: dict[Text, int]
+    by: Text
+    note: Note = ""
+    time: Time

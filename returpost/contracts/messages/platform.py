@@ -1,7 +1,10 @@
-"""The platform itself: tokens that are revoked, consumers that pause."""
+"""The platform itself: tokens that are revoked or end, consumers that pause, what people are alerted to."""
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
+from returpost.contracts.enums import AlertKind, Severity
 from returpost.contracts.messages.fields import Contract, Id, Label, Note, Text, Time
 
 Cause = Literal["operator", "failing"]
@@ -66,3 +69,59 @@ class TokenRevoked(Contract):
     token: Id
     """Its id, `jti` of the token; who has it knows nothing else of the token."""
     expires_at: Time
+
+
+class DeadLetterGroupOpened(Contract):
+    """Messages fail in a way in which none that is dead has failed: the first dead letter of a fingerprint."""
+
+    TYPE: ClassVar[str] = "returpost.dead-letter-group.opened.v1"
+
+    fingerprint: Label
+    """The same for all that fail alike."""
+    queue: Label
+    error: Label
+    """Type of the exception; what it says may hold an address, and stays with the dead letter."""
+    dead_letter: Id
+    time: Time
+
+
+class SecretExpiring(Contract):
+    """A token or secret ends soon; whoever uses it needs the next one by then."""
+
+    TYPE: ClassVar[str] = "returpost.secret.expiring.v1"
+
+    secret: Id
+    """Its id, which tells nothing of it."""
+    kind: Literal["token", "webhook-secret"]
+    name: Label
+    expires_at: Time
+    time: Time
+
+
+class AlertRaised(Contract):
+    """People are told of something: what a channel that is a webhook is posted. It goes to that receiver alone."""
+
+    TYPE: ClassVar[str] = "returpost.alert.raised.v1"
+
+    alert: Id
+    """The same for the same cause, however often it is said."""
+    kind: AlertKind
+    severity: Severity
+    title: Text
+    text: Text
+    link: Text = ""
+    """The page that helps, where the installation says where its console is."""
+    command: Text = ""
+    """The command that helps."""
+    facts: dict[Text, Text] = Field(default_factory=dict)
+    time: Time
+
+
+class AlertTested(Contract):
+    """Somebody tries out a channel that is a webhook; it goes to that receiver alone."""
+
+    TYPE: ClassVar[str] = "returpost.alert.tested.v1"
+
+    channel: Label
+    time: Time
+    by: Text

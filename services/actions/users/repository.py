@@ -159,6 +159,11 @@ async def extend_token(pool: Pool, identity: UUID, expires_at: datetime, scopes:
     await pool.execute(_Q["extend_token"], identity, expires_at, list(scopes))
 
 
+async def tokens_ending(connection: Connection, now: datetime, until: datetime) -> list[Token]:
+    """Return the tokens that end by a time, of all tenants; sessions are none of them."""
+    return [Token(**dict(row)) for row in await connection.fetch(_Q["tokens_ending"], now, until)]
+
+
 async def delete_expired_tokens(pool: Pool, before: datetime) -> None:
     """Delete tokens that expired before a time."""
     await pool.execute(_Q["delete_expired_tokens"], before)

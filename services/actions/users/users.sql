@@ -63,6 +63,11 @@ RETURNING id, tenant, expires_at
 -- Tokens that are revoked and have not expired.
 SELECT id, tenant, expires_at FROM tokens WHERE revoked_at IS NOT NULL AND expires_at > $1
 
+-- name: tokens_ending
+-- Tokens that end between two times.
+SELECT id, kind, tenant, name, scopes, issued_by, issued_at, expires_at FROM tokens
+WHERE kind = 'token' AND revoked_at IS NULL AND expires_at > $1 AND expires_at <= $2 ORDER BY expires_at, id LIMIT 10000
+
 -- name: delete_expired_tokens
 -- Delete tokens that expired before a time.
 DELETE FROM tokens WHERE expires_at < $1

@@ -15,7 +15,6 @@ from returpost.amqp.streams import Since, StreamReader, open_stream
 from returpost.contracts import WebhookDisabled, ids
 from services.blocklist.address_state.events import new_event
 from services.blocklist.outbound_webhooks import repository
-from services.blocklist.outbound_webhooks.http_sender import HttpSender
 from services.blocklist.outbound_webhooks.repository import Delivery, Webhook
 from services.blocklist.outbound_webhooks.schedule import Again, Disable, Skip, decide
 from services.blocklist.outbound_webhooks.stream_reader import (
@@ -29,6 +28,7 @@ from services.blocklist.outbound_webhooks.stream_reader import (
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 from shared.observability.metrics import WEBHOOK_POSTS
+from shared.outbound.http_sender import HttpSender
 
 EARLIER: Final = timedelta(minutes=1)
 """The broker's clock may be another."""

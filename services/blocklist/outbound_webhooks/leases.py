@@ -14,12 +14,12 @@ from returpost.amqp.connections import CONNECTION_ERRORS, open_connection
 from returpost.amqp.tasks import cancel_and_wait
 from services.blocklist.outbound_webhooks import repository
 from services.blocklist.outbound_webhooks.delivery_loop import DeliveryContext, LeaseLost, deliver_stream
-from services.blocklist.outbound_webhooks.http_sender import HttpSender
 from services.blocklist.outbound_webhooks.repository import Webhook
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
 from services.blocklist.settings import Settings
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWorkFactory
+from shared.outbound.http_sender import HttpSender
+from shared.outbound.ssrf_guard import AllowedDestinations
 from shared.transient_errors import is_infrastructure
 
 log = structlog.get_logger()

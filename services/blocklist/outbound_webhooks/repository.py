@@ -8,9 +8,10 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.blocklist.outbound_webhooks.schedule import Again, Answer, Decision, Delivered, Skip
+from services.blocklist.outbound_webhooks.schedule import Again, Decision, Delivered, Skip
 from shared.database.pool import Connection, Pool
 from shared.database.queries import queries
+from shared.outbound.answer import Answer
 
 Q = queries(Path(__file__).with_name("repository.sql"))
 
@@ -151,6 +152,12 @@ async def rotate(connection: Connection, id_: UUID, secret: str, until: datetime
     """Give a locked webhook another secret; the one before still signs until then."""
     (row,) = await connection.fetch(Q["rotate"], id_, secret, until, now, by)
     return row
+
+
+async def secrets_ending(connection: Connection, now: datetime, until: datetime) -> list[Record]:
+    """Return the webhooks, of all tenants, of which the old secret no longer signs from a time soon on."""
+    rows: list[Record] = await connection.fetch(Q["secrets_ending"], now, until)
+    return rows
 
 
 async def remove(pool: Pool, tenant: str, name: str) -> bool:

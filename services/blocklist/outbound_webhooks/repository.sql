@@ -29,6 +29,11 @@ SET secret = $2, old_secret = secret, old_secret_until = $3, version = version +
     changed_at = $4, changed_by = $5
 WHERE id = $1 RETURNING *
 
+-- name: secrets_ending
+-- Old secrets that sign until a time between two.
+SELECT id, tenant, name, old_secret_until FROM webhooks
+WHERE old_secret_until > $1 AND old_secret_until <= $2 ORDER BY old_secret_until, id
+
 -- name: remove
 -- Remove a webhook, and what was posted to it.
 DELETE FROM webhooks WHERE tenant = $1 AND name = $2 RETURNING id

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from shared.outbound.answer import Answer
+
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 """Pauses after the first, second, ... attempt: ten attempts over 75.6 hours, as Standard Webhooks has them."""
 JITTER = 0.1
@@ -11,23 +13,6 @@ JITTER = 0.1
 LONGEST_WISH = timedelta(days=1)
 """A `Retry-After` beyond this is not obeyed."""
 GONE = 410
-NO_ANSWER = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one attempt."""
-
-    status: int
-    """Of HTTP; 0 when there was none."""
-    problem: str = ""
-    milliseconds: int = 0
-    retry_after: timedelta | None = None
-
-    @property
-    def good(self) -> bool:
-        """Whether the receiver has it."""
-        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from returpost.contracts import ImportFinished, ids
 from returpost.contracts.addresses import key, normalise
+from returpost.contracts.cloudevents import Event
 from returpost.contracts.enums import BlockCause, Reason
 from returpost.errors import InvalidAddress
+from services.blocklist.address_state.events import new_event
 from services.blocklist.suppression_files import apply, repository
 from services.blocklist.suppression_files.apply import Origin
 from services.blocklist.suppression_files.entry import Entry, Fault
@@ -37,6 +40,8 @@ async def apply_next_part(uow_factory: UnitOfWorkFactory, now: datetime) -> bool
         part = await repository.next_part(connection, running.id)
         if part is None:
             await repository.finish(connection, running.id)
+            if not running.dry_run:
+                work.emit(_finished(running, now))
             return True
         n, entries = part
         found = unpacked(entries)
@@ -44,6 +49,19 @@ async def apply_next_part(uow_factory: UnitOfWorkFactory, now: datetime) -> bool
         counts = Counter(running.outcomes) + Counter(outcome for outcome, _ in outcomes)
         await repository.part_done(connection, running.id, n, _report(found, outcomes), len(found), counts)
     return True
+
+
+def _finished(running: RunningImport, now: datetime) -> Event[ImportFinished]:
+    data = ImportFinished(
+        import_id=str(running.id),
+        action=running.action.value,
+        rows=sum(running.outcomes.values()),
+        outcomes=running.outcomes,
+        by=running.by,
+        note=running.note,
+        time=now,
+    )
+    return new_event(data, id=ids.derived(str(running.id), data.TYPE), tenant=running.tenant)
 
 
 def unpacked(entries: bytes) -> list[Found]:

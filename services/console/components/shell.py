@@ -38,6 +38,7 @@ PARTS = {
     "blocklist": _("the service for blocked addresses"),
     "actions": _("the service for mailings and people"),
     "replay": _("the service that keeps dead letters"),
+    "alerts": _("the service that alerts people"),
 }
 
 log = structlog.get_logger()

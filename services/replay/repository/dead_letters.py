@@ -47,6 +47,11 @@ async def insert(connection: Connection, dead_letters: Mapping[str, DeadLetter])
     await connection.execute(Q["insert_dead_letters"], *columns(rows, 23))
 
 
+async def new_fingerprints(connection: Connection, fingerprints: Sequence[str]) -> list[str]:
+    """Return which of these failures no dead letter has that is dead."""
+    return [row["fingerprint"] for row in await connection.fetch(Q["new_fingerprints"], fingerprints)]
+
+
 def _row(identity: UUID, d: DeadLetter) -> tuple[Any, ...]:
     facts = read_facts(d.body, d.queue, d.exchange, d.routing_key)
     job, part = _split(d.replay_part)

@@ -37,6 +37,11 @@ ON CONFLICT (id) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.
     fingerprint = excluded.fingerprint, release = excluded.release, state = 'dead', kept_at = clock_timestamp()
 WHERE excluded.failed_at > coalesce(dead_letters.changed_at, dead_letters.failed_at)
 
+-- name: new_fingerprints
+-- Which of these failures no dead letter has that is dead.
+SELECT f.fingerprint FROM unnest($1::text[]) AS f (fingerprint)
+WHERE NOT EXISTS (SELECT FROM dead_letters d WHERE d.state = 'dead' AND d.fingerprint = f.fingerprint)
+
 -- name: group_dead_letters
 -- Dead letters by any of six fields, most frequent first, each group with its latest error and the note on it.
 SELECT g.fingerprint, g.queue, g.type, g.tenant, g.hour, g.release, g.count, g.first, g.last, g.attempts, g.bytes,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.blocklist.outbound_webhooks import signing
+from shared.outbound import signing
 
 DOCUMENT = Path(__file__).parents[3] / "docs/how-to/crm/receive-webhooks.md"
 BODY = '[{"data": {"address": "ann@blåbær.example"}}]'.encode()

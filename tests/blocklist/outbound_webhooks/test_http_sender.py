@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.blocklist.outbound_webhooks import signing
-from services.blocklist.outbound_webhooks.http_sender import HttpSender
-from services.blocklist.outbound_webhooks.schedule import Answer
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations
+from shared.outbound import signing
+from shared.outbound.answer import Answer
+from shared.outbound.http_sender import HttpSender
+from shared.outbound.ssrf_guard import AllowedDestinations
 from tests.blocklist.outbound_webhooks.receiver import never, receiving
 
 pytestmark = [pytest.mark.anyio]

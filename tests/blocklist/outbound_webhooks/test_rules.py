@@ -8,9 +8,10 @@ from hashlib import sha256
 
 import pytest
 
-from services.blocklist.outbound_webhooks import signing
-from services.blocklist.outbound_webhooks.schedule import PAUSES, Again, Answer, Delivered, Disable, Skip, decide
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations, Forbidden
+from services.blocklist.outbound_webhooks.schedule import PAUSES, Again, Delivered, Disable, Skip, decide
+from shared.outbound import signing
+from shared.outbound.answer import Answer
+from shared.outbound.ssrf_guard import AllowedDestinations, Forbidden
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

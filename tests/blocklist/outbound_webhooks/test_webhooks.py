@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.blocklist.app import create
-from services.blocklist.outbound_webhooks import schedule, signing
+from services.blocklist.outbound_webhooks import schedule
 from services.blocklist.settings import Settings
+from shared.outbound import signing
 from tests.blocklist.outbound_webhooks.receiver import Posted, Receiver, never, receiving
 from tests.blocklist.process import killed
 from tests.support.harness import TENANT, Harness, RunningService, eventually

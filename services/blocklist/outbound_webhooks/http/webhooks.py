@@ -12,12 +12,13 @@ from returpost.contracts import Name, Text, Time, WebhookTested
 from returpost.contracts.cloudevents import encode
 from returpost.errors import InvalidMessage
 from services.blocklist.address_state.events import new_event
-from services.blocklist.outbound_webhooks import repository, signing
-from services.blocklist.outbound_webhooks.http_sender import HttpSender
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations, Forbidden, addresses_of
+from services.blocklist.outbound_webhooks import repository
 from shared.http.dependencies import Administrator, Tenant
 from shared.http.pagination import Page
 from shared.http.preconditions import IfMatch, check_version, etag
+from shared.outbound import signing
+from shared.outbound.http_sender import HttpSender
+from shared.outbound.ssrf_guard import AllowedDestinations, Forbidden, addresses_of
 
 MAX_WEBHOOKS = 20
 """Of one tenant."""

@@ -10,12 +10,14 @@ from typing import Final
 import httpcore
 import httpx
 
-from services.blocklist.outbound_webhooks import signing
-from services.blocklist.outbound_webhooks.schedule import NO_ANSWER, Answer
-from services.blocklist.outbound_webhooks.ssrf_guard import AllowedDestinations, Forbidden, GuardedNetwork
+from shared.outbound import signing
+from shared.outbound.answer import NO_ANSWER, Answer
+from shared.outbound.ssrf_guard import AllowedDestinations, Forbidden, GuardedNetwork
 
 MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read; nobody needs them, but the connection can be kept for the next."""
+MAX_TEXT: Final = 200
+"""Bytes of an answer that are kept."""
 IDLE_SECONDS: Final = 20.0
 
 
@@ -36,12 +38,12 @@ class HttpSender:
         await self._pool.aclose()
 
     async def post(self, url: str, id_: str, body: bytes, secrets: Sequence[str]) -> Answer:
-        """Post and return what came of it; raises nothing."""
+        """Post JSON, signed by each secret if there is one, and return what came of it; raises nothing."""
         began = time.monotonic()
         try:
             self._allowed.check_url(url)
             async with asyncio.timeout(self._seconds):
-                status, wish = await self._exchange(url, id_, body, secrets)
+                status, wish, text = await self._exchange(url, id_, body, secrets)
         except Forbidden as error:
             return Answer(NO_ANSWER, str(error))
         except (TimeoutError, httpcore.TimeoutException):
@@ -51,27 +53,31 @@ class HttpSender:
         problem = "" if 200 <= status < 300 else f"HTTP {status}"
         if 300 <= status < 400:
             problem += ": redirects are not followed; set the URL itself"
-        return Answer(status, problem, _since(began), wish)
+        return Answer(status, problem, _since(began), wish, text)
 
-    async def _exchange(self, url: str, id_: str, body: bytes, secrets: Sequence[str]) -> tuple[int, timedelta | None]:
+    async def _exchange(
+        self, url: str, id_: str, body: bytes, secrets: Sequence[str]
+    ) -> tuple[int, timedelta | None, str]:
         headers: dict[bytes | str, bytes | str] = {
             "Host": httpx.URL(url).netloc.decode(),
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             "User-Agent": "returpost-webhooks/1",
         }
-        headers.update(signing.headers(id_, int(time.time()), body, secrets).items())
+        if secrets:
+            headers.update(signing.headers(id_, int(time.time()), body, secrets).items())
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
         async with self._pool.stream(
             "POST", url, headers=headers, content=body, extensions={"timeout": limits}
         ) as answer:
-            read = 0
+            read, beginning = 0, b""
             async for chunk in answer.aiter_stream():
                 read += len(chunk)
+                beginning = (beginning + chunk[:MAX_TEXT])[:MAX_TEXT]
                 if read > MAX_ANSWER:
                     break
             given = {name.lower(): value for name, value in answer.headers}
-            return answer.status, _wish(given.get(b"retry-after", b""))
+            return answer.status, _wish(given.get(b"retry-after", b"")), _printable(beginning)
 
 
 def _since(began: float) -> int:
@@ -81,3 +87,8 @@ def _since(began: float) -> int:
 def _wish(header: bytes) -> timedelta | None:
     """Read a `Retry-After` in seconds; as a date it is not obeyed."""
     return timedelta(seconds=int(header)) if header.isdigit() and len(header) < 8 else None
+
+
+def _printable(body: bytes) -> str:
+    """Return what can be shown of the beginning of an answer."""
+    return "".join(one if one.isprintable() else " " for one in body.decode(errors="replace")).strip()

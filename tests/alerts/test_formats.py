@@ -1,0 +1,100 @@
+"""What is sent: nothing of its content is read as a header, as markup, as a mention or as a link."""
+
+import json
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from returpost.contracts.enums import AlertKind, Severity
+from services.alerts.domain.alert import MAX_FACT, Alert
+from services.alerts.domain.channel import Language
+from services.alerts.domain.wording import Words, words
+from services.alerts.formats import email, slack, teams, webhook
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+HOSTILE = (
+    "<!channel> <https://evil.example|click> *bold* `code` [x](https://evil.example) <script>alert(1)</script>"
+    " & &lt; {{facts}} \r\nBcc: eve@example.com\r\n\r\n<h1>"
+)
+SENDER, RECIPIENTS = "returpost@example.com", ["kari@example.com", "ola@example.com"]
+
+
+def told(text: str = HOSTILE, number: int = 1) -> Words:
+    facts = {"name": text, "why": text}
+    many = [Alert(f"a-{n}", "acme", AlertKind.WEBHOOK_DISABLED, Severity.WARNING, NOW, facts) for n in range(number)]
+    return words(many, Language.ENGLISH, "UTC", "https://console.example.com")
+
+
+def strings(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Return the strings in a JSON value with the names that lead to them."""
+    if isinstance(value, dict):
+        return [found for name, one in value.items() for found in strings(one, f"{path}.{name}")]
+    if isinstance(value, list):
+        return [found for one in value for found in strings(one, path)]
+    return [(path, value)] if isinstance(value, str) else []
+
+
+@given(st.one_of(st.just(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=80)))
+@settings(max_examples=60)
+def test_email_has_the_headers_that_were_meant_whatever_is_in_it(text: str) -> None:
+    mail = email.email(told(text), SENDER, RECIPIENTS, "msg_1", NOW)
+    read = message_from_bytes(mail.as_bytes(), policy=default)
+    assert sorted(read.keys()) == sorted(
+        ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version",
+         "Content-Type"]
+    )  # fmt: skip
+    assert [one.addr_spec for one in read["To"].addresses] == RECIPIENTS
+    assert read["Message-ID"] == "<msg_1@example.com>"
+    assert read["Auto-Submitted"] == "auto-generated"
+
+
+def test_email_is_text_and_html_in_which_content_is_no_markup() -> None:
+    mail = email.email(told(), SENDER, RECIPIENTS, "msg_1", NOW)
+    text, page = (part.get_content() for part in mail.iter_parts())
+    assert "<script>" in text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert mail["Subject"].startswith("[Warning] The webhook")
+
+
+def test_slack_has_content_only_where_slack_reads_no_markup() -> None:
+    body = json.loads(slack.slack(told()))
+    assert set(body) == {"text", "blocks"}
+    for special in ("<!channel>", "<https", "<script>"):
+        assert special not in body["text"]
+    assert "mrkdwn" not in json.dumps(body)
+    for block in body["blocks"]:
+        if block["type"] in ("section", "header"):
+            assert block["text"]["type"] == "plain_text"
+    assert len(body["blocks"][0]["text"]["text"]) <= 150
+
+
+def test_teams_has_content_only_in_runs_which_are_no_markdown() -> None:
+    body = json.loads(teams.teams(told()))
+    (attachment,) = body["attachments"]
+    assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    kinds = {block["type"] for block in attachment["content"]["body"]}
+    assert kinds == {"RichTextBlock"}
+    holding = {path for path, text in strings(attachment["content"]) if "evil" in text}
+    assert holding == {".body.inlines.text"}
+
+
+@pytest.mark.parametrize("number", [1, 5, 400])
+def test_no_format_grows_beyond_what_is_taken(number: int) -> None:
+    """Slack takes 50 blocks (https://docs.slack.dev/reference/block-kit/blocks), Teams 28 KB a card."""
+    many = told("\N{SNOWMAN}" * MAX_FACT, number)
+    assert len(json.loads(slack.slack(many))["blocks"]) <= 50
+    assert len(teams.teams(many)) < 28_000
+    assert len(email.email(many, SENDER, RECIPIENTS, "m", NOW).as_bytes()) < 200_000
+
+
+def test_webhook_has_an_event_an_alert_with_the_id_of_its_cause() -> None:
+    events = json.loads(webhook.raised(told(number=2).paragraphs))
+    assert [one["id"] for one in events] == ["a-0", "a-1"]
+    assert {one["type"] for one in events} == {"returpost.alert.raised.v1"}
+    assert {one["data"]["severity"] for one in events} == {"warning"}
+    assert all(one["tenant"] == "acme" for one in events)
