@@ -173,6 +173,28 @@ async def test_groups_count_what_failed_alike(harness: Harness, replay: RunningS
     await dead_letters(replay, 0, state="discarded")
 
 
+async def test_a_new_group_is_told_of_once_until_it_is_emptied(harness: Harness, replay: RunningService) -> None:
+    for n in range(3):
+        await die(harness, b"%d" % n, f"data.{n}: wrong")
+    await die(harness, b"x", "type: unknown")
+    rows = await dead_letters(replay, 4)
+
+    told: list[dict[str, Any]] = []
+
+    async def opened() -> int:
+        told.extend(await harness.take_events("alerts.dead-letter-group-opened"))
+        return len(told)
+
+    await eventually(opened, lambda seen: seen >= 2)
+    assert {one["data"]["fingerprint"] for one in told} == {row["fingerprint"] for row in rows}
+    assert [one["tenant"] for one in told] == ["returpost"] * 2
+    assert "wrong" not in str(told), "what an error says may hold an address"
+    await harness.fetch("replay", "UPDATE dead_letters SET state = 'discarded'")
+    await die(harness, b"3", "data.3: wrong")
+    await eventually(opened, lambda seen: seen == 3)
+    assert told[2]["data"]["fingerprint"] in {row["fingerprint"] for row in rows}
+
+
 async def test_a_plan_does_nothing_and_the_job_does_what_it_said(harness: Harness, replay: RunningService) -> None:
     await die(harness, b'{"n": 1}', attempts=4)
     await die(harness, b'{"n": 2}', queue="blocklist.block-set")

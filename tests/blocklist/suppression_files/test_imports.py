@@ -77,6 +77,9 @@ async def test_a_list_is_blocked_with_a_report_a_row(harness: Harness, blocklist
     }  # fmt: skip
     told = await eventually(lambda: harness.take_events("actions.address-blocked"))
     assert {one["data"]["address"] for one in told} == set(await blocked(blocklist))
+    (over,) = await eventually(lambda: harness.take_events("alerts.import-finished"))
+    assert (over["tenant"], over["data"]["action"], over["data"]["rows"]) == (TENANT, "block", 5)
+    assert (over["data"]["import_id"], over["data"]["outcomes"]) == (done["id"], done["outcomes"])
     again = await hand_in(blocklist, LIST)
     assert again["outcomes"] == {"already_blocked": 4, "invalid": 1}
     lifted = await hand_in(blocklist, "ann@example.com\ncid@example.com\nnobody@example.com\n", action="clear")
@@ -93,6 +96,7 @@ async def test_a_dry_run_changes_nothing_and_says_what_would_happen(
     assert dry["outcomes"] == {"blocked": 4, "invalid": 1}
     assert await blocked(blocklist) == {}
     assert await harness.depth("actions.address-blocked") == 0
+    assert await harness.depth("alerts.import-finished") == 0
     assert await harness.fetch("blocklist", "SELECT FROM addresses") == []
 
 

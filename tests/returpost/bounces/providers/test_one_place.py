@@ -12,7 +12,7 @@ CODE = [path for folder in ("returpost", "services", "shared") for path in (ROOT
 ELSEWHERE = {
     "kumomta": {"services/ingest/app.py", "services/ingest/webhooks/handlers.py"},  # its AMQP log hook
     "resend": {
-        "returpost/cli/operate/webhooks.py",
+        "returpost/cli/operate/outbound/webhooks.py",
         "services/blocklist/outbound_webhooks/http/deliveries.py",
     },  # the verb
 }

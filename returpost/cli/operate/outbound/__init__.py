@@ -1,0 +1,1 @@
+"""What goes out: webhooks to CRMs, alerts to people."""
