@@ -15,6 +15,8 @@ NOTHING_CONFIDENCE = 0.2
 BY_STATUS = "tables.status"
 BY_CODE = "tables.reply_code"
 """A code alone kills no address, and words that no rule knows say something else than the code more often than not."""
+BY_NOTHING = "tables.nothing"
+"""Neither a rule nor a status nor a code tells anything: most likely no reply at all."""
 
 _NOT_A_BOUNCE = {
     Kind.DELAYED: Reason.DELAYED,
@@ -107,7 +109,7 @@ def reason_of(reply: NormalizedReply, rules: Rules, match: Match | None) -> tupl
         if has_words(reply):
             return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_CODE, str(reply.reply_code), None
         return reason, REPLY_CONFIDENCE, BY_CODE, str(reply.reply_code), None
-    return Reason.UNDETERMINED, NOTHING_CONFIDENCE, "tables.nothing", "", None
+    return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_NOTHING, "", None
 
 
 def is_proven(reply: NormalizedReply, words: str, *, clear: bool) -> bool:

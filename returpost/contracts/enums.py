@@ -113,11 +113,23 @@ class RecipientSource(StrEnum):
     """It stands somewhere in the notice."""
     RETURNED_MESSAGE = "returned_message"
     """To or Cc of the message that was returned."""
+    EXPANSION = "expansion"
+    """It is a list or an alias, and one of the addresses that it was expanded to failed: the list itself may live."""
 
     @property
     def guessed(self) -> bool:
         """Whether nothing states that this address failed."""
-        return self in (RecipientSource.VERP, RecipientSource.MENTION, RecipientSource.RETURNED_MESSAGE)
+        return self in _GUESSED
+
+
+_GUESSED = frozenset(
+    (
+        RecipientSource.VERP,
+        RecipientSource.MENTION,
+        RecipientSource.RETURNED_MESSAGE,
+        RecipientSource.EXPANSION,
+    )
+)
 
 
 class BlockCause(StrEnum):

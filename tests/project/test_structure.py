@@ -21,7 +21,12 @@ CONNECTIONS = re.compile(r"(?:^|[._])(?:connection|conn|pool|admin|database)(?:\
 MAY_RUN_SQL = re.compile(
     r"^(?:deploy|bench|tests)/|^shared/database/|^shared/messaging/outbox\w*\.py$|/repository\.py$|/repository/"
 )
-DATA = ("returpost/bounces/rule_files", "deploy/demo/samples", "returpost/bounces/mail/frames")
+DATA = (
+    "returpost/bounces/rule_files",
+    "deploy/demo/samples",
+    "tests/returpost/bounces/replies",
+    "tests/returpost/bounces/mail/notices",
+)
 """Folders of data files, which are as many as there are."""
 
 PENDING: dict[str, tuple[str, ...]] = {

@@ -24,6 +24,9 @@ _COMMANDS = (
     ("does", Command.RCPT),
     ("mail", Command.MAIL),
     ("but sender", Command.MAIL),
+    ("sender", Command.MAIL),  # the answer to a verification of who sends
+    ("callout", Command.MAIL),
+    ("callback", Command.MAIL),
     ("but greeting", Command.CONNECT),
     ("but my name", Command.HELO),
     ("failed", Command.DATA),

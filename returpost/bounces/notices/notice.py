@@ -125,7 +125,9 @@ def readable(root: tree.Part) -> str:
         ):
             plain.append(part)
     text = "\n".join(part.text for part in plain[:4])
-    return text if text.strip() else "\n".join(html.text_of(part.text) for part in rich[:2])
+    if not text.strip():
+        text = "\n".join(html.text_of(part.text) for part in rich[:2])
+    return text.replace("\xa0", " ")
 
 
 def _has_status(part: tree.Part) -> bool:

@@ -47,8 +47,15 @@ def headers_of(root: tree.Part) -> dict[str, str]:
 
 
 def messages_of(root: tree.Part) -> Iterator[tree.Part]:
-    """Yield the parts that hold a message."""
-    return (part for part in root.walk() if part.content_type in MESSAGE_TYPES)
+    """Yield the parts that hold a message, as what it is or as a file."""
+    return (part for part in root.walk() if part.content_type in MESSAGE_TYPES or _is_file_of_message(part))
+
+
+def _is_file_of_message(part: tree.Part) -> bool:
+    if part.content_type != "application/octet-stream":
+        return False
+    named = (*part.headers.get("content-disposition", ()), *part.headers.get("content-type", ()))
+    return any(".eml" in value.lower() for value in named)
 
 
 def flat(headers: tree.Headers) -> dict[str, str]:

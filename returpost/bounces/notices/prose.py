@@ -130,6 +130,7 @@ _CONTACT = re2.compile(
 )
 """An address to turn to."""
 _find_origin = searcher(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
+_EXPANDED = re.compile(r"(?:generated|expanded|forwarded|aliased) from:?\s{0,40}<?([^\s<>()]{1,320})", re.IGNORECASE)
 _find_begin = searcher(
     r"(?i)following (?:e?-?mail )?(?:addresse?s?|recipients?|users?|destinations?|person)|these (?:recipients"
     r"|addresses)|not delivered to|delivery to"
@@ -240,6 +241,12 @@ def mentioned(notice: str) -> Iterator[str]:
         for match in islice(pattern.finditer(notice), 50):
             if found := address(match[match.lastindex or 0]):
                 yield found
+
+
+def expanded(notice: str) -> frozenset[str]:
+    """Return the addresses, in lower case, that the notice says others were made from: lists and aliases."""
+    found = (address(match[1].strip(".,;:")) for match in _EXPANDED.finditer(notice[:MAX_MENTIONING]))
+    return frozenset(name.lower() for name in found if name)
 
 
 def destined(notice: str) -> Iterator[tuple[str, str]]:

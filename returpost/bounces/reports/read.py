@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from returpost.bounces.notices import auto_replies
+from returpost.bounces.notices import auto_replies, prose
 from returpost.bounces.notices.notice import Notice
 from returpost.bounces.reports import amazon_ses, from_prose, replies, rfc3464, rfc5965
 from returpost.bounces.reports.report import Finding
@@ -26,9 +26,22 @@ def read(notice: Notice, envelope: Envelope) -> Findings:
     """Return the findings of a notice."""
     read_ = _machine_readable(notice, envelope) or _prose(notice, envelope)
     if read_.kind is Kind.FAILURE or any(finding.kind is Kind.FAILURE for finding in read_.found):
+        _mark_expanded(read_.found, notice)
         replies.add_from_transcript(read_.found, notice)
         replies.add_commands(read_.found, notice)
     return read_
+
+
+def _mark_expanded(found: list[Finding], notice: Notice) -> None:
+    """Mark what failed of a list or an alias. A person keeps the name when a host makes another address of it."""
+    forwarded = [one for one in found if one.original and one.final and _local(one.original) != _local(one.final)]
+    if forwarded and (lists := prose.expanded(notice.text)):
+        for finding in forwarded:
+            finding.expanded = (finding.original or "").lower() in lists
+
+
+def _local(name: str) -> str:
+    return name.rpartition("@")[0].lower()
 
 
 def _machine_readable(notice: Notice, envelope: Envelope) -> Findings | None:

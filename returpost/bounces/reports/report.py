@@ -66,7 +66,8 @@ class Finding:
     """What a reader found of one recipient, before it is judged which address was mailed.
 
     `final` is who failed, `original` who was mailed, `source` where they were read. `unreadable` is what stands for an
-    address in the report and is none; `read_from` names where `diagnostic` was read.
+    address in the report and is none; `read_from` names where `diagnostic` was read. `expanded` says that `original` is
+    a list or an alias, and `final` one of the addresses that it stands for.
     """
 
     kind: Kind
@@ -81,6 +82,7 @@ class Finding:
     unreadable: str = ""
     read_from: str = ""
     command: Command | None = None
+    expanded: bool = False
 
     @property
     def named(self) -> bool:
@@ -110,6 +112,7 @@ def report_of(finding: Finding, format_: str, mailed: Named | None = None) -> Re
     code, status = codes_of(reply.text if failure else finding.diagnostic)
     feedback = str(finding.feedback_type or "").lower()
     remote_mta = finding.remote_mta or reply.host
+    source = RecipientSource.EXPANSION if finding.expanded else mailed.source if mailed else finding.source
     evidence = construct_trusted(
         Evidence,
         kind=finding.kind,
@@ -123,7 +126,7 @@ def report_of(finding: Finding, format_: str, mailed: Named | None = None) -> Re
         original_recipient=original,
         final_recipient=finding.final,
         command=reply.command or finding.command,
-        recipient_source=mailed.source if mailed else finding.source,
+        recipient_source=source,
         provider=None,
         provider_codes=(),
         suppressed=False,

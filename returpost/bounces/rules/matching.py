@@ -7,14 +7,17 @@ import re2
 
 from returpost.bounces.rules.hosts import Hosts
 from returpost.bounces.rules.model import Placed, ReasonMeaning, Rule, Tables
-from returpost.bounces.rules.pattern_matcher import Words
-from returpost.bounces.rules.patterns import compiled
+from returpost.bounces.rules.pattern_matcher import CandidateRules, Words
+from returpost.bounces.rules.patterns import FEWER, MEMORY, compiled
 from returpost.bounces.rules.provider_codes import ProviderCodes
 from returpost.bounces.rules.text_normalization import NormalizedReply, normalized
 from returpost.contracts import Evidence
 from returpost.contracts.enums import Command, Reason
 
 MAX_EXCERPT = 200
+LAST = 300
+"""Rules with less precedence have an automaton of their own, which is asked when no rule before holds: few texts are,
+and the other automaton is smaller for it."""
 _new = tuple.__new__
 
 
@@ -56,10 +59,13 @@ class Rules:
         self._tables = tables
         self.version = version
         self._heads = [(placed.rule, placed.name) for placed in self._rules]
-        self._words = _words_of(self._rules)
+        self._last = next((n for n, placed in enumerate(self._rules) if placed.precedence < LAST), len(self._rules))
+        self._words = _words_of(self._rules[: self._last])
+        self._last_words = _words_of(self._rules[self._last :], MEMORY // FEWER)
         self._asked = [_asked(placed.rule) for placed in self._rules]
         self._hosts = Hosts(self._rules, tables)
         self._codes = ProviderCodes(self._rules)
+        self._first_codes = (1 << self._last) - 1
 
     def __iter__(self) -> Iterator[Placed]:
         """Yield the rules, the one that goes first at first."""
@@ -84,16 +90,25 @@ class Rules:
 
     def decide(self, reply: NormalizedReply) -> Match | None:
         """Return the rule that decides what was said."""
-        text = reply.text
-        for index, search in self._words.matching_rules(text, self._codes_of(reply)):
+        text, codes = reply.text, self._codes_of(reply)
+        for index, search in self._words.matching_rules(text, codes & self._first_codes):
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 rule, name = self._heads[index]
                 return _new(Match, (rule, name, reply.codes if search is None else search(text)[:MAX_EXCERPT]))
-        return None
+        return next(self._matching_last(reply, codes), None)
 
     def matching_rules(self, reply: NormalizedReply) -> Iterator[Match]:
         """Yield the rules whose conditions hold, the one that decides first, then those that it goes before."""
-        for index, search in self._words.matching_rules(reply.text, self._codes_of(reply)):
+        codes = self._codes_of(reply)
+        yield from self._holding(reply, 0, self._words.matching_rules(reply.text, codes & self._first_codes))
+        yield from self._matching_last(reply, codes)
+
+    def _matching_last(self, reply: NormalizedReply, codes: int) -> Iterator[Match]:
+        return self._holding(reply, self._last, self._last_words.matching_rules(reply.text, codes >> self._last))
+
+    def _holding(self, reply: NormalizedReply, start: int, candidates: CandidateRules) -> Iterator[Match]:
+        for place, search in candidates:
+            index = start + place
             if (asked := self._asked[index]) is None or self._hold(asked, index, reply):
                 yield Match(*self._heads[index], reply.codes if search is None else search(reply.text)[:MAX_EXCERPT])
 
@@ -121,10 +136,10 @@ def _order(placed: Placed) -> tuple[int, int, float, str]:
     return -placed.precedence, -placed.rule.conditions, -placed.rule.confidence, placed.name
 
 
-def _words_of(rules: Sequence[Placed]) -> Words:
-    """Return the words of all rules. Raises `InvalidSettings`: file, rule, pattern and fault."""
+def _words_of(rules: Sequence[Placed], memory: int = MEMORY) -> Words:
+    """Return the words of these rules. Raises `InvalidSettings`: file, rule, pattern and fault."""
     try:
-        return Words([placed.rule for placed in rules])
+        return Words([placed.rule for placed in rules], memory)
     except re2.error:
         for placed in rules:
             for pattern in (*placed.rule.patterns, *placed.rule.also, *placed.rule.unless):

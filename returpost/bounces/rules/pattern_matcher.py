@@ -10,7 +10,7 @@ from typing import Any
 import re2
 
 from returpost.bounces.rules.model import Rule
-from returpost.bounces.rules.patterns import MEMORY, MEMORY_OTHER, options
+from returpost.bounces.rules.patterns import FEWER, MEMORY, options
 from returpost.linear_patterns import finder
 
 Search = Callable[[str], str]
@@ -34,8 +34,8 @@ class Words:
     What follows from a set of patterns found is worked out when it is first found, as the states of the automaton are.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """Compile all. Raises `re2.error` when a pattern is none."""
+    def __init__(self, rules: Sequence[Rule], memory: int = MEMORY) -> None:
+        """Compile all; `memory` bounds the automaton. Raises `re2.error` when a pattern is none."""
         width = len(rules)
         self._shifts = width, 2 * width
         self._all = (1 << width) - 1
@@ -51,8 +51,9 @@ class Words:
         self._patterns = list(wanted)
         self._searches: dict[int, Search] = {}
         self._followed: dict[tuple[Any, ...], CandidateRules] = {}
-        self._find = _automaton(self._patterns, re2.Options.Encoding.UTF8)
-        self._find_in_ascii = _automaton([_without_other(p) for p in self._patterns], re2.Options.Encoding.LATIN1)
+        self._find = _automaton(self._patterns, re2.Options.Encoding.UTF8, memory // FEWER)
+        ascii_only = [_without_other(pattern) for pattern in self._patterns]
+        self._find_in_ascii = _automaton(ascii_only, re2.Options.Encoding.LATIN1, memory)
 
     def matching_rules(self, text: str, codes: int = 0) -> CandidateRules:
         """Return the rules whose words are there, and theirs that must be, and none that must not; the first at first.
@@ -91,11 +92,11 @@ class Words:
         return self._searches[number]
 
 
-def _automaton(patterns: Sequence[str], encoding: Any) -> Callable[[bytes], Sequence[int] | None]:
+def _automaton(patterns: Sequence[str], encoding: Any, memory: int) -> Callable[[bytes], Sequence[int] | None]:
     """Return what gives the numbers of the patterns that are in a text, or nothing when none is."""
     chosen = options()
     chosen.encoding = encoding
-    chosen.max_mem = MEMORY if encoding is re2.Options.Encoding.LATIN1 else MEMORY_OTHER
+    chosen.max_mem = memory
     return finder([pattern.encode() for pattern in patterns], chosen)
 
 

@@ -7,10 +7,10 @@ import re2
 from returpost.bounces.rules.model import Placed
 from returpost.errors import InvalidSettings
 
-MEMORY_OTHER = 32 << 20
-"""What the automaton for texts that are not all ASCII may take, in bytes: they are fewer."""
-MEMORY = 128 << 20
+MEMORY = 112 << 20
 """What an automaton may take, in bytes. It is built as texts are seen; when it is full, anew."""
+FEWER = 4
+"""Into how much of it those for fewer texts must fit: not all ASCII, or such that few rules are left to ask."""
 
 
 def options() -> Any:

@@ -8,7 +8,7 @@ from returpost.bounces.frames import unwrap_marked
 from returpost.bounces.rules.provider_codes import joined
 from returpost.bounces.smtp_reply import codes_of
 from returpost.contracts import Evidence
-from returpost.contracts.enums import Command
+from returpost.contracts.enums import Command, RecipientSource
 
 MAX_TEXT = 4_000
 """Characters of a text that are looked at; what decides stands at the beginning."""
@@ -44,6 +44,12 @@ _TELLING_LINK = re.compile(
 )
 _TICKET = re.compile(r"(?=(?:\D*\d){4})[0-9a-f.:-]{8,}")
 """An id of the session in hexadecimal digits, in parts."""
+
+_TOKEN = re.compile(r"(?<![\w@./=&?-])[a-z]{2,20}(?:_[a-z]{2,20}){1,6}(?![\w@./=-])", re.IGNORECASE)
+"""Words that a program joins: `MAILBOX_FULL`."""
+
+_LIST = RecipientSource.EXPANSION
+"""The reply names who failed, which is not who was mailed."""
 
 _new = tuple.__new__
 """Makes what has names in a third of the time: one is made of each text."""
@@ -92,6 +98,8 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
         text, command, remote_mta = remote.text, remote.command or command, remote_mta or remote.host
     elif status is not None and status[1:] == ".0.0" and (told := codes_of(text)[1]) is not None:
         status = told
+    if "_" in text:
+        text = _TOKEN.sub(lambda found: found[0].replace("_", " "), text[:MAX_TEXT])
     words = readable(text)
     if words[:1] in _CLASSES:
         words, leading = _without_code(words)
@@ -99,7 +107,7 @@ def normalized(evidence: Evidence, named: Callable[[str | None, str | None], tup
     source, reporting_mta, provider = evidence.recipient_source, evidence.reporting_mta, evidence.provider
     seen = (
         words, status, code, command, evidence.format != "smtp",
-        source is not None and source.guessed and not _names_recipient(evidence),
+        source is not None and source.guessed and (source is _LIST or not _names_recipient(evidence)),
         named(remote_mta, reporting_mta) if remote_mta or reporting_mta else (),
         joined(provider, evidence.provider_codes) if provider else "", evidence.suppressed,
     )  # fmt: skip

@@ -21,6 +21,7 @@ WRONG_USE = 2
 SHOWN_RUNNERS_UP = 3
 
 NOTHING_RECOGNISED = 1
+UNKNOWN_LINE = "line: neither a code nor words of a reply are known in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def classify(
 ) -> None:
     """Judge bounce mails or SMTP replies: the verdict, and why.
 
-    Exit code 1 when nothing was recognised in one of them, 2 when a file cannot be read.
+    Exit code 1 when nothing was recognised in one of them (of lines: neither words nor a code), 2 when a file cannot
+    be read.
 
     \b
     returpost classify bounce.eml
@@ -88,7 +90,7 @@ def classify(
     echo "550 5.1.1 User unknown" | returpost classify --lines -
     """
     from returpost.bounces.rules import load
-    from returpost.bounces.verdict import classify as judge
+    from returpost.bounces.verdict import BY_NOTHING, classify as judge
 
     loaded = load(rules)
     unread = unrecognised = 0
@@ -102,11 +104,12 @@ def classify(
         for number, told in enumerate(of_lines(body) if lines else of_file(name, body, explain=explain), 1):
             evidence = told.evidence
             verdict = judge(evidence, loaded) if evidence else None
-            unrecognised += verdict is None
+            problem = told.problem or (UNKNOWN_LINE if lines and verdict and verdict.rule == BY_NOTHING else "")
+            unrecognised += verdict is None or bool(problem)
             place = f"{name}:{number}" if lines else told.recipient or name
             if lines and evidence and (fault := _fault_of_line(evidence.diagnostic)):
                 sys.stderr.write(f"{place}: {fault}\n")
-            judged = Judged(name, told.recipient, told.original_recipient, evidence, verdict, told.problem, told.stages)
+            judged = Judged(name, told.recipient, told.original_recipient, evidence, verdict, problem, told.stages)
             _show(judged, place, loaded, as_json=as_json)
     if unread or unrecognised:
         raise typer.Exit(WRONG_USE if unread else NOTHING_RECOGNISED)
@@ -189,9 +192,10 @@ def _show(judged: Judged, head: str, rules: "Rules", *, as_json: bool) -> None:
     verdict = judged.verdict
     if judged.stages is not None:
         out.print(Text(_stages_text(judged.stages), style="dim"))
-    if verdict is None:
+    if verdict is None or judged.problem:
         why = judged.problem or "no mail that tells of a bounce"
-        out.print(Text.assemble((head, "bold"), f"  nothing recognised: {why} (for SMTP replies: --lines)"))
+        hint = "" if verdict else " (for SMTP replies: --lines)"
+        out.print(Text.assemble((head, "bold"), f"  nothing recognised: {why}{hint}"))
         return
     colour = {"hard": "red", "soft": "yellow"}.get(verdict.type, "green")
     dead = ", dead address" if verdict.dead_address else ""

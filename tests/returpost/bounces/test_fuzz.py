@@ -25,7 +25,7 @@ SLOWEST = 0.25 if "RETURPOST_FUZZ" in os.environ else 1.25
 MEMORY = 50 * 1024
 """Kilobytes by which all of it may let the process grow."""
 
-SEEDS = [path.read_bytes() for path in paths()] + [body for _, body, _ in MAILS]
+SEEDS = [path.read_bytes() for path in paths()] + [body for _, body, _, _ in MAILS]
 NOISE = (
     b"\x00",
     b"\r",

@@ -70,6 +70,16 @@ def test_nothing_recognised_is_an_exit_code(tmp_path: Path) -> None:
     assert row["problem"].startswith("notice: ")
 
 
+def test_a_line_with_nothing_known_is_an_exit_code() -> None:
+    known, unknown = judged("--lines", "-", input_="550 qwerty\nthe quick brown fox\n", code=1)
+    assert known["problem"] is None
+    assert (unknown["reason"], unknown["dead_address"]) == ("undetermined", False)
+    assert unknown["problem"].startswith("line: ")
+    done = CliRunner().invoke(app, ["classify", "--lines", "-"], input="the quick brown fox\n")
+    assert done.exit_code == 1
+    assert "nothing recognised: line" in done.stdout.replace("\n", " ")
+
+
 def test_recipient_that_is_reported_twice_is_one_line(tmp_path: Path) -> None:
     group = "Final-Recipient: rfc822; ann@example.com\nAction: failed\nStatus: 5.1.1\n\n"
     mail = tmp_path / "twice.eml"
