@@ -114,3 +114,33 @@ def test_section_is_saved_by_itself_and_the_rest_is_asked_about(system: System, 
     expect(lasting).to_have_value("")
     page.locator(".ways-list.wide a[href='/mailings']").click()
     page.wait_for_url(f"{system.url}/mailings")
+
+
+@pytest.mark.parametrize("language", LANGUAGES[:1])
+def test_a_channel_of_alerts_is_added_tried_and_removed(system: System, visit: Visit, language: str) -> None:
+    """What went wrong is said: this installation has no mail server."""
+    page, t = visit("administrator", language), Texts(language).t
+    page.goto(f"{page.url}settings")
+    page.get_by_role("button", name=t("New channel")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(t("Name"), exact=True).fill("kveld")
+    dialog.get_by_label(t("To"), exact=True).fill("kari@example.com, ola@example.com")
+    dialog.get_by_label(t("Quiet hours")).fill("22:00-07:00")
+    dialog.get_by_role("button", name=t("OK"), exact=True).click()
+    row = page.get_by_role("row").filter(has_text="kari@example.com, ola@example.com")
+    expect(row).to_be_visible()
+    (known,) = system.ask("alerts", "GET", "/v1/alert-channels")["items"]
+    assert (known["quiet"], known["severity"]) == ({"from": "22:00:00", "to": "07:00:00"}, "warning")
+    assert known["language"] == language
+    row.get_by_role("button", name=t("Send a test: {name}", name="kveld")).click()
+    expect(page.locator(".notice.bad")).to_contain_text("RETURPOST_ALERTS_SMTP_URL")
+    row.get_by_role("button", name=t("Remove {name}", name="kveld")).click()
+    expect(row).to_be_hidden()
+    assert system.ask("alerts", "GET", "/v1/alert-channels")["items"] == []
+
+
+def test_only_administrators_see_the_channels(visit: Visit) -> None:
+    page = visit("marketer", "en")
+    page.goto(f"{page.url}settings")
+    expect(page.get_by_label("Accepted bounces", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="New channel")).to_be_hidden()

@@ -11,6 +11,7 @@ from services.console.components.markup import Tag, button, notice
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
 from services.console.pages.settings import retry_schedule
+from services.console.pages.settings.alerts import Alerts
 from services.console.pages.settings.section import Known, Section
 
 MOST_ACCEPTED, MOST_DAYS = 1000, 3650
@@ -40,7 +41,7 @@ async def settings(visitor: Visitor) -> None:
     """Draw the page; each part by itself, so that a service that is away hides no other."""
     t = visitor.t
     heading(t("Settings"), t("They apply to this customer only. The effect of a change is shown before it is saved."))
-    form, times = Tag("div"), Tag("div")
+    form, times, alerts = Tag("div"), Tag("div"), Tag("div")
 
     async def blocks() -> None:
         with form, visitor.guarding():
@@ -50,7 +51,12 @@ async def settings(visitor: Visitor) -> None:
         with times, visitor.guarding():
             await retry_schedule.show(visitor)
 
-    await asyncio.gather(blocks(), schedule())
+    async def channels() -> None:
+        with alerts, visitor.guarding():
+            if visitor.may("administer"):
+                await Alerts(visitor).show()
+
+    await asyncio.gather(blocks(), schedule(), channels())
 
 
 def effects(reason: str) -> tuple[str, ...]:

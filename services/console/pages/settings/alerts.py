@@ -1,0 +1,145 @@
+"""Who is alerted to what: the channels of a customer, and what became of their last messages. For administrators."""
+
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from services.console.api_client import Trouble
+from services.console.components.dialogs.dialog import Dialog
+from services.console.components.field import Field
+from services.console.components.markup import Tag, button, notice, plain_table as table
+from services.console.components.shell import Visitor
+from services.console.i18n import gettext_noop as _
+
+PATH = "/v1/alert-channels"
+KINDS = {"email": _("E-mail"), "slack": "Slack", "teams": "Microsoft Teams", "webhook": "Webhook"}
+SEVERITIES = {
+    "info": _("All, also what needs nobody"),
+    "warning": _("Warnings and what is critical"),
+    "critical": _("Only what is critical"),
+}
+DIGESTS = {"off": _("At once"), "hourly": _("Together, every hour"), "daily": _("Together, every day at 8")}
+STATES = {"sent": _("Sent"), "failed": _("Failed"), "open": _("Is tried again")}
+LANGUAGES = {"nb": "Norsk", "en": "English"}
+
+
+class Alerts:
+    """The section, which is drawn anew after a change."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        t = visitor.t
+        with Tag("div", "cards after-cards"), Tag("section", "card stack"):
+            Tag("h2", text=t("Alerts"))
+            Tag("p", "quiet", t("Storms, disabled webhooks, expiring tokens and finished imports are told to people."))
+            self._place = Tag("div", "stack")
+            self._said = Tag("div", aria_live="polite")
+        self._dialogs = Tag("div")
+
+    async def show(self) -> None:
+        """Draw it."""
+        visitor, t = self._visitor, self._visitor.t
+        found = (await visitor.api.get("alerts", PATH))["items"]
+        self._place.clear()
+        with self._place:
+            if found:
+                with table(t("Name"), t("Kind"), t("To"), t("Last message"), "", label=t("Alerts")):
+                    for channel in found:
+                        self._row(channel)
+            button(t("New channel"), self._new, "primary").style("justify-self: start")
+
+    def _row(self, channel: dict[str, Any]) -> None:
+        t, name, kind = self._visitor.t, channel["name"], channel["kind"]
+        path = f"{PATH}/{quote(name, safe='')}"
+        with Tag("tr"):
+            Tag("td", "first", name)
+            Tag("td", text=t(KINDS[kind]))
+            Tag("td", text=", ".join(channel["recipients"]) or channel["host"])
+            with Tag("td"):
+                self._last(channel)
+            with Tag("td"), Tag("div", "row"):
+                button(t("Send a test"), partial(self._try, name, path), aria_label=t("Send a test: {name}", name=name))
+                enabled = channel["enabled"]
+                act = partial(self._change, "PATCH", path, {"enabled": not enabled})
+                button(t("Disable") if enabled else t("Enable"), act)
+                button(t("Remove"), partial(self._change, "DELETE", path), aria_label=t("Remove {name}", name=name))
+
+    def _last(self, channel: dict[str, Any]) -> None:
+        t, texts, state = self._visitor.t, self._visitor.texts, channel["last_state"]
+        if not channel["enabled"]:
+            Tag("span", "badge calm", t("Disabled"))
+        elif state:
+            Tag("span", "badge" if state == "sent" else "badge warn", t(STATES[state]))
+            Tag("span", "quiet small", f" {texts.time(channel['last_at'])} {channel['last_problem']}".rstrip())
+
+    async def _change(self, method: str, path: str, body: Any = None) -> None:
+        self._said.clear()
+        with self._said:
+            try:
+                await self._visitor.api.call("alerts", method, path, body=body)
+            except Trouble as trouble:
+                notice("bad", *self._visitor.trouble(trouble))
+                return
+        await self.show()
+
+    async def _try(self, name: str, path: str) -> None:
+        """Send a test message, and say what went wrong in the words of the other side."""
+        t = self._visitor.t
+        self._said.clear()
+        with self._said:
+            try:
+                told = await self._visitor.api.call("alerts", "POST", f"{path}/test")
+            except Trouble as trouble:
+                notice("bad", *self._visitor.trouble(trouble))
+                return
+            if told["good"]:
+                notice("good", t("A test message went out by {name}.", name=name), told["problem"])
+            else:
+                notice("bad", t("The test message did not go out by {name}.", name=name), told["problem"])
+
+    def _new(self) -> None:
+        visitor, t = self._visitor, self._visitor.t
+        with self._dialogs:
+            dialog = Dialog(visitor, t("New channel"))
+        with dialog.body:
+            help_ = t("Small letters, digits, hyphens.")
+            name = Field(t("Name"), help=help_, autofocus=True, autocomplete="off", autocapitalize="none")
+            kind = Field(t("Kind"), "select", "email", choices={key: t(text) for key, text in KINDS.items()})
+            help_ = t("E-mail addresses, separated by commas; or the URL, which is not shown again.")
+            to = Field(t("To"), help=help_, autocomplete="off")
+            least = Field(t("What"), "select", "warning", choices={key: t(text) for key, text in SEVERITIES.items()})
+            when = Field(t("When"), "select", "off", choices={key: t(text) for key, text in DIGESTS.items()})
+            help_ = t("As 22:00-07:00. Empty: none. What is critical goes out all the same.")
+            quiet = Field(t("Quiet hours"), help=help_, autocomplete="off")
+            zone = Field(t("Time zone"), value=visitor.texts.zone.key, autocomplete="off")
+            told_in = Field(t("Language"), "select", visitor.texts.language, choices=LANGUAGES)
+
+        async def save() -> None:
+            start, dash, end = str(quiet.value).partition("-")
+            parts = [part.strip() for part in str(to.value).split(",") if part.strip()]
+            body = {
+                "name": name.value, "kind": kind.value, "severity": least.value, "digest": when.value,
+                "quiet": {"from": start.strip(), "to": end.strip()} if dash else None,
+                "time_zone": zone.value, "language": told_in.value,
+            } | ({"recipients": parts} if kind.value == "email" else {"url": str(to.value).strip()})  # fmt: skip
+            try:
+                made = await visitor.api.call("alerts", "POST", PATH, body=body)
+            except Trouble as trouble:
+                with dialog.body:
+                    notice("bad", *visitor.trouble(trouble))
+                return
+            await self.show()
+            if not made["secret"]:
+                dialog.close()
+                return
+            dialog.body.clear()
+            with dialog.body:
+                notice("warn", t("Copy it now: it is not shown again."))
+                Tag("pre", "message", made["secret"], tabindex="0")
+            dialog.empty_foot()
+            with dialog.foot:
+                dialog.cancel_button(t("Close"))
+
+        with dialog.foot:
+            dialog.cancel_button()
+            button(t("OK"), save, "primary")
