@@ -63,7 +63,9 @@ TABLES = f"""SELECT format($${_SAYING}$$, schemaname, tablename)
     FROM pg_tables WHERE schemaname IN ('actions', 'blocklist')"""  # noqa: S608 - a constant of this module
 """What counts the rows of each table that say any of the addresses."""
 DUE = "INSERT INTO actions.statistics_due VALUES ($1, 'mailing', $2) ON CONFLICT DO NOTHING"
-COUNTED = "SELECT took FROM actions.statistics_runs WHERE tenant = $1 AND counted_at > '-infinity'"
+COUNTED = """
+    SELECT took FROM actions.statistics_runs WHERE tenant = $1 AND counted = 'mailing' AND counted_at > '-infinity'
+"""
 
 
 @dataclass

@@ -9,7 +9,12 @@ from returpost.client.publisher import Publisher as Publisher, SyncPublisher as 
 from returpost.client.retries import RetryConsumer as RetryConsumer
 from returpost.client.spool import Spool as Spool, SpoolFull as SpoolFull
 from returpost.client.stream import BlockStream as BlockStream, ChangeStream as ChangeStream, Part as Part
-from returpost.contracts import DeliveryResult as DeliveryResult, RetryRequested as RetryRequested
+from returpost.contracts import (
+    DeliveryResult as DeliveryResult,
+    MailingPause as MailingPause,
+    MailingResume as MailingResume,
+    RetryRequested as RetryRequested,
+)
 from returpost.contracts.enums import Result as Result
 from returpost.contracts.return_path import return_path as return_path
 from returpost.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable

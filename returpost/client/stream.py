@@ -21,6 +21,7 @@ from returpost.contracts import (
     Contract,
     DomainBlocked,
     DomainUnblocked,
+    MailingBreached,
     OperationFinished,
     ProjectChanged,
     SelectionChanged,
@@ -47,6 +48,7 @@ ChangeEvent: TypeAlias = (
     | Event[AddressValidated]
     | Event[StormStarted]
     | Event[StormEnded]
+    | Event[MailingBreached]
     | Event[OperationFinished]
 )
 E_co = TypeVar("E_co", covariant=True)
@@ -150,5 +152,6 @@ class ChangeStream(_Stream[ChangeEvent]):
         "address.validated": AddressValidated,
         "storm.started": StormStarted,
         "storm.ended": StormEnded,
+        "mailing.breached": MailingBreached,
         "operation.finished": OperationFinished,
     }

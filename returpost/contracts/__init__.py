@@ -7,6 +7,8 @@ UTC. An `address` is normalised as `returpost.contracts.addresses` says: as writ
 from returpost.contracts.enums import (
     AlertKind as AlertKind,
     BlockCause as BlockCause,
+    BreachKind as BreachKind,
+    BreachLevel as BreachLevel,
     Command as Command,
     Fault as Fault,
     Kind as Kind,
@@ -82,7 +84,12 @@ from returpost.contracts.messages.lists import (
     SelectionChanged as SelectionChanged,
     SelectionUpsert as SelectionUpsert,
 )
-from returpost.contracts.messages.mailing import MailingUpsert as MailingUpsert
+from returpost.contracts.messages.mailing import (
+    MailingBreached as MailingBreached,
+    MailingPause as MailingPause,
+    MailingResume as MailingResume,
+    MailingUpsert as MailingUpsert,
+)
 from returpost.contracts.messages.operation import (
     Filter as Filter,
     OperationFinished as OperationFinished,

@@ -72,6 +72,20 @@ class Reason(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+DEAD_REASONS = frozenset(
+    {Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.DOMAIN_UNKNOWN, Reason.NOT_ACCEPTING, Reason.MOVED}
+)
+"""The address or its domain is dead."""
+SENDER_REASONS = frozenset(
+    {
+        Reason.CONTENT_REJECTED, Reason.VIRUS, Reason.SPAM_CONTENT, Reason.IP_BLOCKED, Reason.BAD_REPUTATION,
+        Reason.AUTH_FAILED, Reason.PTR_REQUIRED, Reason.SENDER_REJECTED, Reason.RELAY_DENIED, Reason.POLICY,
+        Reason.SECURITY, Reason.RFC_NONCOMPLIANT, Reason.TLS_FAILED, Reason.MESSAGE_TOO_LARGE,
+    }
+)  # fmt: skip
+"""What is sent, or who sends it, is refused: the address is not to blame."""
+
+
 class Kind(StrEnum):
     """What a report is, before anybody judges it."""
 
@@ -186,6 +200,24 @@ class StormKind(StrEnum):
     REASON = "reason"
     DOMAIN = "domain"
     IP = "ip"
+
+
+class BreachKind(StrEnum):
+    """Which share of a mailing's recipients is too large."""
+
+    HARD_BOUNCES = "hard_bounces"
+    """Their addresses are dead or refused for good, but for those of a storm."""
+    COMPLAINTS = "complaints"
+    SENDER_FAULTS = "sender_faults"
+    """They came back, for good or for now, for what is sent or who sends it."""
+
+
+class BreachLevel(StrEnum):
+    """How far it has come."""
+
+    WARNING = "warning"
+    PAUSE = "pause"
+    """The sender is told to pause the mailing."""
 
 
 class Validity(StrEnum):

@@ -44,6 +44,14 @@ def sender_queue(sender: str) -> str:
     return f"sender.{sender}.retry-requested"
 
 
+def sender_mailing_queue(sender: str) -> str:
+    """Name of the queue that a sender takes pauses of its mailings from, in order with what resumes them.
+
+    A queue of its own: a pause does not wait behind a hundred thousand retries.
+    """
+    return f"sender.{sender}.mailing-pause"
+
+
 @lru_cache(maxsize=4096)
 @lru_cache
 def _noun_verb(type_: str) -> str:

@@ -21,6 +21,9 @@ from returpost.contracts import (
     ContactUpsert,
     DeliveryRecorded,
     ListKind,
+    MailingBreached,
+    MailingPause,
+    MailingResume,
     MailingUpsert,
     OperationFinished,
     OperationProgressed,
@@ -31,6 +34,9 @@ from returpost.contracts import (
     SecretExpiring,
     SelectionChanged,
     SelectionUpsert,
+    SettingsChanged,
+    StormEnded,
+    StormStarted,
     SuppressionLift,
     SuppressionSet,
     TokenRevoked,
@@ -50,6 +56,8 @@ from services.actions.mailings.handlers import (
     upsert_mailings,
 )
 from services.actions.mailings.retention import remove_old_recipients
+from services.actions.mailings.stop_signals.evaluation import evaluate_next, record_storms, utc_now
+from services.actions.mailings.stop_signals.http import mailings as stop_signals_http, settings as stop_settings_http
 from services.actions.operations import http as operations_http
 from services.actions.operations.engine import Engine
 from services.actions.operations.exports import http as exports_http
@@ -90,6 +98,8 @@ def create(settings: Settings) -> Service[Settings]:
     consume("actions.address-erased", AddressErased, erase_addresses)
     consume("actions.block-cleared", BlockCleared, settle_cleared)
     consume("actions.block-applied", BlockApplied, settle_applied)
+    consume("actions.storm-started", StormStarted, record_storms)
+    consume("actions.storm-ended", StormEnded, record_storms)
     consume("actions.contact-upsert", ContactUpsert, upsert_contacts, exchange=COMMANDS)
     consume("actions.selection-upsert", SelectionUpsert, upsert_lists, exchange=COMMANDS)
     consume("actions.project-upsert", ProjectUpsert, upsert_lists, exchange=COMMANDS)
@@ -103,6 +113,10 @@ def create(settings: Settings) -> Service[Settings]:
     publishes(OperationFinished, "operation.finished.{tenant}")
     publishes(TokenRevoked, "token.revoked.{tenant}")
     publishes(SecretExpiring, "secret.expiring.{tenant}")
+    publishes(MailingBreached, "mailing.breached.{tenant}")
+    publishes(SettingsChanged, "settings.changed.{tenant}")
+    commands(MailingPause, "mailing.pause.{tenant}.{sender}")
+    commands(MailingResume, "mailing.resume.{tenant}.{sender}")
     commands(BlockClear, "block.clear.{tenant}")
     commands(BlockSet, "block.set.{tenant}")
     commands(BlockUndo, "block.undo.{tenant}")
@@ -116,7 +130,7 @@ def create(settings: Settings) -> Service[Settings]:
     for router in (
         operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
         contacts_http.router, addresses_http.router, mailings_http.router, views_http.router, statistics_http.router,
-        saved_views_http.router,
+        saved_views_http.router, stop_signals_http.router, stop_settings_http.router,
         *(lists_http.router_of(kind) for kind in ListKind),
     ):  # fmt: skip
         service.routes(router)
@@ -133,6 +147,11 @@ def create(settings: Settings) -> Service[Settings]:
 
     async def statistics() -> None:
         await asyncio.sleep(await aggregate_next(service.pool, settings.statistics_pause.total_seconds()))
+
+    async def stop_signals() -> None:
+        idle = settings.statistics_pause.total_seconds()
+        settle = settings.stop_signal_settle
+        await asyncio.sleep(await evaluate_next(service.pool, service.uow_factory, utc_now(), settle, idle))
 
     async def revocations() -> None:
         await republish_revocations(service.uow_factory)
@@ -158,6 +177,7 @@ def create(settings: Settings) -> Service[Settings]:
 
     service.background("operations", operations)
     service.background("statistics", statistics)
+    service.background("stop signals", stop_signals)
     service.background("token revocations", revocations)
     service.background("expiring tokens", expiring_tokens)
     for number in range(1, EXPORT_WORKERS + 1):

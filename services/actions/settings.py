@@ -47,6 +47,9 @@ class Settings(ServiceSettings):
     """An export worker that reports nothing for so long has died: another one writes the file."""
     statistics_pause: timedelta = timedelta(seconds=5)
     """A mailing that changes is aggregated again at the earliest after this, and after fifty times what that took."""
+    stop_signal_settle: timedelta = timedelta(seconds=30)
+    """How long after its end a minute counts for the thresholds of a mailing: its results come in, and a storm of a
+    receiving domain is recognised."""
 
     @field_validator("recipients_kept")
     @classmethod

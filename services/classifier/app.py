@@ -15,9 +15,12 @@ from returpost.contracts import (
     BounceClassified,
     BounceReceived,
     DeliveryRecorded,
+    MailingPause,
+    MailingResume,
     RetryRequested,
     SettingsChanged,
 )
+from returpost.contracts.routing import COMMANDS
 from services.classifier import handlers
 from services.classifier.dispatch import BATCH, dispatch, report_lost, utc_now
 from services.classifier.domain.retry import RetryPolicy
@@ -45,6 +48,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.consume("classifier.address-blocked", AddressBlocked, handlers.apply_blocks)
     service.consume("classifier.address-unblocked", AddressUnblocked, handlers.apply_blocks)
     service.consume("classifier.address-erased", AddressErased, handlers.erase_addresses)
+    service.consume("classifier.mailing-pause", MailingPause, handlers.apply_pauses, exchange=COMMANDS)
+    service.consume("classifier.mailing-resume", MailingResume, handlers.apply_pauses, exchange=COMMANDS)
     service.publishes(BounceClassified, "bounce.classified.{tenant}")
     service.publishes(SettingsChanged, "settings.changed.{tenant}")
     service.commands(RetryRequested, "retry.requested.{tenant}.{sender}")

@@ -33,17 +33,23 @@ async def dispatch(
 ) -> int:
     """Issue the commands that are due, and return how many retries were looked at (at most `BATCH`).
 
-    Deliveries, blocks and erasures are looked up here, at the last moment: only then is everything committed that
-    happened before, whatever order it arrived in. Outcomes older than `keep` are forgotten, so bounces older than that
-    are not retried. `policy` is for tenants without a schedule of their own.
+    Deliveries, blocks, erasures and pauses are looked up here, at the last moment: only then is everything committed
+    that happened before, whatever order it arrived in. Outcomes older than `keep` are forgotten, so bounces older than
+    that are not retried. `policy` is for tenants without a schedule of their own.
     """
     async with uow_factory.begin() as work:
         now = clock()
         due = await repository.take_due(work.connection, now, now - keep, BATCH)
         if not due:
             return 0
+        paused = await repository.hold_paused(work.connection, {(retry.tenant, retry.mailing) for retry in due})
         states = {
-            retry.recipient: state_when_due(retry.outcome, retry.erased, retry.blocked or retry.forgotten)
+            retry.recipient: state_when_due(
+                retry.outcome,
+                retry.erased,
+                retry.blocked or retry.forgotten,
+                paused=(retry.tenant, retry.mailing) in paused,
+            )
             for retry in due
         }
         wanted = [retry for retry in due if states[retry.recipient] == DueState.REQUESTED]

@@ -1,4 +1,4 @@
-"""Handlers: bounces become verdicts, soft ones get retries; outcomes, blocks and erasures end retries."""
+"""Handlers: bounces become verdicts, soft ones get retries; outcomes, blocks, erasures end them, pauses hold them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +11,8 @@ from returpost.contracts import (
     AddressUnblocked,
     BounceReceived,
     DeliveryRecorded,
+    MailingPause,
+    MailingResume,
     Verdict,
     VerdictType,
 )
@@ -19,7 +21,7 @@ from returpost.contracts.cloudevents import Event
 from services.classifier.domain.retry import Exhausted, RetryPolicy, decide, recipient_key
 from services.classifier.domain.unknown_text_fingerprints import UnknownText, unknown_text
 from services.classifier.events import bounce_classified
-from services.classifier.repository import retries, schedules, verdicts
+from services.classifier.repository import pauses, retries, schedules, verdicts
 from services.classifier.repository.retries import SoftBounce
 from shared.messaging.unit_of_work import UnitOfWork
 
@@ -76,6 +78,16 @@ async def erase_addresses(events: Sequence[Event[AddressErased]], work: UnitOfWo
         address = (erasure.tenant, key(erasure.data.address))
         times[address] = max(erasure.data.time, times.get(address, erasure.data.time))
     await retries.erase(work.connection, times)
+
+
+async def apply_pauses(commands: Sequence[Event[MailingPause] | Event[MailingResume]], work: UnitOfWork) -> None:
+    """Keep which mailings are paused; retries of those that are resumed go on. Of two commands the later one holds."""
+    states: dict[tuple[str, str], tuple[datetime, bool]] = {}
+    for command in commands:
+        mailing = (command.tenant, command.data.mailing)
+        state = (command.data.time, isinstance(command.data, MailingPause))
+        states[mailing] = max(state, states.get(mailing, state))
+    await pauses.apply(work.connection, states)
 
 
 async def _schedule_retries(once: Sequence[Classified], work: UnitOfWork, policies: Mapping[str, RetryPolicy]) -> None:

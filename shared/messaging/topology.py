@@ -24,6 +24,7 @@ from returpost.contracts.routing import (
     REPLAY,
     REPLAY_OUTCOMES,
     REVOCATIONS,
+    sender_mailing_queue,
     sender_queue,
 )
 
@@ -164,7 +165,7 @@ def policy_of(queue: str, among: Iterable[Policy]) -> Policy:
 
 
 def queues(senders: Iterable[str] = ("default",), group_size: int | None = None) -> tuple[Queue, ...]:
-    """Every queue and stream, with one queue for the retry commands of each sender.
+    """Every queue and stream, with two for the commands to each sender: retries, and pauses of mailings.
 
     `group_size` says on how many nodes of a cluster each is kept; not said, RabbitMQ decides.
     """
@@ -196,6 +197,8 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         _quorum("classifier.address-blocked", Binding(EVENTS, "address.blocked.*")),
         _quorum("classifier.address-unblocked", Binding(EVENTS, "address.unblocked.*")),
         _quorum("classifier.address-erased", Binding(EVENTS, "address.erased.*")),
+        _quorum("classifier.mailing-pause", Binding(COMMANDS, "mailing.pause.*.*")),
+        _quorum("classifier.mailing-resume", Binding(COMMANDS, "mailing.resume.*.*")),
         _quorum(
             "blocklist.delivery-recorded",
             Binding(EVENTS, "delivery.recorded.*.delivered"),
@@ -219,6 +222,8 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         _quorum("actions.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("actions.block-cleared", Binding(EVENTS, "block.cleared.*")),
         _quorum("actions.block-applied", Binding(EVENTS, "block.applied.*")),
+        _quorum("actions.storm-started", Binding(EVENTS, "storm.started.*")),
+        _quorum("actions.storm-ended", Binding(EVENTS, "storm.ended.*")),
         _quorum("actions.contact-upsert", Binding(COMMANDS, "contact.upsert.*")),
         _quorum("actions.selection-upsert", Binding(COMMANDS, "selection.upsert.*")),
         _quorum("actions.project-upsert", Binding(COMMANDS, "project.upsert.*")),
@@ -232,6 +237,14 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         Queue(PARKED, (Binding(REPLAY, PARKED),), {"x-queue-type": "quorum"}),
         Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),
         *(_quorum(sender_queue(sender), Binding(COMMANDS, f"retry.requested.*.{sender}")) for sender in senders),
+        *(
+            _quorum(
+                sender_mailing_queue(sender),
+                Binding(COMMANDS, f"mailing.pause.*.{sender}"),
+                Binding(COMMANDS, f"mailing.resume.*.{sender}"),
+            )
+            for sender in senders
+        ),
         _stream(ARCHIVE, Binding(EVENTS, "#")),
         _stream(
             BLOCKS,
@@ -247,6 +260,7 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
             *(Binding(EVENTS, f"{noun}.changed.*") for noun in ("contact", "selection", "project")),
             *(Binding(EVENTS, f"address.{verb}.*") for verb in ("corrected", "validated")),
             *(Binding(EVENTS, f"storm.{verb}.*") for verb in ("started", "ended")),
+            Binding(EVENTS, "mailing.breached.*"),
             Binding(EVENTS, "operation.finished.*"),
         ),
         _stream(REVOCATIONS, Binding(EVENTS, "token.revoked.*"), segment=REVOCATION_BYTES // 10),
@@ -306,10 +320,16 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked"
-                        r"|secret\.expiring)\."
+                        r"|secret\.expiring|mailing\.breached|settings\.changed)\."
                     ),
                 ),
-                (COMMANDS, r"^(block\.(set|clear|undo)|suppression\.(set|lift)|address\.erase|retry\.requested)\."),
+                (
+                    COMMANDS,
+                    (
+                        r"^(block\.(set|clear|undo)|suppression\.(set|lift)|address\.erase|retry\.requested"
+                        r"|mailing\.(pause|resume))\."
+                    ),
+                ),
             ),
         ),
         _service("replay", write=(REPLAY,), read=(ARCHIVE,), topics=((EVENTS, r"^dead-letter-group\.opened\."),)),
@@ -323,7 +343,8 @@ def sender_user(sender: str, tenants: tuple[str, ...] = ()) -> User:
     One for all tenants may also keep a mirror of the blocks; their stream has all tenants' events.
     """
     tenant, name = _any_of(tenants), f"sender-{sender}"
-    read = (sender_queue(sender),) if tenants else (sender_queue(sender), BLOCKS)
+    own = (sender_queue(sender), sender_mailing_queue(sender))
+    read = own if tenants else (*own, BLOCKS)
     upserts = r"contact\.upsert|mailing\.upsert|address\.validate|address\.check|subscription\.confirmed"
     key = rf"^((delivery\.result|kumomta\.log)\.{tenant}\.{sender}|({upserts})\.{tenant})$"
     return User(name, "^$", _exact(COMMANDS), _exact(*read), ((COMMANDS, key, "^$"),))

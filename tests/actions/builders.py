@@ -1,7 +1,8 @@
 """What the services before, CRMs and operators would say, and what is heard of actions."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ from returpost.contracts import (
     OperationRequested,
     ProjectUpsert,
     SelectionUpsert,
+    StormEnded,
+    StormStarted,
     Verdict,
     ids,
 )
@@ -35,6 +38,7 @@ from services.actions.mailings.handlers import (
     record_verdicts,
     upsert_mailings,
 )
+from services.actions.mailings.stop_signals.evaluation import record_storms
 from services.actions.operations.handlers import request_operations, settle_applied, settle_cleared
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
@@ -55,6 +59,8 @@ HANDLERS: dict[type[Contract], Any] = {
     SelectionUpsert: upsert_lists,
     ProjectUpsert: upsert_lists,
     MailingUpsert: upsert_mailings,
+    StormStarted: record_storms,
+    StormEnded: record_storms,
 }
 
 
@@ -167,6 +173,21 @@ async def apply(pool: Pool, *batch: Event[Any]) -> list[Event[Any]]:
         await HANDLERS[type(batch[0].data)](batch, work)
         assert not work.refused
         return [outgoing.event for outgoing in work.outgoing]
+
+
+class Collected:
+    """Effects in the database alone: what would be published is kept."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.events: list[Event[Any]] = []
+        self._pool = pool
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            work = UnitOfWork(connection)
+            yield work
+        self.events += [outgoing.event for outgoing in work.outgoing]
 
 
 async def receive_events(harness: Harness, queue: str, number: int) -> list[dict[str, Any]]:

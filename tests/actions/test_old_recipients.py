@@ -10,11 +10,12 @@ from returpost.errors import InvalidSettings
 from services.actions.app import create
 from services.actions.mailings import retention
 from services.actions.mailings.retention import remove_old_recipients
+from services.actions.mailings.stop_signals.evaluation import evaluate_next
 from services.actions.settings import Settings
 from services.actions.statistics.aggregator import aggregate_next
 from shared.database.pool import Pool
 from shared.settings import load
-from tests.actions.builders import apply, mailing, moment, result, verdict
+from tests.actions.builders import Collected, apply, mailing, moment, result, verdict
 from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -30,6 +31,7 @@ async def settle(pool: Pool) -> None:
 
     async def pending() -> int:
         await aggregate_next(pool, 0)
+        await evaluate_next(pool, Collected(pool), LATER, timedelta(0), 0)
         found: int = await pool.fetchval(
             "SELECT (SELECT count(*) FROM statistics_due) + count(*) FROM statistics_runs WHERE horizon IS NOT NULL"
         )

@@ -8,10 +8,24 @@ from itertools import groupby
 from typing import Any
 
 from returpost.bounces.rules import RuleRegistry
-from returpost.contracts import AddressBlocked, AddressErased, AddressUnblocked, BounceReceived, DeliveryRecorded
+from returpost.contracts import (
+    AddressBlocked,
+    AddressErased,
+    AddressUnblocked,
+    BounceReceived,
+    DeliveryRecorded,
+    MailingPause,
+    MailingResume,
+)
 from returpost.contracts.cloudevents import Event
 from services.classifier.dispatch import dispatch, report_lost
-from services.classifier.handlers import apply_blocks, classify_bounces, erase_addresses, record_deliveries
+from services.classifier.handlers import (
+    apply_blocks,
+    apply_pauses,
+    classify_bounces,
+    erase_addresses,
+    record_deliveries,
+)
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWork
 from tests.classifier.model import POLICY, Expected
@@ -24,6 +38,8 @@ HANDLERS: dict[type, Any] = {
     AddressBlocked: apply_blocks,
     AddressUnblocked: apply_blocks,
     AddressErased: erase_addresses,
+    MailingPause: apply_pauses,
+    MailingResume: apply_pauses,
 }
 
 
@@ -85,3 +101,4 @@ async def table(pool: Pool) -> dict[tuple[str, str], Expected]:
 async def empty(pool: Pool) -> None:
     """Forget all."""
     await pool.execute("DELETE FROM retries; DELETE FROM outcomes; DELETE FROM blocks; DELETE FROM erased_addresses")
+    await pool.execute("DELETE FROM paused_mailings")

@@ -29,6 +29,7 @@ OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/sessions/{identity}", "/v1/sign-out"
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/classify", "/v1/reconcile", "/v1/dead-letters/plan"}
 READING_POSTS |= {"/v1/reconcile/file", "/v1/archive/plan", "/v1/settings/preview", "/v1/residual-searches"}
+READING_POSTS |= {"/v1/stop-signals/preview"}
 READING = {"read", "check", "operate"}
 PART = re.compile(r"{(\w+)(?::\w+)?}")
 PLACES = {

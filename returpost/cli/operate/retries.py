@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retries: lis
 @app.command("list")
 def list_retries(
     state: Annotated[
-        str, typer.Option(help="waiting, requested, recovered, failed, exhausted, dropped or lost.")
+        str, typer.Option(help="waiting, requested, recovered, failed, exhausted, dropped, lost or paused.")
     ] = "waiting",
     tenant: Tenant = TENANT,
     limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many at most.")] = 50,

@@ -1,6 +1,6 @@
 """Aggregates what has changed, one mailing or one day of blocks at a time, behind the pipeline."""
 
-from services.actions.statistics.repository import aggregate_one, schedule_dirty
+from services.actions.statistics.repository import STATISTICS, aggregate_one, schedule_dirty
 from shared.database.pool import Pool
 
 MAILING_SHARE = 50
@@ -12,6 +12,6 @@ TOTAL_SHARE = 30
 
 async def aggregate_next(pool: Pool, pause: float) -> float:
     """Aggregate one thing that is dirty, at most once in `pause` seconds; return the seconds to wait."""
-    await schedule_dirty(pool, pause, MAILING_SHARE)
+    await schedule_dirty(pool, pause, MAILING_SHARE, STATISTICS)
     took = await aggregate_one(pool)
     return pause if took is None else took * TOTAL_SHARE

@@ -1,6 +1,9 @@
 -- name: mark_dirty
--- Mailings, or days of blocks, that have to be aggregated again. Run after the change, in the same transaction.
-INSERT INTO statistics_due (tenant, counted, name) SELECT tenant, $1, name FROM unnest($2::text[], $3::text[]) AS n (tenant, name)
+-- Mailings, or days of blocks, that have to be counted again, for each purpose. Run after the change, in the same
+-- transaction; all insert in the same order.
+INSERT INTO statistics_due (tenant, counted, name)
+SELECT n.tenant, c.counted, n.name FROM unnest($2::text[], $3::text[]) AS n (tenant, name) CROSS JOIN unnest($1::text[]) AS c (counted)
+ORDER BY n.tenant, n.name, c.counted
 ON CONFLICT DO NOTHING
 
 -- name: take_dirty
@@ -8,7 +11,7 @@ ON CONFLICT DO NOTHING
 DELETE FROM statistics_due AS d
 USING (SELECT w.tenant, w.counted, w.name
        FROM statistics_due AS w LEFT JOIN statistics_runs AS c USING (tenant, counted, name)
-       WHERE c.horizon IS NULL AND coalesce(c.counted_at, '-infinity') < clock_timestamp() - make_interval(secs => greatest($1::float8, c.took * $2))
+       WHERE w.counted = ANY ($3::text[]) AND c.horizon IS NULL AND coalesce(c.counted_at, '-infinity') < clock_timestamp() - make_interval(secs => greatest($1::float8, c.took * $2))
        LIMIT 1000 FOR UPDATE OF w SKIP LOCKED) AS t
 WHERE d.tenant = t.tenant AND d.counted = t.counted AND d.name = t.name
 RETURNING d.tenant, d.counted, d.name
@@ -26,9 +29,9 @@ ON CONFLICT (tenant, counted, name) DO UPDATE SET horizon = excluded.horizon
 UPDATE statistics_runs SET horizon = pg_current_xact_id() WHERE horizon = '0'
 
 -- name: take_ready
--- Lock one run that is behind its horizon.
+-- Lock one run of these that is behind its horizon.
 SELECT tenant, counted, name FROM statistics_runs
-WHERE horizon > '0' AND horizon <= pg_snapshot_xmin(pg_current_snapshot())
+WHERE counted = ANY ($1::text[]) AND horizon > '0' AND horizon <= pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY counted_at LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: finish_run
@@ -120,5 +123,5 @@ ORDER BY m.at DESC, m.mailing DESC
 
 -- name: pending
 -- How many mailings and days of a tenant have changed since they were aggregated.
-SELECT (SELECT count(*) FROM statistics_due WHERE tenant = $1)
-     + (SELECT count(*) FROM statistics_runs WHERE tenant = $1 AND horizon IS NOT NULL) AS pending
+SELECT (SELECT count(*) FROM statistics_due WHERE tenant = $1 AND counted <> 'signals')
+     + (SELECT count(*) FROM statistics_runs WHERE tenant = $1 AND counted <> 'signals' AND horizon IS NOT NULL) AS pending

@@ -13,18 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from returpost.contracts.enums import Reason, StormKind
+from returpost.contracts.enums import SENDER_REASONS, Reason, StormKind
 from services.blocklist.address_state.domain import FOREVER, Bounce, Facts
 
 K = TypeVar("K")
 
-SENDER_SIDE = frozenset(
-    {
-        Reason.CONTENT_REJECTED, Reason.VIRUS, Reason.SPAM_CONTENT, Reason.IP_BLOCKED, Reason.BAD_REPUTATION,
-        Reason.AUTH_FAILED, Reason.PTR_REQUIRED, Reason.SENDER_REJECTED, Reason.RELAY_DENIED, Reason.POLICY,
-        Reason.SECURITY, Reason.RFC_NONCOMPLIANT, Reason.TLS_FAILED, Reason.RATE_LIMITED, Reason.MESSAGE_TOO_LARGE,
-    }
-)  # fmt: skip
+SENDER_SIDE = SENDER_REASONS | {Reason.RATE_LIMITED}
 
 
 class StormState(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from returpost.contracts.enums import BlockCause, Fault, Reason, VerdictType
+from returpost.contracts.enums import DEAD_REASONS, BlockCause, Fault, Reason, VerdictType
 from returpost.contracts.messages.bounce import DEAD_FROM_CONFIDENCE
 
 ACCEPTED_BOUNCES = 5
@@ -28,8 +28,8 @@ class Counting(StrEnum):
     ALL = "all"
 
 
-DEAD = frozenset({Reason.USER_UNKNOWN, Reason.BAD_ADDRESS, Reason.DOMAIN_UNKNOWN, Reason.NOT_ACCEPTING, Reason.MOVED})
-"""The address or its domain is dead: these block at once by default."""
+DEAD = DEAD_REASONS
+"""These block at once by default."""
 RECIPIENT = frozenset({Reason.ACCOUNT_DISABLED, Reason.RECIPIENT_REFUSED, Reason.MAILBOX_FULL})
 """The recipient's, but it may pass: these count by default, and a tenant may have them block."""
 NO_BOUNCE = frozenset({Reason.UNSUBSCRIBE, Reason.AUTO_REPLY, Reason.CHALLENGE, Reason.DELAYED, Reason.DELIVERED})

@@ -55,17 +55,21 @@ class DueState(StrEnum):
     """What becomes of a retry that is due; besides these, the outcome that is known."""
 
     REQUESTED = "requested"
+    PAUSED = "paused"
+    """Its mailing is paused: it waits until that is resumed."""
     DROPPED = "dropped"
     ERASED = "erased"
 
 
-def state_when_due(outcome: str | None, erased: bool, skipped: bool) -> str:
+def state_when_due(outcome: str | None, erased: bool, skipped: bool, *, paused: bool = False) -> str:
     """Return the state of a retry that is due; `skipped`: blocked, or too old for its outcome to be known."""
     if erased:
         return DueState.ERASED
     if outcome is not None:
         return outcome
-    return DueState.DROPPED if skipped else DueState.REQUESTED
+    if skipped:
+        return DueState.DROPPED
+    return DueState.PAUSED if paused else DueState.REQUESTED
 
 
 def recipient_key(tenant: str, mailing: str, address: str) -> bytes:

@@ -11,7 +11,7 @@ from shared.http.dependencies import Database, Reader, Tenant
 from shared.http.pagination import Cursor, Page, decode_key, encode_cursor
 
 router = APIRouter(prefix="/v1", tags=["retries"])
-State = Literal["waiting", "requested", "recovered", "failed", "exhausted", "dropped", "lost"]
+State = Literal["waiting", "requested", "recovered", "failed", "exhausted", "dropped", "lost", "paused"]
 
 
 @router.get("/retries/counts")

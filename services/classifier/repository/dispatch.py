@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.classifier.domain.domain_rate_limit import TenantDomain
+from services.classifier.repository.pauses import MailingKey
 from shared.database.pool import Connection
 from shared.database.queries import columns, queries
 
@@ -36,6 +37,12 @@ class DueRetry:
 async def take_due(connection: Connection, now: datetime, known_from: datetime, limit: int) -> list[DueRetry]:
     """Lock and return up to `limit` retries that are due; those that another worker has locked are left out."""
     return [DueRetry(**dict(row)) for row in await connection.fetch(Q["take_due"], now, known_from, limit)]
+
+
+async def hold_paused(connection: Connection, mailings: Iterable[MailingKey]) -> set[MailingKey]:
+    """Return which of these mailings are paused; none is resumed before the transaction ends."""
+    rows = await connection.fetch(Q["hold_paused"], *columns(sorted(mailings), 2))
+    return {(row["tenant"], row["mailing"]) for row in rows}
 
 
 async def end_dispatch(connection: Connection, states: Mapping[bytes, str], now: datetime) -> None:

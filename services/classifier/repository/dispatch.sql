@@ -11,6 +11,11 @@ WHERE r.due <= $1
 ORDER BY r.due LIMIT $3
 FOR UPDATE OF r SKIP LOCKED
 
+-- name: hold_paused
+-- The mailings of these that are paused, and stay so until the transaction ends.
+SELECT p.tenant, p.mailing FROM paused_mailings AS p JOIN unnest($1::text[], $2::text[]) AS k (tenant, mailing) USING (tenant, mailing)
+WHERE p.paused ORDER BY p.tenant, p.mailing FOR SHARE OF p
+
 -- name: lock_domain_counts
 -- Lock receiving domains, and return what each was sent in a minute.
 INSERT INTO domain_sends AS p (tenant, domain, minute, issued)
@@ -32,7 +37,8 @@ WHERE r.recipient = n.recipient
 -- name: end_dispatch
 -- New states of locked retries.
 UPDATE retries AS r
-SET state = d.state, due = NULL, requested_at = CASE WHEN d.state = 'requested' THEN $3 ELSE r.requested_at END
+SET state = d.state, due = NULL, paused_due = CASE WHEN d.state = 'paused' THEN r.due END,
+    requested_at = CASE WHEN d.state = 'requested' THEN $3 ELSE r.requested_at END
 FROM unnest($1::bytea[], $2::text[]) AS d (recipient, state)
 WHERE r.recipient = d.recipient
 

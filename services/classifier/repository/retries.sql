@@ -27,7 +27,8 @@ RETURNING recipient, times, reason
 UPDATE retries AS r SET
     attempt = d.attempt,
     state = CASE WHEN d.exhausted THEN 'exhausted' ELSE coalesce(d.outcome, CASE WHEN d.blocked THEN 'dropped' ELSE 'waiting' END) END,
-    due = CASE WHEN d.outcome IS NULL THEN d.due END
+    due = CASE WHEN d.outcome IS NULL THEN d.due END,
+    paused_due = NULL
 FROM (
     SELECT n.recipient, n.exhausted, n.attempt, n.due, s.state AS outcome, b.blocked
     FROM unnest($1::bytea[], $2::boolean[], $3::integer[], $4::timestamptz[]) AS n (recipient, exhausted, attempt, due)
@@ -35,7 +36,7 @@ FROM (
     LEFT JOIN outcomes AS s ON s.recipient = q.recipient AND s.time >= q.times[cardinality(q.times)]
     LEFT JOIN blocks AS b ON b.tenant = q.tenant AND b.address = q.address
 ) AS d
-WHERE r.recipient = d.recipient AND (d.exhausted OR d.attempt > r.attempt OR (d.attempt = r.attempt AND r.due IS NOT NULL))
+WHERE r.recipient = d.recipient AND (d.exhausted OR d.attempt > r.attempt OR (d.attempt = r.attempt AND (r.due IS NOT NULL OR r.state = 'paused')))
 
 -- name: record_outcomes
 -- Remember the latest time at which each recipient was delivered or failed for good; at the same time, delivered.

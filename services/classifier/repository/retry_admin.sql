@@ -4,7 +4,7 @@ SELECT count(*) FROM retries AS r
 LEFT JOIN outcomes AS s ON s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
 LEFT JOIN blocks AS b ON b.tenant = r.tenant AND b.address = r.address
 WHERE r.tenant = $1
-  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND s.state IS NULL AND b.blocked IS NOT TRUE
+  AND CASE $2 WHEN 'drop' THEN (r.due IS NOT NULL OR r.state = 'paused') AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'run_now' THEN r.due > $3 AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'resume' THEN r.kept_due IS NOT NULL END
   AND ($4::bytea[] IS NULL OR r.recipient = ANY ($4)) AND ($5::text IS NULL OR r.mailing = $5)
@@ -16,7 +16,7 @@ SELECT r.recipient FROM retries AS r
 LEFT JOIN outcomes AS s ON s.recipient = r.recipient AND s.time >= r.times[cardinality(r.times)]
 LEFT JOIN blocks AS b ON b.tenant = r.tenant AND b.address = r.address
 WHERE r.tenant = $1
-  AND CASE $2 WHEN 'drop' THEN r.due IS NOT NULL AND s.state IS NULL AND b.blocked IS NOT TRUE
+  AND CASE $2 WHEN 'drop' THEN (r.due IS NOT NULL OR r.state = 'paused') AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'run_now' THEN r.due > $3 AND s.state IS NULL AND b.blocked IS NOT TRUE
               WHEN 'resume' THEN r.kept_due IS NOT NULL END
   AND ($4::bytea[] IS NULL OR r.recipient = ANY ($4)) AND ($5::text IS NULL OR r.mailing = $5)
@@ -25,7 +25,8 @@ ORDER BY r.recipient LIMIT $9 FOR UPDATE OF r
 
 -- name: drop
 -- Drop locked retries; their due time is kept.
-UPDATE retries SET state = 'dropped', kept_due = due, due = NULL WHERE recipient = ANY ($1::bytea[])
+UPDATE retries SET state = 'dropped', kept_due = coalesce(due, paused_due), due = NULL, paused_due = NULL
+WHERE recipient = ANY ($1::bytea[])
 
 -- name: run_now
 -- Make locked retries due at a moment.

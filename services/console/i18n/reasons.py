@@ -193,6 +193,7 @@ RETRIES = {
     "failed": _("Turned out to be final"),
     "dropped": _("No longer needed"),
     "lost": _("Sent again, no result received"),
+    "paused": _("Waiting: the mailing is paused"),
 }
 EFFECTS = {"block": _("Block at once"), "count": _("Count"), "ignore": _("Ignore")}
 ROLES = {

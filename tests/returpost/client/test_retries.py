@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from returpost.client import RetryConsumer, RetryRequested, retries as module
+from returpost.client import MailingPause, MailingResume, RetryConsumer, RetryRequested, retries as module
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import InvalidSettings
 from tests.support.harness import TENANT, Harness, eventually
@@ -72,6 +72,27 @@ async def test_an_outage_is_waited_out(harness: Harness, monkeypatch: pytest.Mon
 async def test_a_wrong_user_is_told(harness: Harness) -> None:
     with pytest.raises(InvalidSettings, match="refuses the user"):
         await RetryConsumer(harness.amqp_url.replace("returpost-admin", "nobody"), "news").follow(Sender().send_again)
+
+
+async def test_pauses_come_in_their_order_beside_retries(harness: Harness) -> None:
+    told: list[str] = []
+
+    async def say(item: Event[MailingPause] | Event[MailingResume] | Event[RetryRequested]) -> None:
+        told.append(item.id)
+
+    await harness.command(command(1), command(2), detail="news")
+    for n in range(4):
+        contract = MailingResume if n % 2 else MailingPause
+        data = contract(mailing="m-1", sender="news", time=datetime(2026, 1, 2, n, tzinfo=UTC), by="ann")
+        await harness.command(event(data, id=f"turn-{n}", source="/test", tenant=TENANT), detail="news")
+    consumer = RetryConsumer(harness.amqp_url, "news")
+    with pytest.raises(TypeError, match="pause and resume"):
+        await consumer.follow(say, pause=say)
+    following = asyncio.create_task(consumer.follow(say, pause=say, resume=say))
+    await eventually(lambda: asyncio.sleep(0, len(told)), lambda number: number == 6)
+    await ended(following)
+    assert [one for one in told if one.startswith("turn")] == [f"turn-{n}" for n in range(4)]
+    assert await harness.depth("sender.news.mailing-pause") == 0
 
 
 async def ended(task: "asyncio.Task[None]") -> None:

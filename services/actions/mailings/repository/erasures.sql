@@ -37,5 +37,6 @@ mailed AS (DELETE FROM recipients AS r USING gone AS g WHERE r.tenant = g.tenant
 blocked AS (SELECT DISTINCT e.tenant, (e.time AT TIME ZONE 'UTC')::date::text AS day
             FROM address_events AS e JOIN gone AS g USING (tenant, address))
 INSERT INTO statistics_due (tenant, counted, name)
-SELECT DISTINCT tenant, 'mailing', mailing FROM mailed UNION ALL SELECT tenant, 'blocks', day FROM blocked
+SELECT DISTINCT m.tenant, c.counted, m.mailing FROM mailed AS m CROSS JOIN (VALUES ('mailing'), ('signals')) AS c (counted)
+UNION ALL SELECT tenant, 'blocks', day FROM blocked
 ON CONFLICT DO NOTHING

@@ -48,7 +48,7 @@ async def plan_recipients(connection: Connection, recipients: Sequence[Recipient
     await connection.execute(_Q["plan_recipients"], *columns(recipients, 3))
 
 
-async def find_mailing(pool: Pool, tenant: str, mailing: str) -> dict[str, Any] | None:
+async def find_mailing(pool: Pool | Connection, tenant: str, mailing: str) -> dict[str, Any] | None:
     """Return a mailing; nothing when it does not exist."""
     row = await pool.fetchrow(_Q["mailing"], tenant, mailing)
     return None if row is None else dict(row)

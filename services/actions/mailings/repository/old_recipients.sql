@@ -5,9 +5,9 @@ UPDATE mailings AS m SET recipients_removed_at = $2, recipients_left = true
 FROM (SELECT w.tenant, w.mailing FROM mailings AS w
       WHERE w.recipients_removed_at IS NULL AND w.last_seen < $1 AND (w.sent_at IS NULL OR w.sent_at < $1)
         AND NOT EXISTS (SELECT FROM statistics_due AS d
-                        WHERE d.tenant = w.tenant AND d.counted = 'mailing' AND d.name = w.mailing)
+                        WHERE d.tenant = w.tenant AND d.counted IN ('mailing', 'signals') AND d.name = w.mailing)
         AND NOT EXISTS (SELECT FROM statistics_runs AS r
-                        WHERE r.tenant = w.tenant AND r.counted = 'mailing' AND r.name = w.mailing AND r.horizon IS NOT NULL)
+                        WHERE r.tenant = w.tenant AND r.counted IN ('mailing', 'signals') AND r.name = w.mailing AND r.horizon IS NOT NULL)
       LIMIT $3 FOR UPDATE OF w SKIP LOCKED) AS old
 WHERE m.tenant = old.tenant AND m.mailing = old.mailing
 

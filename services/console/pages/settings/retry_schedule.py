@@ -45,7 +45,7 @@ async def show(visitor: Visitor) -> None:
         form = Form(visitor, card, await visitor.api.get("classifier", "/v1/retry-settings"))
         form.show()
         rows = (await visitor.api.get("classifier", "/v1/retries/counts"))["items"]
-        form.waiting(sum(row["count"] for row in rows if row["state"] in ("waiting", "requested")))
+        form.waiting(sum(row["count"] for row in rows if row["state"] in ("waiting", "requested", "paused")))
 
 
 class Form:

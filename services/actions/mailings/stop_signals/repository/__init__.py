@@ -1,0 +1,1 @@
+"""Counts by minute, breaches, pauses and thresholds in PostgreSQL."""
