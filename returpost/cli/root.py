@@ -41,8 +41,11 @@ COMMANDS = {
     "settings": Entry("operate.settings:app", "A tenant's settings: show, preview, change, undo, history.", _OPERATE),
     "erase": Entry("operate.erase:app", "Erase addresses everywhere; list, undo, run now, verify.", _OPERATE),
     "domains": Entry("operate.domains:app", "Whole domains: block them, lift that, list and look up.", _OPERATE),
-    "storms": Entry("operate.storms:app", "Bounce storms: list them, lift what they blocked.", _OPERATE),
-    "retries": Entry("operate.retries:app", "Retries: list, drop, run now, resume.", _OPERATE),
+    "storms": Entry("operate.deliveries.storms:app", "Bounce storms: list them, lift what they blocked.", _OPERATE),
+    "mailings": Entry(
+        "operate.deliveries.mailings:app", "Mailings: list those paused, pause, resume, set thresholds.", _OPERATE
+    ),
+    "retries": Entry("operate.deliveries.retries:app", "Retries: list, drop, run now, resume.", _OPERATE),
     "webhooks": Entry("operate.outbound.webhooks:app", "Outbound webhooks: add, test, read the log, resend.", _OPERATE),
     "alerts": Entry("operate.outbound.alerts:app", "Alerts to people: channels, tests, what was sent.", _OPERATE),
     "rules": Entry("operate.rules:app", "Check rule files, see what they cover and what they would change.", _OPERATE),

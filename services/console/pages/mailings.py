@@ -17,7 +17,7 @@ from services.console.components.tables.source import Cells, Column, Found, Grou
 from services.console.components.tables.table import Table
 from services.console.components.tables.view import View
 from services.console.i18n import gettext_noop as _
-from services.console.pages import table_page
+from services.console.pages import stop_signals, table_page
 from services.console.pages.rows import BOUNCES, RECIPIENTS, SHOWN, Rows
 
 BAD_RATE, WARN_RATE = 0.05, 0.02
@@ -168,6 +168,8 @@ async def mailing(visitor: Visitor) -> None:
         known["name"] or identity,
         visitor.t("Filter the list, select addresses, then choose an action below the table."),
     )
+    with Tag("div"), visitor.guarding():
+        stop_signals.show(visitor, place, await visitor.api.get("actions", f"/v1{place}/stop-signals"))
     with Tag("nav", "tabs", aria_label=visitor.t("Parts of this page")):
         link(visitor.t("Recipients"), place, aria_current=None if bounces else "page")
         link(visitor.t("Manage bounces"), f"{place}?tab=bounces", aria_current="page" if bounces else None)

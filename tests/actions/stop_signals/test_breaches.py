@@ -21,6 +21,7 @@ from services.actions.mailings.stop_signals.domain import (
     to_signal,
     unsettled,
 )
+from services.actions.mailings.stop_signals.preview import outcomes
 from services.actions.mailings.stop_signals.repository.signals import PastMailing
 from services.actions.mailings.stop_signals.thresholds import (
     DEFAULT_SETTINGS,
@@ -29,7 +30,6 @@ from services.actions.mailings.stop_signals.thresholds import (
     differences,
     settings_of,
 )
-from services.actions.mailings.stop_signals.what_if import what_if
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 OFF = Levels(None, None)
@@ -208,9 +208,9 @@ def test_changes_are_named() -> None:
     ]
 
 
-def test_what_if_says_who_would_not_have_been_sent_to() -> None:
+def test_preview_says_who_would_not_have_been_sent_to() -> None:
     bad = PastMailing("m1", None, at(0), {at(0): Counts(1000, 120, 120), at(5): Counts(4000)})
     good = PastMailing("m2", "Spring", at(0), {at(0): Counts(1000, 10, 10)})
-    first, second = what_if([bad, good], DEFAULT)
+    first, second = outcomes([bad, good], DEFAULT)
     assert (first.paused, first.sent, first.unsent, len(first.breaches)) == (True, 5000, 4000, 2)
     assert (second.paused, second.sent, second.unsent, second.breaches) == (False, 1000, 0, [])

@@ -12,10 +12,10 @@ from returpost.contracts import Note
 from returpost.contracts.enums import BreachKind, BreachLevel
 from services.actions.mailings.stop_signals import events
 from services.actions.mailings.stop_signals.evaluation import utc_now
+from services.actions.mailings.stop_signals.preview import Outcome, outcomes
 from services.actions.mailings.stop_signals.repository import signals, thresholds
 from services.actions.mailings.stop_signals.repository.thresholds import Version
 from services.actions.mailings.stop_signals.thresholds import StopSignals
-from services.actions.mailings.stop_signals.what_if import Outcome, what_if
 from shared.http.dependencies import Administrator, Database, Reader, Tenant, Units
 from shared.http.preconditions import check_version, etag
 
@@ -128,8 +128,8 @@ async def preview_stop_signals(
     owner = caller.tenant_for(tenant)
     current, _ = await thresholds.read(pool, owner)
     past = await signals.past_mailings(pool, owner, utc_now() - PAST, MAX_MAILINGS)
-    now = await asyncio.to_thread(what_if, past, current.thresholds())
-    would_be = await asyncio.to_thread(what_if, past, wanted.thresholds())
+    now = await asyncio.to_thread(outcomes, past, current.thresholds())
+    would_be = await asyncio.to_thread(outcomes, past, wanted.thresholds())
     items = [
         PastMailingItem(
             mailing=one.mailing.mailing,
@@ -145,8 +145,8 @@ async def preview_stop_signals(
     return StopSignalPreview(mailings=len(past), now=_numbers(now), would_be=_numbers(would_be), items=items)
 
 
-def _numbers(outcomes: list[Outcome]) -> Numbers:
-    return Numbers(warned=sum(bool(one.breaches) for one in outcomes), paused=sum(one.paused for one in outcomes))
+def _numbers(found: list[Outcome]) -> Numbers:
+    return Numbers(warned=sum(bool(one.breaches) for one in found), paused=sum(one.paused for one in found))
 
 
 def _shown(settings: StopSignals, version: Version) -> StopSignalSettings:

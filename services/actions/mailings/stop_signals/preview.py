@@ -24,7 +24,7 @@ class Outcome:
         return any(one.level is BreachLevel.PAUSE for one in self.breaches)
 
 
-def what_if(past: Iterable[PastMailing], thresholds: Thresholds) -> list[Outcome]:
+def outcomes(past: Iterable[PastMailing], thresholds: Thresholds) -> list[Outcome]:
     """Return what would have become of each mailing."""
     return [_outcome(mailing, thresholds) for mailing in past]
 

@@ -1,0 +1,1 @@
+"""`returpost mailings`, `retries`, `storms`: deliveries that go wrong, while they do."""
