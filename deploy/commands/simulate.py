@@ -21,7 +21,7 @@ def simulate(
     recipients: Annotated[int, typer.Option("--recipients", "-n", min=1, max=50_000_000)] = 10_000,
     hard: Annotated[float, typer.Option(min=0, max=1, help="Share that fails for good.")] = 0.04,
     soft: Annotated[float, typer.Option(min=0, max=1, help="Share that fails at first.")] = 0.05,
-    complained: Annotated[float, typer.Option(min=0, max=1, help="Share of the delivered that complains.")] = 0.005,
+    complained: Annotated[float, typer.Option(min=0, max=1, help="Share of the delivered that complains.")] = 0.0005,
     opened: Annotated[float, typer.Option(min=0, max=1, help="Share of the delivered that opens.")] = 0.25,
     domains: Annotated[str, typer.Option(help="Receiving domains with shares: gmail.example=0.7,a.example=0.3")] = "",
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share handed in twice.")] = 0.01,
@@ -39,7 +39,7 @@ def simulate(
     """Hand in the results of a made-up mailing through the broker, 50 a message, with confirms.
 
     Addresses are under .example; replies are written after those of real servers. With --obey, soft bounces heal when
-    they are sent again.
+    they are sent again. A mailing with --hard 0.1 or --complained 0.003 is paused before long, and its retries wait.
 
     \b
     returpost simulate

@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 MOMENT = "2026-01-02T03:04:05+00:00"
 KEYS = {"sender-acme-mail": "delivery.result.acme.acme-mail", "crm-acme-crm": "contact.upsert.acme"}
 """A key of each attacker's own. Both are limited to the tenant acme."""
+WITH_SENDER = ("delivery.result", "kumomta.log", "mailing.pause", "mailing.resume")
+"""What is routed by the sender too."""
 RETRY = RetryRequested.model_validate(
     {"mailing": "m", "address": "a@example.com", "sender": "news", "attempt": 2, "due": MOMENT, "reason": "greylisted"}
 )
@@ -143,7 +145,7 @@ async def test_no_header_brings_a_command_past_the_permissions(installation: Ins
             for (queue, verb), tenant, header in product(victims, ("acme", "beta"), ("CC", "BCC")):
                 if queue not in installation.queues:
                     continue  # not read without a database for raw messages
-                suffix = ".news" if verb in ("delivery.result", "kumomta.log") else ""
+                suffix = ".news" if verb in WITH_SENDER else ""
                 key = f"{verb}.{tenant}{suffix}"
                 if not await attacker.passes(own, command(AddressErase, tenant), name, **{header: [key]}):
                     continue
