@@ -26,6 +26,7 @@ from services.console.http.csp import hardened, policy
 from services.console.i18n.reasons import REASONS
 from services.console.pages.mailings import days_of
 from services.console.pages.rows import in_order
+from services.console.pages.settings import stop_signals
 from shared.http.auth import issue
 from tests.support.animated_png import animated
 
@@ -213,3 +214,16 @@ def test_chart_as_csv_has_the_commas_of_the_language_and_no_formula() -> None:
     assert norwegian == '\ufeffUtsendelse;%\r\n\'=HYPERLINK(1);2,5\r\n"Brev; høst";10\r\n'
     english = ChartFile.of(i18n.Texts("en"), "Rate", ("Mailing", "%"), rows).csv()
     assert english == "\ufeffMailing,%\r\n'=HYPERLINK(1),2.5\r\nBrev; høst,10\r\n"
+
+
+@given(st.floats(0.00001, 1).map(lambda one: round(one, 6)))
+def test_share_is_typed_in_per_cent(share: float) -> None:
+    assert stop_signals.share(stop_signals.percent(share)) == share
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "101", "1e1", "x", "1,2,3", "NaN"])
+def test_what_is_no_share_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(typed)):
+        stop_signals.share(typed)
+    assert stop_signals.share(" ") is None
+    assert stop_signals.share("0,3") == 0.003

@@ -10,7 +10,7 @@ from services.console.components.field import Field
 from services.console.components.markup import Tag, button, notice
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _, reasons
-from services.console.pages.settings import retry_schedule
+from services.console.pages.settings import retry_schedule, stop_signals
 from services.console.pages.settings.alerts import Alerts
 from services.console.pages.settings.section import Known, Section
 
@@ -41,7 +41,7 @@ async def settings(visitor: Visitor) -> None:
     """Draw the page; each part by itself, so that a service that is away hides no other."""
     t = visitor.t
     heading(t("Settings"), t("They apply to this customer only. The effect of a change is shown before it is saved."))
-    form, times, alerts = Tag("div"), Tag("div"), Tag("div")
+    form, times, stops, alerts = Tag("div"), Tag("div"), Tag("div"), Tag("div")
 
     async def blocks() -> None:
         with form, visitor.guarding():
@@ -51,12 +51,16 @@ async def settings(visitor: Visitor) -> None:
         with times, visitor.guarding():
             await retry_schedule.show(visitor)
 
+    async def thresholds() -> None:
+        with stops, visitor.guarding():
+            await stop_signals.show(visitor)
+
     async def channels() -> None:
         with alerts, visitor.guarding():
             if visitor.may("administer"):
                 await Alerts(visitor).show()
 
-    await asyncio.gather(blocks(), schedule(), channels())
+    await asyncio.gather(blocks(), schedule(), thresholds(), channels())
 
 
 def effects(reason: str) -> tuple[str, ...]:
