@@ -29,8 +29,8 @@ from shared.http.server import serve
 from shared.http.trace_context import TraceContextMiddleware
 from shared.messaging.asyncapi import Consumed, Published, asyncapi
 from shared.messaging.broker import Broker, BrokerPublisher
-from shared.messaging.circuit_breaker import Limits
 from shared.messaging.consumer import MAX_EVENTS, Consumer, Handle, Read
+from shared.messaging.control.circuit_breaker import Limits
 from shared.messaging.control.pauses import Pauses
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.outbox import Outbox

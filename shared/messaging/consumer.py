@@ -1,8 +1,8 @@
 """The consumer: at least once in, exactly once in effect. One implementation for all services.
 
 Natural batching: while a batch is being processed, arrivals gather; when it is done, the next batch is all that
-gathered, up to a bound. Idle: a batch of one, at once, without a timer. Loaded: large batches, one transaction and one
-acknowledgement each.
+gathered, up to a bound (`Arrivals`). Idle: a batch of one, at once, without a timer. Loaded: large batches, one
+transaction and one acknowledgement each.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from returpost.contracts.cloudevents import Event, Rejected, split
 from returpost.contracts.routing import REPLAY
 from returpost.errors import InvalidMessage, Unavailable
 from shared.messaging.acceptance import Origin, judge, origin_of, refusal
-from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
+from shared.messaging.arrivals import Arrivals
+from shared.messaging.control.circuit_breaker import CircuitBreaker, Failure, Limits
 from shared.messaging.control.pauses import message_of
 from shared.messaging.dead_letters import dead_letter, fingerprint
 from shared.messaging.replay_outcome import outcomes, part_of
@@ -98,7 +99,7 @@ class Consumer(Generic[D]):
         self._handle = handle
         self._own_read = read
         self._max_batch_events = max_batch_events
-        self._arrivals: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self.arrivals = Arrivals()
         self._stopping = False
         self.breaker = CircuitBreaker(limits or Limits())
         self._alone = False
@@ -115,19 +116,19 @@ class Consumer(Generic[D]):
 
     def arrive(self, message: AbstractIncomingMessage) -> None:
         """Take a message; it waits with the others for the next batch."""
-        self._arrivals.put_nowait(message)
+        self.arrivals.put(message)
 
     def stop(self) -> None:
         """Finish the batch in hand, then go; what is still waiting goes back to the queue with the channel."""
         self._stopping = True
         self.breaker.wake()
-        self._arrivals.put_nowait(None)
+        self.arrivals.put(None)
 
     async def run(self, batch_done: Callable[[int, int], Awaitable[None]]) -> None:
         """Process batches until stopped. `batch_done` gets the number and the bytes of the messages of each."""
         HOLDS.set(True)
         while not self._stopping:
-            first = await self._arrivals.get()
+            first = await self.arrivals.first()
             if first is None:
                 continue
             started = time.monotonic()
@@ -167,9 +168,9 @@ class Consumer(Generic[D]):
                 deliveries.append(delivery)
                 events += len(delivery.events)
                 size += len(message.body)
-            if events >= self._max_batch_events or size >= MAX_BYTES or self._arrivals.empty():
+            if events >= self._max_batch_events or size >= MAX_BYTES:
                 break
-            message = self._arrivals.get_nowait()
+            message = self.arrivals.next()
         return deliveries
 
     def _read(self, message: AbstractIncomingMessage) -> Delivery[D]:
@@ -359,8 +360,7 @@ class Consumer(Generic[D]):
 
     async def _acknowledge(self, deliveries: list[Delivery[D]]) -> None:
         # After a reconnect a batch may hold messages of two channels; each acknowledges its own.
-        last = {id(d.message.channel): d.message for d in deliveries if not has_closed(d.message)}
-        for message in last.values():
+        for message in {id(d.message.channel): d.message for d in deliveries if not has_closed(d.message)}.values():
             try:
                 await message.ack(multiple=True)
             except (*CONNECTION_ERRORS, asyncio.InvalidStateError, RuntimeError):

@@ -6,7 +6,9 @@ from typing import Any, cast
 
 import aiormq
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika import IncomingMessage
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import DeliveredMessage
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel
 from returpost.amqp.tasks import cancel_and_wait
@@ -107,12 +109,11 @@ class BatchSubscriber:
         channel.close_callbacks.add(self._woken)
         underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
         underlay.on_consumer_cancel_callbacks.add(self._woken)
-        queue = await channel.get_queue(self.consumer.queue, ensure=False)
         try:
             while not self._stopping and self.pause is None and not channel.is_closed:
                 wanted = self._wanted
                 async with asyncio.timeout(CONSUME_TIMEOUT):
-                    tag = await self._begin(channel, queue, wanted)
+                    tag = await self._begin(channel, underlay, wanted)
                 self._silent.clear()
                 self._began.set()
                 self._tries = 0
@@ -124,17 +125,18 @@ class BatchSubscriber:
                         return
                 if tag in underlay.consumers:
                     async with asyncio.timeout(CANCEL_TIMEOUT):
-                        await queue.cancel(tag)
+                        await underlay.basic_cancel(tag)
             self._silent.set()
             if self._stopping:
                 await self._finished.wait()
         finally:
             self._silent.set()
 
-    async def _begin(self, channel: AbstractChannel, queue: AbstractQueue, prefetch: int) -> str:
+    async def _begin(self, channel: AbstractChannel, underlay: aiormq.Channel, prefetch: int) -> str:
         # A prefetch counts for consumers that begin after it was set: https://www.rabbitmq.com/docs/consumer-prefetch
         await channel.set_qos(prefetch_count=prefetch)
-        tag = await queue.consume(self._take)
+        # aiormq makes a task of each message, and aio-pika another one.
+        tag = (await underlay.basic_consume(self.consumer.queue, self._take)).consumer_tag or ""
         self._prefetch = prefetch
         PREFETCH.labels(self.consumer.queue).set(prefetch)
         return tag
@@ -146,9 +148,9 @@ class BatchSubscriber:
     def _woken(self, *_: Any) -> None:
         self._wake.set()
 
-    async def _take(self, message: Any) -> None:
+    async def _take(self, delivered: DeliveredMessage) -> None:
         """Take one message; it is acknowledged with its batch."""
-        self.consumer.arrive(message)
+        self.consumer.arrive(IncomingMessage(delivered))
 
     async def _fit_prefetch(self, messages: int, size: int) -> None:
         """Aim at `MAX_BYTES` of messages in flight, whatever the size of each."""

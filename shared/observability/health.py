@@ -13,7 +13,7 @@ from returpost.amqp.connections import CONNECTION_ERRORS
 from returpost.errors import Unavailable
 from shared.database.pool import Pool
 from shared.messaging.broker import Broker
-from shared.messaging.circuit_breaker import CircuitBreaker
+from shared.messaging.control.circuit_breaker import CircuitBreaker
 from shared.messaging.outbox import Outbox
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWorkFactory

@@ -1,1 +1,1 @@
-"""What operators do with consumers: pause, resume, drain."""
+"""What stops a consumer and starts it again: operators, who also drain its queue, and too many failures."""

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.messaging.circuit_breaker import CircuitBreaker, Failure, Limits
+from shared.messaging.control.circuit_breaker import CircuitBreaker, Failure, Limits
 
 FAILURE = Failure("f" * 16, "ZeroDivisionError", "e-1")
 

@@ -107,7 +107,7 @@ async def test_what_gathers_is_one_batch(harness: Harness, probe: Probe) -> None
         await eventually(lambda: asyncio.sleep(0, probe.begun), lambda begun: begun == 1)
         await asyncio.gather(*(harness.send(recorded(n), detail="delivered") for n in range(1, 8)))
         # A queue is empty as soon as RabbitMQ has sent all, which need not be here yet.
-        await eventually(lambda: asyncio.sleep(0, subscriber.consumer._arrivals.qsize()), lambda here: here == 7)
+        await eventually(lambda: asyncio.sleep(0, len(subscriber.consumer.arrivals)), lambda here: here == 7)
         probe.gate.set()
         await eventually(lambda: counted(harness), lambda count: count == 8)
     assert probe.batches == [1, 7]
