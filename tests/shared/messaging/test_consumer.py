@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import aiormq
 import asyncpg
 import pytest
 from aio_pika.exceptions import ChannelPreconditionFailed
-from aio_pika.queue import Queue
 
 from returpost.contracts import DeliveryRecorded, DeliveryResult, ids
 from returpost.contracts.cloudevents import Event, encode, event
@@ -187,15 +187,15 @@ async def test_a_consumer_that_fits_its_prefetch_is_ready_all_the_while(
 ) -> None:
     async with harness.running(probe.create, ServiceSettings, "classifier") as running:
         (subscriber,) = running.service.subscribers
-        kind: Any = Queue
-        cancel = kind.cancel
+        kind: Any = aiormq.Channel
+        cancel = kind.basic_cancel
         seen: list[bool] = []
 
-        async def looked_at(queue: Any, tag: str, **options: Any) -> Any:
+        async def looked_at(channel: Any, tag: str, **options: Any) -> Any:
             seen.append(subscriber.alive)
-            return await cancel(queue, tag, **options)
+            return await cancel(channel, tag, **options)
 
-        monkeypatch.setattr(kind, "cancel", looked_at)
+        monkeypatch.setattr(kind, "basic_cancel", looked_at)
         await harness.send(recorded(1), detail="delivered")
         await eventually(lambda: asyncio.sleep(0, bool(seen)))
         monkeypatch.undo()
