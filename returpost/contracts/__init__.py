@@ -103,6 +103,8 @@ from returpost.contracts.messages.platform import (
     ConsumerPaused as ConsumerPaused,
     ConsumerResumed as ConsumerResumed,
     DeadLetterGroupOpened as DeadLetterGroupOpened,
+    ReportDay as ReportDay,
+    ReportPrepared as ReportPrepared,
     SecretExpiring as SecretExpiring,
     TokenRevoked as TokenRevoked,
 )

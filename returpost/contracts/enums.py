@@ -306,6 +306,7 @@ class AlertKind(StrEnum):
     WEBHOOK_DISABLED = "webhook_disabled"
     SECRET_EXPIRING = "secret_expiring"  # noqa: S105 - no secret
     IMPORT_FINISHED = "import_finished"
+    WEEKLY_REPORT = "weekly_report"
 
 
 class Severity(StrEnum):

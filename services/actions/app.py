@@ -30,6 +30,7 @@ from returpost.contracts import (
     OperationRequested,
     ProjectChanged,
     ProjectUpsert,
+    ReportPrepared,
     RetryRequested,
     SecretExpiring,
     SelectionChanged,
@@ -67,6 +68,7 @@ from services.actions.operations.retention import remove_expired
 from services.actions.settings import Settings
 from services.actions.statistics import http as statistics_http
 from services.actions.statistics.aggregator import aggregate_next
+from services.actions.statistics.weekly_report import PREPARE_SECONDS, publish_reports
 from services.actions.users import http as users_http, oidc_http
 from services.actions.users.attempts import Hashing
 from services.actions.users.expiring import WARN_SECONDS, warn_of_expiring
@@ -117,6 +119,7 @@ def create(settings: Settings) -> Service[Settings]:
     publishes(SettingsChanged, "settings.changed.{tenant}")
     commands(MailingPause, "mailing.pause.{tenant}.{sender}")
     commands(MailingResume, "mailing.resume.{tenant}.{sender}")
+    publishes(ReportPrepared, "report.prepared.{tenant}")
     commands(BlockClear, "block.clear.{tenant}")
     commands(BlockSet, "block.set.{tenant}")
     commands(BlockUndo, "block.undo.{tenant}")
@@ -153,6 +156,10 @@ def create(settings: Settings) -> Service[Settings]:
         settle = settings.stop_signal_settle
         await asyncio.sleep(await evaluate_next(service.pool, service.uow_factory, utc_now(), settle, idle))
 
+    async def weekly_reports() -> None:
+        await publish_reports(service.pool, service.uow_factory, datetime.now(UTC))
+        await asyncio.sleep(PREPARE_SECONDS)
+
     async def revocations() -> None:
         await republish_revocations(service.uow_factory)
         await asyncio.sleep(REPUBLISH_SECONDS)
@@ -178,6 +185,7 @@ def create(settings: Settings) -> Service[Settings]:
     service.background("operations", operations)
     service.background("statistics", statistics)
     service.background("stop signals", stop_signals)
+    service.background("weekly reports", weekly_reports)
     service.background("token revocations", revocations)
     service.background("expiring tokens", expiring_tokens)
     for number in range(1, EXPORT_WORKERS + 1):

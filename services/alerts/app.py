@@ -10,6 +10,7 @@ from returpost.contracts import (
     ConsumerResumed,
     DeadLetterGroupOpened,
     ImportFinished,
+    ReportPrepared,
     SecretExpiring,
     StormEnded,
     StormStarted,
@@ -50,6 +51,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.consume("alerts.webhook-disabled", WebhookDisabled, handle)
     service.consume("alerts.secret-expiring", SecretExpiring, handle)
     service.consume("alerts.import-finished", ImportFinished, handle)
+    service.consume("alerts.report-prepared", ReportPrepared, handle)
 
     def transport() -> Transport:
         poster = HttpSender(destinations, settings.webhook_timeout)

@@ -52,6 +52,7 @@ some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
 ALERTING = (
     *(("storm", "started"), ("storm", "ended"), ("consumer", "paused"), ("consumer", "resumed")),
     *(("dead-letter-group", "opened"), ("webhook", "disabled"), ("secret", "expiring"), ("import", "finished")),
+    ("report", "prepared"),
 )
 """Nouns and verbs of the events that people are alerted to."""
 
@@ -320,7 +321,7 @@ def service_users() -> tuple[User, ...]:
                     EVENTS,
                     (
                         r"^(operation\.(progressed|finished)|(contact|selection|project)\.changed|token\.revoked"
-                        r"|secret\.expiring|mailing\.breached|settings\.changed)\."
+                        r"|secret\.expiring|report\.prepared|mailing\.breached|settings\.changed)\."
                     ),
                 ),
                 (

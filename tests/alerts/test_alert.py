@@ -28,6 +28,7 @@ from services.alerts.domain.alert import MAX_FACT, Alert, alert_of, presentable
 from services.alerts.domain.channel import Channel, ChannelKind, Digest, Language
 from services.alerts.domain.schedule import Quiet
 from services.alerts.domain.wording import MAX_SHOWN, paragraph, words
+from tests.alerts.builders import weekly_report
 
 NOW = datetime(2026, 12, 1, 12, 5, tzinfo=UTC)
 STORM = {"storm": "s-1", "kind": StormKind.REASON, "value": "bad_reputation", "begun": NOW, "time": NOW}
@@ -46,6 +47,7 @@ EVENTS: dict[AlertKind, Contract] = {
     AlertKind.IMPORT_FINISHED: ImportFinished(
         import_id="i-1", action="block", rows=3, outcomes={"blocked": 2, "invalid": 1}, by="kari", time=NOW
     ),
+    AlertKind.WEEKLY_REPORT: weekly_report(NOW),
 }
 
 
@@ -87,6 +89,7 @@ def test_a_flapping_consumer_is_one_alert_an_hour(seconds: list[int]) -> None:
         (AlertKind.CONSUMER_PAUSED, Severity.CRITICAL), (AlertKind.CONSUMER_RESUMED, Severity.INFO),
         (AlertKind.DEAD_LETTERS, Severity.WARNING), (AlertKind.WEBHOOK_DISABLED, Severity.WARNING),
         (AlertKind.SECRET_EXPIRING, Severity.WARNING), (AlertKind.IMPORT_FINISHED, Severity.INFO),
+        (AlertKind.WEEKLY_REPORT, Severity.INFO),
     ],
 )  # fmt: skip
 def test_severity_says_who_must_act(kind: AlertKind, severity: Severity) -> None:
@@ -140,6 +143,16 @@ def test_a_channel_of_the_platform_has_all_tenants_or_those_it_names() -> None:
         True,
     ]
     assert not channel().wants(paused)
+
+
+def test_the_weekly_report_goes_where_it_is_wanted_and_waits_for_no_digest() -> None:
+    report = alert(EVENTS[AlertKind.WEEKLY_REPORT])
+    assert [channel(weekly_report=wanted, severity=Severity.CRITICAL).wants(report) for wanted in (True, False)] == [
+        True,
+        False,
+    ]
+    daily = channel(weekly_report=True, digest=Digest.DAILY, quiet=Quiet(time(12), time(13)))
+    assert daily.due(report, NOW) == NOW.replace(hour=13, minute=0)
 
 
 def test_what_is_critical_waits_only_where_that_is_wanted() -> None:

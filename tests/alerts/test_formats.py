@@ -1,6 +1,8 @@
 """What is sent: nothing of its content is read as a header, as markup, as a mention or as a link."""
 
 import json
+import struct
+import zlib
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -9,11 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from returpost.contracts.cloudevents import event
 from returpost.contracts.enums import AlertKind, Severity
-from services.alerts.domain.alert import MAX_FACT, Alert
+from services.alerts.domain.alert import MAX_FACT, Alert, alert_of
 from services.alerts.domain.channel import Language
 from services.alerts.domain.wording import Words, words
-from services.alerts.formats import email, slack, teams, webhook
+from services.alerts.formats import email, report, slack, teams, webhook
+from services.alerts.formats.png import png
+from tests.alerts.builders import weekly_report
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOSTILE = (
@@ -98,3 +103,70 @@ def test_webhook_has_an_event_an_alert_with_the_id_of_its_cause() -> None:
     assert {one["type"] for one in events} == {"returpost.alert.raised.v1"}
     assert {one["data"]["severity"] for one in events} == {"warning"}
     assert all(one["tenant"] == "acme" for one in events)
+
+
+def pixels(picture: bytes) -> list[bytes]:
+    """Read a PNG of indexed colours without filters, by its specification: the rows of its pixels."""
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    at, parts = 8, dict[bytes, bytes]()
+    while at < len(picture):
+        (length,) = struct.unpack(">I", picture[at : at + 4])
+        kind, data = picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", picture[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + data),)
+        parts[kind], at = data, at + 12 + length
+    assert list(parts) == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    width, height, depth, colour = struct.unpack(">IIBB", parts[b"IHDR"][:10])
+    assert (depth, colour) == (8, 3)
+    lines = zlib.decompress(parts[b"IDAT"])
+    assert len(lines) == (width + 1) * height
+    rows = [lines[n * (width + 1) : (n + 1) * (width + 1)] for n in range(height)]
+    assert {row[0] for row in rows} == {0}
+    assert max(max(row[1:]) for row in rows) < len(parts[b"PLTE"]) // 3
+    return [row[1:] for row in rows]
+
+
+@given(st.lists(st.tuples(*[st.integers(-5, 40)] * 4), max_size=5))
+def test_a_picture_has_its_rectangles_where_they_are(drawn: list[tuple[int, int, int, int]]) -> None:
+    rows = pixels(png(30, 20, [(255, 255, 255), (0, 0, 0)], [(*one, 1) for one in drawn]))
+    for y, row in enumerate(rows):
+        for x, colour in enumerate(row):
+            inside = any(left <= x < left + wide and top <= y < top + high for left, top, wide, high in drawn)
+            assert colour == inside
+
+
+def test_the_chart_has_a_bar_a_day_as_high_as_its_bounces() -> None:
+    rows = pixels(report.chart(weekly_report(NOW)))
+    middles = [report.MARGIN + n * ((report.WIDTH - 2 * report.MARGIN) // 7) + 38 for n in range(7)]
+    heights = [sum(row[x] in (report.HARD, report.SOFT) for row in rows) for x in middles]
+    room = report.HEIGHT - 2 * report.MARGIN
+    assert heights == pytest.approx([room * n / 6 for n in range(7)], abs=1)
+    hard = [sum(row[x] == report.HARD for row in rows) for x in middles]
+    assert hard == pytest.approx([room * n / 6.6 for n in range(7)], abs=1)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_weekly_report_is_an_email_with_figures_and_a_picture(language: Language) -> None:
+    data = weekly_report(NOW, domain="<script>evil</script>")
+    one = alert_of(event(data, id="e", source="/test", tenant="acme"), show_addresses=False)
+    mail = email.email(words([one], language, "UTC"), SENDER, RECIPIENTS, "msg_1", NOW)
+    read = message_from_bytes(mail.as_bytes(), policy=default)
+    kinds = [part.get_content_type() for part in read.walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+    page, picture = (part for part in read.walk() if part.get_content_type() in ("text/html", "image/png"))
+    text = page.get_content()
+    assert f'src="cid:{picture["Content-ID"][1:-1]}"' in text
+    assert pixels(picture.get_content())
+    assert "<script>" not in text
+    for figure in ("21\N{NO-BREAK SPACE}000", "20\N{NO-BREAK SPACE}000", "1.1 %", "0.5 %", "user unknown", "190"):
+        assert figure in text
+    plain = next(part for part in read.walk() if part.get_content_type() == "text/plain").get_content()
+    assert "21000" in plain
+    assert "231" in plain
+
+
+def test_a_report_goes_to_chats_as_a_sentence() -> None:
+    one = alert_of(event(weekly_report(NOW), id="e", source="/test", tenant="acme"), show_addresses=False)
+    told = words([one], Language.ENGLISH, "UTC")
+    for body in (slack.slack(told), teams.teams(told)):
+        assert b"21000 sent, 231 came back (1.1 %)" in body
+        assert b"user_unknown" not in body

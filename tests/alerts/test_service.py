@@ -16,6 +16,7 @@ from services.alerts.domain import schedule
 from services.alerts.settings import Settings
 from shared.http.auth import ALL_TENANTS
 from shared.outbound import signing
+from tests.alerts.builders import weekly_report
 from tests.alerts.mail_server import mail_server
 from tests.blocklist.outbound_webhooks.receiver import receiving
 from tests.support.harness import TENANT, Harness, RunningService, eventually
@@ -72,7 +73,7 @@ async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, ev
         settings = {**LOCAL, "smtp_url": f"smtp://127.0.0.1:{mails.port}", "mail_from": "returpost@example.com"}
         async with harness.running(create, Settings, "alerts", **settings) as alerts:
             alerts.http.headers["Authorization"] = everybody
-            await add(alerts, "mail", "email", recipients=["kari@example.com"], language="nb")
+            await add(alerts, "mail", "email", recipients=["kari@example.com"], language="nb", weekly_report=True)
             secret = (await add(alerts, "hook", "webhook", url=f"{receiver.url}/hook"))["secret"]
             await add(alerts, "slack", "slack", url=f"{slack.url}/hook")
             await add(alerts, "teams", "teams", url=f"{teams.url}/hook", severity="critical")
@@ -87,7 +88,11 @@ async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, ev
             await harness.send(of(storm("s-1", StormEnded), "end"))
             await eventually(receiver.count, lambda count: count == 2)
             await eventually(mails.count, lambda count: count == 2)
-            assert [one["state"] for one in await sent(alerts, "mail")] == ["sent", "sent"]
+            await harness.send(of(weekly_report(datetime.now(UTC)), "report"))
+            await eventually(mails.count, lambda count: count == 3)
+            assert mails.messages[2]["Subject"] == "[Til orientering] Uka hos acme, 2026-11-23 til 2026-11-29"
+            assert "image/png" in [part.get_content_type() for part in mails.messages[2].walk()]
+            await eventually(lambda: sent(alerts, "mail", "sent"), lambda all_: len(all_) == 3)
             assert len(await sent(alerts, "teams")) == 1
             assert await sent(alerts, "other", tenant="other") == []
         first, second = receiver.posted

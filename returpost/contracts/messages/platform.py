@@ -1,8 +1,9 @@
 """The platform itself: tokens that are revoked or end, consumers that pause, what people are alerted to."""
 
-from typing import ClassVar, Literal
+from datetime import date
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from returpost.contracts.enums import AlertKind, Severity
 from returpost.contracts.messages.fields import Contract, Id, Label, Note, Text, Time
@@ -125,3 +126,37 @@ class AlertTested(Contract):
     channel: Label
     time: Time
     by: Text
+
+
+class ReportDay(BaseModel):
+    """What happened on one day."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    sent: Annotated[int, Field(ge=0)]
+    hard: Annotated[int, Field(ge=0)]
+    soft: Annotated[int, Field(ge=0)]
+    complained: Annotated[int, Field(ge=0)]
+
+
+class ReportPrepared(Contract):
+    """The figures of a week, from Monday to Sunday in UTC, as the overview has them. It is said again during the next
+    week; the first time holds."""
+
+    TYPE: ClassVar[str] = "returpost.report.prepared.v1"
+
+    first: date
+    last: date
+    totals: dict[Text, int]
+    """Recipients by what became of them: sent, delivered, hard, soft, complained, unsubscribed, recovered."""
+    before: dict[Text, int]
+    """The same of the week before."""
+    days: Annotated[list[ReportDay], Field(max_length=7)]
+    reasons: dict[Text, int]
+    """Bounces by reason, the most frequent ones."""
+    domains: dict[Text, int]
+    """Bounces by receiving domain, the most frequent ones."""
+    blocked: Annotated[int, Field(ge=0)]
+    lifted: Annotated[int, Field(ge=0)]
+    time: Time

@@ -93,6 +93,11 @@ async def window(
     return {"pending": pending} | {name: [dict(row) for row in rows] for name, rows in found.items()}
 
 
+async def tenants(pool: Pool) -> list[str]:
+    """Return all tenants that have statistics."""
+    return [row["tenant"] for row in await pool.fetch(_Q["tenants"])]
+
+
 @dataclass(frozen=True, slots=True)
 class MailingFilter:
     """Which mailings; what is none narrows nothing."""

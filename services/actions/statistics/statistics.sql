@@ -125,3 +125,13 @@ ORDER BY m.at DESC, m.mailing DESC
 -- How many mailings and days of a tenant have changed since they were aggregated.
 SELECT (SELECT count(*) FROM statistics_due WHERE tenant = $1 AND counted <> 'signals')
      + (SELECT count(*) FROM statistics_runs WHERE tenant = $1 AND counted <> 'signals' AND horizon IS NOT NULL) AS pending
+
+-- name: tenants
+-- All tenants that have statistics, one step in the index each.
+WITH RECURSIVE found AS (
+    (SELECT tenant FROM statistics ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT s.tenant FROM statistics s WHERE s.tenant > found.tenant ORDER BY s.tenant LIMIT 1)
+    FROM found WHERE found.tenant IS NOT NULL
+)
+SELECT tenant FROM found WHERE tenant IS NOT NULL

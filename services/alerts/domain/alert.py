@@ -12,6 +12,7 @@ from returpost.contracts import (
     Contract,
     DeadLetterGroupOpened,
     ImportFinished,
+    ReportPrepared,
     SecretExpiring,
     StormEnded,
     StormStarted,
@@ -24,6 +25,8 @@ from returpost.contracts.enums import AlertKind, Severity
 
 MAX_FACT: Final = 200
 """Characters of one fact: what is told in full stands where the link or command leads."""
+REPORT: Final = "report"
+"""Name of the fact that is a whole report, in JSON."""
 HIDDEN: Final = "[secret]"
 _SECRET = re.compile(
     r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"  # a signed token, RFC 7519
@@ -74,7 +77,10 @@ def alert_of(event: Event[Any], *, show_addresses: bool) -> Alert:
         kind,
         meaning.severity,
         data.time,
-        {name: presentable(str(value), show_addresses=show_addresses) for name, value in meaning.facts.items()},
+        {
+            name: str(value) if name == REPORT else presentable(str(value), show_addresses=show_addresses)
+            for name, value in meaning.facts.items()
+        },
     )
 
 
@@ -83,6 +89,11 @@ def presentable(text: str, *, show_addresses: bool) -> str:
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     shown = _SECRET.sub(HIDDEN, line)
     return (shown if show_addresses else hide_addresses(shown))[:MAX_FACT]
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in per cent, or a dash where nothing was sent."""
+    return f"{100 * part / whole:.1f} %" if whole > 0 else "–"
 
 
 def at_least(severity: Severity, least: Severity) -> bool:
@@ -138,6 +149,24 @@ def _import_finished(data: ImportFinished) -> _Meaning:
     return _Meaning(Severity.INFO, (data.import_id,), {**facts, "rows": data.rows})
 
 
+def _weekly_report(data: ReportPrepared) -> _Meaning:
+    """Counts, reasons and domains alone: there is no address in it."""
+    totals = data.totals
+    sent, returned = totals.get("sent", 0), totals.get("hard", 0) + totals.get("soft", 0)
+    facts: dict[str, str | int] = {
+        "first": data.first.isoformat(),
+        "last": data.last.isoformat(),
+        "sent": sent,
+        "returned": returned,
+        "rate": share(returned, sent),
+        "complained": totals.get("complained", 0),
+        "blocked": data.blocked,
+        "lifted": data.lifted,
+        REPORT: data.model_dump_json(),
+    }
+    return _Meaning(Severity.INFO, (data.first.isoformat(),), facts)
+
+
 _MEANINGS: Final[dict[type[Contract], tuple[AlertKind, Callable[[Any], _Meaning]]]] = {
     StormStarted: (AlertKind.STORM_STARTED, _storm_started),
     StormEnded: (AlertKind.STORM_ENDED, _storm_ended),
@@ -147,4 +176,5 @@ _MEANINGS: Final[dict[type[Contract], tuple[AlertKind, Callable[[Any], _Meaning]
     WebhookDisabled: (AlertKind.WEBHOOK_DISABLED, _webhook_disabled),
     SecretExpiring: (AlertKind.SECRET_EXPIRING, _secret_expiring),
     ImportFinished: (AlertKind.IMPORT_FINISHED, _import_finished),
+    ReportPrepared: (AlertKind.WEEKLY_REPORT, _weekly_report),
 }

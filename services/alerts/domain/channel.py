@@ -8,7 +8,7 @@ from uuid import UUID
 from returpost.contracts.enums import AlertKind, Severity
 from returpost.contracts.routing import PLATFORM
 from services.alerts.domain.alert import Alert, at_least
-from services.alerts.domain.schedule import Quiet, due_at
+from services.alerts.domain.schedule import Quiet, due_at, quiet_until
 
 MAX_RECIPIENTS = 20
 
@@ -59,6 +59,8 @@ class Channel:
     zone: str = "UTC"
     hold_critical: bool = False
     """Whether digest and quiet hours hold back what is critical, too."""
+    weekly_report: bool = False
+    """Whether it has the report of each week, which goes only where it is wanted."""
     recipients: tuple[str, ...] = ()
     """Of a channel that is e-mail."""
     url: str = field(default="", repr=False)
@@ -73,11 +75,15 @@ class Channel:
                 return False
         elif alert.tenant != self.tenant:
             return False
+        if alert.kind is AlertKind.WEEKLY_REPORT:
+            return self.weekly_report
         return at_least(alert.severity, self.severity) and (not self.causes or alert.kind in self.causes)
 
     def due(self, alert: Alert, now: datetime) -> datetime:
         """Return when an alert goes there at the earliest."""
         if alert.severity is Severity.CRITICAL and not self.hold_critical:
             return now
+        if alert.kind is AlertKind.WEEKLY_REPORT:
+            return quiet_until(now, self.zone, self.quiet)
         every = {Digest.OFF: None, Digest.HOURLY: timedelta(hours=1), Digest.DAILY: timedelta(days=1)}[self.digest]
         return due_at(now, self.zone, every, self.digest_at, self.quiet)

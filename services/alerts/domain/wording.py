@@ -118,6 +118,7 @@ def _command(parts: Sequence[str], facts: Mapping[str, str]) -> str:
 _NAMES: Final = (
     "kind", "value", "bounces", "of_bounces", "storm", "queue", "cause", "by", "why", "error", "fingerprint", "name",
     "expires_at", "action", "rows", "outcomes", "note", "import", "tenant",
+    "first", "last", "sent", "returned", "rate", "complained", "blocked", "lifted",
 )  # fmt: skip
 
 _WAYS: Final[Mapping[Variant, _Way]] = {
@@ -134,6 +135,7 @@ _WAYS: Final[Mapping[Variant, _Way]] = {
     (AlertKind.SECRET_EXPIRING, "webhook-secret"): _Way(
         "", ("returpost webhooks test", "{name}", "--tenant", "{tenant}")
     ),
+    (AlertKind.WEEKLY_REPORT, ""): _Way("/", ("returpost blocked list --tenant", "{tenant}")),
     (AlertKind.IMPORT_FINISHED, ""): _Way("/blocked", ("returpost blocked list --tenant", "{tenant}")),
 }
 
@@ -222,6 +224,13 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
             "Import finished at {tenant}: {rows} rows to clear",
             "Outcomes: {outcomes}.| By {by}.| {note}",
         ),
+        (AlertKind.WEEKLY_REPORT, ""): (
+            "The week at {tenant}, {first} to {last}",
+            (
+                "{sent} sent, {returned} came back ({rate}), {complained} complained; {blocked} addresses blocked,"
+                " {lifted} blocks lifted."
+            ),
+        ),
     },
     Language.NORWEGIAN: {
         (AlertKind.STORM_STARTED, ""): (
@@ -273,6 +282,13 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
         (AlertKind.IMPORT_FINISHED, ""): (
             "Import ferdig hos {tenant}: {rows} rader til opphevelse",
             "Utfall: {outcomes}.| Av {by}.| {note}",
+        ),
+        (AlertKind.WEEKLY_REPORT, ""): (
+            "Uka hos {tenant}, {first} til {last}",
+            (
+                "{sent} sendt, {returned} kom i retur ({rate}), {complained} klaget; {blocked} adresser blokkert,"
+                " {lifted} blokkeringer opphevet."
+            ),
         ),
     },
 }

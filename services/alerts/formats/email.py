@@ -10,6 +10,7 @@ from typing import Final
 
 from services.alerts.domain.channel import Language
 from services.alerts.domain.wording import Paragraph, Words, severity_word
+from services.alerts.formats.report import chart, html, report_of
 
 MAX_SUBJECT: Final = 150
 _STYLE: Final = "font-family:system-ui,Segoe UI,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5;color:#1d2733"
@@ -18,10 +19,16 @@ _STYLE: Final = "font-family:system-ui,Segoe UI,Helvetica,Arial,sans-serif;font-
 def email(words: Words, sender: str, recipients: Sequence[str], id_: str, time: datetime) -> EmailMessage:
     """Return an e-mail; it has the same id however often it is tried."""
     text = "\n\n".join([*(_text(one, words.language) for one in words.paragraphs), *([words.more] * bool(words.more))])
+    reports = [(one.alert.id, found) for one in words.paragraphs if (found := report_of(one.alert)) is not None]
     body = "".join(_html(one, words.language) for one in words.paragraphs)
+    body += "".join(html(found, words.language, f"{cause}@returpost") for cause, found in reports)
     more = f"<p>{escape(words.more)}</p>" if words.more else ""
     subject = f"[{severity_word(words.severity, words.language)}] {words.title}"
-    return envelope(subject, text, body + more, sender, recipients, id_, time, words.language)
+    message = envelope(subject, text, body + more, sender, recipients, id_, time, words.language)
+    _, page = message.iter_parts()
+    for cause, found in reports:
+        page.add_related(chart(found), "image", "png", cid=f"<{cause}@returpost>", disposition="inline")
+    return message
 
 
 def trial_email(
@@ -32,7 +39,7 @@ def trial_email(
 
 
 def envelope(
-    subject: str, text: str, html: str, sender: str, recipients: Sequence[str], id_: str, time: datetime,
+    subject: str, text: str, body: str, sender: str, recipients: Sequence[str], id_: str, time: datetime,
     language: Language,
 ) -> EmailMessage:  # fmt: skip
     """Return an e-mail with these contents, marked as written by a machine: RFC 3834 section 5."""
@@ -45,7 +52,7 @@ def envelope(
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(text + "\n")
-    page = f'<!doctype html><html lang="{language.value}"><body style="{_STYLE}">{html}</body></html>'
+    page = f'<!doctype html><html lang="{language.value}"><body style="{_STYLE}">{body}</body></html>'
     message.add_alternative(page, subtype="html")
     return message
 

@@ -79,6 +79,7 @@ class _Rule(BaseModel, extra="forbid"):
     hold_critical: Annotated[
         bool, Field(description="Whether digest and quiet hours hold back what is critical, too")
     ] = False
+    weekly_report: Annotated[bool, Field(description="Whether it has the report of each week")] = False
 
 
 class NewChannel(_Rule):
@@ -105,6 +106,7 @@ class ChannelChange(BaseModel, extra="forbid"):
     quiet: QuietHours | None = None
     time_zone: Zone | None = None
     hold_critical: bool | None = None
+    weekly_report: bool | None = None
 
 
 class ChannelOut(_Rule):

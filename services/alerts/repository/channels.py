@@ -71,5 +71,5 @@ def _rule(channel: Channel) -> tuple[Any, ...]:
     start, end = (None, None) if c.quiet is None else (c.quiet.start, c.quiet.end)
     return (
         c.language, c.severity, sorted(c.causes), sorted(c.tenants), c.digest, c.digest_at, start, end, c.zone,
-        c.hold_critical,
+        c.hold_critical, c.weekly_report,
     )  # fmt: skip

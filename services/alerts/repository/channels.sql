@@ -1,8 +1,8 @@
 -- name: add
 -- Add a channel; nothing comes back when its name is taken.
 INSERT INTO channels (id, tenant, name, kind, recipients, url, secret, language, severity, causes, tenants, digest, digest_at,
-                      quiet_from, quiet_to, zone, hold_critical, created_at, created_by, changed_at, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $18, $19)
+                      quiet_from, quiet_to, zone, hold_critical, weekly_report, created_at, created_by, changed_at, changed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $19, $20)
 ON CONFLICT (tenant, name) DO NOTHING RETURNING *
 
 -- name: of_tenant
@@ -21,8 +21,8 @@ SELECT * FROM channels WHERE tenant = $1 AND name = $2 FOR UPDATE
 -- Change a channel.
 UPDATE channels
 SET recipients = $2, url = $3, language = $4, severity = $5, causes = $6, tenants = $7, digest = $8, digest_at = $9,
-    quiet_from = $10, quiet_to = $11, zone = $12, hold_critical = $13, enabled = $14, version = version + 1,
-    changed_at = $15, changed_by = $16
+    quiet_from = $10, quiet_to = $11, zone = $12, hold_critical = $13, weekly_report = $14, enabled = $15,
+    version = version + 1, changed_at = $16, changed_by = $17
 WHERE id = $1 RETURNING *
 
 -- name: rotate

@@ -17,7 +17,7 @@ def channel_of(row: Record) -> Channel:
         row["id"], row["tenant"], row["name"], ChannelKind(row["kind"]), Language(row["language"]),
         Severity(row["severity"]), frozenset(map(AlertKind, row["causes"])), frozenset(row["tenants"]),
         Digest(row["digest"]), row["digest_at"], None if start is None or end is None else Quiet(start, end),
-        row["zone"], row["hold_critical"], tuple(row["recipients"]), row["url"], row["secret"],
+        row["zone"], row["hold_critical"], row["weekly_report"], tuple(row["recipients"]), row["url"], row["secret"],
     )  # fmt: skip
 
 

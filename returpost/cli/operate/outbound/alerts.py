@@ -55,6 +55,9 @@ Told = Annotated[Language | None, typer.Option("--language", help="In what langu
 Hold = Annotated[
     bool | None, typer.Option("--hold-critical/--critical-at-once", help="Whether critical ones wait, too.")
 ]
+Report = Annotated[
+    bool | None, typer.Option("--weekly-report/--no-weekly-report", help="Whether it has the report of each week.")
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Alerts to people: channels, tests, what was sent.")
 
@@ -113,6 +116,7 @@ def add(
     time_zone: Zone = None,
     language: Told = None,
     hold_critical: Hold = None,
+    weekly_report: Report = None,
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,
     as_json: Json = False,
@@ -126,7 +130,7 @@ def add(
     """
     from returpost.cli.terminal import err, out, print_json
 
-    rule = _rule(severity, cause, of, digest, digest_at, quiet, time_zone, language, hold_critical)
+    rule = _rule(severity, cause, of, digest, digest_at, quiet, time_zone, language, hold_critical, weekly_report)
     made = _call(directory, "POST", "", tenant, {"name": name, "kind": kind, **_to(kind, to), **rule})
     if as_json:
         print_json(made)
@@ -150,6 +154,7 @@ def change(
     time_zone: Zone = None,
     language: Told = None,
     hold_critical: Hold = None,
+    weekly_report: Report = None,
     tenant: Tenant = TENANT,
     directory: Folder = FOLDER,
 ) -> None:
@@ -159,7 +164,7 @@ def change(
     returpost alerts change marketing --digest daily --digest-at 08:00 --time-zone Europe/Oslo
     returpost alerts change marketing --quiet 22:00-07:00
     """
-    rule = _rule(severity, cause, of, digest, digest_at, quiet, time_zone, language, hold_critical)
+    rule = _rule(severity, cause, of, digest, digest_at, quiet, time_zone, language, hold_critical, weekly_report)
     if to:
         known = _call(directory, "GET", f"/{quote(name)}", tenant)
         rule |= _to(Kind(known["kind"]), to)
@@ -264,11 +269,13 @@ def _rule(
     time_zone: str | None,
     language: Language | None,
     hold_critical: bool | None,
+    weekly_report: bool | None,
 ) -> dict[str, Any]:
     """Return what was named of a rule. Raises `InvalidSettings`."""
     named = {
         "severity": severity, "causes": cause or None, "tenants": of or None, "digest": digest,
         "digest_at": digest_at, "time_zone": time_zone, "language": language, "hold_critical": hold_critical,
+        "weekly_report": weekly_report,
     }  # fmt: skip
     found: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if quiet == "none":

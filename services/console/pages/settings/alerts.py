@@ -112,6 +112,7 @@ class Alerts:
             help_ = t("As 22:00-07:00. Empty: none. What is critical goes out all the same.")
             quiet = Field(t("Quiet hours"), help=help_, autocomplete="off")
             zone = Field(t("Time zone"), value=visitor.texts.zone.key, autocomplete="off")
+            report = Field(t("The report of each week"), "checkbox", False)
             told_in = Field(t("Language"), "select", visitor.texts.language, choices=LANGUAGES)
 
         async def save() -> None:
@@ -121,6 +122,7 @@ class Alerts:
                 "name": name.value, "kind": kind.value, "severity": least.value, "digest": when.value,
                 "quiet": {"from": start.strip(), "to": end.strip()} if dash else None,
                 "time_zone": zone.value, "language": told_in.value,
+                "weekly_report": bool(report.value),
             } | ({"recipients": parts} if kind.value == "email" else {"url": str(to.value).strip()})  # fmt: skip
             try:
                 made = await visitor.api.call("alerts", "POST", PATH, body=body)

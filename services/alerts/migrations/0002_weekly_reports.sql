@@ -1,0 +1,2 @@
+-- Which channels have the weekly report.
+ALTER TABLE channels ADD COLUMN weekly_report boolean NOT NULL DEFAULT false;
