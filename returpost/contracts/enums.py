@@ -300,6 +300,8 @@ class AlertKind(StrEnum):
 
     STORM_STARTED = "storm_started"
     STORM_ENDED = "storm_ended"
+    MAILING_BREACHED = "mailing_breached"
+    MAILING_PAUSED = "mailing_paused"
     CONSUMER_PAUSED = "consumer_paused"
     CONSUMER_RESUMED = "consumer_resumed"
     DEAD_LETTERS = "dead_letters"

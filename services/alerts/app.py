@@ -10,6 +10,8 @@ from returpost.contracts import (
     ConsumerResumed,
     DeadLetterGroupOpened,
     ImportFinished,
+    MailingBreached,
+    MailingPause,
     ReportPrepared,
     SecretExpiring,
     StormEnded,
@@ -17,6 +19,7 @@ from returpost.contracts import (
     WebhookDisabled,
 )
 from returpost.contracts.addresses import normalise
+from returpost.contracts.routing import COMMANDS
 from returpost.errors import InvalidAddress, InvalidSettings
 from services.alerts.delivery.loop import DeliveryLoop
 from services.alerts.delivery.smtp import mail_server
@@ -45,6 +48,8 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     handle = partial(raise_alerts, clock=clock, show_addresses=settings.show_addresses, raised=raised.set)
     service.consume("alerts.storm-started", StormStarted, handle)
     service.consume("alerts.storm-ended", StormEnded, handle)
+    service.consume("alerts.mailing-breached", MailingBreached, handle)
+    service.consume("alerts.mailing-pause", MailingPause, handle, exchange=COMMANDS)
     service.consume("alerts.consumer-paused", ConsumerPaused, handle)
     service.consume("alerts.consumer-resumed", ConsumerResumed, handle)
     service.consume("alerts.dead-letter-group-opened", DeadLetterGroupOpened, handle)

@@ -21,8 +21,8 @@ async def raise_alerts(
 ) -> None:
     """Keep an alert for each cause that is new, and note to which channels it goes, and when."""
     now = clock()
-    told = [alert_of(event, show_addresses=show_addresses) for event in events]
-    new = await alert_rows.raise_new(work.connection, told, now)
+    told = (alert_of(event, show_addresses=show_addresses) for event in events)
+    new = await alert_rows.raise_new(work.connection, [alert for alert in told if alert is not None], now)
     if not new:
         return
     known = await channel_rows.enabled(work.connection, {PLATFORM, *(alert.tenant for alert in new)})

@@ -52,7 +52,7 @@ some 20,000 blocks each (https://www.rabbitmq.com/docs/streams#retention)."""
 ALERTING = (
     *(("storm", "started"), ("storm", "ended"), ("consumer", "paused"), ("consumer", "resumed")),
     *(("dead-letter-group", "opened"), ("webhook", "disabled"), ("secret", "expiring"), ("import", "finished")),
-    ("report", "prepared"),
+    *(("report", "prepared"), ("mailing", "breached")),
 )
 """Nouns and verbs of the events that people are alerted to."""
 
@@ -234,6 +234,7 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         _quorum("replay.consumer-resumed", Binding(EVENTS, "consumer.resumed.*.operator")),
         _quorum("replay.consumer-drained", Binding(EVENTS, "consumer.drained.*")),
         *(_quorum(f"alerts.{noun}-{verb}", Binding(EVENTS, f"{noun}.{verb}.#")) for noun, verb in ALERTING),
+        _quorum("alerts.mailing-pause", Binding(COMMANDS, "mailing.pause.*.*")),
         Queue(DEAD_LETTERS, (Binding(DEAD, ""),), {"x-queue-type": "quorum"}),
         Queue(PARKED, (Binding(REPLAY, PARKED),), {"x-queue-type": "quorum"}),
         Queue(OUTCOMES, (Binding(REPLAY_OUTCOMES, ""),), {"x-queue-type": "quorum"}),

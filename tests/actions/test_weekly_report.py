@@ -37,9 +37,9 @@ def test_the_report_has_every_day_and_sums_them() -> None:
         row | {"day": MONDAY, "sent": 10, "hard": 2},
         row | {"day": MONDAY + timedelta(days=3), "sent": 5, "soft": 1},
     ]
-    reasons = [row | {"value": "user_unknown", "hard": 2}, row | {"value": "", "soft": 1}, row | {"value": "expired"}]
+    reasons = [{"value": "user_unknown", "hard": 2}, {"value": "", "soft": 1}, {"value": "expired"}]
     blocks = [{"day": MONDAY, "cause": "dead_address", "blocked": 2, "lifted": 1}] * 2
-    found: dict[str, Any] = {"days": days, "reasons": reasons, "domains": [], "blocks": blocks}
+    found: dict[str, Any] = {"days": days, "reasons": [row | one for one in reasons], "domains": [], "blocks": blocks}
     made = report(found, found | {"days": days[:1]}, MONDAY, NOW)
     assert [day.sent for day in made.days] == [10, 0, 0, 5, 0, 0, 0]
     assert (made.last, made.totals["sent"], made.before["sent"]) == (date(2025, 11, 30), 15, 10)
@@ -49,8 +49,8 @@ def test_the_report_has_every_day_and_sums_them() -> None:
 @pytest.mark.anyio
 async def test_each_tenant_that_sent_has_its_own_report(harness: Harness, actions: RunningService) -> None:
     """Published again it is the same event; who sent nothing has none."""
-    add = """INSERT INTO statistics (tenant, mailing, split, value, day, sent, delivered, hard, soft, complained, opened,
-                                     unsubscribed, recovered)
+    add = """INSERT INTO statistics (tenant, mailing, split, value, day, sent, delivered, hard, soft, complained,
+                                     opened, unsubscribed, recovered)
              VALUES ($1, 'm', $2, $3, $4, $5, 0, 3, 0, 1, 0, 0, 0)"""
     for tenant, split, value, day, sent in (
         (TENANT, "day", "", MONDAY, 100),

@@ -16,13 +16,15 @@ from returpost.contracts import (
     Contract,
     DeadLetterGroupOpened,
     ImportFinished,
+    MailingBreached,
+    MailingPause,
     SecretExpiring,
     StormEnded,
     StormStarted,
     WebhookDisabled,
 )
 from returpost.contracts.cloudevents import event
-from returpost.contracts.enums import AlertKind, Severity, StormKind
+from returpost.contracts.enums import AlertKind, BreachKind, BreachLevel, Severity, StormKind
 from returpost.contracts.routing import PLATFORM
 from services.alerts.domain.alert import MAX_FACT, Alert, alert_of, presentable
 from services.alerts.domain.channel import Channel, ChannelKind, Digest, Language
@@ -35,6 +37,17 @@ STORM = {"storm": "s-1", "kind": StormKind.REASON, "value": "bad_reputation", "b
 EVENTS: dict[AlertKind, Contract] = {
     AlertKind.STORM_STARTED: StormStarted(**STORM, bounces=60, of_bounces=80),
     AlertKind.STORM_ENDED: StormEnded(**STORM),
+    AlertKind.MAILING_BREACHED: MailingBreached(
+        mailing="spring/7",
+        sender="news",
+        kind=BreachKind.COMPLAINTS,
+        level=BreachLevel.PAUSE,
+        count=4,
+        of_results=1_200,
+        threshold=0.003,
+        time=NOW,
+    ),
+    AlertKind.MAILING_PAUSED: MailingPause(mailing="m", sender="news", time=NOW, by="kari", why="wrong subject"),
     AlertKind.CONSUMER_PAUSED: ConsumerPaused(queue="blocklist.block-set", cause="failing", time=NOW, error="KeyError"),
     AlertKind.CONSUMER_RESUMED: ConsumerResumed(queue="blocklist.block-set", cause="failing", time=NOW),
     AlertKind.DEAD_LETTERS: DeadLetterGroupOpened(
@@ -52,7 +65,9 @@ EVENTS: dict[AlertKind, Contract] = {
 
 
 def alert(data: Contract, tenant: str = "acme", id_: str = "e", **how: bool) -> Alert:
-    return alert_of(event(data, id=id_, source="/test", tenant=tenant), show_addresses=how.get("show", False))
+    found = alert_of(event(data, id=id_, source="/test", tenant=tenant), show_addresses=how.get("show", False))
+    assert found is not None
+    return found
 
 
 def channel(**values: Any) -> Channel:
@@ -86,6 +101,7 @@ def test_a_flapping_consumer_is_one_alert_an_hour(seconds: list[int]) -> None:
     ("kind", "severity"),
     [
         (AlertKind.STORM_STARTED, Severity.CRITICAL), (AlertKind.STORM_ENDED, Severity.INFO),
+        (AlertKind.MAILING_BREACHED, Severity.CRITICAL), (AlertKind.MAILING_PAUSED, Severity.WARNING),
         (AlertKind.CONSUMER_PAUSED, Severity.CRITICAL), (AlertKind.CONSUMER_RESUMED, Severity.INFO),
         (AlertKind.DEAD_LETTERS, Severity.WARNING), (AlertKind.WEBHOOK_DISABLED, Severity.WARNING),
         (AlertKind.SECRET_EXPIRING, Severity.WARNING), (AlertKind.IMPORT_FINISHED, Severity.INFO),
@@ -94,6 +110,19 @@ def test_a_flapping_consumer_is_one_alert_an_hour(seconds: list[int]) -> None:
 )  # fmt: skip
 def test_severity_says_who_must_act(kind: AlertKind, severity: Severity) -> None:
     assert alert(EVENTS[kind]).severity is severity
+
+
+def test_a_breach_is_one_alert_a_level_and_its_pause_is_none() -> None:
+    """The command follows from the breach, which has told of it; a person's is told of."""
+    breach = EVENTS[AlertKind.MAILING_BREACHED]
+    warning = breach.model_copy(update={"level": BreachLevel.WARNING, "time": NOW + timedelta(minutes=5)})
+    assert (alert(warning).severity, alert(breach).severity) == (Severity.WARNING, Severity.CRITICAL)
+    assert alert(warning).id != alert(breach).id == alert(breach.model_copy(update={"count": 9})).id
+    pause = EVENTS[AlertKind.MAILING_PAUSED].model_copy(update={"kind": BreachKind.COMPLAINTS})
+    assert alert_of(event(pause, id="e", source="/test", tenant="acme"), show_addresses=False) is None
+    told = paragraph(alert(breach), Language.ENGLISH, "UTC", "https://console.example.com")
+    assert "0.33 % spam complaints: 4 of 1200 recipients; the limit is 0.30 %." in told.text
+    assert told.link == "https://console.example.com/mailings/spring%2F7"
 
 
 def test_a_token_is_told_of_twice_and_the_second_time_is_critical() -> None:

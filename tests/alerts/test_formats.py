@@ -148,6 +148,7 @@ def test_the_chart_has_a_bar_a_day_as_high_as_its_bounces() -> None:
 def test_the_weekly_report_is_an_email_with_figures_and_a_picture(language: Language) -> None:
     data = weekly_report(NOW, domain="<script>evil</script>")
     one = alert_of(event(data, id="e", source="/test", tenant="acme"), show_addresses=False)
+    assert one is not None
     mail = email.email(words([one], language, "UTC"), SENDER, RECIPIENTS, "msg_1", NOW)
     read = message_from_bytes(mail.as_bytes(), policy=default)
     kinds = [part.get_content_type() for part in read.walk()]
@@ -157,7 +158,7 @@ def test_the_weekly_report_is_an_email_with_figures_and_a_picture(language: Lang
     assert f'src="cid:{picture["Content-ID"][1:-1]}"' in text
     assert pixels(picture.get_content())
     assert "<script>" not in text
-    for figure in ("21\N{NO-BREAK SPACE}000", "20\N{NO-BREAK SPACE}000", "1.1 %", "0.5 %", "user unknown", "190"):
+    for figure in ("21\N{NO-BREAK SPACE}000", "20\N{NO-BREAK SPACE}000", "1.10 %", "0.50 %", "user unknown", "190"):
         assert figure in text
     plain = next(part for part in read.walk() if part.get_content_type() == "text/plain").get_content()
     assert "21000" in plain
@@ -166,7 +167,8 @@ def test_the_weekly_report_is_an_email_with_figures_and_a_picture(language: Lang
 
 def test_a_report_goes_to_chats_as_a_sentence() -> None:
     one = alert_of(event(weekly_report(NOW), id="e", source="/test", tenant="acme"), show_addresses=False)
+    assert one is not None
     told = words([one], Language.ENGLISH, "UTC")
     for body in (slack.slack(told), teams.teams(told)):
-        assert b"21000 sent, 231 came back (1.1 %)" in body
+        assert b"21000 sent, 231 came back (1.10 %)" in body
         assert b"user_unknown" not in body

@@ -12,6 +12,8 @@ from returpost.contracts import (
     Contract,
     DeadLetterGroupOpened,
     ImportFinished,
+    MailingBreached,
+    MailingPause,
     ReportPrepared,
     SecretExpiring,
     StormEnded,
@@ -21,7 +23,7 @@ from returpost.contracts import (
 )
 from returpost.contracts.addresses import hide_addresses
 from returpost.contracts.cloudevents import Event
-from returpost.contracts.enums import AlertKind, Severity
+from returpost.contracts.enums import AlertKind, BreachLevel, Severity
 
 MAX_FACT: Final = 200
 """Characters of one fact: what is told in full stands where the link or command leads."""
@@ -66,11 +68,16 @@ class _Meaning:
     facts: Mapping[str, str | int]
 
 
-def alert_of(event: Event[Any], *, show_addresses: bool) -> Alert:
-    """Return what people are told of an event; addresses in it stay only where the setting allows it, tokens never."""
+def alert_of(event: Event[Any], *, show_addresses: bool) -> Alert | None:
+    """Return what people are told of an event, or nothing when another event tells it.
+
+    Addresses in it stay only where the setting allows it, tokens never.
+    """
     data = event.data
     kind, meaning_of = _MEANINGS[type(data)]
     meaning = meaning_of(data)
+    if meaning is None:
+        return None
     return Alert(
         ids.of_content("alert", event.tenant, kind, *meaning.cause),
         event.tenant,
@@ -93,7 +100,7 @@ def presentable(text: str, *, show_addresses: bool) -> str:
 
 def share(part: int, whole: int) -> str:
     """Return a share in per cent, or a dash where nothing was sent."""
-    return f"{100 * part / whole:.1f} %" if whole > 0 else "–"
+    return f"{100 * part / whole:.2f} %" if whole > 0 else "–"
 
 
 def at_least(severity: Severity, least: Severity) -> bool:
@@ -115,6 +122,29 @@ def _storm_started(data: StormStarted) -> _Meaning:
 def _storm_ended(data: StormEnded) -> _Meaning:
     facts = {"kind": data.kind.value, "value": data.value, "storm": data.storm}
     return _Meaning(Severity.INFO, (data.storm,), facts)
+
+
+def _mailing_breached(data: MailingBreached) -> _Meaning:
+    """A breach that only warns, and one after which the mailing is paused, are two causes."""
+    paused = data.level is BreachLevel.PAUSE
+    facts = {
+        "mailing": data.mailing,
+        "kind": data.kind.value,
+        "level": data.level.value,
+        "share": share(data.count, data.of_results),
+        "limit": share(round(data.threshold * 100_000), 100_000),
+    }
+    counts = {"count": data.count, "of_results": data.of_results}
+    severity = Severity.CRITICAL if paused else Severity.WARNING
+    return _Meaning(severity, (data.mailing, data.kind, data.level), {**facts, **counts})
+
+
+def _mailing_paused(data: MailingPause) -> _Meaning | None:
+    """What a breach has paused was told of by the breach."""
+    if data.kind is not None:
+        return None
+    facts = {"mailing": data.mailing, "by": data.by, "why": data.why}
+    return _Meaning(Severity.WARNING, (data.mailing, data.time), facts)
 
 
 def _consumer_paused(data: ConsumerPaused) -> _Meaning:
@@ -167,9 +197,11 @@ def _weekly_report(data: ReportPrepared) -> _Meaning:
     return _Meaning(Severity.INFO, (data.first.isoformat(),), facts)
 
 
-_MEANINGS: Final[dict[type[Contract], tuple[AlertKind, Callable[[Any], _Meaning]]]] = {
+_MEANINGS: Final[dict[type[Contract], tuple[AlertKind, Callable[[Any], _Meaning | None]]]] = {
     StormStarted: (AlertKind.STORM_STARTED, _storm_started),
     StormEnded: (AlertKind.STORM_ENDED, _storm_ended),
+    MailingBreached: (AlertKind.MAILING_BREACHED, _mailing_breached),
+    MailingPause: (AlertKind.MAILING_PAUSED, _mailing_paused),
     ConsumerPaused: (AlertKind.CONSUMER_PAUSED, _consumer_paused),
     ConsumerResumed: (AlertKind.CONSUMER_RESUMED, _consumer_resumed),
     DeadLetterGroupOpened: (AlertKind.DEAD_LETTERS, _dead_letters),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from returpost.contracts.enums import AlertKind, Severity
@@ -71,8 +72,11 @@ def paragraph(alert: Alert, language: Language, zone: str, console_url: str = ""
         facts["expires_at"] = local(datetime.fromisoformat(alert.facts["expires_at"]), zone)
     if alert.kind in (AlertKind.STORM_STARTED, AlertKind.STORM_ENDED):
         facts["by"] = _STORM_BY[language][variant].format(value=facts["value"].replace("_", " "))
+    if alert.kind is AlertKind.MAILING_BREACHED:
+        facts["by"] = _BREACHES[language].get(facts["kind"], facts["kind"])
     way = _WAYS.get((alert.kind, variant)) or _WAYS[(alert.kind, "")]
-    link = f"{console_url.rstrip('/')}{way.page}" if console_url and way.page else ""
+    page = way.page.format_map({name: quote(fact, safe="") for name, fact in facts.items()})
+    link = f"{console_url.rstrip('/')}{page}" if console_url and page else ""
     command = "" if link else _command(way.command, facts)
     return Paragraph(alert, title.format_map(facts), _sentence(text, facts), local(alert.time, zone), link, command)
 
@@ -98,7 +102,7 @@ def _variant(alert: Alert) -> str:
         return facts.get("kind", "")
     if alert.kind in (AlertKind.CONSUMER_PAUSED, AlertKind.CONSUMER_RESUMED):
         return facts.get("cause", "")
-    return facts.get("action", "")
+    return facts.get("level" if alert.kind is AlertKind.MAILING_BREACHED else "action", "")
 
 
 def _sentence(text: str, facts: Mapping[str, str]) -> str:
@@ -119,11 +123,20 @@ _NAMES: Final = (
     "kind", "value", "bounces", "of_bounces", "storm", "queue", "cause", "by", "why", "error", "fingerprint", "name",
     "expires_at", "action", "rows", "outcomes", "note", "import", "tenant",
     "first", "last", "sent", "returned", "rate", "complained", "blocked", "lifted",
+    "mailing", "level", "share", "limit", "count", "of_results",
 )  # fmt: skip
+
+_MAILING: Final = _Way("/mailings/{mailing}", ("returpost mailings show", "{mailing}", "--tenant", "{tenant}"))
 
 _WAYS: Final[Mapping[Variant, _Way]] = {
     (AlertKind.STORM_STARTED, ""): _Way("/", ("returpost storms show", "{storm}", "--tenant", "{tenant}")),
     (AlertKind.STORM_ENDED, ""): _Way("/", ("returpost storms show", "{storm}", "--tenant", "{tenant}")),
+    (AlertKind.MAILING_BREACHED, ""): _Way(
+        "/mailings/{mailing}", ("returpost mailings show", "{mailing}", "--tenant", "{tenant}")
+    ),
+    (AlertKind.MAILING_PAUSED, ""): _Way(
+        "/mailings/{mailing}", ("returpost mailings show", "{mailing}", "--tenant", "{tenant}")
+    ),
     (AlertKind.CONSUMER_PAUSED, ""): _Way("/system", ("returpost dead-letters list --queue", "{queue}")),
     (AlertKind.CONSUMER_PAUSED, "operator"): _Way(
         "/system", ("returpost queues resume", "{queue}", "--why", "'it can go on'")
@@ -175,6 +188,19 @@ _STORM_BY: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 
+_BREACHES: Final[Mapping[Language, Mapping[str, str]]] = {
+    Language.ENGLISH: {
+        "hard_bounces": "hard bounces",
+        "complaints": "spam complaints",
+        "sender_faults": "refused because of the sender",
+    },
+    Language.NORWEGIAN: {
+        "hard_bounces": "harde returer",
+        "complaints": "spamklager",
+        "sender_faults": "avvist på grunn av avsenderen",
+    },
+}
+
 _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
     Language.ENGLISH: {
         (AlertKind.STORM_STARTED, ""): (
@@ -187,6 +213,21 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
         (AlertKind.STORM_ENDED, ""): (
             "The storm of bounces at {tenant} is over",
             "Bounces by {by} count again. Decide whether what it blocked is lifted.",
+        ),
+        (AlertKind.MAILING_BREACHED, ""): (
+            "The mailing {mailing} of {tenant} does worse than it should",
+            "{share} {by}: {count} of {of_results} recipients; the limit is {limit}.",
+        ),
+        (AlertKind.MAILING_BREACHED, "pause"): (
+            "The mailing {mailing} of {tenant} is paused",
+            (
+                "{share} {by}: {count} of {of_results} recipients; the limit is {limit}. The sending system was told to"
+                " stop, and retries wait until somebody resumes the mailing."
+            ),
+        ),
+        (AlertKind.MAILING_PAUSED, ""): (
+            "The mailing {mailing} of {tenant} was paused",
+            "Its retries wait until it is resumed.| By {by}.| Why: {why}.",
         ),
         (AlertKind.CONSUMER_PAUSED, ""): (
             "{queue} is paused: its events fail",
@@ -243,6 +284,21 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
         (AlertKind.STORM_ENDED, ""): (
             "Stormen av returmeldinger hos {tenant} er over",
             "Returmeldinger fra {by} telles igjen. Avgjør om det den blokkerte, skal oppheves.",
+        ),
+        (AlertKind.MAILING_BREACHED, ""): (
+            "Utsendelsen {mailing} hos {tenant} går dårligere enn den burde",
+            "{share} {by}: {count} av {of_results} mottakere; grensen er {limit}.",
+        ),
+        (AlertKind.MAILING_BREACHED, "pause"): (
+            "Utsendelsen {mailing} hos {tenant} er stoppet",
+            (
+                "{share} {by}: {count} av {of_results} mottakere; grensen er {limit}. Avsendersystemet har fått beskjed"
+                " om å stoppe, og nye forsøk venter til noen lar utsendelsen fortsette."
+            ),
+        ),
+        (AlertKind.MAILING_PAUSED, ""): (
+            "Utsendelsen {mailing} hos {tenant} er satt på pause",
+            "Nye forsøk venter til den fortsetter.| Av {by}.| Hvorfor: {why}.",
         ),
         (AlertKind.CONSUMER_PAUSED, ""): (
             "{queue} står: meldingene feiler",
