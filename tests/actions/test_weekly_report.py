@@ -37,7 +37,11 @@ def test_the_report_has_every_day_and_sums_them() -> None:
         row | {"day": MONDAY, "sent": 10, "hard": 2},
         row | {"day": MONDAY + timedelta(days=3), "sent": 5, "soft": 1},
     ]
-    reasons = [{"value": "user_unknown", "hard": 2}, {"value": "", "soft": 1}, {"value": "expired"}]
+    reasons: list[dict[str, Any]] = [
+        {"value": "user_unknown", "hard": 2},
+        {"value": "", "soft": 1},
+        {"value": "expired"},
+    ]
     blocks = [{"day": MONDAY, "cause": "dead_address", "blocked": 2, "lifted": 1}] * 2
     found: dict[str, Any] = {"days": days, "reasons": [row | one for one in reasons], "domains": [], "blocks": blocks}
     made = report(found, found | {"days": days[:1]}, MONDAY, NOW)

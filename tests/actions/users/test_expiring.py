@@ -41,11 +41,11 @@ async def test_expiring_tokens_are_published_under_the_same_id(harness: Harness,
         ("session", TENANT, "ola", soon, None),
     ):
         await harness.fetch("actions", add, kind, tenant, name, issued, ends, revoked)
-    for _ in range(2):
+    for _ in range(2):  # and the service itself does so when it starts, perhaps before all of this is there
         await warn_of_expiring(actions.service.uow_factory, now)
-    await eventually(lambda: harness.depth("alerts.secret-expiring"), lambda depth: depth == 4)
+    await eventually(lambda: harness.depth("alerts.secret-expiring"), lambda depth: depth >= 4)
     told = await harness.take_events("alerts.secret-expiring")
-    assert sorted((one["tenant"], one["data"]["name"]) for one in told) == [
-        (TENANT, "newsletter"), (TENANT, "newsletter"), ("all-tenants", "everything"), ("all-tenants", "everything"),
-    ]  # fmt: skip
+    assert {(one["tenant"], one["data"]["name"]) for one in told} == {
+        (TENANT, "newsletter"), ("all-tenants", "everything"),
+    }  # fmt: skip
     assert len({one["id"] for one in told}) == 2
