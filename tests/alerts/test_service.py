@@ -7,15 +7,25 @@ from typing import Any
 
 import pytest
 
-from returpost.contracts import ConsumerPaused, Contract, DeadLetterGroupOpened, StormEnded, StormStarted
+from returpost.contracts import (
+    ConsumerPaused,
+    Contract,
+    DeadLetterGroupOpened,
+    MailingBreached,
+    MailingPause,
+    StormEnded,
+    StormStarted,
+)
 from returpost.contracts.cloudevents import Event, event
-from returpost.contracts.enums import StormKind
+from returpost.contracts.enums import BreachKind, BreachLevel, StormKind
 from returpost.contracts.routing import PLATFORM
 from services.alerts.app import create
+from services.alerts.delivery.transport import Transport
 from services.alerts.domain import schedule
 from services.alerts.settings import Settings
 from shared.http.auth import ALL_TENANTS
 from shared.outbound import signing
+from shared.outbound.answer import Answer
 from tests.alerts.builders import weekly_report
 from tests.alerts.mail_server import mail_server
 from tests.blocklist.outbound_webhooks.receiver import receiving
@@ -149,6 +159,14 @@ async def test_a_receiver_that_is_away_is_tried_again_and_what_failed_is_kept(
         (channel,) = (await alerts.http.get("/v1/alert-channels", params={"tenant": TENANT})).json()["items"]
         assert (channel["last_state"], channel["last_problem"]) == ("failed", "HTTP 500")
 
+        async def broken(*_: Any) -> Answer:
+            raise LookupError("a text that is not there")
+
+        monkeypatch.setattr(Transport, "send", broken)
+        await harness.send(of(storm("s-3", bounces=60, of_bounces=80), "e-3"))
+        failed = await eventually(lambda: sent(alerts, "hook", "failed"), lambda all_: len(all_) == 2)
+        assert "could not be written: LookupError" in {one["problem"] for one in failed}
+
 
 async def test_channels_are_added_changed_tried_and_removed(harness: Harness) -> None:
     """Secrets are shown once, or never; what is wrong is said at once."""
@@ -215,3 +233,14 @@ async def test_what_was_raised_is_listed_in_words(harness: Harness) -> None:
         (one,) = await eventually(listed)
         assert (one["kind"], one["severity"], one["facts"]["bounces"]) == ("storm_started", "critical", "60")
         assert (one["title"], one["link"]) == ("Storm av returmeldinger hos acme", "https://console.example.com/")
+        now = datetime.now(UTC)
+        about = {"mailing": "spring", "sender": "news", "time": now}
+        breach = MailingBreached(
+            **about, kind=BreachKind.COMPLAINTS, level=BreachLevel.PAUSE, count=4, of_results=1_000, threshold=0.003
+        )
+        await harness.send(of(breach, "b"))
+        await harness.command(of(MailingPause(**about, by="/returpost/actions", kind=breach.kind), "p1"), detail="news")
+        await harness.command(of(MailingPause(**about, by="kari", why="feil emne"), "p2"), detail="news")
+        told = await eventually(listed, lambda seen: len(seen) == 3)
+        assert {one["kind"] for one in told} == {"storm_started", "mailing_breached", "mailing_paused"}
+        assert {one["link"] for one in told[:2]} == {"https://console.example.com/mailings/spring"}

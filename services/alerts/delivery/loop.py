@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,13 +12,15 @@ import structlog
 from returpost.amqp.tasks import cancel_and_wait
 from returpost.contracts import ids
 from services.alerts.delivery.transport import Transport
+from services.alerts.domain.alert import Alert
+from services.alerts.domain.channel import Channel
 from services.alerts.domain.schedule import BURST_TIME, next_message, pause_after
 from services.alerts.repository import alerts as alert_rows, outbox
 from services.alerts.repository.outbox import Message
 from shared.database.pool import Pool
 from shared.messaging.unit_of_work import UnitOfWorkFactory
 from shared.observability.metrics import ALERT_MESSAGES
-from shared.outbound.answer import Answer
+from shared.outbound.answer import NO_ANSWER, Answer
 
 AT_ONCE: Final = 16
 """Messages that a process sends at the same time: a receiver that hangs holds up no other."""
@@ -70,10 +72,7 @@ class DeliveryLoop:
         channel, alerts = await outbox.read(self._pool, message)
         if channel is None:
             return
-        if alerts:
-            answer = await self._transport.send(channel, alerts, message.id, message.formed_at)
-        else:
-            answer = Answer(0, "its alerts are gone")
+        answer = await self._answer(channel, alerts, message) if alerts else Answer(NO_ANSWER, "its alerts are gone")
         now = self._clock()
         if answer.good:
             state, due = "sent", None
@@ -84,6 +83,14 @@ class DeliveryLoop:
             log.warning("alerts: not sent", channel=channel.name, tenant=channel.tenant, state=state)
         ALERT_MESSAGES.labels(channel.kind.value, {"open": "again"}.get(state, state)).inc()
         await outbox.tried(self._pool, message.id, state, answer.problem, due, now)
+
+    async def _answer(self, channel: Channel, alerts: Sequence[Alert], message: Message) -> Answer:
+        """Send; a message that cannot be written is an attempt that failed, and not tried for ever."""
+        try:
+            return await self._transport.send(channel, alerts, message.id, message.formed_at)
+        except (ValueError, TypeError, LookupError) as error:
+            log.exception("a message with alerts could not be written", message=message.id, channel=channel.name)
+            return Answer(NO_ANSWER, f"could not be written: {type(error).__name__}")
 
     async def _prune(self, now: datetime, keep: timedelta) -> None:
         if self._pruned_at is None or now - self._pruned_at > PRUNE_EVERY:
