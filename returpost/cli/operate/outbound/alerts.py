@@ -138,7 +138,7 @@ def add(
     if made["secret"]:
         out.print(made["secret"])
         err.print("This is the secret; it is not shown again.")
-    err.print(f"`returpost alerts test {name}` tries the channel out.")
+    err.print(f"`returpost alerts test {name} --tenant={tenant}` tries the channel out.")
 
 
 @app.command()
