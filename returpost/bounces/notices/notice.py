@@ -127,7 +127,7 @@ def readable(root: tree.Part) -> str:
     text = "\n".join(part.text for part in plain[:4])
     if not text.strip():
         text = "\n".join(html.text_of(part.text) for part in rich[:2])
-    return text.replace("\xa0", " ")
+    return text.replace("\xa0", " ") if "\xa0" in text else text
 
 
 def _has_status(part: tree.Part) -> bool:

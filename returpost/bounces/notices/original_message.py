@@ -19,6 +19,7 @@ from returpost.bounces.return_paths import Envelope
 
 MESSAGE_TYPES = ("message/rfc822", "message/global")
 HEADER_TYPES = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_FILE = "application/octet-stream"
 SENDER_FIELDS = ("from", "return-path", "sender", "reply-to", "errors-to", "x-sender", "resent-from")
 LIST_FIELDS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
 """Of a message that went through a list, whose address stands in To."""
@@ -48,12 +49,14 @@ def headers_of(root: tree.Part) -> dict[str, str]:
 
 def messages_of(root: tree.Part) -> Iterator[tree.Part]:
     """Yield the parts that hold a message, as what it is or as a file."""
-    return (part for part in root.walk() if part.content_type in MESSAGE_TYPES or _is_file_of_message(part))
+    return (
+        part
+        for part in root.walk()
+        if (type_ := part.content_type) in MESSAGE_TYPES or (type_ == _FILE and _is_named_as_message(part))
+    )
 
 
-def _is_file_of_message(part: tree.Part) -> bool:
-    if part.content_type != "application/octet-stream":
-        return False
+def _is_named_as_message(part: tree.Part) -> bool:
     named = (*part.headers.get("content-disposition", ()), *part.headers.get("content-type", ()))
     return any(".eml" in value.lower() for value in named)
 

@@ -15,7 +15,7 @@ from returpost.contracts import Evidence
 from returpost.contracts.enums import Command, Reason
 
 MAX_EXCERPT = 200
-LAST = 300
+LAST = 250
 """Rules with less precedence have an automaton of their own, which is asked when no rule before holds: few texts are,
 and the other automaton is smaller for it."""
 _new = tuple.__new__
