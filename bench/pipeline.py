@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.load import baseline_max, command, grown_seed
+from bench.load import baseline_max, command
 from bench.load.monitor import Events, compare, events_so_far, settled, until_done
 from bench.load.oracle import expect
 from bench.load.own_system import own_system
 from bench.load.processes import Processes, each, shares
 from bench.load.publishing import publish
-from bench.load.seed import fill
+from bench.load.seed import LONG_RUN, fill
 from bench.load.workload import SENDER, Input, address_of, inputs, messages
 from deploy.local.local_stack import Options
 from returpost.cli.installation import Running
@@ -153,7 +153,7 @@ class Run:
         for size in (0, *(max(1, int(size * self._scale)) for size in GROWN)):
             if size > there:
                 say = self._progress.console.print
-                await fill(self._running.database_url, grown_seed.TABLES, f"there-{size}", size - there, say)
+                await fill(self._running.database_url, LONG_RUN, f"there-{size}", size - there, say)
                 there = size
             made = await asyncio.to_thread(inputs, count, f"grown-{size}")
             title = f"results, {size:,} addresses being there"

@@ -83,6 +83,15 @@ FILL: dict[str, tuple[str, ...]] = {
     ),
 }
 """What is written for tenant $1 and $2 addresses, by table."""
+LONG_RUN = {
+    **{name: FILL[name] for name in ("actions.recipients", "blocklist.addresses", "blocklist.history")},
+    "classifier.outcomes": (
+        """INSERT INTO classifier.outcomes (recipient, time, state)
+        SELECT substring(sha256(convert_to($1 || n, 'UTF8')) FROM 1 FOR 16), timestamptz '2026-11-01', 'recovered'
+        FROM generate_series(0, $2::bigint - 1) AS n""",
+    ),
+}
+"""What a system that has run for long holds: two recipients an address, every address blocked, outcomes of retries."""
 MAILINGS = f"""INSERT INTO actions.mailings (tenant, mailing, first_seen, last_seen)
     SELECT $1, unnest(ARRAY['{MAILING}', '{DEAD}']), '2026-01-01', '2026-01-02'"""
 _SECONDARY = """SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS made

@@ -39,20 +39,30 @@ class ArchivedMessage:
 async def read(
     connection: AbstractConnection, *, since: datetime, offset: int | None, containing: bytes | None = None
 ) -> AsyncGenerator[ArchivedMessage, None]:
-    """Yield the messages of the archive from an offset, or from a little before a time, until it falls quiet.
+    """Yield the messages of the archive from an offset, or from a little before a time, to where it ends by then.
 
-    Only messages with the bytes `containing`, in any case, are decoded; the others have no events.
-    Raises `Unavailable` when RabbitMQ goes away: that is not the end.
+    It has ended when it is quiet, or with the last message before the first that came since this began: on a system
+    that works it never falls quiet. Only messages with the bytes `containing`, in any case, are decoded; the others
+    have no events. Raises `Unavailable` when RabbitMQ goes away: that is not the end.
     """
     start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
     try:
-        async with open_stream(connection, start if offset is None else offset, ARCHIVE) as arriving:
+        async with (
+            open_stream(connection, "next", ARCHIVE) as newer,
+            open_stream(connection, start if offset is None else offset, ARCHIVE) as arriving,
+        ):
+            place, end = offset or 0, None
             while True:
+                if end is None and newer.waiting:
+                    end = offset_of(await newer.next())
+                if end is not None and place >= end:
+                    return
                 try:
                     message = await arriving.next(QUIET_SECONDS)
                 except TimeoutError:
                     return
                 await message.ack()
+                place = offset_of(message) + 1
                 skipped = containing is not None and containing not in message.body.lower()
                 events = [] if skipped else _events(message.body)
                 yield ArchivedMessage(offset_of(message), message.routing_key or "", events)

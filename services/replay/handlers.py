@@ -99,6 +99,8 @@ async def _record(connection: Connection, reported: dict[PartKey, set[str]], *, 
     failures = await jobs.end_parts(connection, failed, "failed")
     processed: dict[UUID, int] = {}
     if complete:
+        archived = {key: len(reported[key]) for key in sorted(reported.keys() - known.keys(), key=_order)}
+        await jobs.end_archive_parts(connection, archived)
         processed = await jobs.end_parts(connection, [(key, None) for key in known], "processed")
         await jobs.note_outcomes(connection, list(known))
     for job in sorted({*failures, *processed}):

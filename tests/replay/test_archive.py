@@ -215,7 +215,7 @@ async def test_an_archive_that_breaks_off_has_not_ended(harness: Harness, monkey
     @asynccontextmanager
     async def breaking(connection: Any, since: Any, name: str) -> AsyncIterator[streams.StreamReader]:
         async with streams.open_stream(connection, since, name) as arriving:
-            if len(cuts) < 2:
+            if since != "next" and len(cuts) < 2:
                 await eventually(lambda: asyncio.sleep(0, arriving.waiting))
                 await way.cut()
                 cuts.append(len(cuts))

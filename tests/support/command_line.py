@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from deploy.local.processes import free_port
+from returpost.cli.installation import PORTS
 from tests.project.source_tree import ROOT
 from tests.support.harness import eventually
 
@@ -47,7 +48,7 @@ class CommandLine:
     ) -> None:
         """`urls` are those of the services that run; the others are away."""
         self.folder = folder
-        away = dict.fromkeys(("ingest", "classifier", "blocklist", "actions", "replay"), "http://127.0.0.1:1")
+        away = dict.fromkeys(PORTS, "http://127.0.0.1:1")
         named = {f"RETURPOST_{name.upper()}_URL": url for name, url in {**away, **urls}.items()}
         self.environment = {
             **os.environ, "RETURPOST_TOKEN": token, "COLUMNS": "250", "RETURPOST_DIR": str(folder / "home"),

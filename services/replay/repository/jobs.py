@@ -1,6 +1,6 @@
 """Jobs: what operators asked for, how far it is, and what came of each dead letter in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -100,7 +100,9 @@ async def lock_next(connection: Connection) -> Job | None:
     return None
 
 
-async def advance_archive(connection: Connection, identity: UUID, done: int, offset: int | None, wait: float) -> None:
+async def advance_archive(
+    connection: Connection | Pool, identity: UUID, done: int, offset: int | None, wait: float
+) -> None:
     """Add to what is done, note where an archive job continues, and in how many seconds."""
     await connection.execute(Q["advance_archive"], identity, done, offset, wait)
 
@@ -159,6 +161,24 @@ async def end_parts(
     rows = [(key.job, key.part, digest) for key, digest in members]
     found = await connection.fetch(Q["end_parts"], *columns(rows, 3), state)
     return {row["job"]: row["number"] for row in found}
+
+
+async def insert_archive_parts(pool: Pool, job: UUID, queue: str, events: Sequence[int]) -> list[int]:
+    """Note the messages that a replay of the archive is about to send, of so many events each; return their numbers."""
+    rows = await pool.fetch(Q["insert_archive_parts"], job, queue, events)
+    return [row["part"] for row in rows]
+
+
+async def end_archive_parts(connection: Connection, failed: Mapping[PartKey, int]) -> None:
+    """Count what became of parts of the archive that were heard of, with how many of each failed."""
+    rows = [(key.job, key.part, number) for key, number in failed.items()]
+    await connection.execute(Q["end_archive_parts"], *columns(rows, 3))
+
+
+async def in_flight(pool: Pool, job: UUID, seconds: float) -> int:
+    """Return how many events that were sent in the last `seconds` nobody has reported yet."""
+    number: int = await pool.fetchval(Q["in_flight"], job, seconds)
+    return number
 
 
 async def note_outcomes(connection: Connection, keys: Sequence[PartKey]) -> None:

@@ -69,6 +69,29 @@ SELECT j.job, j.part, array_agg(j.digest) AS digests
 FROM unnest($1::uuid[], $2::integer[]) AS g (job, part)
 JOIN job_dead_letters j ON j.job = g.job AND j.part = g.part GROUP BY j.job, j.part
 
+-- name: insert_archive_parts
+-- The messages that a replay of the archive is about to send, numbered on.
+WITH given AS (SELECT * FROM unnest($3::integer[]) WITH ORDINALITY AS g (events, n)),
+     job AS (UPDATE jobs SET parts = parts + (SELECT count(*) FROM given) WHERE id = $1 RETURNING parts)
+INSERT INTO job_parts (job, part, queue, events, sent_at)
+SELECT $1, job.parts - n + 1, $2, events, clock_timestamp() FROM given, job RETURNING part, events
+
+-- name: end_archive_parts
+-- Parts of the archive that were heard of; they are counted once.
+WITH ended AS (
+    DELETE FROM job_parts p USING unnest($1::uuid[], $2::integer[], $3::integer[]) AS g (job, part, failed)
+    WHERE p.job = g.job AND p.part = g.part AND p.events > 0 RETURNING p.job, p.events, least(g.failed, p.events) AS failed
+), counts AS (
+    SELECT job, sum(events - failed) AS processed, sum(failed) AS failed FROM ended GROUP BY job
+)
+UPDATE jobs SET processed = jobs.processed + counts.processed, failed = jobs.failed + counts.failed
+FROM counts WHERE jobs.id = counts.job
+
+-- name: in_flight
+-- How many events of a replay of the archive the target has in hand; what it does not report for so long is forgotten.
+SELECT coalesce(sum(events), 0) FROM job_parts
+WHERE job = $1 AND events > 0 AND sent_at > clock_timestamp() - $2::float8 * interval '1 second'
+
 -- name: part_outcomes
 -- When parts were heard of.
 UPDATE job_parts p SET outcome_at = clock_timestamp()

@@ -1,55 +1,26 @@
 """The runbook of a poison flood: the incident is made, and the commands of the page are run as they stand there."""
 
 import asyncio
-import os
-import re
-import shlex
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
-from deploy.local.processes import free_port
 from returpost.contracts import DeliveryRecorded
 from returpost.contracts.cloudevents import Event
 from shared.http.auth import ALL_TENANTS
 from shared.messaging.unit_of_work import UnitOfWork
 from shared.service import Service
 from shared.settings import ServiceSettings
-from tests.project.source_tree import ROOT
 from tests.replay.consumers import QUEUE, recorded
+from tests.support.command_line import CommandLine, commands, serving
 from tests.support.harness import Harness, eventually
 from tests.support.service_process import service_process
 
 COUNT = 40
-BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 SOME_ID = "1b7f0f4e-0000-4000-8000-000000000000"
 SOME_FINGERPRINT = "5f1c9e0b7a6d3c21"
-
-
-def commands(page: str) -> list[str]:
-    """Return what a runbook says is to be typed, in its order."""
-    text = (ROOT / "docs/runbooks" / page).read_text()
-    return [line.strip() for block in BLOCK.findall(text) for line in block.splitlines() if line.strip()]
-
-
-@asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an application that runs already; the command line needs a port."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="critical"))
-    task = asyncio.create_task(server.serve())
-    await eventually(lambda: asyncio.sleep(0, server.started))
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 @pytest.mark.anyio
@@ -75,10 +46,7 @@ async def test_poison_flood_is_mended_by_its_runbook(harness: Harness, tmp_path:
         service_process(harness, "replay") as replay,
         httpx.AsyncClient(base_url=replay.url, headers={"Authorization": f"Bearer {token}"}) as http,
     ):
-        environment = os.environ | {
-            "RETURPOST_TOKEN": token, "COLUMNS": "250", "RETURPOST_DIR": str(tmp_path),
-            "RETURPOST_REPLAY_URL": replay.url, "RETURPOST_ACTIONS_URL": actions_url,
-        }  # fmt: skip
+        typed = CommandLine({"replay": replay.url, "actions": actions_url}, token, tmp_path)
         events = [recorded(n) for n in range(COUNT)]
         for one in events:
             await harness.send(one, detail="sent")
@@ -98,16 +66,9 @@ async def test_poison_flood_is_mended_by_its_runbook(harness: Harness, tmp_path:
                 identity = (await http.get("/v1/jobs")).json()["items"][0]["id"]
             line = line.replace("classifier.bounce-received", QUEUE).replace(SOME_ID, identity)
             line = line.replace(SOME_FINGERPRINT, kept[0]["fingerprint"])
-            program, *arguments = shlex.split(line)
-            assert program == "returpost", line
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "returpost", *arguments, env=environment, cwd=ROOT,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            )  # fmt: skip
-            out, _ = await process.communicate()
-            assert process.returncode == 0, f"{line}\n{out.decode()}"
+            out = await typed.run(line)
             if "dead-letters list" in line:
-                assert "KeyError" in out.decode()
+                assert "KeyError" in out
         assert await rows() == [], "resolved: the group is gone"
         (job,) = (await http.get("/v1/jobs")).json()["items"]
         assert (job["state"], job["failed"]) == ("finished", 0)
