@@ -63,7 +63,7 @@ _LABEL = (
     r"|získatel|příjemce|adresát|címzett|alıcı|primatelj|prejemnik|saaja|gavėjas|παραλήπτης|получатель|одержувач"
     r"|адрес|ontvanger|odbiorca|adresat|người nhận|penerima|נמען|المستلم)"
     # The words need something between them and the address: `users@example.com` is a whole address.
-    r"(?:[ \t]*[:：][ \t]*|[ \t]+)"
+    r"(?:[ \t]*[:：=][ \t]*|[ \t]+)"
     r"|(?:宛先|送信先|受信者|収件人|收件人|收件者|받는 ?사람|받는이|수신자|수신인)[ \t]*[:：]?[ \t]*"
 )
 _find_on_its_line = searcher(

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import re2
 
+from returpost.bounces.frames import transcript
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address
 from returpost.bounces.notices import original_message, prose
 from returpost.bounces.notices.notice import Notice
 from returpost.bounces.reports.report import Named
 from returpost.bounces.return_paths import Envelope, ReturnPaths
-from returpost.contracts.enums import RecipientSource
+from returpost.contracts.enums import Command, RecipientSource
 
+MAX_NOTICE = 16_384
+"""Characters in which the transcript of a session is looked for."""
 FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 _ENVELOPE = ("delivered-to", "x-delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "to")
 _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
@@ -57,6 +60,8 @@ def otherwise(notice: Notice, envelope: Envelope) -> list[Named]:
     for _, name in prose.destined(notice.text):
         if _may_have_failed(name, notice):
             return [Named(name, RecipientSource.PROSE)]
+    if refused := _refused_in_transcript(notice):
+        return [refused]
     mailed = [name for name in _mailed(notice) if _may_have_failed(name, notice)]
     named = [name for name in dict.fromkeys(prose.mentioned(notice.text)) if _may_have_failed(name, notice)]
     known = {name.lower() for name in mailed}
@@ -108,6 +113,19 @@ def all_named(notice: Notice, stated: Sequence[str]) -> Iterator[str]:
     yield from stated
     yield from original_message.recipients_of(notice.original)
     yield from prose.mentioned(notice.text)
+
+
+def _refused_in_transcript(notice: Notice) -> Named | None:
+    """Return whom the RCPT was for that the transcript of the session shows refused."""
+    text = notice.text[:MAX_NOTICE]
+    if "<<<" not in text and "<-" not in text:
+        return None
+    turn = transcript.refusal(text)
+    if turn is None or turn.command is not Command.RCPT or not (name := address(turn.recipient)):
+        return None
+    at = text.lower().find(turn.recipient)
+    name = (address(text[at : at + len(turn.recipient)]) if at >= 0 else None) or name
+    return Named(name, RecipientSource.TRANSCRIPT) if _may_have_failed(name, notice) else None
 
 
 def _mailed(notice: Notice) -> list[str]:
