@@ -24,7 +24,7 @@ from services.console.settings import Settings as Console
 from shared.messaging.topology import service_users
 from shared.settings import ServiceSettings
 from tests.conftest import PASSWORDS
-from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
+from tests.deploy.rabbitmq.test_broker import PASSWORDS as BROKER_PASSWORDS
 
 COMPOSE = generate.ROOT / "docker-compose.yml"
 DOCKERFILE = generate.ROOT / "deploy/Dockerfile"

@@ -25,7 +25,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.direct_publisher import DirectPublisher
 from shared.messaging.subscriber import BatchSubscriber
 from shared.messaging.unit_of_work import UnitOfWork
-from tests.deploy.test_broker import CRMS, PASSWORDS, SENDERS
+from tests.deploy.rabbitmq.test_broker import CRMS, PASSWORDS, SENDERS
 from tests.support.harness import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

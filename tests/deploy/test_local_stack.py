@@ -19,7 +19,7 @@ from returpost.cli.http.api import Api
 from returpost.cli.installation import PROGRAMS, Installation
 from returpost.errors import ReturpostError
 from tests.conftest import PASSWORDS
-from tests.deploy.test_broker import PASSWORDS as BROKER_PASSWORDS
+from tests.deploy.rabbitmq.test_broker import PASSWORDS as BROKER_PASSWORDS
 
 pytestmark = pytest.mark.services
 
