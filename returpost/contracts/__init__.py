@@ -9,6 +9,7 @@ from returpost.contracts.enums import (
     BlockCause as BlockCause,
     BreachKind as BreachKind,
     BreachLevel as BreachLevel,
+    BreachScope as BreachScope,
     Command as Command,
     Fault as Fault,
     Kind as Kind,

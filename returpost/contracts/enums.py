@@ -220,6 +220,14 @@ class BreachLevel(StrEnum):
     """The sender is told to pause the mailing."""
 
 
+class BreachScope(StrEnum):
+    """What was counted."""
+
+    MAILING = "mailing"
+    TENANT = "tenant"
+    """All mailings of the tenant in the window: this one has too few recipients to be judged alone."""
+
+
 class Validity(StrEnum):
     """What the check of a new address came to; trouble with DNS is `unknown`, never `invalid`."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from returpost.contracts.enums import BreachKind, BreachLevel
+from returpost.contracts.enums import BreachKind, BreachLevel, BreachScope
 from returpost.contracts.messages.fields import Address, Contract, Id, Label, Name, Note, Text, Time, Title
 
 MAX_RECIPIENTS = 100_000
@@ -45,6 +45,8 @@ class MailingBreached(Contract):
     """The share from which on it is a breach."""
     time: Time
     """End of the minute in which it was crossed, by the times of the results."""
+    scope: BreachScope = BreachScope.MAILING
+    """Whose recipients are counted: those of the mailing, or of all mailings of the tenant."""
 
 
 class _MailingCommand(Contract):

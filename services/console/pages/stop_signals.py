@@ -58,13 +58,16 @@ def _warned(visitor: Visitor, breaches: list[dict[str, Any]]) -> None:
 def _told(visitor: Visitor, breach: Mapping[str, Any]) -> str:
     texts, share = visitor.texts, breach["count"] / breach["of_results"]
     text = KINDS[breach["kind"]]
-    return visitor.t(
+    told = visitor.t(
         text,
         share=texts.percent(share, 2),
         count=texts.number(breach["count"]),
         of=texts.number(breach["of_results"]),
         limit=texts.percent(breach["threshold"], 2),
     )
+    if breach["scope"] == "tenant":
+        told += " " + visitor.t("Counted over all mailings, since this one is small.")
+    return told
 
 
 def _ask(visitor: Visitor, place: str, box: Tag) -> None:

@@ -1,5 +1,6 @@
 """When a mailing is breached: a table, and laws over counts by minute."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
-from returpost.contracts.enums import BreachKind, BreachLevel
+from returpost.contracts.enums import BreachKind, BreachLevel, BreachScope
 from services.actions.mailings.stop_signals.domain import (
     DEFAULT,
     MINUTE,
@@ -18,8 +19,10 @@ from services.actions.mailings.stop_signals.domain import (
     Thresholds,
     breaches,
     latest,
+    needs_others,
     to_signal,
     unsettled,
+    windows,
 )
 from services.actions.mailings.stop_signals.preview import outcomes
 from services.actions.mailings.stop_signals.repository.signals import PastMailing
@@ -93,6 +96,25 @@ def test_what_happened_longer_ago_does_not_count() -> None:
     assert latest({}, short) == Counts()
 
 
+def test_small_mailing_is_judged_with_the_others() -> None:
+    small, clean = {at(5): Counts(200, 30, 30)}, {at(5): Counts(200)}
+    others = {at(0): Counts(900, 80, 80)}
+    for own, expected in ((small, {(HARD, WARNING), (HARD, PAUSE)}), (clean, set())):
+        found = breaches(own, DEFAULT, together=windows(others | own, DEFAULT))
+        assert {one.signal for one in found} == expected
+        assert {one.scope for one in found} <= {BreachScope.TENANT}
+        assert needs_others(own, DEFAULT) == bool(expected)
+    assert breaches(small, DEFAULT, together=windows(others | small, DEFAULT))[1].of_results == 1100
+    assert breaches(small, DEFAULT, together=windows(small, DEFAULT)) == [], "all together are too few"
+    assert breaches(small, DEFAULT, together=windows({at(0): Counts(9_000)} | small, DEFAULT)) == [], (
+        "all together do well"
+    )
+    large = {at(0): Counts(1_000, 20, 20)}
+    assert breaches(large, DEFAULT, together=windows({at(0): Counts(5_000, 5_000, 5_000)}, DEFAULT)) == [], (
+        "judged alone"
+    )
+
+
 def test_minute_that_goes_on_is_waited_for_unless_a_clock_is_far_ahead() -> None:
     assert unsettled([at(0)], until=at(1) - timedelta(seconds=1), now=at(1))
     assert not unsettled([at(0)], until=at(1), now=at(2))
@@ -153,6 +175,20 @@ def test_order_of_minutes_does_not_matter(
     assert breaches(dict(items), thresholds) == breaches(minutes, thresholds)
 
 
+@given(MINUTES, MINUTES, THRESHOLDS)
+def test_others_are_asked_for_only_when_they_matter(
+    minutes: dict[datetime, Counts], others: dict[datetime, Counts], thresholds: Thresholds
+) -> None:
+    both = [*minutes.items(), *others.items()]
+    together = {m: functools.reduce(Counts.plus, (c for n, c in both if n == m)) for m, _ in both}
+    found = breaches(minutes, thresholds, together=windows(together, thresholds))
+    if not needs_others(minutes, thresholds):
+        assert found == breaches(minutes, thresholds)
+    alone = {one.signal: one.time for one in breaches(minutes, thresholds)}
+    times = {one.signal: one.time for one in found}
+    assert all(times[signal] <= time for signal, time in alone.items())
+
+
 @given(MINUTES, THRESHOLDS, st.lists(st.integers(0, 45), max_size=8))
 def test_looking_often_finds_what_looking_once_at_the_end_does(
     minutes: dict[datetime, Counts], thresholds: Thresholds, looks: list[int]
@@ -211,6 +247,8 @@ def test_changes_are_named() -> None:
 def test_preview_says_who_would_not_have_been_sent_to() -> None:
     bad = PastMailing("m1", None, at(0), {at(0): Counts(1000, 120, 120), at(5): Counts(4000)})
     good = PastMailing("m2", "Spring", at(0), {at(0): Counts(1000, 10, 10)})
-    first, second = outcomes([bad, good], DEFAULT)
+    small = PastMailing("m3", None, at(0), {at(1): Counts(20, 5, 5)})
+    first, second, third = outcomes([bad, good, small], DEFAULT)
+    assert [one.scope for one in third.breaches] == ["tenant"]
     assert (first.paused, first.sent, first.unsent, len(first.breaches)) == (True, 5000, 4000, 2)
     assert (second.paused, second.sent, second.unsent, second.breaches) == (False, 1000, 0, [])

@@ -190,6 +190,27 @@ async def test_bounces_of_a_storm_say_nothing_of_the_list(pool: Pool) -> None:
 
 
 @pytest.mark.anyio
+async def test_small_mailing_is_judged_with_all_of_its_tenant(pool: Pool) -> None:
+    await empty(pool)
+    for n in range(2):
+        for mailing in ("m1", "m2"):
+            await apply(pool, result("sent", n, 0, mailing), result("bounced", n, 1, mailing))
+    await apply(pool, *(verdict("hard", n, 1, mailing) for n in range(2) for mailing in ("m1", "m2")))
+    await apply(pool, *(result("sent", n, 0, "m3", tenant="other") for n in range(9)))
+    assert await judge(pool) == [], "of the other one nothing is known yet"
+    async with pool.acquire() as connection:
+        await signals.count_minutes(connection, TENANT, "m2")
+    said = await judge(pool)
+    found = {
+        (one.data.scope, one.data.count, one.data.of_results) for one in said if isinstance(one.data, MailingBreached)
+    }
+    assert found == {("tenant", 4, 4)}
+    (pause,) = [one.data for one in said if isinstance(one.data, MailingPause)]
+    assert "in all mailings together" in pause.why
+    assert all(one.scope == "tenant" for one in (await state(pool))[1])
+
+
+@pytest.mark.anyio
 async def test_verdict_waits_for_its_result(pool: Pool) -> None:
     """Verdicts come by another queue: of bounces alone every mailing would be breached."""
     await empty(pool)

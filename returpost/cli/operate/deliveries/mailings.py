@@ -71,7 +71,7 @@ def show(mailing: Mailing, tenant: Tenant = TENANT, directory: Folder = FOLDER, 
         print_json(found)
         return
     out.print(table("Recipients in the window", ("what", "number"), list(found["counts"].items())))
-    columns = ("kind", "level", "count", "of_results", "threshold", "time")
+    columns = ("kind", "level", "count", "of_results", "threshold", "scope", "time")
     out.print(table("Crossed", columns, [[row[column] for column in columns] for row in found["breaches"]]))
     if pause := found["pause"]:
         turned = "Paused" if pause["paused"] else "Resumed"

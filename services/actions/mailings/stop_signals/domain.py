@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from returpost.contracts.enums import DEAD_REASONS, SENDER_REASONS, BreachKind, BreachLevel, Reason
+from returpost.contracts.enums import DEAD_REASONS, SENDER_REASONS, BreachKind, BreachLevel, BreachScope, Reason
 
 MINUTE = timedelta(minutes=1)
 CLOCK_TOLERANCE = timedelta(minutes=15)
@@ -77,7 +77,8 @@ class Thresholds:
     complaints: Levels = Levels(0.001, 0.003)
     sender_faults: Levels = Levels(0.10, 0.25)
     least_results: int = 1_000
-    """Recipients sent to, out of fewer of which nothing follows: one complaint of 300 is 0.3% already."""
+    """Recipients sent to, out of fewer of which nothing follows: one complaint of 300 is 0.3% already. A mailing with
+    fewer is judged with all mailings of the tenant: its own share and theirs must be too large."""
     window: timedelta = timedelta(hours=72)
     """What happened longer ago does not count; and what began longer ago stops nothing any more."""
 
@@ -106,6 +107,7 @@ class Breach:
     count: int
     of_results: int
     threshold: float
+    scope: BreachScope = BreachScope.MAILING
 
     @property
     def signal(self) -> Signal:
@@ -113,23 +115,40 @@ class Breach:
         return self.kind, self.level
 
 
-def breaches(minutes: Minutes, thresholds: Thresholds, until: datetime | None = None) -> list[Breach]:
+def breaches(
+    minutes: Minutes, thresholds: Thresholds, until: datetime | None = None, together: Minutes | None = None
+) -> list[Breach]:
     """Return the first breach of each kind and level, by time; of minutes that have ended by `until` alone.
 
-    A minute that goes on is not looked at: half of it may have bounces whose sendings are in the other half.
+    A minute that goes on is not looked at: half of it may have bounces whose sendings are in the other half. `together`
+    are the `windows` of all mailings of the tenant, this one among them; none: small mailings are not judged.
     """
-    limits = {(kind, level): thresholds.of(kind).of(level) for kind in BreachKind for level in BreachLevel}
     found: dict[Signal, Breach] = {}
     for time, counts in _running(minutes, thresholds.window):
         if until is not None and time > until:
             break
-        if counts.sent < thresholds.least_results:
+        alone = counts.sent >= thresholds.least_results
+        judged = counts if alone or together is None else together.get(time, counts)
+        if judged.sent < thresholds.least_results:
             continue
-        for signal, threshold in limits.items():
-            count, of = counts.share(signal[0])
-            if threshold is not None and signal not in found and of > 0 and count / of >= threshold:
-                found[signal] = Breach(*signal, time, count, of, threshold)
+        scope = BreachScope.MAILING if alone else BreachScope.TENANT
+        for signal, threshold in _crossed(counts, thresholds):
+            if signal not in found and _over(judged, signal[0], threshold):
+                found[signal] = Breach(*signal, time, *judged.share(signal[0]), threshold, scope)
     return list(found.values())
+
+
+def windows(minutes: Minutes, thresholds: Thresholds) -> Minutes:
+    """Return the counts of each window by the minute that ends it."""
+    return dict(_running(minutes, thresholds.window))
+
+
+def needs_others(minutes: Minutes, thresholds: Thresholds) -> bool:
+    """Tell whether the counts of the other mailings may make a difference: some share is too large of too few."""
+    return any(
+        counts.sent < thresholds.least_results and any(_crossed(counts, thresholds))
+        for _, counts in _running(minutes, thresholds.window)
+    )
 
 
 def latest(minutes: Minutes, thresholds: Thresholds) -> Counts:
@@ -149,6 +168,20 @@ def to_signal(found: Iterable[Breach], known: Iterable[Signal], thresholds: Thre
     """Return the breaches to speak of: each once, and none of a mailing that is long over, as of an old archive."""
     said = set(known)
     return [one for one in found if one.signal not in said and one.time > now - thresholds.window]
+
+
+def _crossed(counts: Counts, thresholds: Thresholds) -> Iterator[tuple[Signal, float]]:
+    """Yield what is over its threshold, with the threshold."""
+    for kind in BreachKind:
+        for level in BreachLevel:
+            threshold = thresholds.of(kind).of(level)
+            if threshold is not None and _over(counts, kind, threshold):
+                yield (kind, level), threshold
+
+
+def _over(counts: Counts, kind: BreachKind, threshold: float) -> bool:
+    count, of = counts.share(kind)
+    return of > 0 and count / of >= threshold
 
 
 def _running(minutes: Minutes, window: timedelta) -> Iterator[tuple[datetime, Counts]]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from returpost.contracts import StormEnded, StormStarted
 from returpost.contracts.cloudevents import Event
-from returpost.contracts.enums import BreachLevel
+from returpost.contracts.enums import BreachLevel, BreachScope
 from services.actions.mailings.repository import old_recipients
 from services.actions.mailings.stop_signals import domain, events
 from services.actions.mailings.stop_signals.domain import Breach
@@ -58,7 +58,11 @@ async def evaluate(work: UnitOfWork, tenant: str, mailing: str, now: datetime, u
     minutes = await signals.minutes_of(connection, tenant, mailing)
     limits = (await thresholds.read(connection, tenant))[0].thresholds()
     known = {one.breach.signal for one in await signals.noticed_breaches(connection, tenant, mailing)}
-    found = domain.breaches(minutes, limits, until)
+    together = None
+    if domain.needs_others(minutes, limits):
+        others = await signals.together(connection, tenant, min(minutes) - limits.window, max(minutes))
+        together = domain.windows(others, limits)
+    found = domain.breaches(minutes, limits, until, together)
     await signals.add_breaches(connection, tenant, mailing, [one for one in found if one.signal not in known], now)
     await _signal(work, tenant, mailing, domain.to_signal(found, known, limits, now), now)
     if domain.unsettled(minutes, until, now):
@@ -90,4 +94,5 @@ async def _signal(work: UnitOfWork, tenant: str, mailing: str, found: Sequence[B
 
 def _why(breach: Breach) -> str:
     share = f"{breach.count} of {breach.of_results} ({breach.count / breach.of_results:.2%})"
-    return f"{breach.kind}: {share}, the limit is {breach.threshold:.2%}"
+    whose = " in all mailings together" if breach.scope is BreachScope.TENANT else ""
+    return f"{breach.kind}: {share}{whose}, the limit is {breach.threshold:.2%}"

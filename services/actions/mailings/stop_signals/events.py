@@ -15,7 +15,7 @@ def breached(breach: Breach, tenant: str, mailing: str, sender: str) -> Event[Ma
     """Return the event of a breach: the same for the same mailing, kind and level."""
     data = MailingBreached(
         mailing=mailing, sender=sender, kind=breach.kind, level=breach.level, count=breach.count,
-        of_results=breach.of_results, threshold=breach.threshold, time=breach.time,
+        of_results=breach.of_results, threshold=breach.threshold, time=breach.time, scope=breach.scope,
     )  # fmt: skip
     identity = ids.of_content(data.TYPE, tenant, mailing, breach.kind, breach.level)
     return new_event(data, id=identity, tenant=tenant, subject=mailing)

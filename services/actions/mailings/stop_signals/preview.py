@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from returpost.contracts.enums import BreachLevel
-from services.actions.mailings.stop_signals.domain import MINUTE, Breach, Thresholds, breaches
+from services.actions.mailings.stop_signals.domain import MINUTE, Breach, Counts, Minutes, Thresholds, breaches, windows
 from services.actions.mailings.stop_signals.repository.signals import PastMailing
 
 
@@ -26,11 +27,17 @@ class Outcome:
 
 def outcomes(past: Iterable[PastMailing], thresholds: Thresholds) -> list[Outcome]:
     """Return what would have become of each mailing."""
-    return [_outcome(mailing, thresholds) for mailing in past]
+    mailings = list(past)
+    together: dict[datetime, Counts] = {}
+    for mailing in mailings:
+        for minute, counts in mailing.minutes.items():
+            together[minute] = counts.plus(together.get(minute, Counts()))
+    whole = windows(together, thresholds)
+    return [_outcome(mailing, thresholds, whole) for mailing in mailings]
 
 
-def _outcome(mailing: PastMailing, thresholds: Thresholds) -> Outcome:
-    found = breaches(mailing.minutes, thresholds)
+def _outcome(mailing: PastMailing, thresholds: Thresholds, together: Minutes) -> Outcome:
+    found = breaches(mailing.minutes, thresholds, together=together)
     stop = min((one.time for one in found if one.level is BreachLevel.PAUSE), default=None)
     sent = sum(counts.sent for counts in mailing.minutes.values())
     unsent = sum(

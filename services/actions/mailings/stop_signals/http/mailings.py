@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from returpost.contracts import Id, Note
-from returpost.contracts.enums import BreachKind, BreachLevel
+from returpost.contracts.enums import BreachKind, BreachLevel, BreachScope
 from services.actions.mailings.repository.mailings import find_mailing
 from services.actions.mailings.stop_signals import pauses
 from services.actions.mailings.stop_signals.domain import latest
@@ -44,6 +44,8 @@ class BreachItem(BaseModel):
     count: int
     of_results: int
     threshold: float
+    scope: BreachScope
+    """Whose recipients were counted."""
     noticed_at: datetime
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, HTTPException, Response
 from pydantic import BaseModel, Field
 
 from returpost.contracts import Note
-from returpost.contracts.enums import BreachKind, BreachLevel
+from returpost.contracts.enums import BreachKind, BreachLevel, BreachScope
 from services.actions.mailings.stop_signals import events
 from services.actions.mailings.stop_signals.evaluation import utc_now
 from services.actions.mailings.stop_signals.preview import Outcome, outcomes
@@ -49,6 +49,7 @@ class Crossed(BaseModel):
     count: int
     of_results: int
     threshold: float
+    scope: BreachScope
 
 
 class PastMailingItem(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from returpost.contracts.enums import BreachKind, BreachLevel
+from returpost.contracts.enums import BreachKind, BreachLevel, BreachScope
 from services.actions.mailings.stop_signals.domain import FAULT_REASONS, HARD_REASONS, Breach, Counts, Minutes
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
@@ -56,6 +56,12 @@ async def minutes_of(connection: Connection | Pool, tenant: str, mailing: str) -
     return {row["minute"]: Counts(*[*row.values()][1:]) for row in rows}
 
 
+async def together(connection: Connection, tenant: str, after: datetime, last: datetime) -> dict[datetime, Counts]:
+    """Return the counts of all mailings of a tenant by minute, after one minute up to another."""
+    rows = await connection.fetch(_Q["together"], tenant, after, last)
+    return {row[0]: Counts(*[*row.values()][1:]) for row in rows}
+
+
 async def past_mailings(pool: Pool, tenant: str, since: datetime, limit: int) -> list[PastMailing]:
     """Return the newest mailings since a time with their counts, the last first."""
     rows = await pool.fetch(_Q["past_mailings"], tenant, since, limit)
@@ -72,7 +78,7 @@ async def add_breaches(
 ) -> None:
     """Keep breaches, each kind and level once."""
     if found:
-        await connection.execute(_Q["add_breaches"], tenant, mailing, now, *columns([astuple(one) for one in found], 6))
+        await connection.execute(_Q["add_breaches"], tenant, mailing, now, *columns([astuple(one) for one in found], 7))
 
 
 async def mark(connection: Connection, tenant: str, mailing: str) -> None:
@@ -93,8 +99,16 @@ async def mark_since(connection: Connection, times: Sequence[tuple[str, datetime
 
 
 def _noticed(row: Any) -> NoticedBreach:
-    kind, level, *rest, noticed_at = row.values()
-    return NoticedBreach(Breach(BreachKind(kind), BreachLevel(level), *rest), noticed_at)
+    breach = Breach(
+        BreachKind(row["kind"]),
+        BreachLevel(row["level"]),
+        row["time"],
+        row["count"],
+        row["of_results"],
+        row["threshold"],
+        BreachScope(row["scope"]),
+    )
+    return NoticedBreach(breach, row["noticed_at"])
 
 
 def _minutes(row: Any) -> Minutes:

@@ -40,6 +40,12 @@ FROM happened GROUP BY minute
 SELECT minute, sent, returned, hard_bounces, complaints, sender_faults FROM mailing_minutes
 WHERE tenant = $1 AND mailing = $2 ORDER BY minute
 
+-- name: together
+-- The counts of all mailings of a tenant by minute.
+SELECT minute, sum(sent)::integer, sum(returned)::integer, sum(hard_bounces)::integer, sum(complaints)::integer,
+       sum(sender_faults)::integer
+FROM mailing_minutes WHERE tenant = $1 AND minute > $2 AND minute <= $3 GROUP BY minute
+
 -- name: past_mailings
 -- The newest mailings of a tenant that were sent since a time, each with its counts by minute.
 SELECT m.mailing, m.name, m.at, c.minutes, c.sent, c.returned, c.hard_bounces, c.complaints, c.sender_faults
@@ -55,15 +61,15 @@ WHERE c.minutes IS NOT NULL ORDER BY m.at DESC, m.mailing DESC
 
 -- name: breaches
 -- The breaches of a mailing that were noticed.
-SELECT kind, level, time, count, of_results, threshold, noticed_at FROM mailing_breaches
+SELECT kind, level, time, count, of_results, threshold, scope, noticed_at FROM mailing_breaches
 WHERE tenant = $1 AND mailing = $2 ORDER BY time, kind, level
 
 -- name: add_breaches
 -- Keep breaches, each kind and level once.
-INSERT INTO mailing_breaches (tenant, mailing, kind, level, time, count, of_results, threshold, noticed_at)
+INSERT INTO mailing_breaches (tenant, mailing, kind, level, time, count, of_results, threshold, scope, noticed_at)
 SELECT $1, $2, n.*, $3
-FROM unnest($4::text[], $5::text[], $6::timestamptz[], $7::integer[], $8::integer[], $9::float8[])
-     AS n (kind, level, time, count, of_results, threshold)
+FROM unnest($4::text[], $5::text[], $6::timestamptz[], $7::integer[], $8::integer[], $9::float8[], $10::text[])
+     AS n (kind, level, time, count, of_results, threshold, scope)
 ON CONFLICT DO NOTHING
 
 -- name: mark_since
