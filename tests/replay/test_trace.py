@@ -12,7 +12,7 @@ from returpost.cli.operate.trace import kind_of
 from returpost.contracts import AddressBlocked, BounceClassified, BounceReceived, Contract, ids
 from returpost.contracts.cloudevents import Event, event
 from services.replay.app import create
-from services.replay.domain.trace import Subject
+from services.replay.domain.trace import Subject, linked, step_of
 from services.replay.settings import Settings
 from tests.replay.consumers import publish_dead_letters
 from tests.support.harness import TENANT, Harness, RunningService, eventually
@@ -65,6 +65,15 @@ def test_a_needle_never_hides_a_match(mailing: str) -> None:
     for body in (json.dumps(one), json.dumps(one, ensure_ascii=False)):
         assert needle is None or needle in body.encode("utf-8", "surrogatepass").lower()
     assert Subject(mailing=mailing).matches(one)
+
+
+def test_a_step_says_how_long_it_took_from_the_one_before() -> None:
+    """Queue and service together; of a clock that is behind nothing is said."""
+    events = [json.loads(one.model_dump_json()) for one in chain()]
+    at = [NOW, NOW + timedelta(seconds=2.5), NOW + timedelta(seconds=1)]
+    steps = linked([step_of(one, moment, n) for n, (one, moment) in enumerate(zip(events, at, strict=True))])
+    assert [step.seconds for step in steps] == [None, 2.5, 0.0]
+    assert [step.cause for step in steps] == [None, steps[0].id, steps[1].id]
 
 
 @pytest.fixture

@@ -48,11 +48,12 @@ def trace(
         (
             step["time"][:19].replace("T", " "), step["type"].removeprefix("returpost.").removesuffix(".v1"),
             step["mailing"] or "", " ".join(f"{name}={value}" for name, value in step["facts"].items()), step["id"][:8],
-            (step["cause"] or "")[:8], f"dead letter: {died[step['id']]['state']}" if step["id"] in died else "",
+            (step["cause"] or "")[:8], _after(step["seconds"]),
+            f"dead letter: {died[step['id']]['state']}" if step["id"] in died else "",
         )
         for step in found["steps"]
     ]  # fmt: skip
-    out.print(table(None, ("time (UTC)", "event", "mailing", "what", "id", "follows from", "died"), rows))
+    out.print(table(None, ("time (UTC)", "event", "mailing", "what", "id", "follows from", "after", "died"), rows))
     for letter in found["dead_letters"]:
         say(
             f"{letter['queue']}: {short(letter['error'])} ({letter['state']}); "
@@ -60,6 +61,10 @@ def trace(
         )
     if not found["complete"]:
         say("there is more: ask with a later --since")
+
+
+def _after(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def kind_of(subject: str, *, mailing: bool) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class TraceStep:
     facts: dict[str, str]
     offset: int
     """In the archive."""
+    seconds: float | None = None
+    """From the event that it follows from to this one: the time in the queue and in the hands of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,17 @@ def causes(steps: Sequence[TraceStep]) -> dict[str, str]:
                 if ids.derived(other.id, f"{step.type} {key(step.address)}", int(version)) == step.id:
                     found[step.id] = other.id
     return found
+
+
+def linked(steps: Sequence[TraceStep]) -> list[TraceStep]:
+    """Return the steps in their order, each with the one that it follows from and how long that took."""
+    why, times = causes(steps), {step.id: step.time for step in steps}
+    return ordered(
+        replace(step, cause=cause, seconds=max(0.0, (step.time - times[cause]).total_seconds()))
+        if (cause := why.get(step.id)) is not None
+        else step
+        for step in steps
+    )
 
 
 def ordered(steps: Iterable[TraceStep]) -> list[TraceStep]:

@@ -2,14 +2,14 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from aio_pika.abc import AbstractConnection
 
 from returpost.amqp import archive
 from services.replay.domain.selection import time_of
-from services.replay.domain.trace import Subject, TraceStep, causes, ordered, step_of
+from services.replay.domain.trace import Subject, TraceStep, linked, step_of
 
 MAX_STEPS = 1_000
 MAX_SECONDS = 20.0
@@ -36,8 +36,7 @@ async def trace(broker: AbstractConnection, subject: Subject, tenant: str | None
         around = await _read(broker, Subject(address=address), first.tenant, since, deadline)
         same = [step for step in around.steps if step.mailing in (None, first.mailing) or step.id == first.id]
         found = Trace(same, found.complete and around.complete)
-    why = causes(found.steps)
-    return Trace(ordered(replace(step, cause=why.get(step.id)) for step in found.steps), found.complete)
+    return Trace(linked(found.steps), found.complete)
 
 
 async def _read(
