@@ -42,10 +42,13 @@ VIEWS: list[tuple[str, dict[str, Any], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("view", "query", "number"), VIEWS)
-async def test_each_sort_both_ways_page_by_page(
-    actions: RunningService, view: str, query: dict[str, Any], number: int
-) -> None:
+async def test_each_sort_both_ways_page_by_page(actions: RunningService, subtests: pytest.Subtests) -> None:
+    for view, query, number in VIEWS:
+        with subtests.test(view, **query):
+            await is_sorted(actions, view, query, number)
+
+
+async def is_sorted(actions: RunningService, view: str, query: dict[str, Any], number: int) -> None:
     for sort in Sort:
         for descending in (False, True):
             found = await pages(actions, view, sort=sort.value, descending=descending, **query)
@@ -114,15 +117,16 @@ async def test_filters_are_combined(actions: RunningService, monkeypatch: pytest
     )
 
 
-@pytest.mark.parametrize("group", list(Group))
-async def test_a_group_is_opened_by_its_value(actions: RunningService, group: Group) -> None:
-    answer = (await actions.http.get("/v1/views/returned/groups", params={"by": group.value})).json()
-    assert answer["exact"] is True
-    assert sum(one["count"] for one in answer["groups"]) == 5
-    for one in answer["groups"]:
-        if one["value"] is not None:
-            opened = await pages(actions, "returned", **{group.value: one["value"]})
-            assert len(opened) == one["count"], one
+async def test_a_group_is_opened_by_its_value(actions: RunningService, subtests: pytest.Subtests) -> None:
+    for group in Group:
+        with subtests.test(group.value):
+            answer = (await actions.http.get("/v1/views/returned/groups", params={"by": group.value})).json()
+            assert answer["exact"] is True
+            assert sum(one["count"] for one in answer["groups"]) == 5
+            for one in answer["groups"]:
+                if one["value"] is not None:
+                    opened = await pages(actions, "returned", **{group.value: one["value"]})
+                    assert len(opened) == one["count"], one
 
 
 async def test_groups_of_a_search_that_finds_many_say_that_they_are_not_exact(

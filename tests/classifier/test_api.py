@@ -88,22 +88,21 @@ async def test_retries_are_paged(harness: Harness, classifier: RunningService, l
     assert await pages(classifier, state="lost") == [[]]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_wrong_questions_are_named(classifier: RunningService, subtests: pytest.Subtests) -> None:
+    queries: tuple[dict[str, Any], ...] = (
         {},
         {"state": "weather"},
         {"state": "waiting", "limit": 0},
         {"state": "waiting", "limit": 1001},
         {"state": "waiting", "cursor": "!" * 4_001},
         {"state": "waiting", "tenant": "No Name"},
-    ],
-)
-async def test_wrong_questions_are_named(classifier: RunningService, query: dict[str, Any]) -> None:
-    answer = await classifier.http.get("/v1/retries", params=query)
-    assert answer.status_code == 422
-    field = list(query)[-1] if query else "state"
-    assert answer.json()["errors"][0]["field"] == f"query.{field}"
+    )
+    for query in queries:
+        field = list(query)[-1] if query else "state"
+        with subtests.test(field):
+            answer = await classifier.http.get("/v1/retries", params=query)
+            assert answer.status_code == 422
+            assert answer.json()["errors"][0]["field"] == f"query.{field}"
 
 
 PATHS = ["/v1/verdicts/counts", "/v1/retries/counts", "/v1/retries?state=waiting"]

@@ -197,9 +197,10 @@ async def test_all_that_were_returned_in_a_mailing(harness: Harness, actions: Ru
     assert await harness.depth(CLEARS) == 0
 
 
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
+async def test_a_request_that_cannot_be_done_is_kept_and_says_why(
+    harness: Harness, actions: RunningService, subtests: pytest.Subtests
+) -> None:
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"addresses": ["u1@example.com", "nobody"]}, "data.addresses.1"),
         ({"addresses": []}, "data.addresses"),
         ({"mailing": "m1"}, "data.addresses, mailing"),
@@ -208,19 +209,17 @@ async def test_all_that_were_returned_in_a_mailing(harness: Harness, actions: Ru
         ({"operation": "delete_everything"}, "data.operation"),
         ({"time": datetime.now(UTC) + timedelta(hours=1)}, "data.time"),
         ({"by": None}, "data.by"),
-    ],
-)
-async def test_a_request_that_cannot_be_done_is_kept_and_says_why(
-    harness: Harness, actions: RunningService, changes: dict[str, Any], problem: str
-) -> None:
-    good = request("op-1", [address(1)])
-    bad = good.model_copy(update={"data": good.data.model_copy(update=changes)})
-    key = routing_key(good.type, TENANT)
-    await harness.publish(COMMANDS, key, bad.model_dump_json(warnings=False).encode())
-    (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
-    assert problem in str(letter.headers["x-returpost-error"])
-    await publish_events(harness, good)
-    await wait_for_operation(actions, "op-1", rows=1)
+    )
+    for number, (changes, problem) in enumerate(wrong):
+        with subtests.test(problem):
+            good = request(f"op-{number}", [address(1)])
+            bad = good.model_copy(update={"data": good.data.model_copy(update=changes)})
+            key = routing_key(good.type, TENANT)
+            await harness.publish(COMMANDS, key, bad.model_dump_json(warnings=False).encode())
+            (letter,) = await eventually(lambda: harness.take(DEAD_LETTERS))
+            assert problem in str(letter.headers["x-returpost-error"])
+            await publish_events(harness, good)
+            await wait_for_operation(actions, f"op-{number}", rows=1)
 
 
 async def test_stalled_operations_are_given_again(harness: Harness) -> None:

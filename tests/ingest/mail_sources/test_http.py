@@ -110,26 +110,25 @@ async def test_a_mail_that_says_nothing_is_kept_as_a_dead_letter(
     assert await harness.depth(BOUNCED) == await harness.depth(RECORDED) == 0
 
 
-@pytest.mark.parametrize(
-    ("header", "query", "sender"),
-    [
+async def test_the_sender_is_the_one_that_is_named(
+    harness: Harness, ingest: RunningService, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[str | None, dict[str, str], str], ...] = (
         (None, {}, "default"),
         ("news", {}, "news"),
         ("news", {"sender": "alerts"}, "alerts"),
         (None, {"sender": "alerts"}, "alerts"),
         ("No Name", {}, "default"),
-    ],
-)
-async def test_the_sender_is_the_one_that_is_named(
-    harness: Harness, ingest: RunningService, header: str | None, query: dict[str, str], sender: str
-) -> None:
-    named = f"X-Returpost-Sender: {header}\n".encode() if header else b""
-    body = BOUNCE.replace(b"\r\n", b"\n").replace(b"X-Returpost-Mailing:", named + b"X-Returpost-Mailing:")
-    assert (named in body) or not named
-    assert (await post(ingest, body, **query)).status_code == 202
-    for queue in (RECORDED, BOUNCED):
-        (told,) = await receive_events(harness, queue, 1)
-        assert told["data"]["sender"] == sender
+    )
+    for header, query, sender in cases:
+        with subtests.test(header=header, query=query):
+            named = f"X-Returpost-Sender: {header}\n".encode() if header else b""
+            body = BOUNCE.replace(b"\r\n", b"\n").replace(b"X-Returpost-Mailing:", named + b"X-Returpost-Mailing:")
+            assert (named in body) or not named
+            assert (await post(ingest, body, **query)).status_code == 202
+            for queue in (RECORDED, BOUNCED):
+                (told,) = await receive_events(harness, queue, 1)
+                assert told["data"]["sender"] == sender
 
 
 @pytest.mark.parametrize("date", ["future", "none", "past"])

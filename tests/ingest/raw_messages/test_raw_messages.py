@@ -293,9 +293,8 @@ async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: 
     assert len(set(seen)) == 5
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
+async def test_what_is_not_there_or_not_asked_well(ingest: RunningService, subtests: pytest.Subtests) -> None:
+    for path, status in (
         ("/00000000-0000-4000-8000-000000000000", 404),
         ("/00000000-0000-4000-8000-000000000000/body", 404),
         ("/not-an-id", 422),
@@ -303,12 +302,11 @@ async def test_pages_are_cut_where_the_last_one_ended(harness: Harness, ingest: 
         ("?mailing=m-1", 422),
         ("?outcome=lost", 422),
         ("?tenant=rival", 403),
-    ],
-)
-async def test_what_is_not_there_or_not_asked_well(ingest: RunningService, path: str, status: int) -> None:
-    answer = await ingest.http.get(f"/v1/raw-messages{path}")
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
+    ):
+        with subtests.test(path):
+            answer = await ingest.http.get(f"/v1/raw-messages{path}")
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
 
 
 async def test_only_who_may_read_sees_it_and_only_the_own_tenants(harness: Harness, ingest: RunningService) -> None:

@@ -38,29 +38,28 @@ def lines(*rows: dict[str, Any], end: bytes = b"\n") -> bytes:
     return end.join(json.dumps(one).encode() for one in rows)
 
 
-FORMS = [
-    pytest.param(json.dumps(row(0)).encode(), "application/json", 1, id="object"),
-    pytest.param(b"\n " + json.dumps(row(0), indent=2).encode() + b"\n", "application/json", 1, id="indented"),
-    pytest.param(b"\xef\xbb\xbf" + json.dumps([row(0), row(1)]).encode(), "application/json", 2, id="mark"),
-    pytest.param(json.dumps([row(0), row(1)]).encode(), "application/json", 2, id="list"),
-    pytest.param(lines(row(0), row(1)) + b"\n\n", "application/x-ndjson", 2, id="lines"),
-    pytest.param(lines(row(0), row(1), end=b"\r\n"), "application/jsonl; charset=utf-8", 2, id="windows-lines"),
-    pytest.param(json.dumps(cloud(0)).encode(), "application/cloudevents+json", 1, id="cloudevent"),
-    pytest.param(json.dumps([cloud(0), cloud(1)]).encode(), "application/cloudevents-batch+json", 2, id="cloudevents"),
-    pytest.param(json.dumps([row(0), cloud(1)]).encode(), "text/plain", 2, id="mixed"),
-]
+FORMS: dict[str, tuple[bytes, str, int]] = {
+    "object": (json.dumps(row(0)).encode(), "application/json", 1),
+    "indented": (b"\n " + json.dumps(row(0), indent=2).encode() + b"\n", "application/json", 1),
+    "mark": (b"\xef\xbb\xbf" + json.dumps([row(0), row(1)]).encode(), "application/json", 2),
+    "list": (json.dumps([row(0), row(1)]).encode(), "application/json", 2),
+    "lines": (lines(row(0), row(1)) + b"\n\n", "application/x-ndjson", 2),
+    "windows-lines": (lines(row(0), row(1), end=b"\r\n"), "application/jsonl; charset=utf-8", 2),
+    "cloudevent": (json.dumps(cloud(0)).encode(), "application/cloudevents+json", 1),
+    "cloudevents": (json.dumps([cloud(0), cloud(1)]).encode(), "application/cloudevents-batch+json", 2),
+    "mixed": (json.dumps([row(0), cloud(1)]).encode(), "text/plain", 2),
+}
 
 
-@pytest.mark.parametrize(("body", "type_", "number"), FORMS)
-async def test_results_come_in_many_forms(
-    harness: Harness, ingest: RunningService, body: bytes, type_: str, number: int
-) -> None:
-    answer = await post(ingest, body, type_)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": number, "refused": 0, "errors": []})
-    for queue in (RECORDED, BOUNCED):
-        told = await receive_events(harness, queue, number)
-        assert {one["data"]["address"] for one in told} == {f"u{n}@example.com" for n in range(number)}
-        assert {one["tenant"] for one in told} == {TENANT}
+async def test_results_come_in_many_forms(harness: Harness, ingest: RunningService, subtests: pytest.Subtests) -> None:
+    for form, (body, type_, number) in FORMS.items():
+        with subtests.test(form):
+            answer = await post(ingest, body, type_)
+            assert (answer.status_code, answer.json()) == (202, {"accepted": number, "refused": 0, "errors": []})
+            for queue in (RECORDED, BOUNCED):
+                told = await receive_events(harness, queue, number)
+                assert {one["data"]["address"] for one in told} == {f"u{n}@example.com" for n in range(number)}
+                assert {one["tenant"] for one in told} == {TENANT}
 
 
 async def test_repeats_and_ways_in_have_the_same_ids(harness: Harness, ingest: RunningService) -> None:
@@ -76,43 +75,44 @@ def soon() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
-WRONG = [
-    pytest.param(row(9, address="nobody"), "address", id="address"),
-    pytest.param(row(9, result="exploded"), "result", id="result"),
-    pytest.param(row(9, time="yesterday"), "time", id="time"),
-    pytest.param(row(9, time=soon()), "data.time", id="future"),
-    pytest.param({"mailing": "m"}, "address", id="missing"),
-    pytest.param(row(9, diagnostic="\ud800"), "diagnostic", id="surrogate"),
-    pytest.param(row(9, id="\ud800"), "id", id="surrogate-id"),
-    pytest.param(row(9, id=""), "id", id="empty-id"),
-    pytest.param(row(9, id=7), "id", id="number-id"),
-    pytest.param(row(9, id="x" * 201), "id", id="long-id"),
-    pytest.param(row(9, id="a\nb"), "id", id="control-id"),
-    pytest.param(row(9, mailing="\u0000"), "mailing", id="nul"),
-    pytest.param(cloud(9, {"type": "returpost.delivery.recorded.v1"}), "type", id="event-type"),
-    pytest.param(cloud(9, {"tenant": "rival"}), "tenant", id="event-tenant"),
-    pytest.param(cloud(9, {"tenant": None}), "tenant", id="event-no-tenant"),
-    pytest.param(cloud(9, {"data": None}), "data", id="event-no-data"),
-    pytest.param(cloud(9, address="nobody"), "data.address", id="event-address"),
-    pytest.param([], "not an object", id="list"),
-    pytest.param(17, "not an object", id="number"),
-]
+WRONG: dict[str, tuple[Any, str]] = {
+    "address": (row(9, address="nobody"), "address"),
+    "result": (row(9, result="exploded"), "result"),
+    "time": (row(9, time="yesterday"), "time"),
+    "future": (row(9, time=soon()), "data.time"),
+    "missing": ({"mailing": "m"}, "address"),
+    "surrogate": (row(9, diagnostic="\ud800"), "diagnostic"),
+    "surrogate-id": (row(9, id="\ud800"), "id"),
+    "empty-id": (row(9, id=""), "id"),
+    "number-id": (row(9, id=7), "id"),
+    "long-id": (row(9, id="x" * 201), "id"),
+    "control-id": (row(9, id="a\nb"), "id"),
+    "nul": (row(9, mailing="\u0000"), "mailing"),
+    "event-type": (cloud(9, {"type": "returpost.delivery.recorded.v1"}), "type"),
+    "event-tenant": (cloud(9, {"tenant": "rival"}), "tenant"),
+    "event-no-tenant": (cloud(9, {"tenant": None}), "tenant"),
+    "event-no-data": (cloud(9, {"data": None}), "data"),
+    "event-address": (cloud(9, address="nobody"), "data.address"),
+    "list": ([], "not an object"),
+    "number": (17, "not an object"),
+}
 
 
-@pytest.mark.parametrize(("wrong", "names"), WRONG)
 async def test_a_wrong_row_is_named_and_stops_no_other(
-    harness: Harness, ingest: RunningService, wrong: Any, names: str
+    harness: Harness, ingest: RunningService, subtests: pytest.Subtests
 ) -> None:
-    answer = await post(ingest, [row(0), wrong, row(2)])
-    assert answer.status_code == 202
-    said = answer.json()
-    assert (said["accepted"], said["refused"]) == (2, 1)
-    (error,) = said["errors"]
-    assert error["field"] == "[1]"
-    assert names in error["problem"]
-    assert "nobody" not in error["problem"]
-    told = await receive_events(harness, RECORDED, 2)
-    assert {one["data"]["address"] for one in told} == {"u0@example.com", "u2@example.com"}
+    for case, (wrong, names) in WRONG.items():
+        with subtests.test(case):
+            answer = await post(ingest, [row(0), wrong, row(2)])
+            assert answer.status_code == 202
+            said = answer.json()
+            assert (said["accepted"], said["refused"]) == (2, 1)
+            (error,) = said["errors"]
+            assert error["field"] == "[1]"
+            assert names in error["problem"]
+            assert "nobody" not in error["problem"]
+            told = await receive_events(harness, RECORDED, 2)
+            assert {one["data"]["address"] for one in told} == {"u0@example.com", "u2@example.com"}
 
 
 async def test_a_line_that_is_no_json_is_named(harness: Harness, ingest: RunningService) -> None:
@@ -131,24 +131,20 @@ async def test_many_wrong_rows_are_counted_and_the_first_are_named(ingest: Runni
     assert (said["accepted"], said["refused"], len(said["errors"])) == (1, 300, MAX_REFUSALS)
 
 
-@pytest.mark.parametrize(
-    ("value", "type_", "names"),
-    [
+async def test_a_body_that_holds_no_results_is_refused(ingest: RunningService, subtests: pytest.Subtests) -> None:
+    for value, type_, names in (
         (b"", "application/json", "empty"),
         (b" \n ", "application/json", "empty"),
         (b"\n\n", "application/x-ndjson", "empty"),
         (b"[]", "application/json", "empty"),
         (b"[{}, ", "application/json", "not a JSON array"),
         (b"[" + b"1," * MAX_RESULTS + b"1]", "application/json", "at most"),
-    ],
-)
-async def test_a_body_that_holds_no_results_is_refused(
-    harness: Harness, ingest: RunningService, value: bytes, type_: str, names: str
-) -> None:
-    answer = await post(ingest, value, type_)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert names in answer.json()["title"]
+    ):
+        with subtests.test(names, body=value[:10]):
+            answer = await post(ingest, value, type_)
+            assert answer.status_code == 422
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert names in answer.json()["title"]
 
 
 async def test_when_no_row_is_right_it_is_refused(harness: Harness, ingest: RunningService) -> None:

@@ -57,24 +57,23 @@ async def by_webhook(_: Harness, ingest: RunningService, name: str, attempt: int
 
 
 @pytest.mark.parametrize("submit", [by_broker, by_http, by_webhook])
-@pytest.mark.parametrize(
-    ("name", "attempt", "results"),
-    [
+async def test_simulated_results_have_routing_keys_of_their_own(
+    harness: Harness, ingest: RunningService, subtests: pytest.Subtests, submit: Submit
+) -> None:
+    keys = await record_routing_keys(harness, "delivery.recorded.#")
+    for name, attempt, results in (
         ("complaint", 1, ["sent", "delivered", "complained"]),
         ("soft-then-ok", 1, ["sent", "bounced"]),
         ("soft-then-ok", 2, ["sent", "delivered"]),
         ("unsubscribe", 1, ["sent", "delivered", "unsubscribed"]),
-    ],
-)
-async def test_simulated_results_have_routing_keys_of_their_own(
-    harness: Harness, ingest: RunningService, submit: Submit, name: str, attempt: int, results: list[str]
-) -> None:
-    keys = await record_routing_keys(harness, "delivery.recorded.#")
-    await submit(harness, ingest, name, attempt)
-    recorded = await receive_events(harness, RECORDED, len(results))
-    assert [event["data"]["result"] for event in recorded] == results
-    seen: list[tuple[str, str]] = []
-    while len(seen) < len(results):
-        key, value = await keys.get()
-        seen += [(key, event["data"]["result"]) for event in (value if isinstance(value, list) else [value])]
-    assert sorted(seen) == sorted((f"delivery.recorded.{TENANT}.{result}", result) for result in results)
+    ):
+        with subtests.test(name, attempt=attempt):
+            await submit(harness, ingest, name, attempt)
+            recorded = await receive_events(harness, RECORDED, len(results))
+            assert [event["data"]["result"] for event in recorded] == results
+            seen: list[tuple[str, str]] = []
+            while len(seen) < len(results):
+                key, value = await keys.get()
+                events = value if isinstance(value, list) else [value]
+                seen += [(key, event["data"]["result"]) for event in events]
+            assert sorted(seen) == sorted((f"delivery.recorded.{TENANT}.{result}", result) for result in results)
