@@ -1,8 +1,7 @@
 """What the services before, CRMs and operators would say, and what is heard of actions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -173,21 +172,6 @@ async def apply(pool: Pool, *batch: Event[Any]) -> list[Event[Any]]:
         await HANDLERS[type(batch[0].data)](batch, work)
         assert not work.refused
         return [outgoing.event for outgoing in work.outgoing]
-
-
-class Collected:
-    """Effects in the database alone: what would be published is kept."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.events: list[Event[Any]] = []
-        self._pool = pool
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[UnitOfWork]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            work = UnitOfWork(connection)
-            yield work
-        self.events += [outgoing.event for outgoing in work.outgoing]
 
 
 async def receive_events(harness: Harness, queue: str, number: int) -> list[dict[str, Any]]:

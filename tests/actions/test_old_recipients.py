@@ -15,7 +15,8 @@ from services.actions.settings import Settings
 from services.actions.statistics.aggregator import aggregate_next
 from shared.database.pool import Pool
 from shared.settings import load
-from tests.actions.builders import Collected, apply, mailing, moment, result, verdict
+from tests.actions.builders import apply, mailing, moment, result, verdict
+from tests.support.collected import Collected
 from tests.support.harness import Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

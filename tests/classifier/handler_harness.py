@@ -1,7 +1,6 @@
 """Hand batches to the handlers over a real database, as the consumer would, and collect what they tell."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -27,8 +26,8 @@ from services.classifier.handlers import (
     record_deliveries,
 )
 from shared.database.pool import Pool
-from shared.messaging.unit_of_work import UnitOfWork
 from tests.classifier.model import POLICY, Expected
+from tests.support.collected import Collected
 
 RULES = RuleRegistry()
 KEEP = timedelta(days=30)
@@ -41,21 +40,6 @@ HANDLERS: dict[type, Any] = {
     MailingPause: apply_pauses,
     MailingResume: apply_pauses,
 }
-
-
-class Collected:
-    """Effects in the database alone: what would be published is kept."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.events: list[Event[Any]] = []
-        self._pool = pool
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[UnitOfWork]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            work = UnitOfWork(connection)
-            yield work
-        self.events += [outgoing.event for outgoing in work.outgoing]
 
 
 def batches(events: Sequence[Event[Any]], size: int) -> Iterator[list[Event[Any]]]:

@@ -1,0 +1,1 @@
+"""Messages on their way: by SMTP or HTTP, tried again until they are given up."""

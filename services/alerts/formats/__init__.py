@@ -1,0 +1,1 @@
+"""An alert or a report as each kind of channel takes it."""

@@ -1,0 +1,1 @@
+"""Channels, and what was told over them."""

@@ -19,7 +19,8 @@ from services.actions.mailings.stop_signals.evaluation import evaluate, evaluate
 from services.actions.mailings.stop_signals.repository import signals, thresholds
 from services.actions.mailings.stop_signals.thresholds import settings_of
 from shared.database.pool import Pool, connect
-from tests.actions.builders import Collected, address, apply, erased, moment, result, verdict, wrap
+from tests.actions.builders import address, apply, erased, moment, result, verdict, wrap
+from tests.support.collected import Collected
 from tests.support.harness import TENANT, eventually
 
 pytestmark = pytest.mark.services
