@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from deploy import database as deploy_database
 from deploy.rabbitmq import broker as deploy_broker
 from returpost.amqp.connections import CONNECT_TIMEOUT, close
 from shared.observability.logging import configure_logging
+from tests.support import run_folder as run_folder_of_tests
 from tests.support.backing_services import run_lock, session_backing, versions
 from tests.support.harness import Harness
 from tests.support.loops import BoundedLoop, new_loop
@@ -42,13 +41,14 @@ LIMITED = f"-c statement_timeout={PATIENCE}s"
 
 
 OWN_FOLDER = pytest.StashKey[Path]()
+LOGS = pytest.StashKey[Path | None]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Give each run a folder of its own: in the common one the next run takes away the rights that PostgreSQL needs."""
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
-        config.stash[OWN_FOLDER] = Path(tempfile.mkdtemp(prefix="returpost-tests-"))
+        config.stash[OWN_FOLDER] = run_folder_of_tests.make()
         config.option.basetemp = str(config.stash[OWN_FOLDER] / "run")
 
 
@@ -68,10 +68,17 @@ def pytest_runtest_teardown() -> Iterator[None]:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep the folder of a run that failed: the logs of its servers are in it."""
+    """Keep the logs of a run that failed."""
     folder = session.config.stash.get(OWN_FOLDER, None)
-    if folder is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        shutil.rmtree(folder, ignore_errors=True)
+    if folder is not None:
+        failed = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        session.config.stash[LOGS] = run_folder_of_tests.remove(folder, keep_logs=failed)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where the logs of a run that failed are."""
+    if kept := config.stash.get(LOGS, None):
+        terminalreporter.write_line(f"the logs of its servers: {kept}")
 
 
 @pytest.fixture(scope="session")

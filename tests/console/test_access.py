@@ -183,6 +183,7 @@ def test_page_is_drawn_while_a_service_hangs(system: System, visit: Visit) -> No
                 assert time.monotonic() - began < PATIENT_SECONDS, path
             page.goto(f"{url}/addresses/{DEAD}")
             expect(page.locator(".timeline li").first).to_be_visible()
+            page.close()  # before the console ends: a page that is open goes on asking for it
 
 
 def test_signing_in_says_which_part_is_missing() -> None:
@@ -204,6 +205,7 @@ def test_a_service_that_is_away_is_named_and_the_rest_works(system: System, visi
         expect(page.locator(".notice.warn").first).to_contain_text(away)
         page.goto(f"{url}/system")
         expect(page.locator("h1")).to_be_visible()
+        page.close()
 
 
 def test_signing_in_at_an_openid_connect_provider_leads_to_where_one_wanted_to_be(

@@ -48,7 +48,11 @@ class Proxy:
         self._flowing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there_reader, there_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the broker is gone: who came by this way learns it as if there were no way
+            writer.transport.abort()
+            return
         self._writers |= {writer, there_writer}
         for source, target in ((reader, there_writer), (there_reader, writer)):
             task = asyncio.create_task(self._pass(source, target))
