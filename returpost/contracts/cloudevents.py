@@ -211,6 +211,8 @@ def _elements(decoder: JSONDecoder, batch: bytes, text: str) -> Iterable[tuple[b
                 position = _skip_space(text, position + 1)
             elif text[position] != "]":
                 raise InvalidMessage(f"message: neither comma nor bracket at byte {position}")
+        if text[position + 1 :].strip(" \t\r\n"):
+            raise InvalidMessage(f"message: more bytes after the array, from byte {position + 1} on")
     except (JSONDecodeError, IndexError, ValueError, RecursionError) as error:
         raise InvalidMessage(f"message: not a JSON array: {error}") from None
 

@@ -30,4 +30,4 @@ async def raise_alerts(
         (channel.id, alert.id, channel.due(alert, now)) for alert in new for channel in known if channel.wants(alert)
     ]
     await alert_rows.assign(work.connection, rows)
-    raised()
+    work.after_commit(raised)

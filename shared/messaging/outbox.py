@@ -64,6 +64,8 @@ class Outbox:
                 yield work
                 messages = merge(work.outgoing)
                 ids = await self._insert(connection, messages)
+            for call in work.committed:
+                call()
             if messages and await self._publish(messages):
                 await self._delete(connection, ids)
 

@@ -1,5 +1,6 @@
 """One batch in hand: the connection of its transaction, and what it wants to publish."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ class UnitOfWork:
         self._connection = connection
         self.outgoing: list[Outgoing] = []
         self.refused: list[tuple[Event[Any], str]] = []
+        self.committed: list[Callable[[], None]] = []
 
     @property
     def connection(self) -> Connection:
@@ -36,6 +38,10 @@ class UnitOfWork:
     def refuse(self, event: Event[Any], error: str) -> None:
         """Put this event among the dead letters when the transaction has committed; the others go on."""
         self.refused.append((event, error))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this when the transaction has committed: what it wakes would see nothing before."""
+        self.committed.append(call)
 
     def command(self, event: AnyEvent, receiver: str | None = None) -> None:
         """Publish this command when the transaction has committed."""

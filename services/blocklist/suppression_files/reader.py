@@ -29,6 +29,8 @@ HEAD: Final = 8_192
 LONGEST_OPENING: Final = 200
 _WRAPPED = re.compile(rb'"(?:SuppressedDestinationSummaries|Suppressions|items)"\s*:\s*\[')
 """The lists in the answers of SES, Postmark and Mailgun."""
+_BETWEEN: Final = " \t\r\n\v\f,\ufeff"
+"""What may stand between lists."""
 
 Found = Entry | Fault
 Make = Callable[[int, dict[str, Any]], Found]
@@ -87,7 +89,8 @@ def reader_of(head: bytes, make: Make) -> Reader:
     """Return who reads a file with this beginning."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"[" or (start == b"{" and _WRAPPED.search(head)):
-        return _Document(make, re.compile(r"\[" if start == b"[" else _WRAPPED.pattern.decode()))
+        is_list = start == b"["
+        return _Document(make, re.compile(r"\[" if is_list else _WRAPPED.pattern.decode()), alone=is_list)
     return _Lines(make) if start in (b"{", b'"') and _is_json(head) else _Table(make)
 
 
@@ -135,9 +138,11 @@ class _Lines:
 class _Document:
     """One JSON document, or several one after the other: the objects in its list."""
 
-    def __init__(self, make: Make, opening: re.Pattern[str]) -> None:
+    def __init__(self, make: Make, opening: re.Pattern[str], *, alone: bool) -> None:
         self._make = make
         self._opening = opening
+        self._alone = alone
+        """Whether nothing but lists may stand in the file."""
         self._decoder = json.JSONDecoder()
         self._bytes = b""
         self._text = ""
@@ -156,6 +161,9 @@ class _Document:
         while True:
             if not self._inside:
                 opened = self._opening.search(self._text, place)
+                if self._alone and self._text[place : opened.start() if opened else None].strip(_BETWEEN):
+                    yield self._breaks()
+                    return
                 if opened is None:
                     place = max(place, len(self._text) - LONGEST_OPENING)
                     break

@@ -119,6 +119,7 @@ def test_without_a_heading_a_third_column_may_be_anything() -> None:
         (b"ann@example.com\n\xff\xfe@x\nbob@example.com\n", {2: "not UTF-8"}),
         (b'{"address": "a@b.c"}\n{"address": \n"b@b.c"\n7\n', {2: "not a line of JSON", 4: "neither"}),
         (b'[{"email": "a@b.c"}, {"email": "b', {2: "broken from here on"}),
+        (b'[{"email": "a@b.c"}]\n[{"email": "b@b.c"}] and more', {3: "broken from here on"}),
         (b'address,note\n,x\n"a@b.c,never closed\n', {1: "no address", 2: "never closed"}),
         (b"email,created\na@b.c,\nb@b.c,yesterday\n", {2: "the time in this row"}),
         (b'{"email": "a@b.c"}\n{"email": "' + b"x" * 70_000 + b'"}\n"c@b.c"\n', {2: "longer than"}),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from returpost.contracts import DeliveryResult, ids
+from returpost.contracts import DeliveryResult, ids, structs
 from returpost.contracts.cloudevents import BATCHED, STRUCTURED, Event, decode, encode, event, split
 from returpost.errors import InvalidMessage
 
@@ -91,7 +91,16 @@ def test_a_raw_byte_spoils_its_own_event_alone(spoilt: bytes) -> None:
     assert [item.body for item in rejected] == [items[1]]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[", b"[1,", b"\xff\xfe", b"null", b'"x"', b"[" * 100_000, b"{}" * 3])
+@pytest.mark.parametrize("read", [decode, structs.decode])
+@pytest.mark.parametrize("tail", [b"x", b"\x00", b"]", b"[]", b"{}"])
+def test_bytes_after_a_whole_array_are_no_event(read: Any, tail: bytes) -> None:
+    for body in (b"[] " + tail, b"[" + encode([result(1)])[0] + b"]" + tail):
+        events, rejected = read(DeliveryResult, body)
+        assert events == []
+        assert [item.body for item in rejected] == [body]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[", b"[1,", b"\xff\xfe", b"null", b'"x"', b"[" * 100_000, b"{}" * 3, b"[]x"])
 def test_what_is_no_event_is_rejected_whole(body: bytes) -> None:
     events, rejected = decode(DeliveryResult, body)
     assert events == []
@@ -109,7 +118,7 @@ def test_split_gives_each_element_back(values: list[Any]) -> None:
     assert [json.loads(item) for item in split(json.dumps(values, ensure_ascii=False).encode())] == values
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1 2]", b"[1,,2]", b"[\xff]", b"[1"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1 2]", b"[1,,2]", b"[\xff]", b"[1", b"[]x", b"[1] [2]", b"[1]\x00"])
 def test_split_refuses_what_is_no_array(body: bytes) -> None:
     with pytest.raises(InvalidMessage):
         list(split(body))
