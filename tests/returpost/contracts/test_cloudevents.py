@@ -100,7 +100,9 @@ def test_bytes_after_a_whole_array_are_no_event(read: Any, tail: bytes) -> None:
         assert [item.body for item in rejected] == [body]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[", b"[1,", b"\xff\xfe", b"null", b'"x"', b"[" * 100_000, b"{}" * 3, b"[]x"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[", b"[1,", b"\xff\xfe", b"null", b'"x"', b"[" * 100_000, b"{}" * 3, b"[]x"]
+)
 def test_what_is_no_event_is_rejected_whole(body: bytes) -> None:
     events, rejected = decode(DeliveryResult, body)
     assert events == []
