@@ -3,6 +3,7 @@
 `unit` runs anywhere in seconds; `services` needs RabbitMQ and PostgreSQL, a mail server or Chromium.
 """
 
+import ctypes
 import gc
 import resource
 import sys
@@ -47,6 +48,8 @@ def _caches_are_emptied() -> Iterator[None]:
         if hasattr(cached, "cache_clear"):
             cached.cache_clear()
     gc.collect()
+    if give_back := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc keeps what is free, in many pieces
+        give_back(0)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

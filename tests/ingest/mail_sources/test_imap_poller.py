@@ -242,7 +242,7 @@ async def test_killed_in_the_middle_of_a_batch_it_loses_none_and_what_came_twice
         before = len(found)
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.ingest.app", env=environment)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(3 * PATIENCE):  # the start of a process is in it
                 while await some() == before:  # without a pause: all of them take a fraction of a second
                     pass
         finally:
