@@ -53,6 +53,7 @@ COMMANDS = {
     "jobs": Entry("operate.jobs:app", "Replays and other jobs: look, pause, resume, stop.", _OPERATE),
     "queues": Entry("operate.queues:app", "Queues: list, pause, resume, drain, load, purge, move.", _OPERATE),
     "trace": Entry("operate.trace:trace", "Follow an address, mailing or event through all services.", _OPERATE),
+    "archive": Entry("operate.archive:app", "Look for archived events, and at one of them.", _OPERATE),
     "replay": Entry("operate.replay:replay", "Replay archived events into one service's queue.", _OPERATE),
     "user": Entry("operate.user:app", "Add, list and remove users of the console.", _OPERATE),
     "completion": Entry("run.completion:completion", "Complete commands and options in bash, zsh or fish.", _RUN),

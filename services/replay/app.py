@@ -27,7 +27,8 @@ def create(settings: Settings) -> Service[Settings]:
     service = Service("replay", settings, description=__doc__ or "")
 
     async def run_jobs() -> None:
-        if not await run_part(service.pool, service.publisher, await service.broker.consuming.connection()):
+        broker = await service.broker.consuming.connection()
+        if not await run_part(service.pool, service.publisher, broker, service.app.state.token_keys):
             await asyncio.sleep(IDLE_SECONDS)
 
     async def purge() -> None:

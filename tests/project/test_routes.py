@@ -29,7 +29,7 @@ OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/sessions/{identity}", "/v1/sign-out"
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/classify", "/v1/reconcile", "/v1/dead-letters/plan"}
 READING_POSTS |= {"/v1/reconcile/file", "/v1/archive/plan", "/v1/settings/preview", "/v1/residual-searches"}
-READING_POSTS |= {"/v1/stop-signals/preview"}
+READING_POSTS |= {"/v1/stop-signals/preview", "/v1/archive/search"}
 READING = {"read", "check", "operate"}
 PART = re.compile(r"{(\w+)(?::\w+)?}")
 PLACES = {
@@ -38,6 +38,7 @@ PLACES = {
     "operation_id": "o",
     "identity": "o",
     "mailing": "m",
+    "place": "1.0",
     "view": "returned",
 }
 

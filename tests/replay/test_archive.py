@@ -14,7 +14,7 @@ from returpost.contracts import Contract, DeliveryRecorded, SettingsChanged, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay.app import create
-from services.replay.runner import archive as archive_jobs
+from services.replay.runner import archive as archive_jobs, browse
 from services.replay.settings import Settings
 from tests.support.harness import TENANT, Harness, RunningService, eventually
 from tests.support.proxy import proxy
@@ -59,8 +59,8 @@ def selection(since: int = 0, until: int = 60, **changes: Any) -> dict[str, Any]
     return {"type": TYPE, "into": QUEUES[0], **times, **changes}
 
 
-async def start(replay: RunningService, chosen: dict[str, Any], rate: int = 0, **query: Any) -> str:
-    body = {"selection": chosen, "rate": rate}
+async def start(replay: RunningService, chosen: dict[str, Any], rate: int = 0, why: str = "", **query: Any) -> str:
+    body = {"selection": chosen, "rate": rate, "why": why}
     answer = await replay.http.post("/v1/archive/replay", json=body, params=query)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job"])
@@ -235,3 +235,72 @@ async def test_an_archive_that_breaks_off_has_not_ended(harness: Harness, monkey
     assert (done["state"], done["done"]) == ("finished", 6)
     sent = [one["id"] for one in await harness.take_events(QUEUES[0])]
     assert len(sent) == len(set(sent)) == 6
+
+
+async def search(replay: RunningService, *, why: str = "", **wanted: Any) -> tuple[list[dict[str, Any]], int]:
+    """Return what is found page by page, and how many pages that took."""
+    times = {"since": START.isoformat(), "until": (START + timedelta(hours=1)).isoformat()}
+    found, cursor, pages = [], None, 0
+    while pages == 0 or cursor:
+        asked = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        body = {"filter": times | wanted, "why": why}
+        answer = await replay.http.post("/v1/archive/search", json=body, params=asked)
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["items"]
+        cursor, pages = answer.json()["next_cursor"], pages + 1
+    return found, pages
+
+
+async def test_events_are_found_looked_at_and_what_was_found_is_replayed(
+    harness: Harness, replay: RunningService
+) -> None:
+    await harness.send(*(recorded(n, n) for n in range(5)), detail="delivered")  # one message
+    await publish(harness, recorded(1, 7), recorded(1, 90), recorded(1, 8, tenant="other"))
+    await emptied(harness, 4)
+    address = "U1@xn--bcher-kva.example"
+    everything, pages = await search(replay)
+    assert (len(everything), pages) == (7, 4), "in pages that begin where the one before ended"
+    assert len({one["place"] for one in everything}) == 7
+    assert "bcher" not in str(everything), "no addresses"
+    assert (everything[0]["mailing"], everything[0]["facts"]["result"]) == ("m1", "delivered")
+    assert (await search(replay, mailing="m2"))[0] == []
+    assert [one["id"] for one in (await search(replay, event=recorded(3, 3).id))[0]] == [recorded(3, 3).id]
+    found, _ = await search(replay, address=address, why="ticket 4711")
+    assert [one["id"] for one in found] == [recorded(1, 1).id, recorded(1, 7).id, recorded(1, 8, tenant="other").id]
+    times = {name: everything[n]["time"] for name, n in (("since", 0), ("until", -1))}
+    nameless = await replay.http.post("/v1/archive/search", json={"filter": times | {"address": address}})
+    assert (nameless.status_code, "why" in nameless.text) == (422, True)
+
+    shown = await replay.http.get(f"/v1/archive/events/{found[0]['place']}", params={"why": "ticket 4711"})
+    assert shown.json()["data"]["address"] == address.lower()
+    for place in ("0.5", "99999.0"):
+        gone = await replay.http.get(f"/v1/archive/events/{place}", params={"why": "ticket 4711"})
+        assert gone.status_code == 404
+
+    theirs = found[-1]["place"]
+    replay.http.headers["Authorization"] = f"Bearer {harness.token()}"
+    mine, _ = await search(replay, address=address, why="ticket 4711")
+    assert mine == found[:2], "an operator of one tenant"
+    assert (await replay.http.get(f"/v1/archive/events/{theirs}", params={"why": "curious"})).status_code == 404
+    other = await replay.http.post("/v1/archive/replay", json={"selection": selection(tenant="other")})
+    assert other.status_code == 403
+
+    done = await ended(replay, await start(replay, selection(address=address), why="ticket 4711"))
+    assert (done["state"], done["done"]) == ("finished", 2)
+    assert "bcher" not in str(done), "a job keeps no address"
+    assert sorted(one["id"] for one in await harness.take_events(QUEUES[0])) == sorted(one["id"] for one in mine)
+    entries = (await replay.http.get("/v1/audit")).json()["items"]
+    assert [(one["action"], one["why"]) for one in entries] == [
+        ("replay archive", "ticket 4711"), ("search archive", "ticket 4711"),
+    ]  # fmt: skip
+    assert "bcher" not in str(entries)
+
+
+async def test_a_search_ends_in_time_and_says_how_far_it_looked(
+    harness: Harness, replay: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browse, "MAX_SECONDS", -1.0)
+    await publish(harness, *(recorded(n, n) for n in range(3)))
+    await emptied(harness, 3)
+    found, pages = await search(replay, mailing="m1")
+    assert (len(found), pages) == (3, 4), "a message a request"

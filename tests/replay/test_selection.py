@@ -1,5 +1,6 @@
 """What an operator selects."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from pydantic import ValidationError
 
 from returpost.amqp.publisher import MAX_BYTES
 from returpost.contracts.routing import routing_key
-from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection, time_of
+from services.replay.domain.archive_selection import ArchiveFilter, ArchiveSelection, KeptSelection, time_of
+from services.replay.domain.selection import DeadLetterSelection
 from services.replay.runner.archive import _batches
 from shared.messaging.topology import binding_matches
 
@@ -94,6 +96,51 @@ def test_which_events_are_meant(changes: dict[str, Any], tenant: str | None, wan
     selection = ArchiveSelection.model_validate(SELECTION | {"tenant": tenant})
     event = {"type": RECORDED, "time": START.isoformat(), "tenant": "acme"} | changes
     assert selection.matches(event, routing_key(RECORDED, "acme", "sent")) is wanted
+
+
+TOLD = {
+    "type": RECORDED, "id": "e1", "time": START.isoformat(), "tenant": "acme",
+    "data": {"mailing": "m1", "address": "Ann@example.com"},
+}  # fmt: skip
+FIND = {"since": START, "until": START + timedelta(hours=1)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, True), ({"type": RECORDED}, True), ({"type": "returpost.bounce.received.v1"}, False),
+        ({"mailing": "m1"}, True), ({"mailing": "m"}, False), ({"event": "e1"}, True), ({"event": "e"}, False),
+        ({"address": "ANN@example.com"}, True), ({"address": "bo@example.com"}, False),
+        ({"mailing": "m1", "address": "ann@example.com", "tenant": "acme"}, True),
+        ({"mailing": "m2", "address": "ann@example.com"}, False), ({"tenant": "other"}, False),
+    ],
+)  # fmt: skip
+def test_what_a_filter_finds(wanted: dict[str, str], found: bool) -> None:
+    filter_ = ArchiveFilter.model_validate(FIND | wanted)
+    assert filter_.matches(TOLD, "delivery.recorded.acme.sent", filter_.address_test(())) is found
+    needle = filter_.needle()
+    assert not found or needle is None or needle in json.dumps(TOLD).lower().encode()
+
+
+def test_an_event_that_names_a_tenant_which_it_was_not_published_for_is_nobodys() -> None:
+    for tenant in ("acme", "other"):
+        filter_ = ArchiveFilter.model_validate(FIND | {"tenant": tenant})
+        assert not filter_.matches(TOLD, "delivery.recorded.other.sent")
+
+
+def test_a_job_keeps_no_address_and_knows_it_by_an_older_key_too() -> None:
+    asked = ArchiveSelection.model_validate(SELECTION | {"address": "ann@example.com"})
+    text = KeptSelection.of(asked, "old key").model_dump_json()
+    assert "ann@" not in text.lower()
+    kept = KeptSelection.model_validate_json(text)
+    is_address = kept.address_test(["new key", "old key"])
+    assert is_address is not None
+    assert (is_address("ANN@example.com"), is_address("bo@example.com")) == (True, False)
+    assert kept.matches(TOLD, "delivery.recorded.acme.sent", is_address)
+    stranger = kept.address_test(["new key"])
+    assert stranger is not None
+    assert not stranger("ann@example.com")
+    assert KeptSelection.model_validate(SELECTION).address_test(["k"]) is None
 
 
 @pytest.mark.parametrize(

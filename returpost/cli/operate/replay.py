@@ -1,22 +1,25 @@
 """`returpost replay`: archived events into one service's queue, once more."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from returpost.cli.operate.archive import From, OfAddress, To, selected
+from returpost.cli.operate.dead_letters.filters import EventId, Mailing
 from returpost.cli.operate.jobs import agreed, encode, follow
 from returpost.cli.options import FOLDER, Folder, api
-
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 def replay(
     type_: Annotated[str, typer.Option("--type", help="As returpost.bounce.received.v1.")],
-    since: Annotated[datetime, typer.Option("--from", formats=FORMATS, help="Events from this time on (UTC).")],
+    since: From,
     into: Annotated[str, typer.Option(help="Queue that they go into, as classifier.bounce-received.")],
-    until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Before this time; else now.")] = None,
+    until: To = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    mailing: Mailing = None,
+    address: OfAddress = None,
+    event: EventId = None,
+    why: Annotated[str, typer.Option(help="Why; the audit keeps it.")] = "",
     rate: Annotated[int, typer.Option(min=0, help="Events per second; 0: no limit.")] = 0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     directory: Folder = FOLDER,
@@ -25,18 +28,14 @@ def replay(
 
     \b
     returpost replay --type returpost.bounce.received.v1 --from 2026-11-23T20:00 --into classifier.bounce-received
+    returpost replay --type returpost.bounce.classified.v1 --from 2026-11-23 --event ID --into actions.bounce-classified
     """
     from returpost.cli.terminal import out
 
     client = api(directory)
-    selection: dict[str, Any] = {
-        "type": type_,
-        "since": since.replace(tzinfo=UTC).isoformat(),
-        "until": (until.replace(tzinfo=UTC) if until else datetime.now(UTC)).isoformat(),
-        "into": into,
-        "tenant": tenant,
-    }
-    body = encode({"selection": selection, "rate": rate})
+    conditions = {"tenant": tenant, "mailing": mailing, "address": address, "event": event}
+    selection = selected(since, until, type=type_, into=into, **conditions)
+    body = encode({"selection": selection, "rate": rate, "why": why})
     out.print("Counting ...")
     plan = client.call("replay", "POST", "/v1/archive/plan", None, body)
     more = "" if plan["complete"] else " or more"

@@ -1,12 +1,11 @@
-"""What an operator selects: dead letters, or events of the archive."""
+"""Which dead letters an operator selects, and which queue takes what."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from returpost.contracts import Name, Text
+from returpost.contracts import Text
 from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES, sender_queue
 from shared.messaging.topology import binding_matches, queues
 
@@ -22,7 +21,7 @@ _KEYS = {
     for queue in queues(())
     if queue.arguments.get("x-queue-type") == "quorum"
 }
-_BOUND_KEYS = {
+BOUND_KEYS = {
     name: keys for name, bound in _KEYS.items() if (keys := [key for exchange, key in bound if exchange == EVENTS])
 }
 """The binding keys of each quorum queue that takes events."""
@@ -85,47 +84,3 @@ class DeadLetterSelection(BaseModel):
             names = ", ".join(name for name in type(self).model_fields if name != "all")
             raise ValueError(f"specify at least one of {names}; or all")
         return self
-
-
-class ArchiveSelection(BaseModel):
-    """Events of the archive by type and time, and the queue that they are sent to again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    type: EventType
-    since: AwareDatetime
-    until: AwareDatetime
-    into: str
-    tenant: Name | None = None
-
-    @model_validator(mode="after")
-    def _valid(self) -> "ArchiveSelection":
-        if self.since >= self.until:
-            raise ValueError("since must be before until")
-        noun_verb = self.type.removeprefix("returpost.").rpartition(".")[0]
-        takers = sorted(
-            name for name, keys in _BOUND_KEYS.items() if any(key.startswith(f"{noun_verb}.") for key in keys)
-        )
-        if self.into not in takers:
-            raise ValueError(
-                f"into: no such queue, or it does not take {self.type}; allowed: {', '.join(takers) or 'none'}"
-            )
-        return self
-
-    def matches(self, event: dict[str, Any], routing_key: str) -> bool:
-        """Tell whether an event is selected, and its routing key is bound to the queue."""
-        if event.get("type") != self.type or self.tenant not in (None, event.get("tenant")):
-            return False
-        if not any(binding_matches(key, routing_key) for key in _BOUND_KEYS[self.into]):
-            return False
-        moment = time_of(event)
-        return moment is not None and self.since <= moment < self.until
-
-
-def time_of(event: dict[str, Any]) -> datetime | None:
-    """Return the time of an event, or None when it has none with an offset."""
-    try:
-        moment = datetime.fromisoformat(str(event.get("time")))
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.replay.domain.archive_selection import KeptSelection
 from services.replay.domain.batching import Part
-from services.replay.domain.selection import ArchiveSelection, DeadLetterSelection
+from services.replay.domain.selection import DeadLetterSelection
 from shared.database.pool import Connection, Pool
 from shared.database.queries import columns, queries
 
@@ -22,7 +23,7 @@ class JobRequest:
 
     id: UUID
     kind: str
-    selection: DeadLetterSelection | ArchiveSelection
+    selection: DeadLetterSelection | KeptSelection
     by: str
     tenant: str | None = None
     """Of the operator; none: of all tenants."""

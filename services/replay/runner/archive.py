@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from returpost.amqp import archive
 from returpost.amqp.publisher import MAX_BYTES, Message, Publishes
 from returpost.contracts.cloudevents import BATCHED
 from returpost.contracts.routing import EVENTS, REPLAY
-from services.replay.domain.selection import ArchiveSelection, time_of
+from services.replay.domain.archive_selection import ArchiveFilter, ArchiveSelection, KeptSelection, time_of
 from services.replay.repository import jobs
 from services.replay.repository.jobs import Job
 from shared.database.pool import Pool
@@ -87,9 +88,12 @@ class _Target:
         return True
 
 
-async def run_archive_part(pool: Pool, publisher: Publishes, broker: AbstractConnection, job: Job) -> None:
-    """Send the next part of a replay of the archive; end it where no more can come."""
-    selection = ArchiveSelection.model_validate_json(job.selection)
+async def run_archive_part(
+    pool: Pool, publisher: Publishes, broker: AbstractConnection, job: Job, keys: Sequence[str]
+) -> None:
+    """Send the next part of a replay of the archive; end it where no more can come. `keys` are those of the tokens."""
+    selection = KeptSelection.model_validate_json(job.selection)
+    is_address = selection.address_test(keys)
     size = job.rate or MAX_PART
     target = _Target(pool, publisher, job.id, selection.into)
     offset = job.next_offset
@@ -102,9 +106,9 @@ async def run_archive_part(pool: Pool, publisher: Publishes, broker: AbstractCon
     async with aclosing(archive.read(broker, since=selection.since, offset=offset)) as messages:
         async for message in messages:
             offset = message.offset + 1
-            matching = [event for event in message.events if selection.matches(event, message.routing_key)]
+            matching = [one for one in message.events if selection.matches(one, message.routing_key, is_address)]
             target.gather(message.routing_key, matching)
-            if _is_past(message, selection):
+            if is_past(message, selection):
                 break
             room = True
             if target.waiting >= MAX_EVENTS:
@@ -123,7 +127,7 @@ async def run_archive_part(pool: Pool, publisher: Publishes, broker: AbstractCon
             await jobs.sent_all(connection, job.id)
 
 
-def _is_past(message: archive.ArchivedMessage, selection: ArchiveSelection) -> bool:
+def is_past(message: archive.ArchivedMessage, selection: ArchiveFilter) -> bool:
     """Tell whether the archive is read to where nothing more of the selection comes."""
     late = min(selection.until, _MAX - archive.LATE) + archive.LATE
     return any((moment := time_of(event)) and moment > late for event in message.events)
@@ -163,15 +167,17 @@ async def count_archive(broker: AbstractConnection, selection: ArchiveSelection,
     complete = True
     oldest: datetime | None = None
     newest: datetime | None = None
-    async with aclosing(archive.read(broker, since=selection.since, offset=None)) as messages:
+    is_address, needle = selection.address_test(()), selection.needle()
+    reading = archive.read(broker, since=selection.since, offset=None, containing=needle)
+    async with aclosing(reading) as messages:
         async for message in messages:
             read += 1
             for event in message.events:
                 moment = time_of(event)
-                if moment is not None and selection.matches(event, message.routing_key):
+                if moment is not None and selection.matches(event, message.routing_key, is_address):
                     events += 1
                     oldest, newest = min(oldest or moment, moment), max(newest or moment, moment)
-            if _is_past(message, selection):
+            if is_past(message, selection):
                 break
             if clock() > deadline:
                 complete = False

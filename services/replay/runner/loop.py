@@ -1,5 +1,6 @@
 """Takes the next part of whichever job is due. Jobs run side by side: none waits for a slow one."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
@@ -17,8 +18,11 @@ IDLE_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-async def run_part(pool: Pool, publisher: Publishes, broker: AbstractConnection) -> bool:
-    """Do the next part of a job that is due; tells whether there was one. Raises what the infrastructure raises."""
+async def run_part(pool: Pool, publisher: Publishes, broker: AbstractConnection, keys: Sequence[str]) -> bool:
+    """Do the next part of a job that is due; tells whether there was one. Raises what the infrastructure raises.
+
+    `keys` are those of the tokens.
+    """
     identity: UUID | None = None
     try:
         async with pool.acquire() as connection, connection.transaction():
@@ -28,7 +32,7 @@ async def run_part(pool: Pool, publisher: Publishes, broker: AbstractConnection)
             identity = job.id
             match job.kind:
                 case "archive":
-                    await run_archive_part(pool, publisher, broker, job)
+                    await run_archive_part(pool, publisher, broker, job, keys)
                 case "replay":
                     await run_replay_part(pool, publisher, job)
                 case _:

@@ -8,7 +8,7 @@ from datetime import datetime
 from aio_pika.abc import AbstractConnection
 
 from returpost.amqp import archive
-from services.replay.domain.selection import time_of
+from services.replay.domain.archive_selection import time_of
 from services.replay.domain.trace import Subject, TraceStep, linked, step_of
 
 MAX_STEPS = 1_000
