@@ -34,6 +34,7 @@ class ArchivedMessage:
     offset: int
     routing_key: str
     events: list[dict[str, Any]]
+    body: bytes = b""
 
 
 async def read(
@@ -65,7 +66,7 @@ async def read(
                 place = offset_of(message) + 1
                 skipped = containing is not None and containing not in message.body.lower()
                 events = [] if skipped else _events(message.body)
-                yield ArchivedMessage(offset_of(message), message.routing_key or "", events)
+                yield ArchivedMessage(offset_of(message), message.routing_key or "", events, message.body)
     except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
 

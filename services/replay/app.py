@@ -14,22 +14,36 @@ from services.replay.message_reader import read_dead_letter, read_outcome
 from services.replay.queue_depths import depths
 from services.replay.repository import dead_letters as dead_letter_rows, jobs as job_rows
 from services.replay.runner.loop import IDLE_SECONDS, run_part
+from services.replay.runner.segment_writer import write_segment
+from services.replay.runner.segments import Segments
+from services.replay.runner.whole_archive import WholeArchive
 from services.replay.settings import Settings
 from shared.observability.metrics import DEAD_LETTERS as DEAD_LETTERS_KEPT, REPLAYS_PAUSED
 from shared.service import Service, run
 
 PURGE_SECONDS = 600
 MEASURE_SECONDS = 15
+SEGMENT_SECONDS = 60
+"""Between two looks at whether a segment of the archive is due."""
 
 
 def create(settings: Settings) -> Service[Settings]:
     """Wire the service."""
     service = Service("replay", settings, description=__doc__ or "")
 
+    segments = Segments(settings.archive_folder) if settings.archive_folder else None
+
+    async def archive_reader() -> WholeArchive:
+        return WholeArchive(await service.broker.consuming.connection(), segments)
+
     async def run_jobs() -> None:
-        broker = await service.broker.consuming.connection()
-        if not await run_part(service.pool, service.publisher, broker, service.app.state.token_keys):
+        keys = service.app.state.token_keys
+        if not await run_part(service.pool, service.publisher, await archive_reader(), keys):
             await asyncio.sleep(IDLE_SECONDS)
+
+    async def write_segments() -> None:
+        if not await write_segment(service.pool, await archive_reader(), settings.archive_keep):
+            await asyncio.sleep(SEGMENT_SECONDS)
 
     async def purge() -> None:
         await dead_letter_rows.purge(service.pool, datetime.now(UTC) - settings.keep)
@@ -53,6 +67,9 @@ def create(settings: Settings) -> Service[Settings]:
     service.background("jobs", run_jobs)
     service.background("purge", purge)
     service.background("metrics", measure)
+    if segments:
+        service.background("segments", write_segments)
+    service.app.state.archive_reader = archive_reader
     for room in (dead_letters, edit, actions, archive, jobs, audit, queue_files, trace):
         service.routes(room.router)
     return service

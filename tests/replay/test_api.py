@@ -22,6 +22,7 @@ ARCHIVE = {
     }
 }
 DEAD_LETTERS = {"selection": {"all": True}}
+FIND = {"filter": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}}
 ID = uuid4()
 ROUTES: list[tuple[str, str, dict[str, Any] | None, int]] = [
     ("GET", "/v1/dead-letters", None, 200),
@@ -36,6 +37,7 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None, int]] = [
     ("POST", "/v1/dead-letters/replay", DEAD_LETTERS, 202),
     ("POST", "/v1/dead-letters/discard", DEAD_LETTERS, 202),
     ("POST", "/v1/dead-letters/restore", DEAD_LETTERS, 202),
+    ("POST", "/v1/archive/search", FIND, 200),
     ("POST", "/v1/archive/plan", ARCHIVE, 200),
     ("POST", "/v1/archive/replay", ARCHIVE, 202),
     ("GET", "/v1/jobs", None, 200),
@@ -62,10 +64,11 @@ async def test_every_route_wants_a_token_with_the_right_to_operate(harness: Harn
         ):
             answer = await replay.http.request(method, path, json=body, headers={"Authorization": header})
             assert answer.status_code == status, (path, answer.text)
-        if path.startswith("/v1/archive"):
+        if body and "selection" in body and path.startswith("/v1/archive"):
             one_tenant = {"Authorization": f"Bearer {harness.token(scopes=('operate',))}"}
-            answer = await replay.http.request(method, path, json=body, headers=one_tenant)
-            assert answer.status_code == 403, "the archive is of all tenants"
+            another = {**body, "selection": {**body["selection"], "tenant": "another"}}
+            answer = await replay.http.request(method, path, json=another, headers=one_tenant)
+            assert answer.status_code == 403, "the archive of another tenant"
     assert await harness.fetch("replay", "SELECT FROM jobs") == []
     operator = {"Authorization": f"Bearer {harness.token(tenant='*', scopes=('operate',))}"}
     for method, path, body, status in ROUTES:

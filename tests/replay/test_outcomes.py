@@ -131,7 +131,7 @@ async def test_part_left_by_a_crash_is_sent_again(harness: Harness, replay: Runn
         done = await job(replay, identity, ended)
     assert (done["state"], done["processed"], done["done"]) == ("finished", 2, 2)
     assert len(processed) == 2
-    assert await run_part(service.pool, publisher, await service.broker.consuming.connection(), []) is False
+    assert await run_part(service.pool, publisher, await service.app.state.archive_reader(), []) is False
 
 
 async def test_what_the_broker_gives_up_has_failed_again(harness: Harness, replay: RunningService) -> None:

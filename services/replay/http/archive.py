@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, mod
 
 from returpost.contracts import Label
 from services.replay.domain.archive_selection import ArchiveFilter, ArchiveSelection, KeptSelection
-from services.replay.http.dependencies import Asking, Asks, Why
+from services.replay.http.dependencies import Archive, Asking, Asks, Why
 from services.replay.repository import jobs
 from services.replay.repository.jobs import JobRequest
 from services.replay.runner.archive import ArchiveCount, count_archive
@@ -75,9 +75,9 @@ class ArchiveJobStarted(BaseModel):
 
 @router.post("/archive/search")
 async def search(
-    request: Request,
-    pool: Database,
     asking: Asks,
+    archive: Archive,
+    pool: Database,
     wanted: ArchiveSearchRequest,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -93,8 +93,7 @@ async def search(
         start = _place(offset or 0, number or 0)
     if selection.address is not None:
         await asking.audit(pool, "search archive", "address", wanted.why)
-    broker = await request.app.state.service.broker.consuming.connection()
-    found = await browse(broker, selection, start, limit)
+    found = await browse(archive, selection, start, limit)
     following = encode_cursor(found.next.offset, found.next.number) if found.next else None
     return ArchivePage(
         items=found.events, next_cursor=following, messages_read=found.messages_read, read_to=found.read_to
@@ -103,16 +102,15 @@ async def search(
 
 @router.get("/archive/events/{place}")
 async def show(
-    request: Request,
-    pool: Database,
     asking: Asks,
+    archive: Archive,
+    pool: Database,
     place: Annotated[str, Path(pattern=r"^\d{1,18}\.\d{1,9}$", description="As the search returns it")],
     why: Why,
 ) -> dict[str, JsonValue]:
     """Return one event as it was published. It may hold addresses: the audit keeps who looked."""
     offset, _, number = place.partition(".")
-    broker = await request.app.state.service.broker.consuming.connection()
-    event = await look(broker, _place(int(offset), int(number)), asking.tenant)
+    event = await look(archive, _place(int(offset), int(number)), asking.tenant)
     if event is None:
         raise HTTPException(404, f"no event at {place} of the archive")
     await asking.audit(pool, "look", f"archive {place}", why)
@@ -120,10 +118,9 @@ async def show(
 
 
 @router.post("/archive/plan")
-async def plan(request: Request, asking: Asks, wanted: ArchiveJobRequest) -> ArchiveCount:
+async def plan(asking: Asks, archive: Archive, wanted: ArchiveJobRequest) -> ArchiveCount:
     """Count what a replay would send; `complete` is false when counting took too long and there is more."""
-    connection = await request.app.state.service.broker.consuming.connection()
-    return await count_archive(connection, _of(asking, wanted.selection), COUNT_TIME)
+    return await count_archive(archive, _of(asking, wanted.selection), COUNT_TIME)
 
 
 @router.post("/archive/replay", status_code=202)

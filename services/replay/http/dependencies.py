@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from returpost.contracts import Label
 from services.replay.repository import audit
+from services.replay.runner.whole_archive import WholeArchive
 from shared.database.pool import Connection, Pool
 from shared.http.auth import ALL_TENANTS, Caller
 from shared.http.dependencies import Administrator, Tenant, TenantOperator
@@ -46,6 +47,12 @@ async def _administering(caller: Administrator, tenant: Tenant = None) -> Asking
     return await _asking(caller, tenant)
 
 
+async def _archive(request: Request) -> WholeArchive:
+    found: WholeArchive = await request.app.state.archive_reader()
+    return found
+
+
+Archive = Annotated[WholeArchive, Depends(_archive)]
 AdministratorAsks = Annotated[Asking, Depends(_administering)]
 """An administrator of one tenant or of all."""
 Asks = Annotated[Asking, Depends(_asking)]

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from returpost.contracts import Address, Id, Label
 from services.replay.domain.trace import Subject, TraceStep
-from services.replay.http.dependencies import Asks
+from services.replay.http.dependencies import Archive, Asks
 from services.replay.repository import dead_letters
 from services.replay.repository.rows import DeadLetterRow
 from services.replay.runner.trace import trace
@@ -47,7 +47,7 @@ class TraceFound(BaseModel):
 
 
 @router.post("/trace")
-async def follow(request: Request, pool: Database, asking: Asks, wanted: TraceRequest) -> TraceFound:
+async def follow(asking: Asks, archive: Archive, pool: Database, wanted: TraceRequest) -> TraceFound:
     """Follow one address, mailing or event: its events in the archive in their order, each with what it follows from.
 
     Up to 1,000 events, as far as the archive can be read in 20 s; of an event all that concern its address and mailing.
@@ -57,8 +57,7 @@ async def follow(request: Request, pool: Database, asking: Asks, wanted: TraceRe
     kind = "address" if wanted.address else "mailing" if wanted.mailing else "event"
     # The audit keeps no address: what an erasure leaves behind would be found there.
     await asking.audit(pool, "trace", f"{kind} {wanted.mailing or wanted.event or ''}".strip(), wanted.why)
-    broker = await request.app.state.service.broker.consuming.connection()
-    found = await trace(broker, subject, asking.tenant, since)
+    found = await trace(archive, subject, asking.tenant, since)
     events = {step.id for step in found.steps} | ({wanted.event} if wanted.event else set())
     died = await dead_letters.of_events(pool, [one for one in sorted(events) if one.isprintable()], asking.tenant)
     return TraceFound(steps=found.steps, dead_letters=died, complete=found.complete)

@@ -101,6 +101,11 @@ async def lock_next(connection: Connection) -> Job | None:
     return None
 
 
+async def lock_segments(connection: Connection) -> bool:
+    """Lock the folder of the archive's segments until the transaction ends; tell whether nobody else has."""
+    return bool(await connection.fetchval(Q["try_lock"], "segments"))
+
+
 async def advance_archive(
     connection: Connection | Pool, identity: UUID, done: int, offset: int | None, wait: float
 ) -> None:

@@ -9,15 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from aio_pika.abc import AbstractConnection
-
-from returpost.amqp import archive
+from returpost.amqp.archive import LATE, ArchivedMessage
 from returpost.amqp.publisher import MAX_BYTES, Message, Publishes
 from returpost.contracts.cloudevents import BATCHED
 from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay.domain.archive_selection import ArchiveFilter, ArchiveSelection, KeptSelection, time_of
 from services.replay.repository import jobs
 from services.replay.repository.jobs import Job
+from services.replay.runner.whole_archive import WholeArchive
 from shared.database.pool import Pool
 from shared.messaging.dead_letters import EXCHANGE, REPLAY_PART, ROUTING_KEY
 
@@ -89,7 +88,7 @@ class _Target:
 
 
 async def run_archive_part(
-    pool: Pool, publisher: Publishes, broker: AbstractConnection, job: Job, keys: Sequence[str]
+    pool: Pool, publisher: Publishes, archive: WholeArchive, job: Job, keys: Sequence[str]
 ) -> None:
     """Send the next part of a replay of the archive; end it where no more can come. `keys` are those of the tokens."""
     selection = KeptSelection.model_validate_json(job.selection)
@@ -103,7 +102,7 @@ async def run_archive_part(
     if not await target.has_room(deadline):
         await jobs.advance_archive(pool, job.id, 0, offset, POLL_SECONDS)
         return
-    async with aclosing(archive.read(broker, since=selection.since, offset=offset)) as messages:
+    async with aclosing(archive.read(since=selection.since, offset=offset, tenant=selection.tenant)) as messages:
         async for message in messages:
             offset = message.offset + 1
             matching = [one for one in message.events if selection.matches(one, message.routing_key, is_address)]
@@ -127,9 +126,9 @@ async def run_archive_part(
             await jobs.sent_all(connection, job.id)
 
 
-def is_past(message: archive.ArchivedMessage, selection: ArchiveFilter) -> bool:
+def is_past(message: ArchivedMessage, selection: ArchiveFilter) -> bool:
     """Tell whether the archive is read to where nothing more of the selection comes."""
-    late = min(selection.until, _MAX - archive.LATE) + archive.LATE
+    late = min(selection.until, _MAX - LATE) + LATE
     return any((moment := time_of(event)) and moment > late for event in message.events)
 
 
@@ -159,7 +158,7 @@ def _batches(events: list[dict[str, Any]], key: str, queue: str) -> list[_Batch]
     return _batches(events[:half], key, queue) + _batches(events[half:], key, queue)
 
 
-async def count_archive(broker: AbstractConnection, selection: ArchiveSelection, limit: timedelta) -> ArchiveCount:
+async def count_archive(archive: WholeArchive, selection: ArchiveSelection, limit: timedelta) -> ArchiveCount:
     """Count what a replay of the archive would send, for at most `limit`."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + limit.total_seconds()
@@ -168,7 +167,7 @@ async def count_archive(broker: AbstractConnection, selection: ArchiveSelection,
     oldest: datetime | None = None
     newest: datetime | None = None
     is_address, needle = selection.address_test(()), selection.needle()
-    reading = archive.read(broker, since=selection.since, offset=None, containing=needle)
+    reading = archive.read(since=selection.since, offset=None, containing=needle, tenant=selection.tenant)
     async with aclosing(reading) as messages:
         async for message in messages:
             read += 1

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aio_pika.abc import AbstractConnection
-
-from returpost.amqp import archive
+from returpost.amqp.archive import EPOCH
 from services.replay.domain.archive_selection import ArchiveFilter, tenant_of, time_of
 from services.replay.domain.trace import step_of
 from services.replay.runner.archive import is_past
+from services.replay.runner.whole_archive import WholeArchive
 
 MAX_SECONDS = 5.0
 """How long one request reads."""
@@ -55,7 +54,7 @@ class Found:
     """Where to look on; none at the end."""
 
 
-async def browse(broker: AbstractConnection, selection: ArchiveFilter, start: Place | None, limit: int) -> Found:
+async def browse(archive: WholeArchive, selection: ArchiveFilter, start: Place | None, limit: int) -> Found:
     """Return up to `limit` selected events in the order of the archive, from a place on. Raises `Unavailable`."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + MAX_SECONDS
@@ -63,7 +62,7 @@ async def browse(broker: AbstractConnection, selection: ArchiveFilter, start: Pl
     events: list[ArchivedEvent] = []
     read, read_to = 0, None
     offset = start.offset if start else None
-    reading = archive.read(broker, since=selection.since, offset=offset, containing=selection.needle())
+    reading = archive.read(since=selection.since, offset=offset, containing=selection.needle(), tenant=selection.tenant)
     async with aclosing(reading) as messages:
         async for message in messages:
             read += 1
@@ -82,9 +81,9 @@ async def browse(broker: AbstractConnection, selection: ArchiveFilter, start: Pl
     return Found(events, read, read_to, None)
 
 
-async def look(broker: AbstractConnection, place: Place, tenant: str | None) -> dict[str, Any] | None:
+async def look(archive: WholeArchive, place: Place, tenant: str | None) -> dict[str, Any] | None:
     """Return the event at a place, of a tenant or of all, as it was published; None when it is not there."""
-    async with aclosing(archive.read(broker, since=archive.EPOCH, offset=place.offset)) as messages:
+    async with aclosing(archive.read(since=EPOCH, offset=place.offset)) as messages:
         async for message in messages:
             if message.offset != place.offset or place.number >= len(message.events):
                 break

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from aio_pika.abc import AbstractConnection
 
 from returpost.amqp.publisher import Publishes
 from services.replay.repository import jobs
 from services.replay.runner.archive import run_archive_part
 from services.replay.runner.dead_letters import run_replay_part, run_state_part
+from services.replay.runner.whole_archive import WholeArchive
 from shared.database.pool import Pool
 from shared.transient_errors import is_infrastructure
 
@@ -18,7 +18,7 @@ IDLE_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-async def run_part(pool: Pool, publisher: Publishes, broker: AbstractConnection, keys: Sequence[str]) -> bool:
+async def run_part(pool: Pool, publisher: Publishes, archive: WholeArchive, keys: Sequence[str]) -> bool:
     """Do the next part of a job that is due; tells whether there was one. Raises what the infrastructure raises.
 
     `keys` are those of the tokens.
@@ -32,7 +32,7 @@ async def run_part(pool: Pool, publisher: Publishes, broker: AbstractConnection,
             identity = job.id
             match job.kind:
                 case "archive":
-                    await run_archive_part(pool, publisher, broker, job, keys)
+                    await run_archive_part(pool, publisher, archive, job, keys)
                 case "replay":
                     await run_replay_part(pool, publisher, job)
                 case _:

@@ -5,11 +5,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from aio_pika.abc import AbstractConnection
-
-from returpost.amqp import archive
 from services.replay.domain.archive_selection import time_of
 from services.replay.domain.trace import Subject, TraceStep, linked, step_of
+from services.replay.runner.whole_archive import WholeArchive
 
 MAX_STEPS = 1_000
 MAX_SECONDS = 20.0
@@ -24,27 +22,26 @@ class Trace:
     """Whether the archive was read to its end."""
 
 
-async def trace(broker: AbstractConnection, subject: Subject, tenant: str | None, since: datetime) -> Trace:
+async def trace(archive: WholeArchive, subject: Subject, tenant: str | None, since: datetime) -> Trace:
     """Return the events about a subject since a time, of a tenant or of all.
 
     Of an event those too that concern the same address in the same mailing. Raises `Unavailable`.
     """
     deadline = asyncio.get_running_loop().time() + MAX_SECONDS
-    found = await _read(broker, subject, tenant, since, deadline)
+    found = await _read(archive, subject, tenant, since, deadline)
     if subject.event is not None and found.steps and (address := found.steps[0].address):
         first = found.steps[0]
-        around = await _read(broker, Subject(address=address), first.tenant, since, deadline)
+        around = await _read(archive, Subject(address=address), first.tenant, since, deadline)
         same = [step for step in around.steps if step.mailing in (None, first.mailing) or step.id == first.id]
         found = Trace(same, found.complete and around.complete)
     return Trace(linked(found.steps), found.complete)
 
 
-async def _read(
-    broker: AbstractConnection, subject: Subject, tenant: str | None, since: datetime, deadline: float
-) -> Trace:
+async def _read(archive: WholeArchive, subject: Subject, tenant: str | None, since: datetime, deadline: float) -> Trace:
     steps: list[TraceStep] = []
     clock = asyncio.get_running_loop().time
-    async with aclosing(archive.read(broker, since=since, offset=None, containing=subject.needle())) as messages:
+    reading = archive.read(since=since, offset=None, containing=subject.needle(), tenant=tenant)
+    async with aclosing(reading) as messages:
         async for message in messages:
             for event in message.events:
                 moment = time_of(event)
