@@ -59,6 +59,8 @@ _CHALLENGE = (
     r"|must (?:first )?be (?:approved|authori[sz]ed|verified) before|not (?:yet )?(?:on|in) (?:my|the"
     r"|our) (?:allowed|approved|white|guest) ?-?list|uol antispam|antispam uol|mailinblack|waitlisted"
     r"|spamlion|choicemail|knowspam"
+    r"|bekreft at du|bekr(?:æ|ae)ft,? at du|bekr(?:ä|a)fta att du|bevestig dat u|confirme? que (?:vous|usted|é)"
+    r"|conferma(?:re)? di essere|potwierdź,? że|подтвердите,? что вы|あなたが人間"
     r"|being held because the address|to release your message|prove that you are (?:human|not)|(?:vous|demande d['’])"
     r" ?authentifi|confirmez votre (?:adresse|message)|bestätigen sie,? (?:ihre|dass)|confirm[ae] (?:su|o seu) mensa"
 )

@@ -19,6 +19,7 @@ _NOBODY = re.compile(
     r"|(?:svar[._-]?ikke|ikke[._-]?svar)|no[._-]?(?:responder|responda)|nao[._-]?responda|non[._-]?rispondere)"
 )
 """Under these addresses programs write, and no person."""
+_ANSWERS = re.compile(r"\s*(?:re|sv|aw|vs|fwd?|vb|wg|tr|rv)\s?:", re.IGNORECASE)
 _find_digest = searcher(
     r"(?i)(?:quarantined?|spam|junk|held|quarantäne|karantene|karantän|quarantaine|cuarentena|quarentena|quarantena"
     r"|kwarantann\w*|карантин\w*|隔離|隔离)[ -]?(?:e?-?mails?|messages?|nachrichten|meldinger)?"
@@ -53,7 +54,7 @@ def is_notice(notice: "Notice") -> bool:
     if recognised.format and recognised.format.alone:
         return True
     listed = any(name in root.headers for name in families.LISTS)
-    if listed and program:
+    if listed and (program or _is_no_post(notice)):
         # A list has sent on what a program told it.
         return said and (shown or recognised.format is not None or bool(notice.blocks))
     if empty_path or (daemon and not listed):
@@ -68,6 +69,19 @@ def is_notice(notice: "Notice") -> bool:
     if not said or listed or "in-reply-to" in root.headers:
         return False
     return _is_notice_of_somebody(notice, shown)
+
+
+def _is_no_post(notice: "Notice") -> bool:
+    """Say whether what came through a list is a notice, and no subscriber's letter about one: it answers nobody, its
+    subject says that a delivery failed, and a postmaster or a server's own form says of whom."""
+    root = notice.root
+    if "in-reply-to" in root.headers or "references" in root.headers or _ANSWERS.match(notice.subject):
+        return False
+    daemon = any(name in root.header("from").lower() for name in families.DAEMONS)
+    if not (daemon or notice.recognised.format is not None):
+        return False
+    named = bool(notice.blocks) or any(prose.destined(notice.text))
+    return named and families.recognise(notice.subject).failure
 
 
 def _is_notice_of_somebody(notice: "Notice", shown: bool) -> bool:

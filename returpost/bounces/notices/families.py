@@ -68,7 +68,7 @@ FORMATS = (
     Format(
         "aol",
         (
-            "your mail to the following recipients could not be delivered because they are not accepting mail from",
+            "your mail to the following recipients could not be delivered because they are not accepting mail",
             "the user(s) you are sending to are not accepting mail",
         ),
     ),

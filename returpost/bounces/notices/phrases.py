@@ -13,7 +13,8 @@ _FAILURE = {
         can't be delivered / was not delivered / wasn't delivered / not been delivered / unable to deliver /
         undeliverable / undelivered mail / delivery failed / delivery failure / failed to deliver / returned mail /
         returned to sender /
-        returning message to sender / failure notice / non-delivery / nondeliverable /
+        returning message to sender / returning to sender / mail failed / failed mail /
+        failure notice / non-delivery / nondeliverable /
         message rejected / automatically rejected / permanent error / permanent failure / had delivery errors /
         had delivery problems /
         did not reach / user unknown / unknown user / no such user / mailbox full / over quota /

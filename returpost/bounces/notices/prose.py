@@ -54,7 +54,8 @@ _WITH_APOSTROPHE = r"""[^\s<>()\[\],;:"'`@：；、。，（）「」][^\s<>()\[
 _LABEL = (
     r"(?:(?:final|original|failed|intended|envelope|undelivered|the)?[ -]?(?:recipients?"
     r"|addressee)(?:\(s\)|\(en\))?(?: e?-?mail)?(?: address(?:es)?)?|rcpt to"
-    r"|(?:target |rejected |failed |recipient )?(?:e?-?mail )?address|e?-?mail|user"
+    r"|(?:target |rejected |failed |recipient |undeliver(?:able|ed) |unknown |bad )?(?:e?-?mail )?address|e?-?mail|user"
+    r"|undeliver(?:able|ed)(?: \w+){0,2} (?:to|for)|delivery failed(?:(?: after)? [0-9]+ attempts)?"
     r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to(?: the following \w+)?"
     r"|(?:delivery|message|mail|e-?mail)(?: \w+){0,3} (?:to|for)|could not deliver (?:your )?(?:message|mail) to"
     r"|(?:failed|unable) to deliver to|(?:could not|cannot) be delivered to"
@@ -71,7 +72,7 @@ _find_on_its_line = searcher(
     rf"(<[ \t]*(?:{_ADDRESS}|{_WITH_APOSTROPHE})[ \t]*>|{_ADDRESS}|{_WITH_APOSTROPHE}"
     rf"|\[(?:smtp:)?{_ADDRESS}\]|'{_ADDRESS}'|\"(?:{_ADDRESS}|{_WITH_APOSTROPHE})\")"
     r"(?:[ \t]*<mailto:[^>]*>)?[ \t]*(?:\(([^()]{3,60})\))?[ \t]*"
-    r"($|[:：(\[;]|\.\.\.|-{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$"
+    r"($|[:：(\[;]|\.\.\.|[–—-]{1,2}[ \t]|on (?:mon|tue|wed|thu|fri|sat|sun|\d)|said\b|failed\b|[45]\d\d[ -]|\.$"
     r"|様|へ|宛|님|(?:am|den|le|el|il|em|op|dnia|dne) \d|,$|\t|[ ]{2})[ \t]*(.*)$"
 )
 _GLUED = re.compile(r"(\w)<(?=[^<>\s]{1,80}@)")
@@ -93,6 +94,8 @@ _USUAL = re.compile(
     r"[ \t]{0,60}<([a-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[a-z0-9.-]{1,255})>[ \t]{0,20}(?:\Z|:[ \t]{0,60}(.*)\Z)",
     re.IGNORECASE,
 )
+_IN_X400 = re.compile(r"(?:^|[;/ ])dda[:.](?:smtp|rfc-?822)=([^;/\s]{3,320})", re.IGNORECASE)
+"""The address of the Internet in one of X.400."""
 _IN_COMMAND = re2.compile(rf"(?i)(?:^|[\s(])(?:>>> )?(?:rcpt to|to)[ ]?:[ ]?<({_ADDRESS})>")
 _find_after_code = searcher(rf"^(?:[45]\d\d[ -])(?:#?[45]\.\d+\.\d+[ -])?<?({_ADDRESS})>?(?:\.\.\.|:)[ \t]*(.*)$")
 _IN_SENTENCE = re2.compile(
@@ -108,7 +111,9 @@ _DESTINED = re2.compile(
     r" (?:din|ditt|du (?:sendte|skickade))"
     r"|you (?:have )?(?:sent|wrote|tried to send|attempted to send|were sending)(?: (?:an?|the|this|your))?"
     r" (?:e-?mail|mail|message)|(?:the following|this|the original) (?:e-?mail|mail|message) (?:to|for)"
-    r"|\b(?:rejected|refused) (?:the )?(?:recipient|address))"
+    r"|\b(?:rejected|refused) (?:the )?(?:recipient|address)"
+    r"|\b(?:was|were|is) addressed,?(?: to)?|\bdestinat[oa]s? (?:a|à|al|ai|all['’]utente|para)"
+    r"|\bdirigid[oa]s? a|\badressée? à|\bgerichtet an)"
     rf"(?:[ \t]+[^\s@.:<]+){{0,6}}:?[ \t]+(?:<({_WITH_APOSTROPHE})>|[<\"'(]?({_ADDRESS})[>\"')]?)"
 )
 """An address in one breath with *your* message, which was to go there."""
@@ -129,6 +134,12 @@ _CONTACT = re2.compile(
     rf"[^@\n.]{{0,80}}\s[<\"'(]?{_ADDRESS}[>\"')]?"
 )
 """An address to turn to."""
+_COMES_FROM = re2.compile(
+    rf"(?i)\b(?:(?:message|mail|sent|came|comes) from|proveniente da|inviat[oa] da|envoyée? par"
+    rf"|gesendet von|enviad[oa] por|sendt av|skickat av)"
+    rf"[ \t\n]+[<\"'(]?{_ADDRESS}[>\"')]?"
+)
+"""The address of who wrote."""
 _find_origin = searcher(rf"(?i)(?:generated from|expanded from|forwarded from|aliased from):?\s+<?({_ADDRESS})>?")
 _EXPANDED = re.compile(r"(?:generated|expanded|forwarded|aliased) from:?\s{0,40}<?([^\s<>()]{1,320})", re.IGNORECASE)
 _find_begin = searcher(
@@ -236,7 +247,7 @@ def blocks(notice: str) -> list[Block]:
 
 def mentioned(notice: str) -> Iterator[str]:
     """Yield the addresses that a sentence names as a destination, the likely ones first."""
-    notice = _CONTACT.sub(" ", notice[:MAX_MENTIONING])
+    notice = _COMES_FROM.sub(" ", _CONTACT.sub(" ", notice[:MAX_MENTIONING]))
     for pattern in (_IN_COMMAND, _IN_SENTENCE, _ANY):
         for match in islice(pattern.finditer(notice), 50):
             if found := address(match[match.lastindex or 0]):
@@ -253,7 +264,7 @@ def destined(notice: str) -> Iterator[tuple[str, str]]:
     """Yield the sentences that state where a message of the reader's was to go, each with the address."""
     for sentence in _SENTENCE.split(notice[:4096])[:40]:
         stated = "@" in sentence and not sentence.endswith("?")
-        named = _DESTINED.search(" ".join(sentence.split())) if stated else None
+        named = _DESTINED.search(_COMES_FROM.sub(" ", " ".join(sentence.split()))) if stated else None
         if named and (found := address(named[named.lastindex or 0])):
             yield sentence, found
 
@@ -263,7 +274,9 @@ def remainder(notice: str) -> str:
     kept = [
         line.strip()
         for line in notice.split("\n")[:MAX_LINES]
-        if line.strip() and not _BOILERPLATE.match(line[:MAX_LINE]) and not ("@" in line and not telling(line))
+        if line.strip()
+        and not _BOILERPLATE.match(line[:MAX_LINE])
+        and not ("@" in line and not telling(line.rstrip(":")))
     ]
     text = "\n".join(kept)[:MAX_DETAIL]
     return text if telling(text) else notice.strip()[:MAX_DETAIL]
@@ -336,6 +349,9 @@ def _named(line: str) -> tuple[str, str] | None:
     usual = _USUAL.match(line)
     if usual and (recipient := address(usual[1])):
         return recipient, usual[2] or ""
+    x400 = _IN_X400.search(line) if "=" in line else None
+    if x400 and (recipient := address(x400[1])):
+        return recipient, ""
     if "<" in line:
         line = _GLUED.sub(r"\1 <", line)
     data = line.encode()

@@ -12,16 +12,25 @@ from returpost.bounces.frames import transcript
 from returpost.bounces.mime import tree
 from returpost.bounces.mime.addresses import address
 from returpost.bounces.notices import original_message, prose
+from returpost.bounces.notices.families import MTAS
 from returpost.bounces.notices.notice import Notice
 from returpost.bounces.reports.report import Named
 from returpost.bounces.return_paths import Envelope, ReturnPaths
 from returpost.contracts.enums import Command, RecipientSource
+from returpost.linear_patterns import searcher
 
 MAX_NOTICE = 16_384
 """Characters in which the transcript of a session is looked for."""
+MAX_LOCAL_NAMES = 100
 FAILED_HEADERS = ("x-failed-recipients", "x-failed-recipient", "x-actual-recipient")
 _ENVELOPE = ("delivered-to", "x-delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "to")
 _FOR = re2.compile(r"\bfor\s+<?([^\s<>;]+@[^\s<>;]+)>?")
+_leads_to_recipients = searcher(
+    r"(?i)(?:following|these) (?:recipients?|users?|addresse?s?)|not (?:be )?delivered to"
+    r"|deliver(?:y|ed)? to the following"
+    r"|could not be delivered"
+)
+_LOCAL_NAME = re.compile(r"[ \t]{1,20}([a-z0-9][a-z0-9._+-]{0,63})(?:[ \t]{2,}\S.{0,200}|[ \t]{0,20})\Z", re.IGNORECASE)
 _ROLES = re.compile(
     r"(?:postmaster|abuse|mailer-daemon|hostmaster|webmaster|help-?desk|support|no-?reply|do-?not-?reply|hjelp|bounces?)"
     r"(?:\+[^@]{0,64})?@"
@@ -62,8 +71,11 @@ def otherwise(notice: Notice, envelope: Envelope) -> list[Named]:
             return [Named(name, RecipientSource.PROSE)]
     if refused := _refused_in_transcript(notice):
         return [refused]
+    if locals_ := _without_domain(notice):
+        return locals_
     mailed = [name for name in _mailed(notice) if _may_have_failed(name, notice)]
-    named = [name for name in dict.fromkeys(prose.mentioned(notice.text)) if _may_have_failed(name, notice)]
+    told = notice.text if "@" in notice.text else notice.subject
+    named = [name for name in dict.fromkeys(prose.mentioned(told)) if _may_have_failed(name, notice)]
     known = {name.lower() for name in mailed}
     if shared := [name for name in named if name.lower() in known]:
         return [Named(name, RecipientSource.MENTION) for name in shared]
@@ -126,6 +138,32 @@ def _refused_in_transcript(notice: Notice) -> Named | None:
     at = text.lower().find(turn.recipient)
     name = (address(text[at : at + len(turn.recipient)]) if at >= 0 else None) or name
     return Named(name, RecipientSource.TRANSCRIPT) if _may_have_failed(name, notice) else None
+
+
+def _without_domain(notice: Notice) -> list[Named]:
+    """Return those that a server names without its own domain, as guesses: it may speak for another one. A server that
+    reports under the name of a host tells no domain."""
+    domain = notice.author.rpartition("@")[2]
+    if domain.count(".") != 1 or not any(name in notice.root.header("from").lower() for name in MTAS):
+        return []
+    names = [completing(name, notice) or address(f"{name}@{domain}") for name in _local_names(notice.text)]
+    return [
+        named if isinstance(named, Named) else Named(named, RecipientSource.MENTION)
+        for named in names[:MAX_LOCAL_NAMES]
+        if named
+    ]
+
+
+def _local_names(notice: str) -> Iterator[str]:
+    """Yield the names without a domain that stand on lines of their own below a line that leads up to recipients."""
+    leads = False
+    for line in notice.split("\n")[: prose.MAX_LINES]:
+        if line.rstrip().endswith(":"):
+            leads = _leads_to_recipients(line.encode()) is not None
+        elif leads and line.strip():
+            if not (named := _LOCAL_NAME.match(line)):
+                return
+            yield named[1]
 
 
 def _mailed(notice: Notice) -> list[str]:

@@ -8,7 +8,8 @@ The mails stand in `notices/*.mbox`. Each begins with what is expected of it, a 
 Judged before they were first run (1 December 2026): of those of `families.mbox`, 149 of 155 right; of `mime_forms.mbox`
 (encodings, MIME forms, Exchange in 17 languages, several recipients, lists), recipients of 49 of 50, reasons of 48 of
 52, two lists called dead for a member; of `plain_words.mbox`, all recipients and reasons, but in four the recipient was
-taken for a guess, so that nobody was dead.
+taken for a guess, so that nobody was dead; of `lists_names_languages.mbox`, recipients of 25 of 39, reasons of 17 of 31
+(15 were written after the forms of another project's set that was first read 83% right).
 """
 
 from pathlib import Path
