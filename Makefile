@@ -21,7 +21,7 @@ demo: venv ## start everything, send mails and a mailing, show what became of th
 	@.venv/bin/returpost demo $(ARGS)
 
 test-unit: venv ## run the tests that need no server
-	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m unit $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist worksteal -m unit $(ARGS)
 
 test: venv ## run all tests (ARGS='-k name' for some of them)
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)

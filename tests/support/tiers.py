@@ -1,6 +1,7 @@
-"""Tiers: which tests need servers is seen from their fixtures. A run ends with their numbers, the servers, and memory.
+"""Tiers: which tests need servers is seen from their fixtures and marks. A run ends with their numbers, the servers,
+and memory.
 
-`unit` runs anywhere in seconds; `services` needs RabbitMQ and PostgreSQL, a mail server or Chromium.
+`unit` runs anywhere in seconds; `services` needs RabbitMQ and PostgreSQL, a mail server, Chromium or packages.
 """
 
 import ctypes
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
-SERVER_FIXTURES = frozenset({"backing", "installation", "server", "browser"})
-"""Fixtures that start a server or a browser."""
+SERVER_FIXTURES = frozenset({"backing", "installation", "server", "browser", "cluster", "wheel"})
+"""Fixtures that start servers or a browser, or build and install a package."""
+SERVER_MARKS = ("services", "faults")
 MAX_MEGABYTES = 500
 """Of a test process, at its peak."""
 PEAK = "returpost_peak_megabytes"
@@ -30,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        needs_servers = bool(fixtures & SERVER_FIXTURES) or item.get_closest_marker("faults") is not None
+        needs_servers = bool(fixtures & SERVER_FIXTURES) or any(map(item.get_closest_marker, SERVER_MARKS))
         item.add_marker("services" if needs_servers else "unit")
 
 
