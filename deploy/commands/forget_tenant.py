@@ -11,6 +11,8 @@ from returpost.errors import InvalidSettings, Unavailable
 if TYPE_CHECKING:
     from psycopg import Connection, sql
 
+    from services.replay.runner.segments import Segments
+
 WITH_TENANT = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped
@@ -56,6 +58,9 @@ def forget_tenant(
         raise InvalidSettings("--why: say why; the audit keeps it")
     urls = _urls(Installation(directory))
     found = {service: count(url, service, tenant) for service, url in urls.items()}
+    archived = archived_messages(tenant)
+    if archived:
+        found["replay"]["messages in the archive's files"] = archived
     total = sum(number for tables in found.values() for number in tables.values())
     if as_json:
         print_json({"tenant": tenant, "rows": total, "tables": found})
@@ -64,7 +69,7 @@ def forget_tenant(
         out.print(table(f"Rows of {tenant}", ("table", "rows"), rows) if rows else f"There is nothing of {tenant}.")
     if total and not dry_run and agreed(f"Remove {total:,} rows of {tenant} for ever?", yes=yes):
         removed = sum(remove(url, service, tenant, why) for service, url in urls.items())
-        say(f"removed {removed:,} rows; start the services again")
+        say(f"removed {removed + archived:,} rows; start the services again")
 
 
 def count(url: str, service: str, tenant: str) -> dict[str, int]:
@@ -101,11 +106,31 @@ def remove(url: str, service: str, tenant: str, why: str) -> int:
                 raise Unavailable(f"{service}: rows of {', '.join(name for name, _ in again)} are referred to")
             left = again
         if service == "replay":
+            if folder := _segments():
+                # As the writer of the files: one at a time.
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('job segments', 0))")
+                folder.forget(tenant)
             connection.execute(
                 "INSERT INTO replay.audit (who, action, target, why) VALUES ('cli', 'forget tenant', %s, %s)",
                 (tenant, why),
             )
     return number
+
+
+def archived_messages(tenant: str) -> int:
+    """Return how many messages of a tenant the files of the archive have, if there are files."""
+    folder = _segments()
+    return folder.of_tenant(tenant) if folder else 0
+
+
+def _segments() -> "Segments | None":
+    from pathlib import Path
+
+    from returpost.cli.env_config import setting
+    from services.replay.runner.segments import Segments
+
+    folder = setting("REPLAY_ARCHIVE_FOLDER")
+    return Segments(Path(folder)) if folder else None
 
 
 def _tables(connection: "Connection[Any]", service: str) -> "Mapping[str, sql.SQL]":

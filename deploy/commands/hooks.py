@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from returpost.cli.env_config import setting
@@ -82,7 +83,7 @@ def database_state(installation: Installation) -> dict[str, Any]:
 
 def search_broker(installation: Installation, tenant: str, address: str) -> dict[str, Any]:
     """Return `places`: every queue and stream with how many messages say the address; `problem` when not searched."""
-    from deploy.rabbitmq.search import search
+    from deploy.rabbitmq.search import search, search_files
     from deploy.rabbitmq.whole_streams import STREAMS
     from shared.database.residual_search import forms
 
@@ -92,6 +93,8 @@ def search_broker(installation: Installation, tenant: str, address: str) -> dict
         return {"places": [], "problem": "RETURPOST_AMQP_URL is not set, and nothing runs here"}
     try:
         said = asyncio.run(search(url, tenant, forms(address), running.senders if running else SENDERS))
+        if folder := setting("REPLAY_ARCHIVE_FOLDER"):
+            said.append(search_files(Path(folder), tenant, forms(address)))
     except ReturpostError as error:
         return {"places": [], "problem": str(error)}
     return {"places": [asdict(one) | {"ages": one.place in STREAMS} for one in said]}

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
-
-from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.rabbitmq.whole_streams import STREAMS, messages_of
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.errors import Unavailable
+from services.replay.runner.segments import Segments
 from shared.database.compressed_search import says
 from shared.messaging.topology import queues
 
@@ -28,12 +28,12 @@ class Said:
     oldest: str | None = None
     newest: str | None = None
 
-    def note(self, message: AbstractIncomingMessage, forms: Sequence[str], tenant: str) -> None:
+    def note(self, routing_key: str, body: bytes, forms: Sequence[str], tenant: str) -> None:
         """Look at one message."""
         self.searched += 1
-        if _is_of(message, tenant) and says(message.body, forms):
+        if _is_of(routing_key, tenant) and says(body, forms):
             self.messages += 1
-            self.newest = _time_of(message.body) or self.newest
+            self.newest = _time_of(body) or self.newest
             self.oldest = self.oldest or self.newest
 
 
@@ -48,11 +48,20 @@ async def search(url: str, tenant: str, forms: Sequence[str], senders: Iterable[
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
 
 
+def search_files(folder: Path, tenant: str, forms: Sequence[str]) -> Said:
+    """Read the files of the archive. Raises `Unavailable` for one that is damaged."""
+    said, segments = Said("files of the archive"), Segments(folder)
+    for segment in segments.listed():
+        for message in segments.read(segment):
+            said.note(message.routing_key, message.body, forms, tenant)
+    return said
+
+
 async def _stream(connection: Any, name: str, tenant: str, forms: Sequence[str]) -> Said:
     said = Said(name)
     async with aclosing(messages_of(connection, name)) as messages:
         async for message in messages:
-            said.note(message, forms, tenant)
+            said.note(message.routing_key or "", message.body, forms, tenant)
     return said
 
 
@@ -61,12 +70,12 @@ async def _queue(connection: Any, name: str, tenant: str, forms: Sequence[str]) 
     async with open_channel(connection) as channel:  # what is not acknowledged goes back when it closes
         queue = await channel.get_queue(name, ensure=False)
         while said.searched < PEEKED and (message := await queue.get(fail=False)) is not None:
-            said.note(message, forms, tenant)
+            said.note(message.routing_key or "", message.body, forms, tenant)
     return said
 
 
-def _is_of(message: AbstractIncomingMessage, tenant: str) -> bool:
-    parts = (message.routing_key or "").split(".")
+def _is_of(routing_key: str, tenant: str) -> bool:
+    parts = routing_key.split(".")
     return len(parts) < 3 or parts[2] == tenant
 
 

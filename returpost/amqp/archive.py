@@ -74,6 +74,6 @@ async def read(
 def _events(body: bytes) -> list[dict[str, Any]]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]

@@ -4,6 +4,7 @@ erased."""
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 from returpost.amqp import archive
 from returpost.amqp.archive import EPOCH, ArchivedMessage
 from returpost.contracts import AddressErased
+from returpost.contracts.addresses import normalise
 from returpost.errors import Unavailable
 from services.replay.app import create
 from services.replay.domain.erased_events import erasures_in, without
@@ -133,7 +135,7 @@ def test_what_is_erased_goes_and_nothing_else() -> None:
 
     gone = [
         told("ANN@example.com", 1), told("x@example.com", 1, text="to <ann@example.com>: unknown"),
-        told("x@example.com", 5, text="news/ann=example.com@back.example"),
+        told("x@example.com", 5, text="news/b-4-ann=example.com@back.example"),
     ]  # fmt: skip
     stay = [told("joann@example.com", 1), told("ann@example.com.au", 1), told("ann@example.com", 6)]
     several = told("x@example.com", 1, addresses=["bo@example.com", "ann@example.com"])
@@ -144,6 +146,39 @@ def test_what_is_erased_goes_and_nothing_else() -> None:
     assert left == [{}, {}, {}, *stay, {**several, "data": {**several["data"], "addresses": ["bo@example.com"]}}]
     assert kept[1] == others, "another tenant's"
     assert json.loads(kept[2].body) == {}, "the erasure names the address, too"
+
+
+def test_a_tenant_goes_out_of_the_files_and_leaves_the_others(tmp_path: Path) -> None:
+    kept = Segments(tmp_path)
+    theirs = Stored(1, "delivery.recorded.other.sent", stored(1).body)
+    kept.write([stored(0), theirs, stored(2)], {})
+    assert (kept.of_tenant("acme"), kept.of_tenant("other")) == (2, 1)
+    kept.forget("acme")
+    (segment,) = kept.listed()
+    assert (kept.of_tenant("acme"), segment.header.tenants, segment.header.last) == (0, ("other",), 2)
+    assert kept.read(segment)[1] == theirs
+    assert segment.header.last_digest == digest(stored(2).body), "the stream is still known"
+
+
+@given(st.sampled_from(["ann@example.com", "o'hara+x@bücher.example", '"a b"@example.com', "a/b=c@example.com"]))
+def test_an_address_goes_however_it_is_written(written: str) -> None:
+    address = normalise(written)
+    erasures = {("acme", address.lower()): START + timedelta(minutes=5)}
+    for form in (address, address.upper(), *forms(address)):
+        for text in (form, f"<{form}>", f"to {form}, and", f"{form}."):
+            body = json.dumps(told("x@example.com", 1, text=text)).encode()
+            (kept,) = without([Stored(1, KEY, body)], erasures, forms)
+            assert json.loads(kept.body) == {}, text
+
+
+def test_many_erasures_read_a_text_once() -> None:
+    """As many as one command erases: what is read does not grow with them."""
+    erasures = {("acme", f"u{n}@example.com"): START + timedelta(minutes=5) for n in range(10_000)}
+    messages = [Stored(n, KEY, json.dumps([told(f"u{n}@example.com", 1)] * 10).encode()) for n in range(0, 20_000, 100)]
+    begun = time.process_time()
+    kept = without(messages, erasures, forms)
+    assert time.process_time() - begun < 20
+    assert [json.loads(one.body)[0] == {} for one in kept] == [one.offset < 10_000 for one in messages]
 
 
 @pytest.mark.anyio

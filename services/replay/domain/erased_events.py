@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 from returpost.contracts import AddressErased
 from returpost.contracts.addresses import key
+from returpost.errors import InvalidAddress
 from services.replay.domain.archive_selection import tenant_of, time_of
 from services.replay.domain.segment import Stored, events_of
 
@@ -17,10 +20,8 @@ Erasures = Mapping[tuple[str, str], datetime]
 Forms = Callable[[str], Sequence[str]]
 """How an address may be written, in small letters."""
 
-_BEFORE = r"(?<![\w.!#$%'*+^`~-])"
-"""What stands before an address is no character of another one."""
-_BEFORE_PATH = r"(?<![\w.])"
-"""In a return path, where the @ is written otherwise, a name and a sign stand before it."""
+_ADDRESS = re.compile(r"([\w.!#$%&'*+^`~-]+)(@|=|%40)([\w-]+(?:\.[\w-]+)+)")
+"""What looks like an address in small letters, as it is usually written, or in a return path or a URL."""
 
 
 def erasures_in(messages: Iterable[Stored]) -> dict[tuple[str, str], datetime]:
@@ -39,51 +40,101 @@ def erasures_in(messages: Iterable[Stored]) -> dict[tuple[str, str], datetime]:
     return found
 
 
+class _Erased:
+    """The erased addresses of a tenant: however many, a text is read once."""
+
+    def __init__(self) -> None:
+        self._usual: dict[str, datetime] = {}
+        self._odd: list[tuple[re.Pattern[str], datetime]] = []
+
+    def add(self, address: str, until: datetime, forms: Forms) -> None:
+        """Take one of them."""
+        try:
+            written = forms(address)
+        except InvalidAddress:
+            written = [address]
+        for form in written:
+            if (found := _ADDRESS.fullmatch(form)) and found[2] == "@":
+                self._usual[form] = until
+        if not any(form in self._usual for form in written):
+            whole = "|".join(map(re.escape, written))
+            self._odd.append((re.compile(rf"(?<![\w.])(?:{whole})(?![\w-])"), until))
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is none."""
+        return not (self._usual or self._odd)
+
+    def until(self, texts: Iterable[str]) -> datetime:
+        """Return until when what has these texts is erased, by the addresses in them."""
+        until = _NEVER
+        for text in texts:
+            small = _plain(text.lower())
+            for found in _ADDRESS.finditer(small):
+                for address in _read(found):
+                    until = max(until, self._usual.get(address, _NEVER))
+            for pattern, one in self._odd:
+                if one > until and pattern.search(small):
+                    until = one
+        return until
+
+
+def _plain(text: str) -> str:
+    """Return a text without what JSON and HTML write for characters."""
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    return unescape(text) if "&" in text else text
+
+
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _read(found: re.Match[str]) -> Iterator[str]:
+    """Yield the addresses that a text may mean; in a return path a name and a sign may stand before one."""
+    local, sign, domain = found.groups()
+    yield f"{local}@{domain}"
+    if sign != "@":
+        for place, character in enumerate(local):
+            if character in "-+":
+                yield f"{local[place + 1 :]}@{domain}"
+
+
 def without(messages: Sequence[Stored], erasures: Erasures, forms: Forms) -> list[Stored]:
     """Return the messages without the events that an erasure takes; each place keeps its number, and stands empty."""
-    tests = [(tenant, until, _pattern(forms(address))) for (tenant, address), until in erasures.items()]
-    return [_without(message, tests) for message in messages]
+    erased: dict[str, _Erased] = defaultdict(_Erased)
+    for (tenant, address), until in erasures.items():
+        erased[tenant].add(address, until, forms)
+    nothing = _Erased()
+    return [_without(message, erased.get(tenant_of(message.routing_key) or "", nothing)) for message in messages]
 
 
-def _pattern(forms: Sequence[str]) -> re.Pattern[str]:
-    """Match the whole address, and no other that ends or begins with it."""
-    whole = "|".join(f"{_BEFORE if '@' in form else _BEFORE_PATH}{re.escape(form)}" for form in forms)
-    return re.compile(rf"(?:{whole})(?!\.?[\w-])", re.IGNORECASE)
-
-
-def _without(message: Stored, tests: Sequence[tuple[str, datetime, re.Pattern[str]]]) -> Stored:
-    tenant = tenant_of(message.routing_key)
-    mine = [(until, pattern) for of, until, pattern in tests if of == tenant]
-    if not mine:
+def _without(message: Stored, erased: _Erased) -> Stored:
+    if erased.is_nothing:
         return message
+    whole = message.body.decode("utf-8", "replace")
     events = events_of(message.body)
     if not events:
-        text = message.body.decode("utf-8", "replace")
-        return replace(message, body=b"") if any(pattern.search(text) for _, pattern in mine) else message
-    kept = [_kept(event, mine) for event in events]
+        return replace(message, body=b"") if erased.until([whole]) > _NEVER else message
+    kept = [_kept(event, erased) for event in events]
     if kept == events:
         return message
-    return replace(message, body=json.dumps(kept if message.body.lstrip()[:1] == b"[" else kept[0]).encode())
+    return replace(message, body=json.dumps(kept if whole.lstrip()[:1] == "[" else kept[0]).encode())
 
 
-def _kept(event: dict[str, Any], mine: Sequence[tuple[datetime, re.Pattern[str]]]) -> dict[str, Any]:
+def _kept(event: dict[str, Any], erased: _Erased) -> dict[str, Any]:
     """Return the event, or nothing of it; one that lists several addresses is only without those."""
-    moment = time_of(event)
-    for until, pattern in mine:
-        if moment is None or moment <= until or event.get("type") == AddressErased.TYPE:
-            event = _unlisted(event, pattern)
-            if any(pattern.search(text) for text in _texts(event)):
-                return {}
-    return event
+    moment = _NEVER if event.get("type") == AddressErased.TYPE else time_of(event) or _NEVER
 
+    def is_gone(texts: Iterable[str]) -> bool:
+        return (until := erased.until(texts)) > _NEVER and until >= moment
 
-def _unlisted(event: dict[str, Any], pattern: re.Pattern[str]) -> dict[str, Any]:
     data = event.get("data")
     listed = data.get("addresses") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(listed, list):
-        return event
-    others = [one for one in listed if not (isinstance(one, str) and pattern.fullmatch(one))]
-    return {**event, "data": {**data, "addresses": others}} if others else event
+    if isinstance(data, dict) and isinstance(listed, list):
+        others = [one for one in listed if not (isinstance(one, str) and is_gone([one]))]
+        event = {**event, "data": {**data, "addresses": others}} if others else event
+    return {} if is_gone(_texts(event)) else event
 
 
 def _texts(value: Any) -> Iterator[str]:

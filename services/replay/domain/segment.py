@@ -111,7 +111,7 @@ def events_of(body: bytes) -> list[dict[str, Any]]:
     """Return the events of a message as plain values; none of what is no JSON."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from services.replay.domain.archive_selection import tenant_of
 from services.replay.domain.erased_events import Erasures, without
 from services.replay.domain.segment import Damaged, Header, Stored, decode, digest, encode, split
 from shared.database.residual_search import forms
@@ -62,6 +63,25 @@ class Segments:
             header, messages = self._decoded(segment.path)
             kept = without(messages, mine, forms)
             if kept != messages:
+                self._replace(segment.path, encode(kept, header.last_digest))
+
+    def of_tenant(self, tenant: str) -> int:
+        """Return how many messages are of a tenant."""
+        return sum(
+            tenant_of(message.routing_key) == tenant
+            for segment in self.listed()
+            if _may_have(segment.header, tenant)
+            for message in self.read(segment)
+        )
+
+    def forget(self, tenant: str) -> None:
+        """Remove all that is of a tenant; the places of its messages stay, empty."""
+        for segment in self.listed():
+            if _may_have(segment.header, tenant):
+                header, messages = self._decoded(segment.path)
+                kept = [
+                    Stored(one.offset, "", b"") if tenant_of(one.routing_key) == tenant else one for one in messages
+                ]
                 self._replace(segment.path, encode(kept, header.last_digest))
 
     def purge(self, before: datetime) -> int:
