@@ -9,6 +9,7 @@ COMMANDS = {
     "migrate": ("migrate:migrate", "Bring roles, schemas and tables of the database up to date.", "Operate"),
     "backup": ("backup:backup", "Write database, streams, broker users and keys into a folder.", "Operate"),
     "restore": ("backup:restore", "Fill an empty database and broker with a backup.", "Operate"),
+    "rebuild": ("rebuild:rebuild", "Build the blocklist's state anew, compare it, take over what differs.", "Operate"),
     "forget-tenant": ("forget_tenant:forget_tenant", "Remove all data of a tenant from every service.", "Operate"),
     "token": ("token:token", "Issue an API token.", "Operate"),
 }

@@ -1,0 +1,101 @@
+"""The blocklist built anew out of the archive is the live one; a row that is damaged is shown, and mended."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from deploy.backup.rebuild import Places, run
+from returpost.contracts import AddressErase, ids
+from returpost.contracts.cloudevents import event
+from services.blocklist.address_state.rebuild.rebuild import Comparison
+from services.blocklist.app import create
+from services.blocklist.settings import Settings
+from shared.database.pool import open_pool
+from tests.blocklist.address_state.model import WHATS, Input, address, moment
+from tests.blocklist.test_service import BLOCKED, UNBLOCKED, heard, say, state, until
+from tests.support.harness import TENANT, Harness, RunningService
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+DAMAGES = {
+    0: "UPDATE addresses SET cause = NULL, since = NULL, reason = NULL WHERE true",
+    1: "DELETE FROM history WHERE mailing = 'm3'",
+    2: "UPDATE history SET reason = 'user_unknown', may_block = true WHERE true",
+    7: "UPDATE addresses SET last_delivered = NULL WHERE true",
+}
+"""By the address that it befalls."""
+
+
+@pytest.fixture
+async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
+    async with harness.running(create, Settings, "blocklist") as running:
+        yield running
+
+
+async def rebuild(harness: Harness, *, apply: bool = False) -> tuple[Comparison, Any]:
+    places = Places(harness.admin_url, harness.amqp_url, "blocklist_rebuilt")
+    return await run(places, 100, lambda _: apply, "incident 7")
+
+
+async def test_the_state_built_anew_is_the_live_one_and_mends_it(harness: Harness, blocklist: RunningService) -> None:
+    given = [Input(what, n, minute, f"m{minute}") for n, what in enumerate(WHATS) for minute in range(7)]
+    given += [Input("dead", 20, 1, "m1"), Input("complaint", 21, 1, "m1")]
+    await say(harness, *given)
+    await until(blocklist, 0, return_count=7)
+    await until(blocklist, 20, blocked=True)
+    await until(blocklist, 21, blocked=True)
+    data = {"addresses": [address(20)], "time": moment(2), "by": "ann"}
+    erase = event(AddressErase.model_validate(data), id=ids.of_content("erase"), source="/test", tenant=TENANT)
+    await harness.command(erase)
+    await until(blocklist, 20, history=[])
+
+    same, _ = await rebuild(harness)
+    assert (same.differing, same.counts) == (0, [])
+    assert same.events == len([one for one in given if one.what not in ("manual", "clear")])
+    assert same.addresses == len(WHATS) - 1 + 1, "one that is soft alone is none, one is erased, one has complained"
+
+    pool = await open_pool(harness.admin_url, "blocklist", size=2)
+    try:
+        cause, key = (
+            "UPDATE addresses SET cause = NULL, since = NULL, reason = NULL WHERE address = $1",
+            address(0).lower(),
+        )
+        await pool.execute(cause, key)
+        await pool.execute("DELETE FROM history WHERE address = $1 AND mailing = 'm3'", address(1).lower())
+        await pool.execute(
+            "UPDATE history SET reason = 'user_unknown', may_block = true WHERE address = $1", address(2).lower()
+        )
+        await pool.execute("UPDATE addresses SET last_delivered = NULL WHERE address = $1", address(7).lower())
+        await harness.take(BLOCKED)
+        await harness.take(UNBLOCKED)
+        found, changes = await rebuild(harness)
+        assert changes is None, "only looked at"
+        assert {one.address for one in found.sample} == {address(n).lower() for n in DAMAGES}
+        kinds = {(one.table, one.kind, one.fields) for one in found.counts}
+        assert ("addresses", "different", ("cause", "since", "reason")) in kinds
+        assert ("history", "different", ("may_block", "reason")) in kinds
+        assert ("addresses", "different", ("last_delivered",)) in kinds
+        assert any(one.kind == "missing" and one.table == "history" and one.number == 1 for one in found.counts)
+        assert not (await state(blocklist, 0))["blocked"]
+
+        mended, changes = await rebuild(harness, apply=True)
+        assert mended.counts == found.counts
+        assert (changes.blocked, changes.freed) == (1, 0)
+        (told,) = await heard(harness, BLOCKED, 1)
+        assert (told["data"]["address"], told["data"]["cause"]) == (address(0).lower(), "dead_address")
+        again, _ = await rebuild(harness)
+        assert again.counts == []
+        left = await pool.fetch("SELECT FROM pg_namespace WHERE nspname = 'blocklist_rebuilt'")
+        assert left == []
+    finally:
+        await pool.close()
+    log = (await blocklist.http.get(f"/v1/addresses/{address(0)}")).json()
+    assert log["blocked"]
+    assert "incident 7" in json.dumps(await _logged(harness))
+
+
+async def _logged(harness: Harness) -> list[str]:
+    return [row["note"] for row in await harness.fetch("blocklist", "SELECT note FROM block_log")]
