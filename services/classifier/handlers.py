@@ -32,6 +32,7 @@ async def classify_bounces(
     events: Sequence[Event[BounceReceived]], work: UnitOfWork, rules: RuleRegistry, policy: RetryPolicy
 ) -> None:
     """Classify each bounce, record and publish the verdicts, and schedule retries of soft ones."""
+    await retries.lock_out_erasures(work.connection)
     classified = [(bounce, classify(bounce.data.evidence, rules.of(bounce.tenant))) for bounce in events]
     texts = [unknown_text(bounce.data.evidence, verdict) for bounce, verdict in classified]
     await verdicts.record_verdicts(
@@ -68,6 +69,7 @@ async def apply_blocks(events: Sequence[Event[AddressBlocked] | Event[AddressUnb
         address = (change.tenant, key(change.data.address))
         state = (change.data.version, isinstance(change.data, AddressBlocked), change.data.time)
         states[address] = max(state, states.get(address, state))
+    await retries.lock_out_erasures(work.connection)
     await retries.apply_blocks(work.connection, states)
 
 

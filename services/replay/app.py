@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 from typing import get_args
 
-from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed, DeadLetterGroupOpened
+from returpost.contracts import AddressErased, ConsumerDrained, ConsumerPaused, ConsumerResumed, DeadLetterGroupOpened
 from returpost.contracts.routing import DEAD, DEAD_LETTERS, OUTCOMES, PARKED, REPLAY_OUTCOMES
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import State
-from services.replay.handlers import audit_consumers, keep_dead_letters, record_outcomes
+from services.replay.handlers import audit_consumers, erase_addresses, keep_dead_letters, record_outcomes
 from services.replay.http import actions, archive, audit, dead_letters, edit, jobs, queue_files, trace
 from services.replay.message_reader import read_dead_letter, read_outcome
 from services.replay.queue_depths import depths
@@ -60,6 +60,7 @@ def create(settings: Settings) -> Service[Settings]:
 
     service.consume_raw(DEAD_LETTERS, DeadLetter, keep_dead_letters, read_dead_letter, exchange=DEAD)
     service.consume_raw(OUTCOMES, ReplayOutcome, record_outcomes, read_outcome, exchange=REPLAY_OUTCOMES)
+    service.consume("replay.address-erased", AddressErased, erase_addresses, required_for_readiness=False)
     service.consume("replay.consumer-paused", ConsumerPaused, audit_consumers, required_for_readiness=False)
     service.consume("replay.consumer-resumed", ConsumerResumed, audit_consumers, required_for_readiness=False)
     service.consume("replay.consumer-drained", ConsumerDrained, audit_consumers, required_for_readiness=False)

@@ -3,13 +3,21 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
-from returpost.contracts import ConsumerDrained, ConsumerPaused, ConsumerResumed, DeadLetterGroupOpened, ids
+from returpost.contracts import (
+    AddressErased,
+    ConsumerDrained,
+    ConsumerPaused,
+    ConsumerResumed,
+    DeadLetterGroupOpened,
+    ids,
+)
+from returpost.contracts.addresses import key
 from returpost.contracts.cloudevents import Event
 from returpost.contracts.routing import PLATFORM
 from services.replay.domain.batching import REPLAYER
 from services.replay.domain.dead_letter import DeadLetter, ReplayOutcome
 from services.replay.domain.selection import DeadLetterSelection
-from services.replay.repository import audit, dead_letters, jobs
+from services.replay.repository import audit, dead_letters, erasure, jobs
 from services.replay.repository.dead_letters import Scope
 from services.replay.repository.jobs import JobRequest, PartKey
 from shared.database.pool import Connection
@@ -83,6 +91,11 @@ async def audit_consumers(
             work.connection, action, data.queue, who=data.by, tenant=None, why=data.why, details=details,
             event=event.id,
         )  # fmt: skip
+
+
+async def erase_addresses(events: Sequence[Event[AddressErased]], work: UnitOfWork) -> None:
+    """Remove erased addresses from the dead letters."""
+    await erasure.erase(work.connection, {(event.tenant, key(event.data.address)) for event in events})
 
 
 async def _record(connection: Connection, reported: dict[PartKey, set[str]], *, complete: bool) -> None:

@@ -163,7 +163,7 @@ def _take(file: IO[bytes], wanted: Sequence[str]) -> bool:
 
 
 def _of_tenant(table: Record, tenant: str, place: str) -> tuple[str, list[Any]]:
-    return (f"WHERE tenant IS NULL OR tenant = {place}", [tenant]) if table["has_tenant"] else ("", [])
+    return (f"WHERE tenant IS NULL OR tenant IN ('', {place})", [tenant]) if table["has_tenant"] else ("", [])
 
 
 def _quoted(name: str) -> str:

@@ -143,7 +143,7 @@ def policies(stream_days: int = STREAM_DAYS) -> tuple[Policy, ...]:
     return (
         _policy(
             "work",
-            r"^((ingest|classifier|blocklist|actions|alerts|sender)\.|replay\.consumer-)",
+            r"^((ingest|classifier|blocklist|actions|alerts|sender)\.|replay\.(consumer|address)-)",
             {"delivery-limit": DELIVERY_LIMIT},
         ),
         _policy("kept", _exact(DEAD_LETTERS, OUTCOMES, PARKED), {"delivery-limit": NO_DELIVERY_LIMIT}),
@@ -230,6 +230,7 @@ def _queues(senders: Iterable[str]) -> tuple[Queue, ...]:
         _quorum("actions.project-upsert", Binding(COMMANDS, "project.upsert.*")),
         _quorum("actions.mailing-upsert", Binding(COMMANDS, "mailing.upsert.*")),
         _quorum("actions.operation-requested", Binding(COMMANDS, "operation.requested.*")),
+        _quorum("replay.address-erased", Binding(EVENTS, "address.erased.*")),
         _quorum("replay.consumer-paused", Binding(EVENTS, "consumer.paused.*.operator")),
         _quorum("replay.consumer-resumed", Binding(EVENTS, "consumer.resumed.*.operator")),
         _quorum("replay.consumer-drained", Binding(EVENTS, "consumer.drained.*")),

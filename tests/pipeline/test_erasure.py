@@ -4,6 +4,7 @@ Beforehand it is in all of them: mailed, returned, reported, blocked, corrected,
 What is left are events in streams, which go by their age, and keyed hashes.
 """
 
+import base64
 import json
 import zlib
 from collections.abc import AsyncIterator
@@ -22,11 +23,13 @@ from shared.database.residual_search import forms
 from shared.http.auth import ALL_TENANTS, SCOPES, issue
 from tests.actions.operations.operations_api import run_operation, selected
 from tests.blocklist.outbound_webhooks.receiver import receiving
+from tests.replay.test_service import dead_letters, die, post
 from tests.support.harness import TENANT, TOKEN_KEY, Harness, RunningService, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 ANN = "Ann@BLÅBÆR.example"
+BOB = "bob@example.com"
 KEY = "ann@xn--blbr-roah.example"
 MAIL = f"""From: MAILER-DAEMON@mx.example
 To: bounces@example.com
@@ -85,7 +88,9 @@ async def everywhere(services: dict[str, RunningService], hook: str) -> None:
     """Have the address in every service: sent, returned, blocked, lifted, corrected, imported, listed, exported."""
     ingest, blocklist, actions = (services[name].http for name in ("ingest", "blocklist", "actions"))
     (await blocklist.post("/v1/webhooks", json={"name": "crm", "url": hook})).raise_for_status()
-    (await actions.put("/v1/contacts/c1", json={"name": "Ann", "addresses": [ANN]})).raise_for_status()
+    (
+        await actions.put("/v1/contacts/c1", json={"name": f"Ann {KEY}", "company": "Fjord", "addresses": [ANN]})
+    ).raise_for_status()
     lines = [
         {"mailing": "m1", "address": ANN, "result": "sent", "time": "2026-01-01T08:00:00Z"},
         {"mailing": "m1", "address": ANN, "result": "bounced", "time": "2026-01-01T08:01:00Z",
@@ -111,9 +116,40 @@ async def everywhere(services: dict[str, RunningService], hook: str) -> None:
         lambda: blocklist.get(f"/v1/blocks/imports/{answer.json()['id']}"),
         lambda seen: seen.json()["state"] == "finished",
     )
-    await run_operation(services["actions"], "copy_to_selection", selected(KEY), name="s1")
+    await run_operation(services["actions"], "copy_to_selection", selected(KEY), name=f"found by {KEY}")
     for format_ in ("csv", "xlsx"):
-        await run_operation(services["actions"], "export", selected(KEY), format=format_)
+        labels = {"reason": {"user_unknown": f"unknown, as {KEY}"}}
+        await run_operation(services["actions"], "export", selected(KEY), format=format_, labels=labels)
+    for asked in ({"q": ANN}, {"q": f"*{KEY}"}, {"company": f"Fjord of {KEY}"}):
+        await run_operation(services["actions"], "export", {"filter": {"view": "blocked", **asked}}, format="csv")
+    await run_operation(services["actions"], "correct_address", selected("an@example.com"), new=ANN, anyway=True)
+    view = {"page": "/blocked", "name": f"{ANN} again"}
+    (await actions.post("/v1/saved-views", json=view)).raise_for_status()
+
+
+async def in_dead_letters(harness: Harness, replay: RunningService) -> None:
+    """Have the address in dead letters: of one event, of several, of a command over many, of no event at all; and in
+    what operators say of them.
+    """
+    other = {"id": "2", "tenant": TENANT, "data": {"address": BOB}}
+    one = {"id": "1", "tenant": TENANT, "data": {"address": ANN, "diagnostic": f"550 <{KEY}> unknown"}}
+    packed = base64.b64encode(zlib.compress(MAIL.encode())).decode()
+    bodies = (
+        json.dumps(one), json.dumps([one, other]), json.dumps({**other, "data": {"addresses": [BOB, KEY]}}), MAIL,
+        json.dumps({"id": "3", "data": {"body": packed}}), json.dumps({**other, "id": "4"}),
+    )  # fmt: skip
+    for body in bodies:
+        await die(harness, body.encode(), f"data.address: {KEY} is refused")
+    found = await dead_letters(replay, len(bodies))
+    note = {"status": "known", "owner": f"asked by {ANN}", "note": f"{KEY} called"}
+    path = f"/v1/dead-letters/groups/{found[0]['fingerprint']}/note"
+    (await replay.http.put(path, json=note)).raise_for_status()
+    await post(replay, "/v1/dead-letters/discard", text=f"data.address: {KEY}", queue="none of them")
+
+
+async def bodies(harness: Harness) -> list[Any]:
+    rows = await harness.fetch("replay", "SELECT body FROM dead_letters ORDER BY number")
+    return [json.loads(row["body"]) for row in rows]
 
 
 async def blocked(services: dict[str, RunningService]) -> bool:
@@ -126,9 +162,10 @@ async def test_what_is_left_of_an_erased_address_is_known(
 ) -> None:
     async with receiving() as receiver:
         await everywhere(services, f"{receiver.url}/hook")
+        await in_dead_letters(harness, services["replay"])
         before = await in_tables(services)
-        assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions")), before
-        assert before["actions"]["operation_files.bytes"] == 2
+        assert all(before[name] for name in ("ingest", "classifier", "blocklist", "actions", "replay")), before
+        assert before["actions"]["operation_files.bytes"] == 3
         assert set(await in_broker(harness)) >= {ARCHIVE, BLOCKS}
 
         (await services["blocklist"].http.post("/v1/addresses/erase", json={"addresses": [ANN]})).raise_for_status()
@@ -136,6 +173,9 @@ async def test_what_is_left_of_an_erased_address_is_known(
         assert set(left) == set(SERVICES)
         await eventually(lambda: in_broker(harness), lambda seen: set(seen) <= set(STREAMS))
         assert receiver.posted
+        other = {"id": "2", "tenant": TENANT, "data": {"address": BOB}}
+        command = {**other, "data": {"addresses": [BOB]}}
+        assert await bodies(harness) == [[other], command, {**other, "id": "4"}]
 
 
 def test_any_form_of_an_address_is_recognised() -> None:

@@ -53,7 +53,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=400)]
 """A name or a subject, for people."""
 Title = Annotated[Label, AfterValidator(hide_addresses)]
-"""The name of a mailing or a list, which stays when an address is erased: an address in it is hidden."""
+"""A short text of people: the name of a mailing or a list, or why something is done. It stays when an address is
+erased: an address in it is hidden."""
 Ip = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{2,45}$")]
 """Of the host that sent, version 4 or 6."""
 Address = Annotated[str, AfterValidator(normalise)]

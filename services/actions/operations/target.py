@@ -1,5 +1,6 @@
 """The target of an operation: named addresses or recipients, or all rows of a view that match a filter."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -7,11 +8,13 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from returpost.contracts import Address, Filter, Id
-from returpost.contracts.addresses import key
+from returpost.contracts.addresses import hide_addresses, key, normalise
+from returpost.errors import InvalidAddress
 from services.actions.views.domain import View, view_query
 from services.actions.views.view_queries import ViewSql
 
 MAX_NAMED = 100_000
+_WHOLE = re.compile(r"[^\s@*]@[^\s@]")
 
 
 class RecipientRow(BaseModel):
@@ -53,7 +56,7 @@ class Target(BaseModel):
         if self.rows is not None:
             return {"rows": len(self.rows)}
         if self.filter is not None:
-            return {"filter": self.filter.told()}
+            return {"filter": _without_addresses(self.filter.told())}
         return {"returned_in": self.returned_in}
 
     def matching(self) -> Filter:
@@ -63,6 +66,23 @@ class Target(BaseModel):
     def mailing(self) -> str | None:
         """Return the one mailing that it is about."""
         return None if self.addresses or self.rows else self.matching().mailing
+
+
+def _without_addresses(filter_: dict[str, Any]) -> dict[str, Any]:
+    """Return a filter as it is stored. A search for an address is written as addresses are, by which an erasure finds
+    it; other texts hold no address. A search for a domain (`@example.com`) is none.
+    """
+    return {
+        name: _stored(name, value) if isinstance(value, str) and _WHOLE.search(value) else value
+        for name, value in filter_.items()
+    }
+
+
+def _stored(name: str, text: str) -> str:
+    try:
+        return normalise(text) if name == "q" else hide_addresses(text)
+    except InvalidAddress:
+        return hide_addresses(text)
 
 
 @dataclass(frozen=True, slots=True)

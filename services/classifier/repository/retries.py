@@ -61,6 +61,11 @@ class RetryCount:
     soft_bounces: int
 
 
+async def lock_out_erasures(connection: Connection) -> None:
+    """Make erasures wait until the transaction ends: they would not see the addresses that it writes. Call it first."""
+    await connection.execute(Q["lock_erasures_shared"])
+
+
 async def merge_soft_bounces(connection: Connection, bounces: Sequence[SoftBounce]) -> dict[bytes, RecipientHistory]:
     """Add bounces, at most one per recipient; return the history of each. Erased recipients are left out."""
     rows = sorted(
@@ -94,6 +99,7 @@ async def apply_blocks(connection: Connection, states: dict[tuple[str, str], tup
 async def erase(connection: Connection, times: dict[tuple[str, str], datetime]) -> None:
     """Delete everything about each (tenant, address) from before its time; late events do not bring it back."""
     rows = [(*address, times[address]) for address in sorted(times)]
+    await connection.execute(Q["lock_erasures"])
     await erased_addresses.remember(connection, rows)
     await connection.execute(Q["erase"], *columns(rows, 3))
 

@@ -1,3 +1,11 @@
+-- name: lock_erasures_shared
+-- Make erasures wait until this transaction ends.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('returpost classifier erasures', 0))
+
+-- name: lock_erasures
+-- Wait for the transactions that write addresses, and make new ones wait.
+SELECT pg_advisory_xact_lock(hashtextextended('returpost classifier erasures', 0))
+
 -- name: merge_soft_bounces
 -- Add the times of soft bounces to their recipients; what has ended stays ended for now. Returns all that is known;
 -- of recipients that were erased since, nothing is kept.

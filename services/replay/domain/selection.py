@@ -1,11 +1,12 @@
 """Which dead letters an operator selects, and which queue takes what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from returpost.contracts import Text
+from returpost.contracts.addresses import hide_addresses
 from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES, sender_queue
 from shared.messaging.topology import binding_matches, queues
 
@@ -84,3 +85,7 @@ class DeadLetterSelection(BaseModel):
             names = ", ".join(name for name in type(self).model_fields if name != "all")
             raise ValueError(f"specify at least one of {names}; or all")
         return self
+
+    def stored(self) -> Self:
+        """Return what is kept of it: no address that was looked for."""
+        return self if self.text is None else self.model_copy(update={"text": hide_addresses(self.text)})

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from returpost.contracts import Label, Text
+from returpost.contracts import Text, Title
 from services.replay.domain.event_facts import NO_QUEUE
 from services.replay.domain.plan import Count, Feasible, Impossible, TargetQueue, feasible
 from services.replay.domain.selection import DeadLetterSelection
@@ -31,7 +31,7 @@ class DeadLetterJobRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     selection: DeadLetterSelection
-    why: Label = Field(default="", description="Why; it is kept in the audit")
+    why: Title = Field(default="", description="Why; it is kept in the audit")
     id: UUID | None = Field(default=None, description="Id of the job: the same request once more starts no second")
     rate: int = Field(default=0, ge=0, le=100_000, description="Dead letters per second; 0: no limit")
     canary: int = Field(default=3, ge=0, le=1_000, description="How many must be processed before the rest is sent")
@@ -202,6 +202,6 @@ async def _start(
         await jobs.set_total(connection, job.id, total)
         await asking.audit(
             connection, action, f"job {job.id}", wanted.why, dead_letters=total,
-            selection=wanted.selection.model_dump(mode="json", exclude_none=True),
+            selection=wanted.selection.stored().model_dump(mode="json", exclude_none=True),
         )  # fmt: skip
     return DeadLetterJobStarted(job=job.id, dead_letters=total)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from returpost.contracts import Label, Text
+from returpost.contracts import Note, Text, Title
 from services.replay.domain.selection import DeadLetterSelection, GroupField, State
 from services.replay.http.dependencies import Asks, Why
 from services.replay.repository import audit, dead_letters
@@ -34,8 +34,8 @@ class NoteRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["new", "known", "being mended"]
-    owner: Label = ""
-    note: Text = ""
+    owner: Title = ""
+    note: Note = ""
 
 
 @router.get("/dead-letters/groups")

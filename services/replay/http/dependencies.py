@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from returpost.contracts import Label
+from returpost.contracts import Title
 from services.replay.repository import audit
 from services.replay.runner.whole_archive import WholeArchive
 from shared.database.pool import Connection, Pool
@@ -57,4 +57,4 @@ AdministratorAsks = Annotated[Asking, Depends(_administering)]
 """An administrator of one tenant or of all."""
 Asks = Annotated[Asking, Depends(_asking)]
 """An operator of one tenant (who sees that tenant's) or of all."""
-Why = Annotated[Label, Query(min_length=3, description="Why; it is kept in the audit")]
+Why = Annotated[Title, Query(min_length=3, description="Why; it is kept in the audit")]

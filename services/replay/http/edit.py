@@ -14,7 +14,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from returpost.contracts import Label, Text
+from returpost.contracts import Text, Title
 from services.replay.domain.dead_letter import DeadLetter, identity as identity_of
 from services.replay.domain.edit import difference, edited_event
 from services.replay.domain.event_facts import read_facts
@@ -37,7 +37,7 @@ class EditRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     body: Text = Field(max_length=16 * 1024 * 1024, description="One event as JSON")
-    why: Label = Field(min_length=3, description="Why; it is kept in the audit")
+    why: Title = Field(min_length=3, description="Why; it is kept in the audit")
     dry_run: bool = Field(default=False, description="Only check it and show the difference")
 
 
@@ -104,7 +104,7 @@ async def export(
     selection = DeadLetterSelection(all=True, queue=queue, fingerprint=fingerprint, type=type, mailing=mailing)
     scope = Scope(asking.tenant, state)
     total = await dead_letters.count(pool, scope, selection)
-    await asking.audit(pool, "export", f"{total} dead letters", why, **selection.model_dump(exclude_none=True))
+    await asking.audit(pool, "export", f"{total} dead letters", why, **selection.stored().model_dump(exclude_none=True))
     kind = "text/csv" if form == "csv" else "application/x-ndjson"
     return StreamingResponse(_exported(pool, scope, selection, form), media_type=kind)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Json, JsonValue
 
-from returpost.contracts import Label
+from returpost.contracts import Title
 from services.replay.http.cursors import decode_time_and_id
 from services.replay.http.dependencies import Asking, Asks, Why
 from services.replay.repository import audit, jobs
@@ -83,7 +83,7 @@ async def show_job(pool: Database, asking: Asks, identity: UUID) -> JobDetails:
 
 
 @router.post("/jobs/{identity}/stop", status_code=204)
-async def stop(pool: Database, asking: Asks, identity: UUID, why: Label = "") -> None:
+async def stop(pool: Database, asking: Asks, identity: UUID, why: Title = "") -> None:
     """Stop a job where it is; one that has ended stays as it ended. What is not sent stays dead."""
     await _get(pool, asking, identity)
     await jobs.end(pool, identity, "stopped")
@@ -91,7 +91,7 @@ async def stop(pool: Database, asking: Asks, identity: UUID, why: Label = "") ->
 
 
 @router.post("/jobs/{identity}/pause", status_code=204)
-async def pause(pool: Database, asking: Asks, identity: UUID, why: Label = "") -> None:
+async def pause(pool: Database, asking: Asks, identity: UUID, why: Title = "") -> None:
     """Pause a running job; what is sent already is still heard of."""
     await _get(pool, asking, identity)
     await jobs.pause(pool, identity)
@@ -99,7 +99,7 @@ async def pause(pool: Database, asking: Asks, identity: UUID, why: Label = "") -
 
 
 @router.post("/jobs/{identity}/resume", status_code=204)
-async def resume(pool: Database, asking: Asks, identity: UUID, why: Label = "") -> None:
+async def resume(pool: Database, asking: Asks, identity: UUID, why: Title = "") -> None:
     """Let a paused job go on, slowly at first; as many more may fail again as when it began."""
     await _get(pool, asking, identity)
     await jobs.resume(pool, identity)

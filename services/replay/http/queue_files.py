@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from returpost.amqp.publisher import Message
-from returpost.contracts import Label, Text
+from returpost.contracts import Text, Title
 from returpost.contracts.routing import REPLAY
 from services.replay.domain.queue_file import CHECK, TOTAL, signed, verified
 from services.replay.http.dependencies import Why
@@ -34,7 +34,7 @@ class LoadRequest(BaseModel):
 
     after: Text = Field(default="", description="`check` of the line before; empty before the first")
     lines: list[dict[str, JsonValue]] = Field(min_length=1, max_length=MAX_LINES)
-    why: Label = Field(min_length=3, description="Why; it is kept in the audit")
+    why: Title = Field(min_length=3, description="Why; it is kept in the audit")
     dry_run: bool = Field(default=False, description="Only verify the lines")
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from returpost.contracts import Address, Id, Label
+from returpost.contracts import Address, Id, Title
 from services.replay.domain.trace import Subject, TraceStep
 from services.replay.http.dependencies import Archive, Asks
 from services.replay.repository import dead_letters
@@ -27,7 +27,7 @@ class TraceRequest(BaseModel):
     mailing: Id | None = None
     event: Id | None = None
     since: AwareDatetime | None = Field(default=None, description="Events from this time on; else of the last 7 days")
-    why: Label = Field(min_length=3, description="Why; it is kept in the audit")
+    why: Title = Field(min_length=3, description="Why; it is kept in the audit")
 
     @model_validator(mode="after")
     def _one(self) -> "TraceRequest":

@@ -82,7 +82,8 @@ async def insert(connection: Connection, request: JobRequest) -> bool:
     """Insert a job, which the runner picks up; tell whether it is new."""
     r = request
     values = (r.rate, r.total, r.tenant, r.why, r.into, r.canary, r.slow_start, r.stop_after)
-    row = await connection.fetchrow(Q["insert_job"], r.id, r.kind, r.selection.model_dump_json(), r.by, *values)
+    selection = r.selection.stored() if isinstance(r.selection, DeadLetterSelection) else r.selection
+    row = await connection.fetchrow(Q["insert_job"], r.id, r.kind, selection.model_dump_json(), r.by, *values)
     return row is not None
 
 

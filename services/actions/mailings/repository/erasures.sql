@@ -23,6 +23,22 @@ SELECT erased_key(k.tenant, k.address), k.erased_at
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, erased_at)
 ON CONFLICT (key) DO UPDATE SET erased_at = excluded.erased_at WHERE e.erased_at < excluded.erased_at
 
+-- name: named_by_address
+-- Owners of these addresses in whose name or company one of them stands, locked.
+SELECT c.tenant, c.contact, c.name, c.company, c.external_id FROM contacts AS c
+WHERE EXISTS (
+    SELECT FROM unnest($1::text[], $2::text[]) AS g (tenant, address) JOIN contact_addresses AS a USING (tenant, address)
+    WHERE a.tenant = c.tenant AND a.contact = c.contact AND strpos(lower(concat_ws(' ', c.name, c.company)), g.address) > 0)
+ORDER BY c.tenant, c.contact FOR UPDATE
+
+-- name: rename
+-- What contacts are called from now on; `words` has the words of each, by spaces.
+UPDATE contacts AS c SET name = n.name, company = n.company, name_key = n.name_key, company_key = n.company_key,
+    words = array_to_tsvector(string_to_array(n.words, ' '))
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+     AS n (tenant, contact, name, company, name_key, company_key, words)
+WHERE c.tenant = n.tenant AND c.contact = n.contact
+
 -- name: erase
 -- Remove addresses from everything that is kept by address; what they counted in is counted again.
 WITH gone AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (tenant, address)),

@@ -5,14 +5,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from returpost.contracts.addresses import hide_addresses
 from services.actions.operations.domain import Part, StoredOperation
 from services.actions.operations.exports.columns import DEFAULT, Column, Language
 from services.actions.operations.exports.formats import Format
 from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind, Parameters
 from shared.messaging.unit_of_work import UnitOfWork
 
-Word = Annotated[str, StringConstraints(max_length=60)]
-Label = Annotated[str, StringConstraints(max_length=200)]
+Word = Annotated[str, StringConstraints(max_length=60), AfterValidator(hide_addresses)]
+Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(hide_addresses)]
 
 
 def _known_zone(name: str) -> str:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from returpost.contracts import Id, Label
+from returpost.contracts import Id, Title
 from returpost.contracts.enums import ListKind
 from services.actions.operations.domain import Part, Refused, StoredOperation
 from services.actions.operations.events import list_changed
@@ -16,7 +16,7 @@ from shared.messaging.unit_of_work import UnitOfWork
 class NewList(Parameters):
     """The name of the new selection or project."""
 
-    name: Label
+    name: Title
 
 
 class KnownList(Parameters):

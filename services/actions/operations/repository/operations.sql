@@ -202,13 +202,15 @@ WHERE o.operation = 'correct_address' AND o.tenant = g.tenant AND lower(o.parame
 -- Erase addresses from the filters that searched for them.
 UPDATE operations AS o SET target = jsonb_set(o.target, '{filter,q}', '"(erased)"')
 FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
-WHERE o.tenant = g.tenant AND o.target #>> '{filter,q}' LIKE '%@%' AND g.address ^@ lower(btrim(o.target #>> '{filter,q}'))
+WHERE o.tenant = g.tenant AND o.target #>> '{filter,q}' LIKE '%@%'
+  AND (g.address ^@ lower(btrim(o.target #>> '{filter,q}')) OR strpos(lower(o.target #>> '{filter,q}'), g.address) > 0)
 
 -- name: erase_audited_searches
 -- Erase addresses from the filters in the audit.
 UPDATE audit AS a SET target = jsonb_set(a.target, '{filter,q}', '"(erased)"')
 FROM unnest($1::text[], $2::text[]) AS g (tenant, address)
-WHERE a.tenant = g.tenant AND a.target #>> '{filter,q}' LIKE '%@%' AND g.address ^@ lower(btrim(a.target #>> '{filter,q}'))
+WHERE a.tenant = g.tenant AND a.target #>> '{filter,q}' LIKE '%@%'
+  AND (g.address ^@ lower(btrim(a.target #>> '{filter,q}')) OR strpos(lower(a.target #>> '{filter,q}'), g.address) > 0)
 
 -- name: erase_files
 -- Remove the files of these operations.
