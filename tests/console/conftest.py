@@ -33,6 +33,8 @@ RESULTS: tuple[dict[str, Any], ...] = (
     {"address": COMPLAINED, "result": "complained"},
     {"address": "reader@fine.example", "result": "opened"},
 )
+CLOSED = "closed-down.example"
+"""A domain that is blocked as a whole."""
 CLEANED = "winter"
 """A mailing whose addresses are worked on: each by one test, in one language."""
 TASKS = ("delete", "leave", "clear", "correct", "erase")
@@ -101,6 +103,7 @@ class System:
         self.installation.run("send", str(file))
         self.add_users()
         self.ask("actions", "POST", "/v1/users", {"name": "kari@firma.example", "role": "viewer"})
+        self.ask("blocklist", "POST", "/v1/domain-blocks", {"domains": [CLOSED], "note": "Konkurs"})
         self.installation.wait_for(lambda: self.is_blocked(DEAD) and self.is_blocked(COMPLAINED))
         self.installation.wait_for(self._is_known)
 

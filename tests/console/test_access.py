@@ -26,8 +26,8 @@ AXE = "axe-core@4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = (
     "/", "/mailings", f"/mailings/{MAILING}", f"/mailings/{MAILING}?tab=bounces&open=anna@nowhere.example", "/blocked",
-    "/blocked?group=reason", "/blocked?tab=typing-errors", "/contacts", "/contacts/c1", f"/addresses/{DEAD}",
-    "/selections", "/projects", "/operations", "/settings", "/users",
+    "/blocked?group=reason", "/blocked?tab=typing-errors", "/blocked?tab=domains", "/contacts", "/contacts/c1",
+    f"/addresses/{DEAD}", "/selections", "/projects", "/operations", "/settings", "/users",
 )  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def test_every_dialog_is_accessible_by_axe(system: System, visit: Visit, axe: st
     for path, buttons in (
         ("/users", ("New user", "New token", "Edit viewer")),
         ("/blocked", ("Block addresses", "Import a list")),
+        ("/blocked?tab=domains", ("Block domains",)),
         ("/contacts", ("Import people",)),
         (f"/projects/{made['id']}", ("Rename", "Merge into another", "Delete")),
     ):

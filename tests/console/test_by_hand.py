@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from services.console.components.dialogs.block_dialog import addresses_in
 from services.console.i18n import Texts
+from services.console.pages.domains import domains_in
 from tests.console.conftest import System, Visit
 
 pytestmark = pytest.mark.services
@@ -39,10 +40,12 @@ def test_addresses_are_blocked_by_hand_and_that_is_undone(system: System, visit:
     expect(dialog).to_contain_text(t("Not an e-mail address: {what}", what="per"))
     dialog.get_by_label(t("Addresses")).fill(f"Per <{PASSED_ON}>")
     dialog.get_by_label(t("Why (kept in their history)")).fill("Ba om det på telefon")
+    dialog.get_by_label(t("End date")).fill("2099-12-31")
     dialog.get_by_role("button", name=t("Block"), exact=True).click()
     expect(page.locator(f"tr[data-id='{PASSED_ON}']")).to_contain_text(t("Blocked manually"))
     assert system.is_blocked(PASSED_ON)
     assert "Ba om det på telefon" in str(system.ask("actions", "GET", f"/v1/addresses/{PASSED_ON}"))
+    assert system.ask("blocklist", "GET", f"/v1/addresses/{PASSED_ON}")["until"] == "2099-12-31T23:00:00Z"
     page.locator(".toast").get_by_role("button", name=t("Undo")).click()
     expect(page.locator(f"tr[data-id='{PASSED_ON}']")).to_have_count(0)
     assert not system.is_blocked(PASSED_ON)
@@ -112,3 +115,51 @@ def test_role_of_a_user_is_changed_and_the_password_reset(system: System, visit:
 
 def sign_in(system: System, password: str) -> int:
     return httpx.post(f"{system.url}/sign-in", data={"name": "lasse", "password": password}).status_code
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "wrong"),
+    [
+        ("Example.com\n*.example.com", ["example.com", "*.example.com"], []),
+        ("@blåbær.example, ann@x.example; x.example", ["xn--blbr-roah.example", "x.example"], []),
+        ("exa mple..com *.*.com", ["exa"], ["mple..com", "*.*.com"]),
+        (" \n,;", [], []),
+    ],
+)
+def test_domains_in_finds_each_once_however_separated(text: str, found: list[str], wrong: list[str]) -> None:
+    assert domains_in(text) == (found, wrong)
+
+
+def test_domain_is_blocked_looked_up_and_lifted(system: System, visit: Visit) -> None:
+    page, t = visit(language="nb"), Texts("nb").t
+    page.goto(f"{system.url}/blocked?tab=domains")
+    page.get_by_role("button", name=t("Block domains")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(t("Domains")).fill("*.closed.example")
+    dialog.get_by_label(t("End date")).fill("2020-01-01")
+    dialog.get_by_role("button", name=t("Block"), exact=True).click()
+    expect(dialog.locator(".wrong")).to_have_text([t("Say why."), t("This day is over.")])
+    dialog.get_by_label(t("Why (kept in the history)")).fill("Firmaet er lagt ned")
+    dialog.get_by_label(t("End date")).fill("2099-12-31")
+    dialog.get_by_role("button", name=t("Block"), exact=True).click()
+    row = page.get_by_role("row", name="*.closed.example")
+    expect(row).to_contain_text("1. jan. 2100 00:00")  # the day's end, in Oslo
+    expect(row).to_contain_text("Firmaet er lagt ned")
+    page.get_by_label(t("Domain or address")).fill("ann@mail.closed.example")
+    page.get_by_role("button", name=t("Look up")).click()
+    said = t("{domain} is blocked by {pattern}.", domain="mail.closed.example", pattern="*.closed.example")
+    expect(page.locator(".notice")).to_contain_text(said)
+    row.get_by_role("button", name=t("Lift")).click()
+    dialog.get_by_label(t("Why (kept in the history)")).fill("De er tilbake")
+    dialog.get_by_role("button", name=t("Lift"), exact=True).click()
+    expect(page.locator(".notice")).to_contain_text(t("The block of {domain} is lifted", domain="*.closed.example"))
+    expect(row).to_have_count(0)
+    answer = system.ask("blocklist", "POST", "/v1/check", {"addresses": ["ann@mail.closed.example"]})
+    assert answer["skip"] == []
+
+
+def test_viewer_sees_blocked_domains_and_changes_none(system: System, visit: Visit) -> None:
+    page, t = visit("viewer", "en"), Texts("en").t
+    page.goto(f"{system.url}/blocked?tab=domains")
+    expect(page.get_by_role("button", name=t("Look up"))).to_be_visible()
+    expect(page.get_by_role("button", name=t("Block domains"))).to_have_count(0)

@@ -96,6 +96,9 @@ def done(texts: Texts, told: Mapping[str, Any]) -> str:
         return texts.tn("{n} address deleted", "{n} addresses deleted", n)
     if operation == "clear_bounce_flag":
         return texts.tn("{n} bounce-flag cleared", "{n} bounce-flags cleared", n)
+    if operation == "block" and told["parameters"].get("until"):
+        until = texts.time(told["parameters"]["until"])
+        return texts.tn("{n} address blocked until {until}", "{n} addresses blocked until {until}", n, until=until)
     if operation == "block":
         return texts.tn("{n} address blocked", "{n} addresses blocked", n)
     if operation == "set_former_employee":

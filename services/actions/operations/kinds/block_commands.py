@@ -1,10 +1,20 @@
 """Operations that the blocklist does: clear bounce-flag, block, delete; one command a part."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from returpost.contracts import AddressErase, BlockApplied, BlockClear, BlockCleared, BlockSet, BlockUndo, Contract
-from services.actions.operations.domain import COMMAND_ROWS, Part, StoredOperation
+from returpost.contracts import (
+    AddressErase,
+    BlockApplied,
+    BlockClear,
+    BlockCleared,
+    BlockSet,
+    BlockUndo,
+    Contract,
+    Time,
+)
+from services.actions.operations.domain import COMMAND_ROWS, Part, Refused, StoredOperation
 from services.actions.operations.events import awaited_id, part_command
 from services.actions.operations.kinds.operation_kind import AwaitedEvent, OperationKind, Parameters
 from services.actions.operations.repository import operations
@@ -18,6 +28,17 @@ class Clearing(Parameters):
     include: tuple[Protected, ...] = ()
 
 
+class Blocking(Parameters):
+    """When the block ends by itself; none: it stays until it is lifted."""
+
+    until: Time | None = None
+
+
+async def _check_until(_: UnitOfWork, __: str, blocking: Blocking) -> None:
+    if blocking.until is not None and blocking.until <= datetime.now(UTC):
+        raise Refused("parameters.until: is over already")
+
+
 async def _clear(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
     """At the time of the request: what bounces later counts again."""
     addresses = await operations.open_addresses(work.connection, part)
@@ -27,7 +48,8 @@ async def _clear(work: UnitOfWork, operation: StoredOperation, part: Part) -> Aw
 
 async def _block(work: UnitOfWork, operation: StoredOperation, part: Part) -> AwaitedEvent | None:
     addresses = await operations.open_addresses(work.connection, part)
-    values = {"note": operation.note, "operation": operation.id}
+    until = Blocking.model_validate(operation.parameters).until
+    values = {"note": operation.note, "operation": operation.id, "until": until}
     return send_commands(work, operation, part, addresses, BlockSet, BlockApplied, **values)
 
 
@@ -87,5 +109,7 @@ CLEAR = OperationKind(
     skip=lambda clearing: skip_protected(clearing.include),
     needs_note=lambda clearing: bool(clearing.include),
 )
-BLOCK = OperationKind(apply=_block, undo=_undo, part_rows=COMMAND_ROWS, takes_erased=True)
+BLOCK = OperationKind(
+    apply=_block, undo=_undo, parameters=Blocking, check=_check_until, part_rows=COMMAND_ROWS, takes_erased=True
+)
 DELETE = OperationKind(apply=_erase, part_rows=COMMAND_ROWS)

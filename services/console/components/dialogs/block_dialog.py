@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from returpost.contracts.addresses import key, normalise
 from returpost.errors import InvalidAddress
 from services.console.components.dialogs.dialog import Dialog
+from services.console.components.dialogs.end_date import EndDate
 from services.console.components.dialogs.operation_dialog import OperationDialog
 from services.console.components.field import Field
 from services.console.components.markup import Tag, button
@@ -53,6 +54,7 @@ class BlockDialog:
             help_ = t("One a line, or separated by commas. More than {n}: import a list.", n=visitor.texts.number(MOST))
             self._addresses = Field(t("Addresses"), "textarea", "\n".join(addresses), help=help_, autofocus=True)
             self._note = Field(t("Why (kept in their history)"), "text", maxlength=1000)
+            self._end = EndDate(visitor)
         with self._dialog.foot:
             self._dialog.cancel_button()
             button(t("Block"), self._block, "primary")
@@ -68,8 +70,14 @@ class BlockDialog:
         elif len(found) > MOST:
             self._addresses.wrong(t("{n} at most.", n=self._visitor.texts.number(MOST)))
         else:
+            try:
+                until = self._end.moment()
+            except ValueError:
+                return
             self._dialog.close()
-            note = str(self._note.value).strip()
             with self._place:
-                chosen = {"addresses": found}
-                await OperationDialog(self._visitor, "block", chosen, self._after, note=note, sure=True).show()
+                operation = OperationDialog(
+                    self._visitor, "block", {"addresses": found}, self._after, note=str(self._note.value).strip(),
+                    parameters={"until": until} if until else {}, sure=True,
+                )  # fmt: skip
+                await operation.show()

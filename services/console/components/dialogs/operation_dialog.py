@@ -40,12 +40,13 @@ class OperationDialog:
         begun: Callable[[], None] = lambda: None,
         *,
         note: str = "",
+        parameters: Mapping[str, Any] | None = None,
         sure: bool = False,
     ) -> None:
         """`begun` is told when the operation has been confirmed; `sure`: the visitor has said OK to it already."""
         self._visitor, self._operation, self._chosen, self._after = visitor, operation, chosen, after
         self._followed, self._begun = followed, begun
-        self._parameters: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = dict(parameters or {})
         self._included: set[str] = set()
         self._note, self._sure = note, sure or operation in AT_ONCE
         self._why: Field | None = None
