@@ -7,9 +7,10 @@ REQUESTS ?= 200
 SEED ?=
 RESULTS ?=
 FAULTS ?=
+AUDIT = $(HOME)/.cache/returpost/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit chaos fuzz sbom lint docs bench screenshots recordings clean venv
+.PHONY: help demo test test-unit chaos fuzz sbom audit lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,6 +39,11 @@ fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUES
 
 sbom: venv ## the packages of the image, with versions and hashes, as CycloneDX into sbom.json
 	@.venv/bin/python -m deploy.sbom > sbom.json
+
+audit: venv ## hold the pinned packages against the database of known vulnerabilities, which needs the network
+	@[ -x $(AUDIT)/bin/pip-audit ] || { .venv/bin/python -m venv $(AUDIT) && $(AUDIT)/bin/pip install -q pip-audit; }
+	@for lock in requirements.lock deploy/requirements.lock; do \
+		$(AUDIT)/bin/pip-audit --require-hashes --disable-pip -r $$lock || exit 1; done
 
 lint: venv ## style, types, import contracts, declared dependencies, generated documents
 	@.venv/bin/ruff check

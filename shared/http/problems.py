@@ -36,12 +36,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "Token missing, unknown or expired",
         403: "The token may not do this, or not for this tenant",
         404: "What it names is not known",
+        408: "The request came too slowly, and was not read to its end",
         409: "It cannot be done as things are now",
         410: "It was there, and is no more",
         412: "What `If-Match` names is not the version that there is by now",
         413: "The body is longer than is taken",
         422: "The request is not valid; `errors` name the fields",
         429: "Too many requests with this token; `Retry-After` and `RateLimit` tell when",
+        431: "Its headers are more or longer than are taken",
         503: "The database or the broker is away; `Retry-After` tells when to ask again",
     }.items()
 }
