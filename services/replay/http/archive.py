@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from returpost.contracts import Label
+from returpost.contracts import Title
 from services.replay.domain.archive_selection import ArchiveFilter, ArchiveSelection, KeptSelection
 from services.replay.http.dependencies import Archive, Asking, Asks, Why
 from services.replay.repository import jobs
@@ -33,7 +33,7 @@ class ArchiveSearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filter: ArchiveFilter
-    why: Label = Field(default="", description="Why; wanted for an address, and kept in the audit")
+    why: Title = Field(default="", description="Why; wanted for an address, and kept in the audit")
 
     @model_validator(mode="after")
     def _why(self) -> Self:
@@ -58,7 +58,7 @@ class ArchiveJobRequest(BaseModel):
 
     selection: ArchiveSelection
     rate: int = Field(default=0, ge=0, le=100_000, description="events per second; 0: no limit")
-    why: Label = Field(default="", description="Why; wanted for an address, and kept in the audit")
+    why: Title = Field(default="", description="Why; wanted for an address, and kept in the audit")
 
     @model_validator(mode="after")
     def _why(self) -> Self:
