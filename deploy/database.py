@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -81,14 +82,49 @@ def migrations_of(service: str) -> list[Path]:
     return [*SHARED_TABLES[service], folder]
 
 
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """The migrations of a service, by name, as the database has them."""
+
+    pending: list[str]
+    """Those that `prepare` would apply, in their order."""
+    unknown: list[str]
+    """Those that were applied, and that this release does not have: a later one was here."""
+
+
+def migrations_at(url: str, service: str) -> Migrations:
+    """Compare a database with the migrations of this release; changes nothing. Raises as `prepare` does."""
+    from yoyo import read_migrations
+
+    ours = [migration.id for migration in read_migrations(*map(str, migrations_of(service)))]
+    with _connected(url) as connection:
+        table = sql.Identifier(service, _YOYO_TABLES[0])
+        if connection.execute("SELECT to_regclass(%s)", (table.as_string(connection),)).fetchone() == (None,):
+            return Migrations(ours, [])
+        applied = {str(name) for (name,) in connection.execute(sql.SQL("SELECT migration_id FROM {}").format(table))}
+    return Migrations([name for name in ours if name not in applied], sorted(applied - set(ours)))
+
+
+def version(url: str) -> str:
+    """Return the version of PostgreSQL. Raises as `prepare` does."""
+    with _connected(url) as connection:
+        return str(connection.info.parameter_status("server_version"))
+
+
 @contextmanager
 def _admin(url: str) -> Iterator[Admin]:
     """Connect, one preparation of this database at a time."""
+    with _connected(url) as connection:
+        connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        connection.execute("SET client_min_messages = error")
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        yield connection
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Admin]:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-            connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-            connection.execute("SET client_min_messages = error")
-            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
             yield connection
     except (errors.InvalidPassword, errors.InvalidAuthorizationSpecification, errors.InvalidCatalogName) as error:
         raise InvalidSettings(f"RETURPOST_DATABASE_URL: {error}") from None

@@ -7,6 +7,7 @@ COMMANDS = {
     "simulate": ("simulate:simulate", "Submit a simulated mailing, as large and as broken as you like.", "Submit"),
     "topology": ("topology:app", "Declare or show exchanges, queues and users of the broker.", "Operate"),
     "migrate": ("migrate:migrate", "Bring roles, schemas and tables of the database up to date.", "Operate"),
+    "upgrade": ("upgrade:app", "See what an upgrade to this release would do.", "Operate"),
     "backup": ("backup:backup", "Write database, streams, broker users and keys into a folder.", "Operate"),
     "restore": ("backup:restore", "Fill an empty database and broker with a backup.", "Operate"),
     "rebuild": ("rebuild:rebuild", "Build the blocklist's state anew, compare it, take over what differs.", "Operate"),

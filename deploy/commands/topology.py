@@ -47,7 +47,7 @@ def apply(
     from returpost.cli.terminal import say
 
     installation = Installation(directory)
-    amqp_url, management_url = _broker(installation)
+    amqp_url, management_url = broker_of(installation)
     who, readers = senders_of(senders), names_and_tenants(crms, "--crms")
     made = broker.apply(
         amqp_url,
@@ -76,7 +76,7 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
     if as_json:
         print_json(definitions(who))
     try:
-        url, _ = _broker(Installation(directory))
+        url, _ = broker_of(Installation(directory))
         states = {state.name: state for state in broker.states(url, who)}
     except InvalidSettings:
         states = {}
@@ -94,7 +94,7 @@ def show(senders: Senders = SENDERS, as_json: Json = False, directory: Folder = 
         raise typer.Exit(1)
 
 
-def _broker(installation: Installation) -> tuple[str, str | None]:
+def broker_of(installation: Installation) -> tuple[str, str | None]:
     """Return AMQP and management URL: the environment's, else of what runs here. Raises `InvalidSettings`."""
     found = installation.running()
     if url := setting("AMQP_URL"):

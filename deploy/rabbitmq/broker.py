@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import InvalidFrameError
 
+from deploy.rabbitmq.differences import EXCHANGE_ADVICE, MAY_DIFFER, QUEUE_ADVICE, STREAM_ADVICE
 from deploy.rabbitmq.management import Management, vhost_of
 from returpost.amqp.connections import connect
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
@@ -20,25 +21,6 @@ from shared.messaging import topology
 DECLARE_TIMEOUT = 60.0
 """Seconds for one declaration: a quorum queue holds an election first."""
 DECLARE_AGAIN = 0.5
-STREAM_ADVICE = (
-    "`returpost topology apply --recreate-streams` (where `returpost up` starts the broker, "
-    "`returpost up --recreate-streams`) deletes it and declares it anew. The events that it keeps are lost to replay, "
-    "and to readers that have not had them yet; addresses, blocks, counts and history are in the database and stay, "
-    "mirrors take a new snapshot, and webhooks go on with what comes"
-)
-MAY_DIFFER = frozenset(
-    {
-        "x-delivery-limit",
-        "x-initial-cluster-size",
-        "x-max-age",
-        "x-max-length-bytes",
-        "x-queue-leader-locator",
-        "x-quorum-initial-group-size",
-        "x-stream-max-segment-size-bytes",
-    }
-)
-"""Arguments in which what is at the broker may differ: releases before declared numbers that policies say now, and a
-queue keeps the arguments that it was declared with."""
 _OTHER = re.compile(
     r"inequivalent arg '(?P<name>[^']+)' .* but current is "
     r"(none|undefined|(the value )?'(?P<value>[^']*)'( of type '(?P<type>\w+)')?)"
@@ -216,13 +198,13 @@ async def _declare_all(
 ) -> dict[str, Mapping[str, Any]]:
     """Return the queues that were there with other numbers, each with its arguments."""
     older: dict[str, Mapping[str, Any]] = {}
-    name, advice = "", "delete it, then apply the topology again"
+    name, advice = "", EXCHANGE_ADVICE
     try:
         channel = await connection.channel()
         for exchange in topology.EXCHANGES:
             name = exchange.name
             await channel.declare_exchange(name, exchange.type, durable=True, timeout=DECLARE_TIMEOUT)
-        advice = "empty and delete it, then apply the topology again"
+        advice = QUEUE_ADVICE
         for queue in queues:
             name, arguments = queue.name, queue.arguments
             while True:

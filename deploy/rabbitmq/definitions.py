@@ -6,7 +6,9 @@ from typing import Any
 from shared.messaging import topology
 
 
-def definitions(senders: Iterable[str] = ("default",), vhost: str = "/") -> dict[str, Any]:
+def definitions(
+    senders: Iterable[str] = ("default",), vhost: str = "/", stream_days: int = topology.STREAM_DAYS
+) -> dict[str, Any]:
     """RabbitMQ definitions of the entities, without users: passwords belong to no file that is committed.
 
     https://www.rabbitmq.com/docs/definitions
@@ -43,6 +45,6 @@ def definitions(senders: Iterable[str] = ("default",), vhost: str = "/") -> dict
                 "definition": policy.definition,
                 "priority": topology.POLICY_PRIORITY,
             }
-            for policy in topology.policies()
+            for policy in topology.policies(stream_days)
         ],
     }

@@ -44,6 +44,15 @@ class Management:
             rights = {"configure": ".*", "write": ".*", "read": ".*"}
             await self._call("PUT", f"permissions/{self._vhost}/{quote(self._own_name, safe='')}", rights)
 
+    async def version(self) -> str:
+        """Return the version of RabbitMQ."""
+        return str((await self._ask("GET", "overview")).json()["rabbitmq_version"])
+
+    async def definitions(self) -> dict[str, Any] | None:
+        """Return exchanges, queues, bindings and policies of the virtual host; None when there is no such host."""
+        answer = await self._ask("GET", f"definitions/{self._vhost}", allow=404)
+        return None if answer.status_code == 404 else dict(answer.json())
+
     async def set_policy(self, policy: topology.Policy) -> None:
         """Make or change one policy; the queues of its pattern follow at once."""
         body = {
