@@ -14,6 +14,9 @@ MAX_WORKERS = 64
 def up(
     only: Annotated[str, typer.Option(help="Start these services alone, by commas: ingest,classifier")] = "",
     workers: Annotated[list[str] | None, typer.Option(help="More processes of a service: --workers ingest=2")] = None,
+    share_http: Annotated[
+        bool, typer.Option(help="Have all processes of a service answer on its port, not the first alone.")
+    ] = False,
     senders: Senders = SENDERS,
     directory: Folder = FOLDER,
     single_role: Annotated[bool, typer.Option(help="One database user for all, when no roles can be made.")] = False,
@@ -29,6 +32,7 @@ def up(
     returpost up
     returpost up --only ingest,classifier
     returpost up --workers classifier=2 --workers actions=2 --senders newsletter,invoices
+    returpost up --workers ingest=2 --share-http
     """
     import asyncio
 
@@ -43,6 +47,7 @@ def up(
         single_role,
         console_logs=not json_logs,
         recreate_streams=recreate_streams,
+        share_http=share_http,
     )
     with system(Installation(directory), options, say) as (running, programs):
 

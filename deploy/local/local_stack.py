@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deploy import database
@@ -38,7 +38,7 @@ class Options:
 
     services: tuple[str, ...] = PROGRAMS
     workers: Mapping[str, int] = field(default_factory=dict)
-    """Processes by service; one where nothing is said. Only the first has the HTTP port."""
+    """Processes by service; one where nothing is said."""
     senders: Tenants = field(default_factory=lambda: broker.DEFAULT)
     single_role: bool = False
     console_logs: bool = True
@@ -46,7 +46,7 @@ class Options:
     """Further settings of the services, without `RETURPOST_`."""
     recreate_streams: bool = False
     share_http: bool = False
-    """All processes of a service answer on its port; metrics and health are then those of whichever answers."""
+    """All processes of a service answer on its port, not the first alone; metrics and health are then of any one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def system(installation: Installation, options: Options, say: Say) -> Iterator[t
             )
             installation.started(running)
             with backing.kept(say):
-                yield running, programs(options, access, sockets, secrets)
+                yield running, programs(options, access, sockets, secrets, installation.folder)
         finally:
             installation.ended()
             backing.stop()
@@ -143,12 +143,18 @@ def migrate(database_url: str, secrets: Secrets, single_role: bool) -> dict[str,
 
 
 def programs(
-    options: Options, access: Access, sockets: Mapping[str, Sequence[socket.socket]], secrets: Secrets
+    options: Options,
+    access: Access,
+    sockets: Mapping[str, Sequence[socket.socket]],
+    secrets: Secrets,
+    folder: Path,
 ) -> list[Program]:
-    """Return the processes to run, each with its own secrets alone."""
+    """Return the processes to run, each with its own secrets alone; those of ingest share a file in the folder."""
+    tokens = setting("INGEST_WEBHOOK_TOKENS_FILE") or str(folder.absolute() / "webhook-tokens.sqlite")
+    for_ingest = replace(options, settings={"INGEST_WEBHOOK_TOKENS_FILE": tokens, **options.settings})
     urls = {service: _url(listening[0]) for service, listening in sockets.items()}
     return [
-        _program(service, number, options, access, listening, secrets, urls)
+        _program(service, number, for_ingest if service == "ingest" else options, access, listening, secrets, urls)
         for service in options.services
         for number, listening in enumerate(_of_each(sockets[service], options.workers.get(service, 1)), 1)
     ]

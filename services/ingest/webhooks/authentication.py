@@ -25,7 +25,7 @@ from returpost.bounces.providers.authentication import (
 from returpost.bounces.providers.normalized_result import inner, text_of
 from services.ingest.webhooks.errors import Unauthenticated
 from services.ingest.webhooks.public_key_signatures import ecdsa, public_key, rsa, sns
-from services.ingest.webhooks.replay_cache import ReplayCache
+from services.ingest.webhooks.replay_cache import UsedTokens
 from services.ingest.webhooks.settings import PREFIX, WebhookSettings, field_of
 from services.ingest.webhooks.shared_secret_signatures import (
     MISSING,
@@ -54,7 +54,7 @@ class Request:
     """Empty until it has been read."""
 
 
-def authenticate(request: Request, settings: WebhookSettings, tokens: ReplayCache, now: datetime) -> str | None:
+def authenticate(request: Request, settings: WebhookSettings, tokens: UsedTokens, now: datetime) -> str | None:
     """Check the proof; return the token that it used up, if it is of that sort. Raises `Unauthenticated`."""
     scheme = PROVIDERS[request.provider].authentication
     secrets = settings.secrets_for(request.provider, request.tenant)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -30,7 +31,8 @@ from services.ingest.webhooks.certificates import certificates, issuer_address, 
 from services.ingest.webhooks.errors import Unauthenticated
 from services.ingest.webhooks.ingestion import Payload, ingest_payload
 from services.ingest.webhooks.load_shedding import defer, is_crowded
-from services.ingest.webhooks.replay_cache import ReplayCache
+from services.ingest.webhooks.replay_cache import ReplayCache, UsedTokens
+from services.ingest.webhooks.repository import SharedReplayCache
 from services.ingest.webhooks.settings import WebhookSettings, load
 
 REFUSED = Counter("returpost_webhook_refused_total", "Requests that were not believed", ["provider", "reason"])
@@ -72,7 +74,7 @@ class Webhooks:
     """What the routes need: the settings, the tokens that were used, and how something is fetched from SNS."""
 
     settings: WebhookSettings
-    tokens: ReplayCache = field(default_factory=ReplayCache)
+    tokens: UsedTokens = field(default_factory=ReplayCache)
     fetch: Callable[[str], Awaitable[bytes]] = fetch
     certificates: dict[str, Certificate] = field(default_factory=dict)
 
@@ -101,8 +103,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     for name, provider in PROVIDERS.items():
         if isinstance(provider.authentication, SnsSignature):
             roots_in(settings.roots_of(name), provider.authentication.roots)
-    app.state.webhooks = Webhooks(settings)
-    yield
+    if not settings.tokens_file:
+        app.state.webhooks = Webhooks(settings)
+        yield
+        return
+    with closing(SharedReplayCache(Path(settings.tokens_file))) as tokens:
+        app.state.webhooks = Webhooks(settings, tokens)
+        yield
 
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], lifespan=_lifespan)
@@ -153,6 +160,8 @@ async def receive_payload(request: HttpRequest, provider: str, tenant: str, send
         asked = replace(asked, body=await request.body())
         token = await _authenticated(asked, webhooks)
         told = await _answered(asked, webhooks, request.app.state.service, sender)
+        if token is not None:
+            webhooks.tokens.keep(token)
         return Response(orjson.dumps(told), media_type="application/json")
     except BaseException as error:
         if token is not None:

@@ -40,6 +40,8 @@ class WebhookSettings(BaseSettings):
     """Scheme and host as providers know them, which Mandrill signs: `https://mail.example.com`."""
     tolerance: timedelta = timedelta(seconds=300)
     """How far a signed time may be from ours (https://www.standardwebhooks.com)."""
+    tokens_file: str = ""
+    """File with the tokens that signatures have used up, shared by the processes of a machine; empty: each its own."""
 
     def secrets_for(self, provider: str, tenant: str) -> list[str]:
         """Return the secrets that prove a request of this provider for this tenant."""

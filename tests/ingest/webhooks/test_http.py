@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,12 +41,13 @@ SHARED = ("sendgrid", "postmark", "sparkpost", "mailjet", "brevo", "mandrill", "
 
 
 @pytest.fixture
-async def ingest(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningService]:
+async def ingest(harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[RunningService]:
     for provider in SHARED:
         monkeypatch.setenv(f"{PREFIX}{provider.upper()}_SECRETS", f"{SECRET},{NEXT},other=only-for-the-other-one")
     monkeypatch.setenv(f"{PREFIX}MAILGUN_SECRETS", "acme=a-signing-key-of-mailgun")
     monkeypatch.setenv(f"{PREFIX}SES_TOPICS", TOPIC)
     monkeypatch.setenv(f"{PREFIX}UNSIGNED_TENANTS", "sandbox")
+    monkeypatch.setenv(f"{PREFIX}TOKENS_FILE", str(tmp_path / "tokens"))
     async with harness.running(create, Settings, "ingest") as running:
         yield running
 
@@ -136,6 +138,20 @@ async def test_mailgun_is_told_to_stop_when_it_repeats_what_was_taken(ingest: Ru
     assert (await post(ingest, "mailgun", body)).status_code == 200
     assert (await post(ingest, "mailgun", body)).status_code == 406
     assert (await post(ingest, "mailgun", of_mailgun("two") | {"signature": {}})).status_code == 401
+
+
+async def test_a_token_is_used_once_by_all_processes_that_share_a_file(
+    harness: Harness, ingest: RunningService
+) -> None:
+    forged = of_mailgun("shared")
+    forged["event-data"]["recipient"] = "somebody-else@example.com"  # the signature does not cover it
+    async with harness.running(create, Settings, "ingest") as other:
+        answers = await asyncio.gather(*(post(one, "mailgun", of_mailgun("shared")) for one in (ingest, other)))
+        first, second = sorted(answer.status_code for answer in answers)
+        assert first == 200
+        assert second in (401, 406)  # still in use, or used
+        for one in (ingest, other):
+            assert (await post(one, "mailgun", forged)).status_code == 406
 
 
 class Silent:
