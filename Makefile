@@ -3,6 +3,7 @@
 PYTEST_WORKERS ?= 4
 ARGS ?=
 SECONDS ?= 60
+MINUTES ?= 60
 REQUESTS ?= 200
 SEED ?=
 RESULTS ?=
@@ -10,7 +11,7 @@ FAULTS ?=
 AUDIT = $(HOME)/.cache/returpost/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit chaos fuzz sbom audit lint docs bench screenshots recordings clean venv
+.PHONY: help demo test test-unit chaos soak fuzz sbom audit lint docs bench screenshots recordings clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,6 +31,9 @@ test: venv ## run all tests (ARGS='-k name' for some of them)
 chaos: venv ## faults in random order under load, then every result accounted for (SEED=7 RESULTS=100000 FAULTS=40)
 	@RETURPOST_CHAOS_SEED=$(SEED) RETURPOST_CHAOS_RESULTS=$(RESULTS) RETURPOST_CHAOS_FAULTS=$(FAULTS) \
 		.venv/bin/python -m pytest -n 0 -s tests/pipeline/chaos/chaos.py -o python_files=chaos.py $(ARGS)
+
+soak: venv ## half load for an hour: what must stay flat, as figures and a picture (MINUTES=60)
+	@.venv/bin/python -m bench.soak --minutes $(MINUTES) --json soak.json --svg soak.svg $(ARGS)
 
 fuzz: venv ## try strange inputs for a while (SECONDS=60 for each reader, REQUESTS=200 for each route)
 	@RETURPOST_FUZZ_SECONDS=$(SECONDS) .venv/bin/python -m pytest -n $(PYTEST_WORKERS) tests/security/test_fuzz.py \
