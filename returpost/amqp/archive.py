@@ -4,7 +4,7 @@ A stream's messages are acknowledged as credit only; they stay. https://www.rabb
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,19 +38,26 @@ class ArchivedMessage:
 
 
 async def read(
-    connection: AbstractConnection, *, since: datetime, offset: int | None, containing: bytes | None = None
+    connection: AbstractConnection,
+    *,
+    since: datetime,
+    offset: int | None,
+    containing: bytes | Sequence[bytes] | None = None,
+    stream: str = ARCHIVE,
 ) -> AsyncGenerator[ArchivedMessage, None]:
     """Yield the messages of the archive from an offset, or from a little before a time, to where it ends by then.
 
     It has ended when it is quiet, or with the last message before the first that came since this began: on a system
-    that works it never falls quiet. Only messages with the bytes `containing`, in any case, are decoded; the others
-    have no events. Raises `Unavailable` when RabbitMQ goes away: that is not the end.
+    that works it never falls quiet. Only messages with the bytes `containing`, or with any of them, in any case, are
+    decoded; the others have no events. Other streams of events are read in the same way. Raises `Unavailable` when
+    RabbitMQ goes away: that is not the end.
     """
+    needles = (containing,) if isinstance(containing, bytes) else containing
     start = max(since, EPOCH + SLACK) - SLACK  # AMQP knows no time before
     try:
         async with (
-            open_stream(connection, "next", ARCHIVE) as newer,
-            open_stream(connection, start if offset is None else offset, ARCHIVE) as arriving,
+            open_stream(connection, "next", stream) as newer,
+            open_stream(connection, start if offset is None else offset, stream) as arriving,
         ):
             place, end = offset or 0, None
             while True:
@@ -64,11 +71,15 @@ async def read(
                     return
                 await message.ack()
                 place = offset_of(message) + 1
-                skipped = containing is not None and containing not in message.body.lower()
-                events = [] if skipped else _events(message.body)
+                events = _events(message.body) if needles is None or _has_any(message.body, needles) else []
                 yield ArchivedMessage(offset_of(message), message.routing_key or "", events, message.body)
     except CONNECTION_ERRORS as error:
         raise Unavailable(f"RabbitMQ went away: {type(error).__name__}") from None
+
+
+def _has_any(body: bytes, needles: Sequence[bytes]) -> bool:
+    lower = body.lower()
+    return any(needle in lower for needle in needles)
 
 
 def _events(body: bytes) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ from services.blocklist.checks.http import check, snapshot
 from services.blocklist.jobs import http as jobs
 from services.blocklist.jobs.job_worker import run_next_job
 from services.blocklist.outbound_webhooks.expiring import WARN_SECONDS, warn_of_expiring
-from services.blocklist.outbound_webhooks.http import deliveries, webhooks
+from services.blocklist.outbound_webhooks.http import deliveries, trace as webhook_trace, webhooks
 from services.blocklist.outbound_webhooks.leases import post_for_all
 from services.blocklist.settings import Settings
 from services.blocklist.storms import http as storms
@@ -75,7 +75,7 @@ from shared.service import Service, run
 
 ROUTERS = (
     *(check, snapshot, feed, imports, export, corrections, erasures, reconciliation, blocks, commands),
-    *(suppressions, domains, addresses, tenant_settings, jobs, storms, deliveries, webhooks),
+    *(suppressions, domains, addresses, tenant_settings, jobs, storms, deliveries, webhook_trace, webhooks),
 )
 """In this order: a path of letters before one that takes any."""
 

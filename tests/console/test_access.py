@@ -20,6 +20,7 @@ from services.console.components.tables.actions_menu import ORDER
 from services.console.i18n import Texts
 from services.console.i18n.operations import NAMES
 from tests.console.conftest import DEAD, MAILING, System, Visit
+from tests.console.test_language import left_in
 
 pytestmark = pytest.mark.services
 AXE = "axe-core@4.14.1"
@@ -230,6 +231,27 @@ def test_who_is_no_user_here_or_comes_back_without_having_been_sent_is_not_let_i
         forged = client.get(f"{system.url}/sign-in/provider/callback?code=x&state=y")
     assert forged.status_code == 401
     system.provider.user = system.provider.user | {"email": "kari@firma.example"}
+
+
+def test_an_operator_follows_an_address_to_its_block(system: System, visit: Visit, axe: str) -> None:
+    for language in ("en", "nb"):
+        page, t = visit("operator", language, bypass_csp=True), Texts(language).t
+        page.goto(f"{system.url}/addresses/{DEAD}")
+        page.get_by_role("link", name=t("Follow its events")).click()
+        expect(page.get_by_label(t("Address, mailing or id"))).to_have_value(DEAD)
+        page.get_by_role("button", name=t("Follow"), exact=True).click()
+        expect(page.get_by_text(t("Say why."))).to_be_visible()
+        page.get_by_label(t("Why"), exact=True).fill("ticket 4711")
+        page.get_by_role("button", name=t("Follow"), exact=True).click()
+        steps = page.locator(".timeline li")
+        verdict, blocked = steps.filter(has_text="bounce.classified"), steps.filter(has_text="address.blocked")
+        expect(verdict).to_contain_text("verdict.type: hard")
+        expect(blocked).to_contain_text("actions.address-blocked")
+        expect(blocked).to_contain_text(t("taken"))
+        cause = verdict.locator("code").inner_text()
+        expect(blocked).to_contain_text(t("follows from {id} after {n} s", id=cause, n="#").partition("#")[0])
+        assert faults(page, axe) == []
+    assert left_in(page) == set()
 
 
 def test_an_operator_sends_a_part_of_the_archive_again_and_follows_it(system: System, visit: Visit) -> None:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, strategies as st
@@ -12,7 +14,7 @@ from returpost.cli.operate.trace import kind_of
 from returpost.contracts import AddressBlocked, BounceClassified, BounceReceived, Contract, ids
 from returpost.contracts.cloudevents import Event, event
 from services.replay.app import create
-from services.replay.domain.trace import Subject, linked, step_of
+from services.replay.domain.trace import Arrivals, QueueState, Subject, linked, step_of, with_dead_letters
 from services.replay.settings import Settings
 from tests.replay.consumers import publish_dead_letters
 from tests.support.harness import TENANT, Harness, RunningService, eventually
@@ -76,6 +78,33 @@ def test_a_step_says_how_long_it_took_from_the_one_before() -> None:
     assert [step.cause for step in steps] == [None, steps[0].id, steps[1].id]
 
 
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_a_message_waits_when_more_wait_than_came_after_it(came: int, taken: int) -> None:
+    """Whatever of a queue was taken: those before are taken, and each of the others has those between before it."""
+    taken = min(came, taken)
+    arrivals, queue = Arrivals(), "classifier.bounce-received"
+    numbers = []
+    for _ in range(came):
+        numbers.append(arrivals.add(f"bounce.received.{TENANT}"))
+        arrivals.add(f"bounce.classified.{TENANT}")
+    for n, number in enumerate(numbers):
+        (state,) = arrivals.states(number, {queue: came - taken}, complete=True)
+        assert (state.state, state.ahead) == (("taken", None) if n < taken else ("waiting", n - taken))
+        unread = arrivals.states(number, {queue: came - taken}, complete=False)
+        assert [one.state for one in unread] == (["taken"] if came == taken else ["unknown"])
+        assert arrivals.states(number, {queue: None}, complete=True) == (), "there is no such queue"
+
+
+def test_a_dead_letter_says_where_an_event_is() -> None:
+    step = step_of(json.loads(chain()[1].model_dump_json()), NOW, 1)
+    assert not step.for_webhooks
+    assert step_of(json.loads(chain()[2].model_dump_json()), NOW, 1).for_webhooks
+    letter, other = UUID(int=1), QueueState("blocklist.bounce-classified", "taken")
+    step = replace(step, queues=(QueueState("actions.bounce-classified", "taken"), other))
+    died = QueueState("actions.bounce-classified", "dead", dead_letter=letter)
+    assert with_dead_letters(step, [died]).queues == (died, other)
+
+
 @pytest.fixture
 async def replay(harness: Harness) -> AsyncIterator[RunningService]:
     async with harness.running(create, Settings, "replay") as running:
@@ -87,6 +116,10 @@ async def trace(replay: RunningService, **wanted: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def states(step: dict[str, Any]) -> dict[str, tuple[str, int | None]]:
+    return {one["queue"]: (one["state"], one["ahead"]) for one in step["queues"]}
 
 
 def of(found: dict[str, Any]) -> list[str]:
@@ -116,6 +149,13 @@ async def test_a_trace_leads_from_the_bounce_to_the_block(harness: Harness, repl
     assert found["complete"]
     (died,) = found["dead_letters"]
     assert (died["event_id"], died["queue"], died["state"]) == (mine[1].id, "actions.bounce-classified", "dead")
+    assert states(found["steps"][0]) == {"classifier.bounce-received": ("waiting", 0)}, "nobody consumes here"
+    assert states(found["steps"][3]) == {"classifier.bounce-received": ("waiting", 2)}
+    where = states(found["steps"][1])
+    assert where == {"blocklist.bounce-classified": ("waiting", 0), "actions.bounce-classified": ("dead", None)}
+    await (await harness.channel.get_queue("classifier.bounce-received")).get(no_ack=True)
+    found = await eventually(by_address, lambda seen: states(seen["steps"][3])["classifier.bounce-received"][1] == 1)
+    assert states(found["steps"][0]) == {"classifier.bounce-received": ("taken", None)}
 
     assert of(await trace(replay, mailing="m2")) == [one.id for one in other[:2]]
     assert of(await trace(replay, event=mine[0].id)) == [one.id for one in mine], "with what followed from it"

@@ -1,6 +1,7 @@
 """The SQL of webhooks and their deliveries."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -177,6 +178,18 @@ async def delivery(pool: Pool, webhook: UUID, id_: str) -> Record | None:
     """Return one delivery with its attempts."""
     row: Record | None = await pool.fetchrow(Q["delivery"], webhook, id_)
     return row
+
+
+async def deliveries_of(
+    pool: Pool, tenant: str, places: Sequence[tuple[int, datetime]], since: datetime
+) -> list[Record]:
+    """Return with which deliveries parts of the stream were posted, each with the number (from 1) of its place.
+
+    A place is an offset and the time of its event. `since`: no delivery of them was formed before.
+    """
+    offsets, times = [offset for offset, _ in places], [time for _, time in places]
+    rows: list[Record] = await pool.fetch(Q["deliveries_of"], tenant, offsets, times, since)
+    return rows
 
 
 async def resend(pool: Pool, webhook: UUID, id_: str, now: datetime) -> bool:

@@ -123,6 +123,16 @@ ORDER BY formed_at DESC, id DESC LIMIT $5
 SELECT id, state, events, first_offset, last_offset, formed_at, due_at, done_at, attempts, status, problem, tries::text
 FROM webhook_deliveries WHERE webhook = $1 AND id = $2
 
+-- name: deliveries_of
+-- With which delivery of each webhook of a tenant some parts of the stream were posted, or none yet when they are to come.
+SELECT place.no, w.name AS webhook, w.enabled, d.id, d.state, d.formed_at, d.due_at, d.done_at, d.attempts, d.status, d.problem
+FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS place (at, time, no)
+CROSS JOIN webhooks AS w
+LEFT JOIN webhook_deliveries AS d
+    ON d.webhook = w.id AND d.formed_at >= $4 AND place.at BETWEEN d.first_offset AND d.last_offset
+WHERE w.tenant = $1 AND (d.id IS NOT NULL OR coalesce(w.last_offset < place.at, w.start_at <= place.time))
+ORDER BY place.no, w.name, d.formed_at, d.id LIMIT 1000
+
 -- name: prune
 -- Forget what was posted long ago.
 DELETE FROM webhook_deliveries WHERE state <> 'open' AND done_at < $1

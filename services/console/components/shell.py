@@ -30,6 +30,7 @@ NAVIGATION = (
 INSIDE = {
     "/blocked": ("/blocked", "/addresses"),
     "/selections": ("/selections", "/projects"),
+    "/system": ("/system", "/trace"),
 }
 """Which paths a page of the navigation stands for, where they are others than those below its own."""
 PARTS = {

@@ -1,5 +1,6 @@
 """Which dead letters an operator selects, and which queue takes what."""
 
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from returpost.contracts import Text
 from returpost.contracts.addresses import hide_addresses
-from returpost.contracts.routing import COMMANDS, EVENTS, SERVICES, sender_queue
+from returpost.contracts.routing import BLOCKS, COMMANDS, EVENTS, SERVICES, sender_queue
 from shared.messaging.topology import binding_matches, queues
 
 State = Literal["dead", "pending", "processed", "failed", "replayed", "discarded", "edited"]
@@ -26,6 +27,26 @@ BOUND_KEYS = {
     name: keys for name, bound in _KEYS.items() if (keys := [key for exchange, key in bound if exchange == EVENTS])
 }
 """The binding keys of each quorum queue that takes events."""
+_BLOCK_KEYS = [binding.key for queue in queues(()) if queue.name == BLOCKS for binding in queue.bindings]
+
+
+@lru_cache(maxsize=10_000)
+def takers(routing_key: str) -> tuple[str, ...]:
+    """Return the queues of the services that take an event that was published with this routing key."""
+    return tuple(
+        queue for queue, keys in BOUND_KEYS.items() if any(binding_matches(pattern, routing_key) for pattern in keys)
+    )
+
+
+def event_queues() -> tuple[str, ...]:
+    """Return the queues of the services that take events."""
+    return tuple(BOUND_KEYS)
+
+
+def is_for_webhooks(event_type: str) -> bool:
+    """Tell whether webhooks get a type of event: they are posted what is in the stream of blocks."""
+    noun_verb = event_type.removeprefix("returpost.").rpartition(".")[0]
+    return any(key.startswith(f"{noun_verb}.") for key in _BLOCK_KEYS)
 
 
 def takes_type(queue: str, event_type: str) -> bool:

@@ -1,13 +1,15 @@
 """What happened to one address, mailing or event: which events belong to it, and which follows from which."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 from returpost.contracts import ids
 from returpost.contracts.addresses import key
+from services.replay.domain.selection import State, is_for_webhooks, takers
 
 ADDRESS_FIELDS = ("address", "old", "new")
 FACTS = (
@@ -16,6 +18,19 @@ FACTS = (
     "cause", "reason", "return_count", "version", "until", "by", "operation", "operation_id", "state", "contact",
 )  # fmt: skip
 """Fields of events that say what was decided, and hold no text of somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Where an event is in one of the queues that take it."""
+
+    queue: str
+    state: Literal["waiting", "taken", "unknown"] | State
+    """waiting: in the queue. taken: in the hands of its service, or done with. unknown: the archive was not read to its
+    end. Else it died there, and this is what became of the dead letter."""
+    ahead: int | None = None
+    """Messages before it, while it waits."""
+    dead_letter: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,10 @@ class TraceStep:
     """In the archive."""
     seconds: float | None = None
     """From the event that it follows from to this one: the time in the queue and in the hands of the service."""
+    queues: tuple[QueueState, ...] = ()
+    """Those that take it."""
+    for_webhooks: bool = False
+    """Whether the webhooks of its tenant get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,7 @@ def step_of(event: dict[str, Any], moment: datetime, offset: int) -> TraceStep:
         address=next(addresses_of(data), None),
         facts={name: str(value) for name in FACTS if (value := _field(data, name)) not in (None, "", [], False)},
         offset=offset,
+        for_webhooks=is_for_webhooks(str(event.get("type"))),
     )
 
 
@@ -125,6 +145,45 @@ def linked(steps: Sequence[TraceStep]) -> list[TraceStep]:
 def ordered(steps: Iterable[TraceStep]) -> list[TraceStep]:
     """Return the steps in the order in which they were published."""
     return sorted({step.id: step for step in steps}.values(), key=lambda step: step.offset)
+
+
+class Arrivals:
+    """Counts messages of the archive by the queues that take them: what came after one is what stands behind it."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, routing_key: str) -> dict[str, int]:
+        """Count a message; return by queue how many there are with it."""
+        found = takers(routing_key)
+        self._counts.update(found)
+        return {queue: self._counts[queue] for queue in found}
+
+    def states(
+        self, numbers: Mapping[str, int], depths: Mapping[str, int | None], *, complete: bool
+    ) -> tuple[QueueState, ...]:
+        """Tell where a message is, by its number in each queue and by how many wait there.
+
+        Queues are first in, first out: it waits when more wait than came after it. What was sent into a queue again
+        counts as if it had come after. A queue that is not there is left out.
+        """
+        found = []
+        for queue, number in numbers.items():
+            depth, behind = depths.get(queue), self._counts[queue] - number
+            if depth is not None:
+                if depth and not complete:
+                    found.append(QueueState(queue, "unknown"))
+                elif depth > behind:
+                    found.append(QueueState(queue, "waiting", ahead=depth - behind - 1))
+                else:
+                    found.append(QueueState(queue, "taken"))
+        return tuple(found)
+
+
+def with_dead_letters(step: TraceStep, died: Iterable[QueueState]) -> TraceStep:
+    """Return a step with what became of it in the queues where it died."""
+    found = {state.queue: state for state in (*step.queues, *died)}
+    return replace(step, queues=tuple(found.values()))
 
 
 def _data(event: dict[str, Any]) -> dict[str, Any]:

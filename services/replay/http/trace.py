@@ -1,12 +1,16 @@
 """HTTP: follow one address, mailing or event through all services."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from returpost.contracts import Address, Id, Title
-from services.replay.domain.trace import Subject, TraceStep
+from services.replay.domain.selection import State
+from services.replay.domain.trace import QueueState, Subject, TraceStep, with_dead_letters
 from services.replay.http.dependencies import Archive, Asks
 from services.replay.repository import dead_letters
 from services.replay.repository.rows import DeadLetterRow
@@ -48,7 +52,8 @@ class TraceFound(BaseModel):
 
 @router.post("/trace")
 async def follow(asking: Asks, archive: Archive, pool: Database, wanted: TraceRequest) -> TraceFound:
-    """Follow one address, mailing or event: its events in the archive in their order, each with what it follows from.
+    """Follow one address, mailing or event: its events in the archive in their order, each with what it follows from
+    and where it is in each queue that takes it.
 
     Up to 1,000 events, as far as the archive can be read in 20 s; of an event all that concern its address and mailing.
     """
@@ -60,4 +65,12 @@ async def follow(asking: Asks, archive: Archive, pool: Database, wanted: TraceRe
     found = await trace(archive, subject, asking.tenant, since)
     events = {step.id for step in found.steps} | ({wanted.event} if wanted.event else set())
     died = await dead_letters.of_events(pool, [one for one in sorted(events) if one.isprintable()], asking.tenant)
-    return TraceFound(steps=found.steps, dead_letters=died, complete=found.complete)
+    return TraceFound(steps=_with(died, found.steps), dead_letters=died, complete=found.complete)
+
+
+def _with(died: Sequence[DeadLetterRow], steps: Iterable[TraceStep]) -> list[TraceStep]:
+    by_event: dict[str, list[QueueState]] = defaultdict(list)
+    for letter in died:
+        state = cast("State", letter.state)
+        by_event[letter.event_id].append(QueueState(letter.queue, state, dead_letter=letter.id))
+    return [with_dead_letters(step, by_event[step.id]) for step in steps]

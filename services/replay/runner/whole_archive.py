@@ -26,7 +26,7 @@ class WholeArchive:
     """Reads the archive; without segments it is the stream alone."""
 
     def __init__(self, broker: AbstractConnection, segments: Segments | None = None) -> None:
-        self._broker = broker
+        self.broker = broker
         self.segments = segments
 
     async def read(
@@ -47,7 +47,7 @@ class WholeArchive:
         seam = wanted and (offset is not None or any(one.header.may_have(since, None) for one in wanted))
         last = segments[-1].header if seam else None
         reading = (
-            archive.read(self._broker, since=since, offset=offset, containing=containing)
+            archive.read(self.broker, since=since, offset=offset, containing=containing)
             if last is None
             else self.after(last, containing=containing)
         )
@@ -59,7 +59,7 @@ class WholeArchive:
         """Yield the messages of the stream that come after the last segment. Raises `Unavailable` when the
         stream is another one than that of the segments, or has gone."""
         begun = False
-        reading = archive.read(self._broker, since=EPOCH, offset=last.last, containing=containing)
+        reading = archive.read(self.broker, since=EPOCH, offset=last.last, containing=containing)
         async with aclosing(reading) as messages:
             async for message in messages:
                 if not begun:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,6 +126,11 @@ async def test_what_failed_is_posted_again_under_its_id_and_in_its_order(
     detail = await ask(blocklist, "GET", f"/crm/deliveries/{first['id']}")
     assert [one["status"] for one in detail["tries"]] == [500, 503, 200]
     assert (detail["attempts"], detail["body"]) == (3, receiver.posted[0].events)
+    sought = receiver.posted[0].events[0]
+    asked = {"event": [sought["id"], "unknown"], "since": sought["time"]}
+    (one,) = (await blocklist.http.get("/v1/webhook-deliveries", params=asked)).raise_for_status().json()["items"]
+    assert (one["event"], one["delivery"], one["state"]) == (sought["id"], first["id"], "delivered")
+    assert (one["attempts"], one["status"]) == (3, 200)
 
 
 async def test_gone_disables_and_enabled_it_goes_on(
@@ -142,6 +148,11 @@ async def test_gone_disables_and_enabled_it_goes_on(
     assert "webhook.disabled" in await archived(harness)
     await block(blocklist, "bob@example.com")
     assert len(receiver.posted) == 1
+    await eventually(partial(harness.depth, "classifier.address-blocked"), lambda count: count == 2)
+    _, bob = await harness.take_events("classifier.address-blocked")
+    asked = {"event": bob["id"], "since": bob["time"]}
+    (one,) = (await blocklist.http.get("/v1/webhook-deliveries", params=asked)).raise_for_status().json()["items"]
+    assert (one["state"], one["delivery"], one["enabled"]) == ("waiting", None, False)
     await ask(blocklist, "PATCH", "/crm", enabled=True)
     await until(receiver, "ann@example.com", "ann@example.com", "bob@example.com")
     assert receiver.posted[0].id == receiver.posted[1].id

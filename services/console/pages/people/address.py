@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from services.console.api_client import Trouble
 from services.console.components.dialogs.operation_dialog import OperationDialog
@@ -82,6 +82,8 @@ def _standing(visitor: Visitor, known: Mapping[str, Any], counted: Mapping[str, 
         }
     )
     message(visitor, known["diagnostic"])
+    if visitor.may("operate"):
+        link(t("Follow its events"), f"/trace?{urlencode({'address': known['address']})}")
     if visitor.may("write") and not known["corrected_to"]:
         _button(visitor, known["address"], "clear_bounce_flag" if blocked else "block")
 

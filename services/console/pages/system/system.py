@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from services.console.components.markup import Tag
+from services.console.components.markup import Tag, link
 from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _
 from services.console.pages.system import archive_replay
@@ -23,7 +23,8 @@ async def system(visitor: Visitor) -> None:
     Who works for one tenant alone sees its dead letters; the archive is of all tenants.
     """
     t = visitor.t
-    heading(t("System"), t("Nothing is ever thrown away: what could not be processed waits here for you."))
+    with heading(t("System"), t("Nothing is ever thrown away: what could not be processed waits here for you.")):
+        link(t("Follow an event"), "/trace", "button")
     with Tag("div", "cards"):
         with Tag("section", "card"):
             Tag("h2", text=t("Services and queues"))
