@@ -164,8 +164,15 @@ def create(settings: Settings) -> Service[Settings]:
         await republish_revocations(service.uow_factory)
         await asyncio.sleep(REPUBLISH_SECONDS)
 
+    ending = {"tokens": 0}
+
+    async def tokens_ending() -> int:
+        return ending["tokens"]
+
+    service.add_health_check("tokens_ending", tokens_ending)
+
     async def expiring_tokens() -> None:
-        await warn_of_expiring(service.uow_factory, datetime.now(UTC))
+        ending["tokens"] = await warn_of_expiring(service.uow_factory, datetime.now(UTC))
         await asyncio.sleep(WARN_SECONDS)
 
     async def exports() -> None:

@@ -21,6 +21,7 @@ from returpost.contracts import (
 from returpost.contracts.addresses import normalise
 from returpost.contracts.routing import COMMANDS
 from returpost.errors import InvalidAddress, InvalidSettings
+from services.alerts.certificates import WATCH_SECONDS, CertificateWatch, watched
 from services.alerts.delivery.loop import DeliveryLoop
 from services.alerts.delivery.smtp import mail_server
 from services.alerts.delivery.transport import Transport
@@ -58,6 +59,13 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
     service.consume("alerts.import-finished", ImportFinished, handle)
     service.consume("alerts.report-prepared", ReportPrepared, handle)
 
+    watch = CertificateWatch(watched(settings), settings.certificate_notice)
+    service.add_health_check("certificates", watch.state)
+
+    async def certificates() -> None:
+        await watch.look(service.uow_factory, handle, clock())
+        await asyncio.sleep(WATCH_SECONDS)
+
     def transport() -> Transport:
         poster = HttpSender(destinations, settings.webhook_timeout)
         return Transport(poster, server, sender, settings.smtp_timeout, settings.console_url)
@@ -71,6 +79,7 @@ def create(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Servi
             await asyncio.shield(ways.close())
 
     service.background("messages", send)
+    service.background("certificates", certificates)
     state = service.app.state
     state.clock, state.webhook_destinations, state.transport = clock, destinations, transport
     for module in (channels, alerts):

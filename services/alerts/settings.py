@@ -29,6 +29,12 @@ class Settings(ServiceSettings):
     """Whether alerts may be posted to `http://`, where anybody on the way can read them."""
     webhook_timeout: timedelta = timedelta(seconds=15)
     """Within which a receiver must have answered."""
+    certificate_urls: tuple[str, ...] = ()
+    """TLS endpoints whose certificates are watched, besides those of RabbitMQ (`amqps://`), PostgreSQL (`sslmode`), the
+    mail server and the console, as JSON: `["https://hooks.example.com", "smtp+starttls://mail.example.com:25"]`;
+    `imaps://`, `imap+starttls://`, `smtps://` and `amqps://` are known too."""
+    certificate_notice: timedelta = timedelta(days=14)
+    """How long before its end people are told of a certificate; once more two days before."""
     interval: timedelta = timedelta(seconds=1)
     """How often messages that are due are looked for."""
     log_days: int = Field(default=90, ge=1)

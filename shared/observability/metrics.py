@@ -23,6 +23,12 @@ WEBHOOK_POSTS = Counter("returpost_webhook_posts_total", "Messages posted to web
 """outcome: delivered, again, disable."""
 ALERT_MESSAGES = Counter("returpost_alert_messages_total", "Messages with alerts to people", ["kind", "outcome"])
 """kind: email, webhook, slack, teams; outcome: sent, again, failed."""
+CERTIFICATE_EXPIRES = Gauge(
+    "returpost_certificate_expires_timestamp_seconds",
+    "Until when the certificate of a TLS endpoint is valid",
+    ["endpoint"],
+)
+TOKENS_ENDING = Gauge("returpost_tokens_ending", "Long-lived tokens, of all tenants, that end within 14 days")
 DEAD_LETTERS = Gauge("returpost_dead_letters", "Dead letters that are kept", ["state"])
 REPLAYS_PAUSED = Gauge("returpost_replay_jobs_paused", "Replays that are paused: dead letters failed again, or by hand")
 STORMS_OPEN = Gauge("returpost_storms_open", "Storms of bounces that go on, of all tenants")

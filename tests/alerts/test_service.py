@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from shared.http.auth import ALL_TENANTS
 from shared.outbound import signing
 from shared.outbound.answer import Answer
 from tests.alerts.builders import weekly_report
+from tests.alerts.certificate import certificate_file, serving
 from tests.alerts.mail_server import mail_server
 from tests.blocklist.outbound_webhooks.receiver import receiving
 from tests.support.harness import TENANT, Harness, RunningService, eventually
@@ -77,10 +79,21 @@ def everybody(harness: Harness) -> str:
     return f"Bearer {harness.token(tenant=ALL_TENANTS)}"
 
 
-async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, everybody: str) -> None:
+async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, everybody: str, tmp_path: Path) -> None:
     """From cause to sent, under five seconds; said a thousand times, it is one message each."""
-    async with mail_server() as mails, receiving() as receiver, receiving() as slack, receiving() as teams:
-        settings = {**LOCAL, "smtp_url": f"smtp://127.0.0.1:{mails.port}", "mail_from": "returpost@example.com"}
+    ends = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
+    tls = serving(certificate_file(tmp_path, ends))
+    async with (
+        mail_server() as mails, receiving() as receiver, receiving() as slack, receiving() as teams,
+        mail_server(tls=tls) as watched,
+    ):  # fmt: skip
+        endpoint = f"127.0.0.1:{watched.port}"
+        settings = {
+            **LOCAL,
+            "certificate_urls": [f"https://{endpoint}"],
+            "smtp_url": f"smtp://127.0.0.1:{mails.port}",
+            "mail_from": "returpost@example.com",
+        }
         async with harness.running(create, Settings, "alerts", **settings) as alerts:
             alerts.http.headers["Authorization"] = everybody
             await add(alerts, "mail", "email", recipients=["kari@example.com"], language="nb", weekly_report=True)
@@ -104,6 +117,10 @@ async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, ev
             assert "image/png" in [part.get_content_type() for part in mails.messages[2].walk()]
             await eventually(lambda: sent(alerts, "mail", "sent"), lambda all_: len(all_) == 3)
             assert len(await sent(alerts, "teams")) == 1
+            assert (await alerts.service.health())["certificates"][endpoint]["valid_until"] == ends.isoformat()
+            told = (await alerts.http.get("/v1/alerts", params={"tenant": PLATFORM})).raise_for_status().json()["items"]
+            assert [(one["kind"], one["severity"]) for one in told] == [("secret_expiring", "warning")]
+            assert endpoint in told[0]["title"]
             assert await sent(alerts, "other", tenant="other") == []
         first, second = receiver.posted
         assert [found["data"]["kind"] for found in first.events + second.events] == ["storm_started", "storm_ended"]

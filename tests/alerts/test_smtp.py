@@ -1,6 +1,5 @@
 """One e-mail to a real mail server: how it is handed in, and what is said when it is not."""
 
-import ipaddress
 import socket
 import ssl
 from dataclasses import replace
@@ -9,15 +8,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from returpost.errors import InvalidSettings
 from services.alerts.delivery import smtp
 from services.alerts.domain.channel import Language
 from services.alerts.formats.email import trial_email
 from shared.outbound.answer import Answer
+from tests.alerts.certificate import certificate_file, serving
 from tests.alerts.mail_server import PASSWORD, USER, mail_server
 
 pytestmark = [pytest.mark.anyio]
@@ -31,32 +28,7 @@ MESSAGE = trial_email(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example.com")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def serving(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return certificate_file(tmp_path_factory.mktemp("tls"), datetime.now(UTC) + timedelta(days=1))
 
 
 def url(scheme: str, port: int, password: str = PASSWORD) -> str:

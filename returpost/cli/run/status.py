@@ -1,12 +1,16 @@
 """`returpost status`: services, queues, database."""
 
-from collections.abc import Mapping
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
 from returpost.cli import server
+from returpost.cli.env_config import setting
 from returpost.cli.installation import Installation
 from returpost.cli.operate.queues import state_of
 from returpost.cli.options import FOLDER, Folder, Json, urls_of
@@ -33,6 +37,7 @@ def status(directory: Folder = FOLDER, as_json: Json = False) -> None:
             "queues": queues.result(),
             "database": size.result(),
         }
+    found["token"] = _token()
     found["left_behind"] = server.hook("left_behind")(installation) if server.is_here() else []
     found["ok"] = (
         not found["left_behind"]
@@ -56,6 +61,16 @@ def _service(service: str, urls: Mapping[str, str]) -> dict[str, Any]:
         return {"url": urls[service], "answers": True, **api.health(service), "lags": api.lags(service)}
     except Unavailable as error:
         return {"url": urls[service], "answers": False, "ok": False, "error": str(error)}
+
+
+def _token() -> dict[str, Any] | None:
+    """Return until when the token of this command line is valid; none when it has none, or none that says so."""
+    try:
+        part = (setting("TOKEN") or "").split(".")[1]
+        ends = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))["exp"]
+        return {"valid_until": datetime.fromtimestamp(float(ends), UTC).isoformat()}
+    except (ValueError, LookupError, TypeError, OverflowError, OSError):
+        return None
 
 
 def _server_part(name: str, installation: Installation, missing: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,12 +103,32 @@ def _show(found: Mapping[str, Any]) -> None:
         out.print(table("Queues", ("queue", "state", "waiting", "consumers", "lag of last batch"), rows))
     else:
         out.print(f"Queues: {found['queues']['error']}")
+    for what, end in _ends(found):
+        out.print(f"{what}: {end}")
     size = found["database"]["bytes"]
     if left := found["left_behind"]:
         out.print(
             f"{' and '.join(left)}: left running by a `returpost up` that was killed; `returpost down` stops them"
         )
     out.print(f"Database: {found['database']['error'] if size is None else f'ok, {size / 1e6:,.1f} MB'}")
+
+
+def _ends(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what ends some day, and when."""
+    if found["token"]:
+        yield "Your token", until(found["token"]["valid_until"])
+    for service in found["services"].values():
+        for name, seen in (service.get("certificates") or {}).items():
+            yield f"Certificate of {name}", until(seen["valid_until"]) if seen["valid_until"] else f"? {seen['error']}"
+        if ending := service.get("tokens_ending"):
+            yield "Long-lived tokens that end within 14 days", f"{ending:,}; the page *Users and tokens* names them"
+
+
+def until(moment: str, now: datetime | None = None) -> str:
+    """Say when something ends, and in how many days."""
+    end = datetime.fromisoformat(moment)
+    days = (end - (now or datetime.now(UTC))).total_seconds() / 86_400
+    return f"{'expired' if days < 0 else 'valid until'} {end:%Y-%m-%d %H:%M} UTC ({abs(days):.1f} days)"
 
 
 def _ails(service: Mapping[str, Any]) -> str:

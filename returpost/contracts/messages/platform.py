@@ -87,13 +87,13 @@ class DeadLetterGroupOpened(Contract):
 
 
 class SecretExpiring(Contract):
-    """A token or secret ends soon; whoever uses it needs the next one by then."""
+    """A token, a secret or a certificate ends soon; whoever uses it needs the next one by then."""
 
     TYPE: ClassVar[str] = "returpost.secret.expiring.v1"
 
     secret: Id
     """Its id, which tells nothing of it."""
-    kind: Literal["token", "webhook-secret"]
+    kind: Literal["token", "webhook-secret", "certificate"]
     name: Label
     expires_at: Time
     time: Time

@@ -9,6 +9,7 @@ from services.actions.users import repository
 from services.actions.users.token_revocation import ALL_TENANTS_NAME
 from shared.http.auth import ALL_TENANTS
 from shared.messaging.unit_of_work import UnitOfWorkFactory
+from shared.observability.metrics import TOKENS_ENDING
 
 FIRST: Final = timedelta(days=14)
 LAST: Final = timedelta(days=2)
@@ -26,15 +27,19 @@ def notice(issued_at: datetime, expires_at: datetime, now: datetime) -> int:
     return 2 if left <= LAST else 1
 
 
-async def warn_of_expiring(uow_factory: UnitOfWorkFactory, now: datetime) -> None:
-    """Publish which tokens end soon. It is said again until they have ended, under the same ids."""
+async def warn_of_expiring(uow_factory: UnitOfWorkFactory, now: datetime) -> int:
+    """Publish which tokens end soon; return how many. It is said again until they have ended, under the same ids."""
+    ending = 0
     async with uow_factory.begin() as work:
         for token in await repository.tokens_ending(work.connection, now, now + FIRST):
             which = notice(token.issued_at, token.expires_at, now)
             if which == 0:
                 continue
+            ending += 1
             identity = str(token.id)
             data = SecretExpiring(secret=identity, kind="token", name=token.name, expires_at=token.expires_at, time=now)
             tenant = ALL_TENANTS_NAME if token.tenant == ALL_TENANTS else token.tenant
             id_ = ids.of_content("secret expiring", identity, token.expires_at, which)
             work.emit(new_event(data, id=id_, tenant=tenant))
+    TOKENS_ENDING.set(ending)
+    return ending

@@ -148,6 +148,7 @@ _WAYS: Final[Mapping[Variant, _Way]] = {
     (AlertKind.SECRET_EXPIRING, "webhook-secret"): _Way(
         "", ("returpost webhooks test", "{name}", "--tenant", "{tenant}")
     ),
+    (AlertKind.SECRET_EXPIRING, "certificate"): _Way("", ("returpost status",)),
     (AlertKind.WEEKLY_REPORT, ""): _Way("/", ("returpost blocked list --tenant", "{tenant}")),
     (AlertKind.IMPORT_FINISHED, ""): _Way("/blocked", ("returpost blocked list --tenant", "{tenant}")),
 }
@@ -257,6 +258,10 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
             "The old secret of the webhook {name} of {tenant} expires",
             "From {expires_at} on only the new one signs. Its receiver must know that one by then.",
         ),
+        (AlertKind.SECRET_EXPIRING, "certificate"): (
+            "The certificate of {name} expires",
+            "It ends at {expires_at}. From then on nothing connects there. Replace it; what waits then goes on.",
+        ),
         (AlertKind.IMPORT_FINISHED, "block"): (
             "Import finished at {tenant}: {rows} rows to block",
             "Outcomes: {outcomes}.| By {by}.| {note}",
@@ -330,6 +335,10 @@ _KINDS: Final[Mapping[Language, Mapping[Variant, tuple[str, str]]]] = {
         (AlertKind.SECRET_EXPIRING, "webhook-secret"): (
             "Den gamle hemmeligheten til webhooken {name} hos {tenant} utløper",
             "Fra {expires_at} signerer bare den nye. Mottakeren må kjenne den innen da.",
+        ),
+        (AlertKind.SECRET_EXPIRING, "certificate"): (
+            "Sertifikatet til {name} utløper",
+            "Det utløper {expires_at}. Fra da av kobler ingenting seg til. Bytt det; det som venter, går videre.",
         ),
         (AlertKind.IMPORT_FINISHED, "block"): (
             "Import ferdig hos {tenant}: {rows} rader til blokkering",

@@ -70,7 +70,7 @@ async def follow(asking: Asks, archive: Archive, pool: Database, wanted: TraceRe
 
 def _with(died: Sequence[DeadLetterRow], steps: Iterable[TraceStep]) -> list[TraceStep]:
     by_event: dict[str, list[QueueState]] = defaultdict(list)
-    for letter in died:
-        state = cast("State", letter.state)
-        by_event[letter.event_id].append(QueueState(letter.queue, state, dead_letter=letter.id))
+    for dead in died:
+        state = cast("State", dead.state)
+        by_event[dead.event_id].append(QueueState(dead.queue, state, dead_letter=dead.id))
     return [with_dead_letters(step, by_event[step.id]) for step in steps]
