@@ -31,7 +31,7 @@ BLOCKED, LEAST = 1_000_000, 2_000
 TENANT, USER, PASSWORD = "bench", "marketer", "a password for the bench"
 ARGUMENTS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 VISITS, TIMES, DEEP = 10, 10, 20
-Q = queries(Path(__file__).with_name("load") / "console.sql")
+Q = queries(Path(__file__).with_name("console.sql"))
 TABLES = {
     "actions.recipients": "recipients",
     "actions.address_states": "states",

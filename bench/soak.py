@@ -138,7 +138,9 @@ class Soak:
     async def _sample(self, database: asyncpg.Connection) -> dict[str, dict[str, float]]:
         rabbit = self._processes.servers["rabbitmq"]
         queues = await asyncio.to_thread(broker.states, self._own.running.amqp_url, (SENDER,))
-        kept = {queue.name for queue in topology.queues((SENDER,)) if queue.is_stream or queue.name.startswith("sender.")}
+        kept = {
+            queue.name for queue in topology.queues((SENDER,)) if queue.is_stream or queue.name.startswith("sender.")
+        }
         outboxes = [
             await database.fetchval(f"SELECT count(*) FROM {service}.outbox")  # noqa: S608 - a service's name
             for service in SERVICES
