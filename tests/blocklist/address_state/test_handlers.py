@@ -150,6 +150,16 @@ async def test_below_the_confidence_a_dead_address_counts() -> None:
     assert (blocked.cause, blocked.return_count) == ("return_count", 3)
 
 
+async def test_a_delivery_of_an_unknown_address_forgives_the_older_bounces_that_come_after_it() -> None:
+    blocklist = Blocklist(Policy(accepted_bounces=1))
+    await blocklist.happen("delivered", minute=10)
+    assert await blocklist.happen("full", "full", "full", minute=1) == []
+    assert blocklist.states() == {ANN[1]: (0, None)}
+    assert await blocklist.happen("full", minute=11) == []
+    (blocked,) = await blocklist.happen("full", minute=12)
+    assert (blocked.cause, blocked.return_count) == ("return_count", 2)
+
+
 async def test_command_from_the_future_is_refused() -> None:
     blocklist = Blocklist()
     data = BlockSet(addresses=[address(1)], time=blocklist.now + timedelta(minutes=6), by="ann")
