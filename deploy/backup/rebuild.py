@@ -64,12 +64,19 @@ class Places:
         return cls(database, amqp, new, Path(folder) if folder else None)
 
 
-class _Later:
-    """Publishes nothing: what is in the outbox is published by the service, whose it is."""
+class _Nobody:
+    """Publishes nothing."""
 
     async def publish(self, messages: Sequence[Message]) -> list[Message]:
-        """Leave it to the service."""
+        """Refuse."""
         raise Unavailable(f"{len(messages)} messages are left to the service")
+
+
+class _LeftToService(Outbox):
+    """What changes is told by the service, whose outbox it is in: RabbitMQ knows by the user who publishes."""
+
+    async def _publish(self, messages: Sequence[Message]) -> bool:
+        return False
 
 
 async def run(
@@ -85,7 +92,7 @@ async def run(
             found = await rebuild.compare(reader.read, sample)
             if not approve(found):
                 return found, None
-            return found, await rebuild.take_over(Outbox(live, _Later()), found, uuid4(), "rebuild", why)
+            return found, await rebuild.take_over(_LeftToService(live, _Nobody()), found, uuid4(), "rebuild", why)
 
 
 @dataclass

@@ -49,7 +49,9 @@ def rebuild(
     places = Places.of(directory, into)
 
     def approve(seen: "Comparison") -> bool:
-        return _agreed(seen, apply=apply, yes=yes, quiet=as_json)
+        if apply and seen.differing and not as_json:
+            _show(seen, None, addresses=addresses)
+        return _agreed(seen, apply=apply, yes=yes)
 
     found, changes = asyncio.run(run(places, sample, approve, why))
     if as_json:
@@ -60,13 +62,11 @@ def rebuild(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _agreed(found: "Comparison", *, apply: bool, yes: bool, quiet: bool) -> bool:
+def _agreed(found: "Comparison", *, apply: bool, yes: bool) -> bool:
     from returpost.cli.operate.jobs import agreed
 
     if not apply or not found.differing:
         return False
-    if not quiet:
-        _show(found, None, addresses=False)
     return agreed(f"Take over {found.differing:,} addresses?", yes=yes)
 
 
@@ -88,7 +88,7 @@ def _show(found: "Comparison", changes: Any, *, addresses: bool) -> None:
         for one in found.sample
     ]
     out.print(table(f"The first {len(shown)}", columns, shown))
-    say("`returpost rebuild blocklist --apply --why ...` takes over what was built anew")
+    say("`returpost rebuild blocklist --apply --why ...` writes into the live tables what was built anew")
 
 
 def _json(found: "Comparison", changes: Any, *, addresses: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from services.blocklist.settings import Settings
 from shared.database.pool import open_pool
 from tests.blocklist.address_state.model import WHATS, Input, address, moment
 from tests.blocklist.test_service import BLOCKED, UNBLOCKED, heard, say, state, until
+from tests.support.command_line import CommandLine
 from tests.support.harness import TENANT, Harness, RunningService
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -40,7 +42,9 @@ async def rebuild(harness: Harness, *, apply: bool = False) -> tuple[Comparison,
     return await run(places, 100, lambda _: apply, "incident 7")
 
 
-async def test_the_state_built_anew_is_the_live_one_and_mends_it(harness: Harness, blocklist: RunningService) -> None:
+async def test_the_state_built_anew_is_the_live_one_and_mends_it(
+    harness: Harness, blocklist: RunningService, tmp_path: Path
+) -> None:
     given = [Input(what, n, minute, f"m{minute}") for n, what in enumerate(WHATS) for minute in range(7)]
     given += [Input("dead", 20, 1, "m1"), Input("complaint", 21, 1, "m1")]
     await say(harness, *given)
@@ -73,6 +77,7 @@ async def test_the_state_built_anew_is_the_live_one_and_mends_it(harness: Harnes
         await harness.take(UNBLOCKED)
         found, changes = await rebuild(harness)
         assert changes is None, "only looked at"
+        await _typed(harness, tmp_path, found)
         assert {one.address for one in found.sample} == {address(n).lower() for n in DAMAGES}
         kinds = {(one.table, one.kind, one.fields) for one in found.counts}
         assert ("addresses", "different", ("cause", "since", "reason")) in kinds
@@ -95,6 +100,18 @@ async def test_the_state_built_anew_is_the_live_one_and_mends_it(harness: Harnes
     log = (await blocklist.http.get(f"/v1/addresses/{address(0)}")).json()
     assert log["blocked"]
     assert "incident 7" in json.dumps(await _logged(harness))
+
+
+async def _typed(harness: Harness, folder: Path, found: Comparison) -> None:
+    """The command shows the same, with addresses if they are asked for, and ends with 1 as there are differences."""
+    servers = {"RETURPOST_DATABASE_URL": harness.admin_url, "RETURPOST_AMQP_URL": harness.amqp_url}
+    line = CommandLine({}, harness.token(), folder, servers)
+    told = json.loads(await line.run("returpost rebuild blocklist --json", 1))
+    assert (told["differing"], told["taken_over"]) == (found.differing, None)
+    assert "@" not in json.dumps(told)
+    assert address(1).lower() in await line.run("returpost rebuild blocklist --addresses", 1)
+    for wrong in ("ingest", "blocklist --apply", "blocklist --into blocklist", 'blocklist --into "a; b"'):
+        await line.run(f"returpost rebuild {wrong}", 2)
 
 
 async def _logged(harness: Harness) -> list[str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from returpost.contracts.routing import EVENTS, REPLAY
 from services.replay.app import create
 from services.replay.runner import archive as archive_jobs, browse
 from services.replay.settings import Settings
+from tests.support.command_line import CommandLine, serving
 from tests.support.harness import TENANT, Harness, RunningService, eventually
 from tests.support.proxy import proxy
 
@@ -24,6 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 QUEUES = ("actions.delivery-recorded", "blocklist.delivery-recorded", "classifier.delivery-recorded")
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 TYPE = DeliveryRecorded.TYPE
+MINUTE = "%Y-%m-%dT%H:%M:%S"
 
 
 @pytest.fixture
@@ -252,7 +255,7 @@ async def search(replay: RunningService, *, why: str = "", **wanted: Any) -> tup
 
 
 async def test_events_are_found_looked_at_and_what_was_found_is_replayed(
-    harness: Harness, replay: RunningService
+    harness: Harness, replay: RunningService, tmp_path: Path
 ) -> None:
     await harness.send(*(recorded(n, n) for n in range(5)), detail="delivered")  # one message
     await publish(harness, recorded(1, 7), recorded(1, 90), recorded(1, 8, tenant="other"))
@@ -276,6 +279,15 @@ async def test_events_are_found_looked_at_and_what_was_found_is_replayed(
     for place in ("0.5", "99999.0"):
         gone = await replay.http.get(f"/v1/archive/events/{place}", params={"why": "ticket 4711"})
         assert gone.status_code == 404
+
+    async with serving(replay.service.app) as url:
+        line = CommandLine({"replay": url}, harness.token(tenant="*"), tmp_path)
+        begin = f"returpost archive list --from {START:{MINUTE}} --to {START + timedelta(hours=1):{MINUTE}}"
+        listed = json.loads(await line.run(f"{begin} --address {address} --why ticket --json"))
+        assert (listed["items"], listed["complete"]) == (found, True)
+        assert found[0]["id"] in await line.run(f"{begin} --limit 3")
+        assert address.lower() in await line.run(f"returpost archive show {found[0]['place']} --why ticket")
+        assert "why" in await line.run(f"{begin} --address {address}", 2)
 
     theirs = found[-1]["place"]
     replay.http.headers["Authorization"] = f"Bearer {harness.token()}"

@@ -9,6 +9,7 @@ import typer
 from returpost.cli.operate.dead_letters.filters import EventId, Mailing, OfTenant, Type
 from returpost.cli.operate.jobs import encode
 from returpost.cli.options import FOLDER, Folder, Json, api
+from returpost.errors import InvalidSettings
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 PAGE = 200
@@ -42,6 +43,7 @@ def list_events(
     """
     from returpost.cli.terminal import err, out, print_json, say, table
 
+    say_why(address, why)
     client = api(directory)
     body = encode(
         {"filter": selected(since, until, type=type_, mailing=mailing, address=address, event=event), "why": why}
@@ -90,6 +92,12 @@ def show(
     path = f"/v1/archive/events/{quote(place, safe='')}"
     found = api(directory).get("replay", path, why=why, tenant=tenant)
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def say_why(address: str | None, why: str) -> None:
+    """Raise `InvalidSettings` where an address is looked for without saying why."""
+    if address is not None and len(why) < 3:
+        raise InvalidSettings("--why: say why you look for an address; the audit keeps it")
 
 
 def selected(since: datetime, until: datetime | None, **conditions: str | None) -> dict[str, Any]:

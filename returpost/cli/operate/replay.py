@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from returpost.cli.operate.archive import From, OfAddress, To, selected
+from returpost.cli.operate.archive import From, OfAddress, To, say_why, selected
 from returpost.cli.operate.dead_letters.filters import EventId, Mailing
 from returpost.cli.operate.jobs import agreed, encode, follow
 from returpost.cli.options import FOLDER, Folder, api
@@ -32,6 +32,7 @@ def replay(
     """
     from returpost.cli.terminal import out
 
+    say_why(address, why)
     client = api(directory)
     conditions = {"tenant": tenant, "mailing": mailing, "address": address, "event": event}
     selection = selected(since, until, type=type_, into=into, **conditions)

@@ -80,7 +80,8 @@ SELECT tenant, address FROM addresses WHERE (tenant, address) > ($1, $2) ORDER B
 INSERT INTO differences
 SELECT coalesce(l.tenant, r.tenant), coalesce(l.address, r.address), 'addresses', NULL,
        CASE WHEN l.tenant IS NULL THEN 'missing' WHEN r.tenant IS NULL THEN 'extra' ELSE 'different' END,
-       ARRAY(SELECT f FROM unnest($3::text[]) AS f WHERE to_jsonb(l) -> f IS DISTINCT FROM to_jsonb(r) -> f)
+       ARRAY(SELECT f FROM unnest($3::text[]) AS f
+             WHERE l.tenant IS NOT NULL AND r.tenant IS NOT NULL AND to_jsonb(l) -> f IS DISTINCT FROM to_jsonb(r) -> f)
 FROM (SELECT * FROM {live}.addresses WHERE $1::text[] IS NULL OR (tenant, address) IN (SELECT * FROM unnest($1, $2::text[]))) AS l
 FULL JOIN (SELECT * FROM addresses WHERE $1::text[] IS NULL OR (tenant, address) IN (SELECT * FROM unnest($1, $2::text[]))) AS r
     ON (l.tenant, l.address) = (r.tenant, r.address)
@@ -91,7 +92,8 @@ WHERE ({live_addresses}) IS DISTINCT FROM ({new_addresses})
 INSERT INTO differences
 SELECT coalesce(l.tenant, r.tenant), coalesce(l.address, r.address), 'history', coalesce(l.id, r.id),
        CASE WHEN l.id IS NULL THEN 'missing' WHEN r.id IS NULL THEN 'extra' ELSE 'different' END,
-       ARRAY(SELECT f FROM unnest($3::text[]) AS f WHERE to_jsonb(l) -> f IS DISTINCT FROM to_jsonb(r) -> f)
+       ARRAY(SELECT f FROM unnest($3::text[]) AS f
+             WHERE l.tenant IS NOT NULL AND r.tenant IS NOT NULL AND to_jsonb(l) -> f IS DISTINCT FROM to_jsonb(r) -> f)
 FROM (SELECT * FROM {live}.history WHERE $1::text[] IS NULL OR (tenant, address) IN (SELECT * FROM unnest($1, $2::text[]))) AS l
 FULL JOIN (SELECT * FROM history WHERE $1::text[] IS NULL OR (tenant, address) IN (SELECT * FROM unnest($1, $2::text[]))) AS r
     ON (l.tenant, l.address, l.id) = (r.tenant, r.address, r.id)
