@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from deploy.database import SERVICES, migrations_of
-from returpost.amqp.archive import EPOCH, ArchivedMessage
+from returpost.amqp.archive import EPOCH, LATE, ArchivedMessage
 from returpost.amqp.connections import open_connection
 from returpost.amqp.publisher import Message
 from returpost.cli.env_config import setting
@@ -86,7 +86,8 @@ async def run(
     async with open_connection(places.amqp_url) as broker, _new_schema(places):
         reader = _Reader(WholeArchive(broker, Segments(places.segments) if places.segments else None))
         async with _pool(places.database_url, places.new) as new, _pool(places.database_url, LIVE) as live:
-            rebuild = Rebuild(new, LIVE, places.new, await reader.begins(), lambda: datetime.now(UTC))
+            since = await reader.begins() + LATE
+            rebuild = Rebuild(new, LIVE, places.new, since, lambda: datetime.now(UTC))
             await rebuild.begin()
             await rebuild.read(reader.read())
             found = await rebuild.compare(reader.read, sample)

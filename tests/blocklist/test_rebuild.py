@@ -1,10 +1,11 @@
 """The blocklist built anew out of the archive is the live one; a row that is damaged is shown, and mended."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from deploy.backup.rebuild import Places, run
@@ -26,6 +27,9 @@ DAMAGES = {
     0: "UPDATE addresses SET cause = NULL, since = NULL, reason = NULL WHERE true",
     1: "DELETE FROM history WHERE mailing = 'm3'",
     2: "UPDATE history SET reason = 'user_unknown', may_block = true WHERE true",
+    4: """INSERT INTO history (tenant, address, id, time, may_block, mailing, reason, fault, rule, text)
+          SELECT tenant, address, gen_random_uuid(), now() + interval '2 days', false, 'm9', 'expired', '', '', ''
+          FROM history WHERE mailing = 'm3'""",
     7: "UPDATE addresses SET last_delivered = NULL WHERE true",
 }
 """By the address that it befalls."""
@@ -37,9 +41,19 @@ async def blocklist(harness: Harness) -> AsyncIterator[RunningService]:
         yield running
 
 
-async def rebuild(harness: Harness, *, apply: bool = False) -> tuple[Comparison, Any]:
+async def rebuild(harness: Harness, approve: Callable[[], bool] = lambda: False) -> tuple[Comparison, Any]:
     places = Places(harness.admin_url, harness.amqp_url, "blocklist_rebuilt")
-    return await run(places, 100, lambda _: apply, "incident 7")
+    return await run(places, 100, lambda _: approve(), "incident 7")
+
+
+def erased_meanwhile(url: str) -> bool:
+    """Approve after a while, in which an address is erased."""
+    of = (TENANT, address(1).lower())
+    with psycopg.connect(url, options="-csearch_path=blocklist") as connection:
+        connection.execute("DELETE FROM history WHERE (tenant, address) = (%s, %s)", of)
+        connection.execute("DELETE FROM addresses WHERE (tenant, address) = (%s, %s)", of)
+        connection.execute("INSERT INTO erased_addresses VALUES (erased_key(%s, %s), now())", of)
+    return True
 
 
 async def test_the_state_built_anew_is_the_live_one_and_mends_it(
@@ -63,16 +77,8 @@ async def test_the_state_built_anew_is_the_live_one_and_mends_it(
 
     pool = await open_pool(harness.admin_url, "blocklist", size=2)
     try:
-        cause, key = (
-            "UPDATE addresses SET cause = NULL, since = NULL, reason = NULL WHERE address = $1",
-            address(0).lower(),
-        )
-        await pool.execute(cause, key)
-        await pool.execute("DELETE FROM history WHERE address = $1 AND mailing = 'm3'", address(1).lower())
-        await pool.execute(
-            "UPDATE history SET reason = 'user_unknown', may_block = true WHERE address = $1", address(2).lower()
-        )
-        await pool.execute("UPDATE addresses SET last_delivered = NULL WHERE address = $1", address(7).lower())
+        for n, damage in DAMAGES.items():
+            await pool.execute(f"{damage} AND address = $1", address(n).lower())
         await harness.take(BLOCKED)
         await harness.take(UNBLOCKED)
         found, changes = await rebuild(harness)
@@ -84,15 +90,17 @@ async def test_the_state_built_anew_is_the_live_one_and_mends_it(
         assert ("history", "different", ("may_block", "reason")) in kinds
         assert ("addresses", "different", ("last_delivered",)) in kinds
         assert any(one.kind == "missing" and one.table == "history" and one.number == 1 for one in found.counts)
+        assert ("history", "extra", ()) in kinds
         assert not (await state(blocklist, 0))["blocked"]
 
-        mended, changes = await rebuild(harness, apply=True)
+        mended, changes = await rebuild(harness, lambda: erased_meanwhile(harness.admin_url))
         assert mended.counts == found.counts
         assert (changes.blocked, changes.freed) == (1, 0)
         (told,) = await heard(harness, BLOCKED, 1)
         assert (told["data"]["address"], told["data"]["cause"]) == (address(0).lower(), "dead_address")
         again, _ = await rebuild(harness)
         assert again.counts == []
+        assert not (await state(blocklist, 1))["known"], "what is erased does not come back"
         left = await pool.fetch("SELECT FROM pg_namespace WHERE nspname = 'blocklist_rebuilt'")
         assert left == []
     finally:

@@ -6,7 +6,7 @@ that is there twice.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -75,7 +75,7 @@ class Rebuild:
     new: str
     """Name of the new one."""
     since: datetime
-    """When the archive begins."""
+    """When the archive begins, and a margin for clocks: what is said to have happened later, an event of it tells."""
     clock: Clock
     events: int = 0
     _waiting: dict[type[Contract], list[Event[Any]]] = field(default_factory=dict)
@@ -142,6 +142,7 @@ class Rebuild:
             page = keys[start : start + PAGE]
             async with uow_factory.begin() as work:
                 states = PostgresRepository(work.connection)
+                page = await _not_erased(states, page)
                 await states.lock_or_create(dict.fromkeys(page))
                 await self._repository.take(work.connection, page, found.at)
                 made = await reevaluate(work, states, dict.fromkeys(page, trigger), UnblockCause.SETTINGS, self.clock())
@@ -192,6 +193,18 @@ class Rebuild:
         async with self.pool.acquire() as connection, connection.transaction():
             times = [(event.tenant, key(event.data.address), event.data.time) for event in events]
             await erased_addresses.remember(connection, times)
+
+
+async def _not_erased(states: PostgresRepository, keys: list[Key]) -> list[Key]:
+    """Return the addresses without those that have been erased since the comparison: they shall not come back."""
+    known = await states.lock_existing(keys)
+    gone = [address for address in keys if address not in known]
+    erased = await states.erased_since([(*address, _EVER) for address in gone])
+    lost = {address for n, address in enumerate(gone) if n in erased}
+    return [address for address in keys if address not in lost]
+
+
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _events(contract: type[C], message: ArchivedBody) -> list[Event[C]]:

@@ -125,11 +125,13 @@ WHERE (d.tenant, d.address) = (k.tenant, k.address) AND d.of = 'history' AND d.k
   AND (h.tenant, h.address, h.id) = (d.tenant, d.address, d.id)
 
 -- name: take_history
--- Write into the live history of locked addresses what is missing there or different.
+-- Write into the live history of locked addresses what is missing there or different, and has not been erased since.
 INSERT INTO {live}.history ({history})
 SELECT {r_history} FROM {new}.history AS r
 JOIN {new}.differences AS d ON (d.tenant, d.address, d.id) = (r.tenant, r.address, r.id) AND d.of = 'history' AND d.kind <> 'extra'
 WHERE (d.tenant, d.address) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+  AND NOT EXISTS (SELECT FROM {live}.erased_addresses AS e
+                  WHERE e.key = {live}.erased_key(r.tenant, r.address) AND e.erased_at >= r.time)
 ON CONFLICT (tenant, address, id) DO UPDATE SET {set_history}
 
 -- name: take_deliveries
@@ -139,3 +141,5 @@ FROM {new}.addresses AS r, {new}.differences AS d, unnest($1::text[], $2::text[]
 WHERE (d.tenant, d.address) = (k.tenant, k.address) AND d.of = 'addresses' AND (r.tenant, r.address) = (k.tenant, k.address)
   AND (a.tenant, a.address) = (k.tenant, k.address)
   AND a.last_delivered IS DISTINCT FROM r.last_delivered AND (a.last_delivered IS NULL OR a.last_delivered < $3)
+  AND NOT EXISTS (SELECT FROM {live}.erased_addresses AS e
+                  WHERE e.key = {live}.erased_key(r.tenant, r.address) AND e.erased_at >= r.last_delivered)
