@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from returpost.contracts.cloudevents import event
-from returpost.contracts.enums import AlertKind, Severity
+from returpost.contracts.enums import AlertKind, Reason, Severity
 from services.alerts.domain.alert import MAX_FACT, Alert, alert_of
 from services.alerts.domain.channel import Language
+from services.alerts.domain.reasons import REASONS
 from services.alerts.domain.wording import Words, words
 from services.alerts.formats import email, report, slack, teams, webhook
 from services.alerts.formats.png import png
+from services.console import i18n
+from services.console.i18n import reasons as console_reasons
 from tests.alerts.builders import weekly_report
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -158,7 +161,14 @@ def test_the_weekly_report_is_an_email_with_figures_and_a_picture(language: Lang
     assert f'src="cid:{picture["Content-ID"][1:-1]}"' in text
     assert pixels(picture.get_content())
     assert "<script>" not in text
-    for figure in ("21\N{NO-BREAK SPACE}000", "20\N{NO-BREAK SPACE}000", "1.10 %", "0.50 %", "user unknown", "190"):
+    for figure in (
+        "21\N{NO-BREAK SPACE}000",
+        "20\N{NO-BREAK SPACE}000",
+        "1.10 %",
+        "0.50 %",
+        REASONS[language]["user_unknown"],
+        "190",
+    ):
         assert figure in text
     plain = next(part for part in read.walk() if part.get_content_type() == "text/plain").get_content()
     assert "21000" in plain
@@ -172,3 +182,9 @@ def test_a_report_goes_to_chats_as_a_sentence() -> None:
     for body in (slack.slack(told), teams.teams(told)):
         assert b"21000 sent, 231 came back (1.10 %)" in body
         assert b"user_unknown" not in body
+
+
+def test_reasons_are_told_in_the_words_of_the_console() -> None:
+    for reason in Reason:
+        assert REASONS[Language.ENGLISH][reason] == console_reasons.REASONS[reason].title
+        assert REASONS[Language.NORWEGIAN][reason] == i18n.catalog("nb").gettext(console_reasons.REASONS[reason].title)

@@ -127,7 +127,7 @@ async def test_a_storm_reaches_people_once_by_every_channel(harness: Harness, ev
         expected = signing.headers(first.id, int(first.headers["webhook-timestamp"]), first.body, [secret])
         assert first.headers["webhook-signature"] == expected["webhook-signature"]
         assert "webhook-signature" not in slack.posted[0].headers
-        assert "bad reputation" in json.dumps(json.loads(slack.posted[0].body))
+        assert "Poor sender reputation" in json.dumps(json.loads(slack.posted[0].body))
         assert mails.messages[0]["Subject"] == "[Kritisk] Storm av returmeldinger hos acme"
         text, _ = (part.get_content() for part in mails.messages[0].iter_parts())
         assert "returpost storms show s-1 --tenant acme" in text

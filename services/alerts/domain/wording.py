@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from returpost.contracts.enums import AlertKind, Severity
 from services.alerts.domain.alert import ORDER, Alert
 from services.alerts.domain.channel import Language
+from services.alerts.domain.reasons import REASONS
 
 MAX_SHOWN: Final = 10
 """Alerts of one message that are told one by one: Teams takes 28 KB a card."""
@@ -71,7 +72,7 @@ def paragraph(alert: Alert, language: Language, zone: str, console_url: str = ""
     if "expires_at" in alert.facts:
         facts["expires_at"] = local(datetime.fromisoformat(alert.facts["expires_at"]), zone)
     if alert.kind in (AlertKind.STORM_STARTED, AlertKind.STORM_ENDED):
-        facts["by"] = _STORM_BY[language][variant].format(value=facts["value"].replace("_", " "))
+        facts["by"] = _STORM_BY[language][variant].format(value=REASONS[language].get(facts["value"], facts["value"]))
     if alert.kind is AlertKind.MAILING_BREACHED:
         facts["by"] = _BREACHES[language].get(facts["kind"], facts["kind"])
     way = _WAYS.get((alert.kind, variant)) or _WAYS[(alert.kind, "")]
@@ -176,13 +177,13 @@ _TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 _STORM_BY: Final[Mapping[Language, Mapping[str, str]]] = {
     Language.ENGLISH: {
-        "reason": "the reason {value}",
+        "reason": "the reason “{value}”",
         "domain": "the receiving domain {value}",
         "ip": "the sending host {value}",
         "": "{value}",
     },
     Language.NORWEGIAN: {
-        "reason": "årsaken {value}",
+        "reason": "årsaken «{value}»",
         "domain": "mottakerdomenet {value}",
         "ip": "avsenderserveren {value}",
         "": "{value}",

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from returpost.contracts import ReportDay, ReportPrepared
 from services.alerts.domain.alert import REPORT, Alert, share
 from services.alerts.domain.channel import Language
+from services.alerts.domain.reasons import REASONS
 from services.alerts.formats.png import Rectangle, png
 
 WIDTH: Final = 560
@@ -49,7 +50,7 @@ def html(report: ReportPrepared, language: Language, picture: str) -> str:
                 f'<span style="color:#e6a03c">&#9632;</span> {escape(t["soft"])}</p>'
             ),
             _table((t["day"], t["sent"], t["hard"], t["soft"], t["share"], t["complained"]), days),
-            _counts(t["reasons"], {name.replace("_", " "): count for name, count in report.reasons.items()}),
+            _counts(t["reasons"], {REASONS[language].get(name, name): count for name, count in report.reasons.items()}),
             _counts(t["domains"], report.domains),
         )
     )

@@ -22,6 +22,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, bytes]] = []
         self.requests: list[tuple[str, str, str | None, bytes]] = []
+        self.versions: list[str | None] = []
+        """To which version each change was made."""
         self.connections = 0
         self.hang_up = False
 
@@ -41,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append((self.command, self.path, self.headers.get("Authorization"), body))
+        self.server.versions.append(self.headers.get("If-Match"))
         status, answer = self.server.answers.pop(0)
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
@@ -48,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
         self.close_connection = self.server.hang_up  # without having said so
 
-    do_POST = do_GET  # noqa: N815 - http.server's name
+    do_POST = do_PUT = do_GET  # noqa: N815 - http.server's name
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

@@ -168,7 +168,7 @@ def _changed(found: dict[str, Any], changes: list[str]) -> tuple[dict[str, Any],
     for name, value in change_of(changes).items():
         if name in KINDS and isinstance(value, dict):
             wanted[name] = wanted[name] | value
-        elif name in NUMBERS:
+        elif name in NUMBERS and not isinstance(value, dict):
             wanted[name] = value
         else:
             raise InvalidSettings(f"{name}: choose {', '.join(f'{kind}.warning, {kind}.pause' for kind in KINDS)}, "
