@@ -132,6 +132,18 @@ def test_a_channel_of_alerts_is_added_tried_and_removed(system: System, visit: V
     (known,) = system.ask("alerts", "GET", "/v1/alert-channels")["items"]
     assert (known["quiet"], known["severity"]) == ({"from": "22:00:00", "to": "07:00:00"}, "warning")
     assert known["language"] == language
+    row.get_by_role("button", name=t("Change {name}", name="kveld")).click()
+    expect(dialog.get_by_label(t("Quiet hours"))).to_have_value("22:00-07:00")
+    dialog.get_by_label(t("To"), exact=True).fill("kari@example.com")
+    dialog.get_by_label(t("What"), exact=True).select_option("critical")
+    dialog.get_by_label(t("Quiet hours")).fill("")
+    dialog.get_by_role("button", name=t("OK"), exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    row = page.get_by_role("row").filter(has_text="kari@example.com")
+    expect(row).not_to_contain_text("ola@example.com")
+    (changed,) = system.ask("alerts", "GET", "/v1/alert-channels")["items"]
+    assert (changed["recipients"], changed["severity"], changed["quiet"]) == (["kari@example.com"], "critical", None)
+    assert (changed["language"], changed["version"]) == (language, known["version"] + 1)
     row.get_by_role("button", name=t("Send a test: {name}", name="kveld")).click()
     expect(page.locator(".notice.bad")).to_contain_text("RETURPOST_ALERTS_SMTP_URL")
     row.get_by_role("button", name=t("Remove {name}", name="kveld")).click()

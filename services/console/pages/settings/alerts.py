@@ -1,5 +1,6 @@
 """Who is alerted to what: the channels of a customer, and what became of their last messages. For administrators."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -58,6 +59,7 @@ class Alerts:
             with Tag("td"):
                 self._last(channel)
             with Tag("td"), Tag("div", "row"):
+                button(t("Change"), partial(self._edit, channel, path), aria_label=t("Change {name}", name=name))
                 button(t("Send a test"), partial(self._try, name, path), aria_label=t("Send a test: {name}", name=name))
                 enabled = channel["enabled"]
                 act = partial(self._change, "PATCH", path, {"enabled": not enabled})
@@ -107,30 +109,14 @@ class Alerts:
             kind = Field(t("Kind"), "select", "email", choices={key: t(text) for key, text in KINDS.items()})
             help_ = t("E-mail addresses, separated by commas; or the URL, which is not shown again.")
             to = Field(t("To"), help=help_, autocomplete="off")
-            least = Field(t("What"), "select", "warning", choices={key: t(text) for key, text in SEVERITIES.items()})
-            when = Field(t("When"), "select", "off", choices={key: t(text) for key, text in DIGESTS.items()})
-            help_ = t("As 22:00-07:00. Empty: none. What is critical goes out all the same.")
-            quiet = Field(t("Quiet hours"), help=help_, autocomplete="off")
-            zone = Field(t("Time zone"), value=visitor.texts.zone.key, autocomplete="off")
-            report = Field(t("The report of each week"), "checkbox", False)
-            told_in = Field(t("Language"), "select", visitor.texts.language, choices=LANGUAGES)
+            rule = RuleFields(visitor, {})
 
         async def save() -> None:
-            start, dash, end = str(quiet.value).partition("-")
-            parts = [part.strip() for part in str(to.value).split(",") if part.strip()]
-            body = {
-                "name": name.value, "kind": kind.value, "severity": least.value, "digest": when.value,
-                "quiet": {"from": start.strip(), "to": end.strip()} if dash else None,
-                "time_zone": zone.value, "language": told_in.value,
-                "weekly_report": bool(report.value),
-            } | ({"recipients": parts} if kind.value == "email" else {"url": str(to.value).strip()})  # fmt: skip
-            try:
-                made = await visitor.api.call("alerts", "POST", PATH, body=body)
-            except Trouble as trouble:
-                with dialog.body:
-                    notice("bad", *visitor.trouble(trouble))
+            where = _where(str(kind.value), str(to.value))
+            body = {"name": name.value, "kind": kind.value, **where, **rule.body()}
+            made = await self._save(dialog, "POST", PATH, body)
+            if made is None:
                 return
-            await self.show()
             if not made["secret"]:
                 dialog.close()
                 return
@@ -145,3 +131,74 @@ class Alerts:
         with dialog.foot:
             dialog.cancel_button()
             button(t("OK"), save, "primary")
+
+    def _edit(self, channel: dict[str, Any], path: str) -> None:
+        """Ask for what is to be another; a URL stays as it is when none is written."""
+        visitor, t, is_email = self._visitor, self._visitor.t, channel["kind"] == "email"
+        with self._dialogs:
+            dialog = Dialog(visitor, t("Change {name}", name=channel["name"]))
+        with dialog.body:
+            help_ = t("Separated by commas.") if is_email else t("The URL. Empty: it stays as it is.")
+            to = Field(t("To"), value=", ".join(channel["recipients"]), help=help_, autocomplete="off")
+            rule = RuleFields(visitor, channel)
+
+        async def save() -> None:
+            where = _where(channel["kind"], str(to.value)) if is_email or str(to.value).strip() else {}
+            # What somebody else has changed since it was read is not changed back.
+            seen = {"If-Match": f'"{channel["version"]}"'}
+            if await self._save(dialog, "PATCH", path, {**where, **rule.body()}, seen) is not None:
+                dialog.close()
+
+        with dialog.foot:
+            dialog.cancel_button()
+            button(t("OK"), save, "primary")
+
+    async def _save(
+        self, dialog: Dialog, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """Save and draw the section anew; return the answer, or nothing when it was refused, which the dialog says."""
+        try:
+            saved = await self._visitor.api.call("alerts", method, path, body=body, headers=headers)
+        except Trouble as trouble:
+            with dialog.body:
+                notice("bad", *self._visitor.trouble(trouble))
+            return None
+        await self.show()
+        return saved
+
+
+class RuleFields:
+    """What a channel is told, when, and in which words."""
+
+    def __init__(self, visitor: Visitor, channel: Mapping[str, Any]) -> None:
+        """Draw them with what a channel has, or with what a new one has by default."""
+        t, quiet = visitor.t, channel.get("quiet")
+        severities = {key: t(text) for key, text in SEVERITIES.items()}
+        digests = {key: t(text) for key, text in DIGESTS.items()}
+        self._least = Field(t("What"), "select", channel.get("severity", "warning"), choices=severities)
+        self._when = Field(t("When"), "select", channel.get("digest", "off"), choices=digests)
+        hours = f"{quiet['from'][:5]}-{quiet['to'][:5]}" if quiet else ""
+        help_ = t("As 22:00-07:00. Empty: none. What is critical goes out all the same.")
+        self._quiet = Field(t("Quiet hours"), value=hours, help=help_, autocomplete="off")
+        zone = channel.get("time_zone", visitor.texts.zone.key)
+        self._zone = Field(t("Time zone"), value=zone, autocomplete="off")
+        self._report = Field(t("The report of each week"), "checkbox", channel.get("weekly_report", False))
+        language = channel.get("language", visitor.texts.language)
+        self._language = Field(t("Language"), "select", language, choices=LANGUAGES)
+
+    def body(self) -> dict[str, Any]:
+        """Return what is to be saved."""
+        start, dash, end = str(self._quiet.value).partition("-")
+        return {
+            "severity": self._least.value, "digest": self._when.value,
+            "quiet": {"from": start.strip(), "to": end.strip()} if dash else None,
+            "time_zone": self._zone.value, "language": self._language.value,
+            "weekly_report": bool(self._report.value),
+        }  # fmt: skip
+
+
+def _where(kind: str, to: str) -> dict[str, Any]:
+    """Return where messages go, as the service wants it said."""
+    if kind != "email":
+        return {"url": to.strip()}
+    return {"recipients": [part.strip() for part in to.split(",") if part.strip()]}
