@@ -75,12 +75,9 @@ def _default(item: Any) -> str:
 
 def _text(text: str | None) -> str:
     """Return a help text as Markdown: paragraphs, and the example commands at its end as a block."""
-    plain: list[str] = []
-    examples: list[str] = []
-    for line in (text or "").replace("\b", "").strip().splitlines():
-        (examples if line.startswith("returpost ") else plain).append(line.replace("<", "&lt;").replace("*", "\\*"))
-    prose = "\n".join(plain).strip()
-    return prose + ("\n\n```sh\n" + "\n".join(examples) + "\n```" if examples else "") + "\n"
+    plain, _, examples = (text or "").partition("\b")
+    prose = plain.strip().replace("<", "&lt;").replace("*", "\\*")
+    return prose + (f"\n\n```sh\n{examples.strip()}\n```" if examples else "") + "\n"
 
 
 def _cell(text: str) -> str:

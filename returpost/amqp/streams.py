@@ -23,6 +23,8 @@ Since: TypeAlias = Literal["first", "last", "next"] | int | datetime
 """Where to begin: with the first event that is kept, with the last ones, with what comes from now on, at the offset of
 a part, or at a time (and somewhat before it: RabbitMQ keeps the time of whole chunks).
 https://www.rabbitmq.com/docs/streams#consuming"""
+WORDS: Final = ("first", "last", "next")
+"""Any other word makes RabbitMQ close the connection, each time anew."""
 
 
 class StreamReader:
@@ -58,8 +60,11 @@ class StreamReader:
 async def open_stream(connection: AbstractConnection, since: Since, name: str = BLOCKS) -> AsyncIterator[StreamReader]:
     """Give what arrives from a place of the stream on; whatever is published from then on will arrive.
 
-    Raises `InvalidSettings` when the user may not read the stream or there is none, else one of `CONNECTION_ERRORS`.
+    Raises `InvalidSettings` when there is no such place or stream or the user may not read it, else one of
+    `CONNECTION_ERRORS`.
     """
+    if isinstance(since, str) and since not in WORDS:
+        raise InvalidSettings(f"since: {since!r}; an offset, a time, or {', '.join(WORDS)}")
     arriving = StreamReader()
     try:
         async with open_channel(connection) as channel:

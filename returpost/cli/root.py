@@ -76,7 +76,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the real command in place of its entry."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load(name) if name in all_commands() else command, rest
+        return name, unwrapped(load(name)) if name in all_commands() else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run; an error that can be explained is explained, and becomes an exit code."""
@@ -88,6 +88,11 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             sys.stderr.write("stopped\n")
             raise typer.Exit(ExitCode.STOPPED) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            sys.stderr.write(f"returpost: {error.filename}: {error.strerror}\n")
+            raise typer.Exit(ExitCode.WRONG_USE) from None
 
 
 def load(name: str) -> Any:
@@ -104,6 +109,15 @@ def load(name: str) -> Any:
         found = single
     command = typer.main.get_command(found)
     command.name = name
+    return command
+
+
+def unwrapped(command: Any) -> Any:
+    """Return the command with paragraphs of its help that a terminal of any width wraps by itself."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(text if "\b" in text else text.replace("\n", " ") for text in paragraphs)
+    for one in getattr(command, "commands", {}).values():
+        unwrapped(one)
     return command
 
 

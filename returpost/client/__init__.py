@@ -15,6 +15,7 @@ from returpost.contracts import (
     MailingResume as MailingResume,
     RetryRequested as RetryRequested,
 )
+from returpost.contracts.cloudevents import Event as Event
 from returpost.contracts.enums import Result as Result
 from returpost.contracts.return_path import return_path as return_path
 from returpost.errors import InvalidMessage as InvalidMessage, Unavailable as Unavailable

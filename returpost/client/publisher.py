@@ -126,12 +126,12 @@ class Publisher:
         confirming = await self._connected()
         try:
             returned = await confirming.publish(messages)
-        except Unavailable:
+        except (Unavailable, ChannelAccessRefused) as error:
             await self._drop()
-            raise
-        except ChannelAccessRefused as error:
-            await self._drop()
-            raise InvalidSettings(f"RabbitMQ does not let this user publish {key}: {error}") from None
+            refusal = error.__cause__ if isinstance(error, Unavailable) else error
+            if not isinstance(refusal, ChannelAccessRefused):
+                raise
+            raise InvalidSettings(f"RabbitMQ does not let this user publish {key}: {refusal}") from None
         except AMQPError as error:
             await self._drop()
             raise Unavailable(f"RabbitMQ did not take the message: {error}") from None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from returpost.amqp.connections import CONNECTION_ERRORS, open_channel, open_connection
 from returpost.contracts import Contract, MailingPause, MailingResume, RetryRequested
@@ -21,6 +22,7 @@ from returpost.contracts.routing import (
     sender_mailing_queue,
     sender_queue,
 )
+from returpost.errors import InvalidSettings
 
 PREFETCH: Final = 20
 RECONNECT: Final = 2.0
@@ -58,8 +60,8 @@ class RetryConsumer:
         """Obey commands until cancelled, one at a time, those about mailings before retries.
 
         Without `pause` and `resume` commands about mailings stay in their queue; one without the other is a
-        `TypeError`. Raises `InvalidSettings` when RabbitMQ refuses the user. What a handler raises is passed on, and
-        the command goes back to its queue.
+        `TypeError`. Raises `InvalidSettings` when RabbitMQ refuses the user, or knows no such sender. What a handler
+        raises is passed on, and the command goes back to its queue.
         """
         if (pause is None) is not (resume is None):
             raise TypeError("follow: pause and resume, or neither")
@@ -87,7 +89,14 @@ class RetryConsumer:
 
             for name in queues:
                 queue = await channel.get_queue(name, ensure=False)
-                await queue.consume(partial(arrive, queue=name))
+                try:
+                    await queue.consume(partial(arrive, queue=name))
+                except ChannelAccessRefused as error:
+                    raise InvalidSettings(f"RabbitMQ does not let this user read {name}: {error}") from None
+                except ChannelNotFoundEntity:
+                    raise InvalidSettings(
+                        f"there is no queue {name}: declare the sender by `returpost topology apply --senders`"
+                    ) from None
             while True:
                 _, _, name, message = await arrived.get()
                 if message is None:

@@ -60,7 +60,7 @@ class Api:
         """Return the bytes of an answer. Raises as `call` does."""
         status, body = self._request(service, "GET", f"{path}?{urlencode(parameters)}", None, self._bearer())
         if status >= 400:
-            raise _refusal(service, status, _words(_decoded(body)) or f"GET {path}: {status}")
+            raise _refusal(service, status, words_of(_decoded(body)) or f"GET {path}: {status}")
         return body
 
     def call(
@@ -90,7 +90,7 @@ class Api:
         answer = _decoded(raw)
         if status < 400 or status in accept:
             return answer
-        raise _refusal(service, status, _words(answer) or f"{method} {path}: {status}")
+        raise _refusal(service, status, words_of(answer) or f"{method} {path}: {status}")
 
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
@@ -146,7 +146,8 @@ def _decoded(body: bytes) -> Any:
         return {"title": body[:500].decode(errors="replace")}
 
 
-def _words(answer: Any) -> str:
+def words_of(answer: Any) -> str:
+    """Return what a refusal says: its title, and which fields are wrong."""
     if not isinstance(answer, dict):
         return ""
     faults = [f"{fault.get('field')}: {fault.get('problem')}" for fault in answer.get("errors", [])]

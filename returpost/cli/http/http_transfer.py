@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import httpx
 
+from returpost.cli.http.api import words_of
 from returpost.errors import InvalidSettings, ReturpostError, Unavailable
 
 PIECE = 256 * 1024
@@ -84,8 +85,8 @@ def download(url: str, token: str, path: str, parameters: Mapping[str, Any], tar
 def _refuse(answer: httpx.Response) -> None:
     answer.read()
     try:
-        words = str(answer.json()["title"])
-    except (ValueError, KeyError, TypeError):
+        words = words_of(answer.json())
+    except ValueError:
         words = answer.text[:500]
     if answer.status_code in (401, 403):
         raise InvalidSettings(f"the service refuses the token: {words}")

@@ -51,8 +51,7 @@ def send(
     \b
     returpost send results.jsonl bounces/ spool.mbox
     my-mta-log-reader | returpost send
-    echo '{"mailing":"m1","address":"ann@example.com","result":"bounced","time":"2026-01-01T12:00:00Z",
-           "diagnostic":"550 5.1.1 User unknown"}' | returpost send
+    echo '{"mailing":"m1","address":"a@example.com","result":"delivered","time":"2026-01-01T12:00Z"}' | returpost send
     """
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

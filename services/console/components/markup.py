@@ -85,7 +85,7 @@ def empty(picture: str, title: str, what_to_do: str) -> Tag:
 
 def plain_table(*titles: str, label: str) -> Tag:
     """A plain table with these headings; rows are drawn into what is returned."""
-    with Tag("div", "sheet no-ticks"), Tag("div", "scroller", tabindex="0"), Tag("table", aria_label=label):
+    with Tag("div", "sheet plain no-ticks"), Tag("div", "scroller", tabindex="0"), Tag("table", aria_label=label):
         with Tag("thead"), Tag("tr"):
             for title in titles:
                 with Tag("th", scope="col"):

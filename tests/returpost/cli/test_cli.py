@@ -1,9 +1,11 @@
 """The command line without a running system: help, wrong use, exit codes, tokens."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,23 @@ def test_a_service_that_is_away_is_exit_code_3(
     for name, value in AWAY.items():
         monkeypatch.setenv(name, value)
     assert runner.invoke(app, arguments).exit_code == 3
+
+
+def test_a_file_that_cannot_be_is_named_without_a_stack(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    result = runner.invoke(app, ["up", "--dir", str(taken)])
+    assert result.exit_code == 2
+    assert result.stderr == f"returpost: {taken}: File exists\n"
+
+
+@pytest.mark.parametrize("columns", [60, 100, 140])
+def test_help_is_wrapped_by_the_terminal_alone(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = runner.invoke(app, ["erase", "verify", "--help"]).output
+    paragraph = next(text for text in re.split(r"\n\s*\n", shown) if "accordingly long" in " ".join(text.split()))
+    lines = [line.strip() for line in paragraph.strip().splitlines()]
+    assert all(len(f"{line} {after.split()[0]}") > columns - 2 for line, after in pairwise(lines)), lines
 
 
 def test_down_when_nothing_runs() -> None:

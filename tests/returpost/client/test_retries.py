@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import re
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from returpost.client import MailingPause, MailingResume, RetryConsumer, RetryRequested, retries as module
+from returpost.client import BlockStream, MailingPause, MailingResume, RetryConsumer, RetryRequested, retries as module
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import InvalidSettings
 from tests.support.harness import TENANT, Harness, eventually
@@ -15,6 +18,7 @@ from tests.support.proxy import proxy
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 QUEUE = "sender.news.retry-requested"
+PAGE = Path(__file__).parents[3] / "docs/how-to/sender/retries.md"
 
 
 def command(n: int) -> Event[RetryRequested]:
@@ -99,3 +103,21 @@ async def ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_the_handler_of_the_page_takes_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    example = re.findall(r"^```python\n(.*?)^await ", PAGE.read_text(), re.MULTILINE | re.DOTALL)[0]
+    names: dict[str, Any] = {}
+    exec(compile(example, str(PAGE), "exec"), names)  # noqa: S102 - our own document
+    await names["send_again"](command(1))
+    assert capsys.readouterr().out == "m-1 u1@example.com 2\n"
+
+
+async def test_a_sender_that_nobody_declared_is_named(harness: Harness) -> None:
+    with pytest.raises(InvalidSettings, match=r"no queue sender\.newss\.retry-requested"):
+        await RetryConsumer(harness.amqp_url, "newss").follow(Sender().send_again)
+
+
+async def test_a_place_of_a_stream_that_is_none_is_refused(harness: Harness) -> None:
+    with pytest.raises(InvalidSettings, match="since: 'nxt'"):
+        await anext(BlockStream(harness.amqp_url).read("nxt"))  # type: ignore[arg-type]
