@@ -74,6 +74,7 @@ from services.actions.users.attempts import Hashing
 from services.actions.users.expiring import WARN_SECONDS, warn_of_expiring
 from services.actions.users.http import MAX_SIGN_IN
 from services.actions.users.oidc import Provider
+from services.actions.users.second_factor import http as factor_http
 from services.actions.users.token_revocation import REPUBLISH_SECONDS, republish_revocations
 from services.actions.views import http as views_http
 from services.actions.views.saved import http as saved_views_http
@@ -131,7 +132,8 @@ def create(settings: Settings) -> Service[Settings]:
     service.allow_anonymous("/v1/sign-in")
     service.limit_bodies(BodyLimit(MAX_SIGN_IN, 100), "/v1/sign-in")
     for router in (
-        operations_http.router, operations_http.audit_router, exports_http.router, users_http.router, oidc_http.router,
+        operations_http.router, operations_http.audit_router, exports_http.router,
+        users_http.router, oidc_http.router, factor_http.router,
         contacts_http.router, addresses_http.router, mailings_http.router, views_http.router, statistics_http.router,
         saved_views_http.router, stop_signals_http.router, stop_settings_http.router,
         *(lists_http.router_of(kind) for kind in ListKind),

@@ -28,7 +28,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = (
     "/", "/mailings", f"/mailings/{MAILING}", f"/mailings/{MAILING}?tab=bounces&open=anna@nowhere.example", "/blocked",
     "/blocked?group=reason", "/blocked?tab=typing-errors", "/blocked?tab=domains", "/contacts", "/contacts/c1",
-    f"/addresses/{DEAD}", "/selections", "/projects", "/operations", "/settings", "/users",
+    f"/addresses/{DEAD}", "/selections", "/projects", "/operations", "/settings", "/users", "/account",
 )  # fmt: skip
 
 

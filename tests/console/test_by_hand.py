@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 from playwright.sync_api import expect
 
 from services.console.components.dialogs.block_dialog import addresses_in
 from services.console.i18n import Texts
 from services.console.pages.domains import domains_in
-from tests.console.conftest import System, Visit
+from tests.console.conftest import PASSWORD, System, Visit
 
 pytestmark = pytest.mark.services
 PASSED_ON, OTHER = "by-hand@fine.example", "other-by-hand@fine.example"
@@ -163,3 +164,42 @@ def test_viewer_sees_blocked_domains_and_changes_none(system: System, visit: Vis
     page.goto(f"{system.url}/blocked?tab=domains")
     expect(page.get_by_role("button", name=t("Look up"))).to_be_visible()
     expect(page.get_by_role("button", name=t("Block domains"))).to_have_count(0)
+
+
+def test_second_factor_is_set_up_asked_for_and_reset(system: System, visit: Visit) -> None:
+    system.ask("actions", "POST", "/v1/users", {"name": "totto", "role": "viewer", "password": PASSWORD})
+    page, t = visit("totto", "nb"), Texts("nb").t
+    page.goto(f"{system.url}/account")
+    page.get_by_role("button", name=t("Set up")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(t("Password")).fill("not it")
+    dialog.get_by_role("button", name=t("Next")).click()
+    expect(dialog.locator(".wrong")).to_contain_text(t("The password is wrong."))
+    dialog.get_by_label(t("Password")).fill(PASSWORD)
+    dialog.get_by_role("button", name=t("Next")).click()
+    expect(dialog.get_by_role("img", name=t("QR code of the secret"))).to_be_visible()
+    secret = dialog.locator("pre").inner_text().strip()
+    dialog.get_by_label(t("The code that the app shows")).fill(pyotp.TOTP(secret).now())
+    dialog.get_by_role("button", name=t("Confirm")).click()
+    expect(dialog).to_contain_text(t("Each signs you in once in the place of the app's code."))
+    codes = dialog.locator("pre").inner_text().split()
+    left = Texts("nb").tn("{n} recovery code left", "{n} recovery codes left", len(codes))
+    dialog.get_by_role("button", name=t("Close")).last.click()
+    expect(page.locator(".notice")).to_contain_text(left)
+
+    page.context.clear_cookies()
+    page.goto(f"{system.url}/sign-in?next=%2Fmailings")
+    page.fill("input[name=name]", "totto")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.fill("input[name=code]", codes[0].upper())
+    page.click("button.primary")
+    page.wait_for_url(f"{system.url}/mailings")
+
+    form = {"name": "totto", "password": PASSWORD}
+    wanted = httpx.post(f"{system.url}/sign-in", data=form, headers={"Accept-Language": "en"})
+    assert (wanted.status_code, PASSWORD in wanted.text) == (200, False)
+    late = httpx.post(f"{system.url}/sign-in/code", data={"challenge": "x", "code": codes[1]})
+    assert late.status_code == 401
+    system.ask("actions", "DELETE", "/v1/users/totto/second-factor")
+    assert httpx.post(f"{system.url}/sign-in", data=form).status_code == 303

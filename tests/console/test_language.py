@@ -24,7 +24,7 @@ DRAWN = """() => {
 PAGES = (
     "/", "/mailings", f"/mailings/{MAILING}", "/blocked", "/blocked?tab=returned", "/blocked?tab=complaints",
     "/blocked?group=reason", f"/blocked?open={DEAD}", "/contacts", "/contacts/c1", f"/addresses/{DEAD}", "/operations",
-    "/blocked?tab=typing-errors", "/blocked?tab=domains", "/selections", "/projects", "/settings", "/users",
+    "/blocked?tab=typing-errors", "/blocked?tab=domains", "/selections", "/projects", "/settings", "/users", "/account",
 )  # fmt: skip
 
 

@@ -25,7 +25,16 @@ OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tena
 OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish", "/u/{token}"}
 """Health and metrics for who runs it; webhooks and unsubscribe links, which bring proofs of their own; where a password
 is the proof, or what an OpenID Connect provider says."""
-OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/sessions/{identity}", "/v1/sign-out", "/v1/sign-in/renewal"}
+OWN = {
+    "/v1/me",
+    "/v1/me/sessions",
+    "/v1/me/sessions/{identity}",
+    "/v1/sign-out",
+    "/v1/sign-in/renewal",
+    "/v1/me/second-factor",
+    "/v1/me/second-factor/confirm",
+    "/v1/me/second-factor/remove",
+}
 """About the caller alone: no tenant is asked for, and changing something takes no more than a session."""
 READING_POSTS = {"/v1/check", "/v1/validate", "/v1/classify", "/v1/reconcile", "/v1/dead-letters/plan"}
 READING_POSTS |= {"/v1/reconcile/file", "/v1/archive/plan", "/v1/settings/preview", "/v1/residual-searches"}

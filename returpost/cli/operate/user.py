@@ -48,7 +48,7 @@ def list_users(
     if as_json:
         print_json(found)
         return
-    columns = ("name", "tenant", "role", "disabled", "created_at", "created_by")
+    columns = ("name", "tenant", "role", "disabled", "has_second_factor", "created_at", "created_by")
     out.print(table(None, columns, [[row.get(column) for column in columns] for row in found]))
 
 
@@ -59,6 +59,15 @@ def remove(name: str, directory: Folder = FOLDER) -> None:
 
     api(directory).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}")
     typer.echo(f"{name} removed")
+
+
+@app.command("reset-second-factor")
+def reset_second_factor(name: str, directory: Folder = FOLDER) -> None:
+    """Ask a user for no code any more, who has lost the app and the recovery codes; open sessions end."""
+    from urllib.parse import quote
+
+    api(directory).call("actions", "DELETE", f"/v1/users/{quote(name, safe='')}/second-factor")
+    typer.echo(f"{name} signs in with the password alone, until a second factor is set up anew")
 
 
 def generate_password() -> str:

@@ -51,6 +51,8 @@ class Attempt:
 
     def __init__(self) -> None:
         self.is_right = False
+        self.is_half = False
+        """Right, and not enough: guesses of what is still to come go on to count."""
 
 
 @asynccontextmanager
@@ -70,7 +72,9 @@ async def attempt(pool: Pool, name: str, address: str, now: datetime) -> AsyncIt
         if refused.status_code == 503:  # nothing was checked
             await repository.take_back_attempt(pool, [subject for subject, _ in subjects])
         raise
-    if offered.is_right:
+    if offered.is_half:
+        await repository.take_back_attempt(pool, [subject for subject, _ in subjects])
+    elif offered.is_right:
         await repository.forget_attempts(pool, _subject("name", name))
         await repository.take_back_attempt(pool, [_subject("address", address)])
 

@@ -1,12 +1,11 @@
 """HTTP: signing in with a password, and the administration of users and tokens."""
 
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,11 +14,12 @@ from returpost.contracts.enums import Role
 from returpost.errors import InvalidMessage
 from services.actions.operations.repository.audit import AuditEntry, add_audit
 from services.actions.users import attempts, domain, repository
-from services.actions.users.attempts import Hashing
+from services.actions.users.dependencies import Anybody, Tenant, attempt_of, hashing, scope_of, user_of
 from services.actions.users.repository import Language, Token
+from services.actions.users.second_factor import check
 from services.actions.users.sessions import Session, open_session, renew_session, signing_key
 from services.actions.users.token_revocation import revoke_own_session, revoke_sessions, revoke_token
-from shared.http.auth import ALL_TENANTS, OPERATE, SCOPES_OF_ROLE, Caller, issue, requires
+from shared.http.auth import ALL_TENANTS, OPERATE, SCOPES_OF_ROLE, Caller, issue
 from shared.http.dependencies import Administrator
 from shared.http.pagination import Cursor, Limit, Page, decode_cursor, decode_time, encode_cursor
 
@@ -33,8 +33,6 @@ SESSION_ENDED = "the session has ended; sign in again"
 OWN_ACCESS = "cannot remove your own administrator access; another administrator can"
 
 router = APIRouter(prefix="/v1", tags=["users"])
-Anybody = Annotated[Caller, Depends(requires("read"))]
-Tenant = Annotated[Name | Literal["*"] | None, Query()]
 Password = Annotated[str, Field(max_length=1000)]
 
 
@@ -98,6 +96,7 @@ class UserItem(BaseModel):
     created_at: datetime
     created_by: str
     has_password: bool
+    has_second_factor: bool
 
 
 class OwnSession(BaseModel):
@@ -137,24 +136,37 @@ class CreatedToken(BaseModel):
     expires_at: datetime
 
 
-@router.post("/sign-in")
-async def sign_in(request: Request, body: SignInBody) -> Session:
-    """Begin a session by name and password. 401 when they are wrong, 429 after too many tries."""
+class CodeWanted(BaseModel):
+    """The password is right, and the user has a second factor: `POST /v1/sign-in/code` takes both."""
+
+    challenge: str
+
+
+@router.post("/sign-in", responses={202: {"model": CodeWanted, "description": "A code is asked for as well"}})
+async def sign_in(request: Request, response: Response, body: SignInBody) -> Session | CodeWanted:
+    """Begin a session by name and password. 202 for a user with a second factor, 401 when they are wrong, 429 after
+    too many tries.
+    """
     pool, now, name = request.app.state.service.pool, datetime.now(UTC), domain.folded(body.name)
     user = await repository.find_user(pool, name) if domain.NAME.match(name) else None
     known = user.password_hash if user else None
-    async with _attempt(request, name, now) as offered:
-        offered.is_right = await _hashing(request).run(partial(domain.is_right, body.password, known)) and not _is_out(
+    async with attempt_of(request, name, now) as offered:
+        offered.is_right = await hashing(request).run(partial(domain.is_right, body.password, known)) and not _is_out(
             user
         )
+        factor = await check.in_use(request, name) if offered.is_right else None
+        offered.is_half = factor is not None
     SIGN_INS.labels("right" if offered.is_right else "wrong").inc()
     if user is None:
         raise HTTPException(401, WRONG)
     if not offered.is_right:
         await add_audit(pool, AuditEntry(user.home, now, user.name, "sign_in_failed", 1))
         raise HTTPException(401, WRONG)
-    if renewed := await _hashing(request).run(partial(domain.rehashed, body.password, str(known))):
+    if renewed := await hashing(request).run(partial(domain.rehashed, body.password, str(known))):
         await repository.replace_hash(pool, name, str(known), renewed)
+    if factor is not None:
+        response.status_code = 202
+        return CodeWanted(challenge=check.challenge_for(request, name))
     return await open_session(request, user, now)
 
 
@@ -182,7 +194,7 @@ async def sign_out(request: Request, caller: Anybody) -> None:
 @router.get("/me")
 async def me(request: Request, caller: Anybody) -> Identity:
     """Who asks: as a user, or as the bearer of a token."""
-    user = await _user_of(request, caller)
+    user = await user_of(request, caller)
     return Identity(
         name=caller.name,
         tenant=caller.tenant,
@@ -196,12 +208,12 @@ async def me(request: Request, caller: Anybody) -> Identity:
 @router.put("/me", status_code=204)
 async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> None:
     """Change the own language or password. A new password ends the other sessions. 429 after too many wrong ones."""
-    service, user, now = request.app.state.service, await _user_of(request, caller), datetime.now(UTC)
+    service, user, now = request.app.state.service, await user_of(request, caller), datetime.now(UTC)
     if user is None:
         raise HTTPException(404, NO_USER)
     if body.password is not None:
-        async with _attempt(request, user.name, now) as offered:
-            offered.is_right = await _hashing(request).run(
+        async with attempt_of(request, user.name, now) as offered:
+            offered.is_right = await hashing(request).run(
                 partial(domain.is_right, body.old_password, user.password_hash)
             )
         if not offered.is_right:
@@ -217,7 +229,7 @@ async def change_me(request: Request, caller: Anybody, body: OwnChangeBody) -> N
 @router.get("/me/sessions")
 async def my_sessions(request: Request, caller: Anybody) -> list[OwnSession]:
     """The own sessions that go on, newest first, up to 100."""
-    user = await _user_of(request, caller)
+    user = await user_of(request, caller)
     if user is None:
         raise HTTPException(404, NO_USER)
     rows = await repository.sessions_of(request.app.state.service.pool, user.name, datetime.now(UTC))
@@ -227,7 +239,7 @@ async def my_sessions(request: Request, caller: Anybody) -> list[OwnSession]:
 @router.delete("/me/sessions/{identity}", status_code=204)
 async def end_my_session(request: Request, caller: Anybody, identity: UUID) -> None:
     """End a session of one's own. 404 when it is not one, or has ended."""
-    user = await _user_of(request, caller)
+    user = await user_of(request, caller)
     if user is None or not await revoke_own_session(request.app.state.service, identity, user.name):
         raise HTTPException(404, f"session: {identity} is not one of yours, or has ended")
 
@@ -239,7 +251,7 @@ async def users(
     """A page of the users of a tenant by name; without one, and with a token for all tenants: of all."""
     (after,) = decode_cursor(cursor, str) if cursor else (None,)
     pool = request.app.state.service.pool
-    rows = await repository.page_of_users(pool, _scope(caller, tenant), None if after is None else str(after), limit)
+    rows = await repository.page_of_users(pool, scope_of(caller, tenant), None if after is None else str(after), limit)
     last = encode_cursor(rows[-1]["name"]) if len(rows) == limit else None
     return Page[UserItem].model_validate({"items": rows, "next_cursor": last})
 
@@ -247,7 +259,7 @@ async def users(
 @router.post("/users", status_code=201)
 async def add_user(request: Request, caller: Administrator, body: NewUserBody, tenant: Tenant = None) -> CreatedUser:
     """Create a user. 409 when the name is taken."""
-    owner = _scope(caller, tenant) or ALL_TENANTS
+    owner = scope_of(caller, tenant) or ALL_TENANTS
     _check_role(caller, body.role, owner)
     home = body.home or (owner if owner != ALL_TENANTS else "demo")
     if owner not in (ALL_TENANTS, home):
@@ -274,7 +286,7 @@ async def change_user(
     """Change role or password of a user, or disable it; open sessions end with each of these."""
     if name == caller.name and (body.disabled or body.role not in (None, Role.ADMINISTRATOR)):
         raise HTTPException(409, OWN_ACCESS)
-    pool, owner = request.app.state.service.pool, _scope(caller, tenant)
+    pool, owner = request.app.state.service.pool, scope_of(caller, tenant)
     user = await repository.find_user(pool, name)
     if user is None or owner not in (None, user.tenant):
         raise HTTPException(404, f"user: {name} is not known")
@@ -296,7 +308,7 @@ async def remove_user(request: Request, caller: Administrator, name: str, tenant
     """Remove a user; open sessions end."""
     if name == caller.name:
         raise HTTPException(409, OWN_ACCESS)
-    if not await repository.remove_user(request.app.state.service.pool, name, _scope(caller, tenant)):
+    if not await repository.remove_user(request.app.state.service.pool, name, scope_of(caller, tenant)):
         raise HTTPException(404, f"user: {name} is not known")
     await revoke_sessions(request.app.state.service, name, caller.name)
 
@@ -311,7 +323,7 @@ async def tokens(
         issued_at, identity = decode_cursor(cursor, str, str)
         after = (decode_time(issued_at), _uuid(identity))
     pool, now = request.app.state.service.pool, datetime.now(UTC)
-    rows = await repository.page_of_tokens(pool, _scope(caller, tenant), now, after, limit)
+    rows = await repository.page_of_tokens(pool, scope_of(caller, tenant), now, after, limit)
     last = encode_cursor(rows[-1]["issued_at"].isoformat(), str(rows[-1]["id"])) if len(rows) == limit else None
     return Page[TokenItem].model_validate({"items": rows, "next_cursor": last})
 
@@ -319,7 +331,7 @@ async def tokens(
 @router.post("/tokens", status_code=201)
 async def add_token(request: Request, caller: Administrator, body: NewTokenBody, tenant: Tenant = None) -> CreatedToken:
     """Issue a token for a system. It is shown this once."""
-    owner = _scope(caller, tenant) or ALL_TENANTS
+    owner = scope_of(caller, tenant) or ALL_TENANTS
     if beyond := set(body.scopes) - caller.scopes:
         raise HTTPException(403, f"scopes: you do not have {', '.join(sorted(beyond))} yourself")
     identity, now, life = uuid4(), datetime.now(UTC), timedelta(days=body.days)
@@ -335,16 +347,9 @@ async def add_token(request: Request, caller: Administrator, body: NewTokenBody,
 @router.delete("/tokens/{identity}", status_code=204)
 async def delete_token(request: Request, caller: Administrator, identity: UUID, tenant: Tenant = None) -> Response:
     """Revoke a token or end a session. 404 when it is not known, or revoked already."""
-    if not await revoke_token(request.app.state.service, identity, _scope(caller, tenant), caller.name):
+    if not await revoke_token(request.app.state.service, identity, scope_of(caller, tenant), caller.name):
         raise HTTPException(404, f"token: {identity} is not known, or revoked already")
     return Response(status_code=204)
-
-
-def _scope(caller: Caller, tenant: str | None) -> str | None:
-    """Return the tenant whose users are meant; nothing: those of all."""
-    if caller.tenant == ALL_TENANTS:
-        return tenant
-    return caller.tenant_for(tenant)
 
 
 def _uuid(part: object) -> UUID:
@@ -361,27 +366,9 @@ def _check_role(caller: Caller, role: Role, tenant: str) -> None:
         raise HTTPException(403, f"role: you do not have {', '.join(sorted(beyond))} yourself")
 
 
-def _attempt(request: Request, name: str, now: datetime) -> AbstractAsyncContextManager[attempts.Attempt]:
-    service = request.app.state.service
-    address = attempts.address_of(request, service.settings.trusted_proxies)
-    return attempts.attempt(service.pool, name, address, now)
-
-
 def _is_out(user: repository.User | None) -> bool:
     return user is None or user.disabled
 
 
-async def _user_of(request: Request, caller: Caller) -> repository.User | None:
-    """Return whose session it is; nothing for another token, though it may be named as a user is."""
-    pool = request.app.state.service.pool
-    token = await repository.find_token(pool, UUID(caller.token)) if caller.token else None
-    return await repository.find_user(pool, caller.name) if token and token.kind == "session" else None
-
-
 async def _hash(request: Request, password: str | None, *known: str) -> str | None:
-    return None if password is None else await _hashing(request).run(partial(domain.hashed, password, known))
-
-
-def _hashing(request: Request) -> Hashing:
-    hashing: Hashing = request.app.state.hashing
-    return hashing
+    return None if password is None else await hashing(request).run(partial(domain.hashed, password, known))

@@ -10,7 +10,8 @@ FROM users WHERE name = $1
 
 -- name: page_of_users
 -- A page of the users of a tenant, or of all, by name.
-SELECT name, tenant, home, role, language, disabled, created_at, created_by, password_hash IS NOT NULL AS has_password
+SELECT name, tenant, home, role, language, disabled, created_at, created_by, password_hash IS NOT NULL AS has_password,
+       EXISTS (SELECT FROM second_factors AS f WHERE f.name = users.name AND f.confirmed_at IS NOT NULL) AS has_second_factor
 FROM users WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS NULL OR name > $2) ORDER BY name LIMIT $3
 
 -- name: change_user

@@ -27,6 +27,18 @@ _FORMS = """{notice}
 <form method="post" action="/preferences" class="languages">
 <input type="hidden" name="next" value="/sign-in?{query}">{languages}</form>"""
 
+_CODE_FORM = """{notice}
+<form method="post" action="/sign-in/code">
+<input type="hidden" name="challenge" value="{challenge}"><input type="hidden" name="next" value="{next}">
+<label class="field"><span>{label}</span>
+<input name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required autofocus
+aria-describedby="code-help"><span class="help" id="code-help">{help}</span></label>
+<button class="button primary wide" type="submit">{submit}</button>
+</form>
+<a class="button wide" href="{back}">{anew}</a>"""
+CODE_WANTED = 202
+"""The answer to a right password of a user with a second factor."""
+
 router = APIRouter()
 
 
@@ -102,7 +114,52 @@ async def sign_in(
             else say.t("The name or the password is wrong.")
         )
         return await page(request, following=following, name=name, problem=problem, status=refused.status)
+    if answer.status_code == CODE_WANTED:
+        return code_page(say, following=following, challenge=answer.json()["challenge"])
     return begun(request, following, answer.json())
+
+
+def code_page(say: i18n.Texts, *, following: str, challenge: str, problem: str = "", status: int = 200) -> HTMLResponse:
+    """Return the page that asks for the code after the password."""
+    form = _CODE_FORM.format(
+        notice=f'<p class="notice bad" role="alert">{escape(problem)}</p>' if problem else "",
+        challenge=escape(challenge),
+        next=escape(following),
+        label=say.t("Code"),
+        help=say.t("The six digits of your app, or a recovery code."),
+        submit=say.t("Sign in"),
+        back=escape(f"/sign-in?{urlencode({'next': following})}"),
+        anew=say.t("Begin anew"),
+    )
+    return document(say.t("Sign in"), form, status)
+
+
+@router.post("/sign-in/code")
+async def sign_in_with_code(
+    request: Request,
+    challenge: Annotated[str, Form(max_length=2000)] = "",
+    code: Annotated[str, Form(max_length=100)] = "",
+    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+) -> Response:
+    """Begin a session by the code of the second factor."""
+    say, following = i18n.Texts(session.language_of(request)), own_path(next)
+    try:
+        answer = await request.app.state.services.ask(
+            "actions", "POST", "/v1/sign-in/code", token=None, body={"challenge": challenge, "code": code},
+            headers={"X-Forwarded-For": _heard_from(request)},
+        )  # fmt: skip
+    except Away:
+        problem, status = say.t("Signing in is not possible just now. Try again in a moment."), 503
+    except Refused as refused:
+        if refused.title.startswith("challenge:"):
+            problem = say.t("It took too long. Sign in again.")
+            return await page(request, following=following, problem=problem, status=401)
+        wrong = say.t("The code is wrong, or was used before.")
+        late = say.t("Too many wrong codes. Wait a while, then try again.")
+        problem, status = late if refused.status == 429 else wrong, refused.status
+    else:
+        return begun(request, following, answer.json())
+    return code_page(say, following=following, challenge=challenge, problem=problem, status=status)
 
 
 def begun(request: Request, following: str, told: dict[str, Any]) -> Response:

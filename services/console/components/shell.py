@@ -207,6 +207,9 @@ def _preferences(visitor: Visitor) -> None:
             _choices(visitor, visitor.t("Language"), "language", LANGUAGES, visitor.texts.language)
             themes = {"auto": visitor.t("As the system"), "light": visitor.t("Light"), "dark": visitor.t("Dark")}
             _choices(visitor, visitor.t("Colours"), "theme", themes, visitor.theme)
+            with Tag("a", "button wide", href="/account"):
+                icon("key")
+                Tag("span", text=visitor.t("Your sign-in"))
             with Tag("form", method="post", action="/sign-out"), Tag("button", "button wide", type="submit"):
                 icon("out")
                 Tag("span", text=visitor.t("Sign out"))

@@ -84,7 +84,10 @@ async def _users(part: Part) -> None:
         for user in found["items"]:
             path = f"/v1/users/{quote(user['name'], safe='')}"
             with Tag("tr"):
-                Tag("td", "first", user["name"])
+                with Tag("td", "first"):
+                    Tag("span", text=user["name"])
+                    if user["has_second_factor"]:
+                        Tag("span", "badge calm", t("Second factor"))
                 Tag("td", text=reasons.word(texts, reasons.ROLES, user["role"]).partition(":")[0])
                 Tag("td", text=t("all") if user["tenant"] == "*" else user["tenant"])
                 Tag("td", text=texts.date(user["created_at"]))
@@ -111,6 +114,11 @@ def _change_user(part: Part, user: Mapping[str, Any], path: str, tenant: str | N
         help_ = t("12 characters or more. Empty: it stays as it is.")
         password = Field(t("New password"), "password", help=help_, autocomplete="new-password")
         Tag("p", "quiet small", t("Open sessions of this user end at once."))
+        reset = None
+        if user["has_second_factor"]:
+            help_ = t("For a user who has lost the app and the recovery codes.")
+            reset = Field(t("Reset the second factor"), "checkbox", False)
+            Tag("p", "quiet small", help_)
 
     async def save() -> None:
         if password.value and len(password.value) < MIN_PASSWORD:
@@ -121,6 +129,8 @@ def _change_user(part: Part, user: Mapping[str, Any], path: str, tenant: str | N
         try:
             if body:
                 await visitor.api.call("actions", "PATCH", path, body=body, tenant=tenant)
+            if reset is not None and reset.value:
+                await visitor.api.call("actions", "DELETE", f"{path}/second-factor", tenant=tenant)
         except Trouble as trouble:
             with dialog.body:
                 notice("bad", *visitor.trouble(trouble))
