@@ -21,7 +21,7 @@ from returpost.contracts.routing import SERVICES
 from shared.http.auth import OF_ONE_TENANT, SCOPE_OF, SCOPES, SCOPES_OF_ROLE, issue
 from tests.support.harness import TENANT, TOKEN_KEY, Harness
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in"}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/webhooks/{provider}/{tenant}", "/v1/sign-in", "/v1/sign-in/code"}
 OPEN |= {"/v1/sign-in/provider", "/v1/sign-in/provider/begin", "/v1/sign-in/provider/finish", "/u/{token}"}
 """Health and metrics for who runs it; webhooks and unsubscribe links, which bring proofs of their own; where a password
 is the proof, or what an OpenID Connect provider says."""

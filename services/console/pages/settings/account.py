@@ -12,7 +12,12 @@ from services.console.components.shell import Pages, Visitor, heading
 from services.console.i18n import gettext_noop as _
 
 PATH = "/v1/me/second-factor"
-CODE = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false", "maxlength": 100}
+CODE: dict[str, Any] = {
+    "autocomplete": "one-time-code",
+    "autocapitalize": "none",
+    "spellcheck": "false",
+    "maxlength": 100,
+}
 QR_SCALE = 4
 
 
