@@ -152,9 +152,9 @@ async def remove(request: Request, caller: Anybody, body: RemoveBody) -> None:
 @router.delete("/users/{name}/second-factor", status_code=204)
 async def reset(request: Request, caller: Administrator, name: str, tenant: Tenant = None) -> None:
     """Ask a user who has lost the app and the recovery codes for no code any more; open sessions end."""
-    service, now = request.app.state.service, datetime.now(UTC)
+    service, now, owner = request.app.state.service, datetime.now(UTC), scope_of(caller, tenant)
     user = await user_rows.find_user(service.pool, name) if users.NAME.match(name) else None
-    if user is None or not await repository.remove(service.pool, name, scope_of(caller, tenant)):
+    if user is None or not await repository.remove(service.pool, name, owner):
         raise HTTPException(404, NO_FACTOR)
     await add_audit(service.pool, AuditEntry(user.home, now, caller.name, "second_factor_reset", 1, f"of {name}"))
     await attempts.forget(service.pool, name)
