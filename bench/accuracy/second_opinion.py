@@ -1,39 +1,45 @@
-"""Would a small model over character n-grams help where no rule knows the text? Measured on families left out whole.
+"""Learn the second opinion of `returpost.bounces.rules.opinion`, and tell what it is worth on texts left out.
 
-    python -m bench.accuracy.second_opinion
+    python -m bench.accuracy.second_opinion [--write]
 
 The texts are the project's own: replies of the tests (a family is a section of a file) and the rules' examples. A
-linear model over n-grams of three to five characters is trained on four fifths of the families and asked for those
-texts of the others that no rule before `fallback.toml` decides. Beside it: what the fallback rules say of them, and
-what a code or a status alone says.
+fifth of the families is left out in turn; printed is how often the model is right on those of their texts that no rule
+decides, and on those that no rule before `fallback.toml` does. With `--write` it learns from all and writes the file.
 """
 
+import argparse
+import json
 import random
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import exp, sqrt
 from typing import NamedTuple
 
 from bench.accuracy.laws import REPLIES
-from returpost.bounces.rules import Rules, load
+from returpost.bounces.rules import NormalizedReply, Rules, load, opinion
 from returpost.bounces.smtp_reply import parse_reply
-from returpost.bounces.verdict import classify
+from returpost.bounces.verdict import verdict_of
 from returpost.contracts import Evidence
+from returpost.contracts.enums import Reason
 
-FOLDS, EPOCHS, SURE = 5, 4, 0.2
-"""`SURE`: by how much a gram the first reason must lead, for an opinion to be given at all."""
+FOLDS, EPOCHS, STEP, SEED = 5, 6, 0.3, 1
+SEEN_AT_LEAST = 2
+"""Texts that a feature must be in to be learnt."""
+SPEAKS_FROM = 5
+"""Weights nearer to nothing are left out of the file."""
 
 
 class Text(NamedTuple):
-    """A reply, what it may mean, and the family it belongs to."""
+    """A reply as rules see it, what it may mean, and the family it belongs to."""
 
-    reply: str
+    reply: NormalizedReply
     reasons: tuple[str, ...]
     family: int
 
 
-def texts() -> Iterator[Text]:
-    """Yield the replies of the tests; a comment begins a family."""
+def texts(rules: Rules) -> Iterator[Text]:
+    """Yield the replies of the tests; a comment begins a family. The rules' examples are of none (-1)."""
     family = 0
     for path in sorted(REPLIES.glob("*.tsv")):
         family += 1
@@ -42,111 +48,100 @@ def texts() -> Iterator[Text]:
                 family += 1
             elif line:
                 reasons, reply = line.split("\t")
-                yield Text(reply, tuple(reasons.split("|")), family)
+                yield Text(seen(reply, rules), tuple(reasons.split("|")), family)
+    for placed in rules:
+        for example in placed.rule.examples:
+            yield Text(seen(example, rules), (str(placed.rule.reason),), -1)
 
 
-def grams(text: str) -> set[str]:
-    """Return the n-grams of a normalised text."""
-    padded = f" {text} "
-    return {padded[at : at + size] for size in (3, 4, 5) for at in range(len(padded) - size + 1)}
-
-
-class Model:
-    """An averaged perceptron: how much each n-gram speaks for each reason."""
-
-    def __init__(self, known: Sequence[tuple[str, str]]) -> None:
-        """Learn from (text, reason) pairs."""
-        order = random.Random(3)
-        weights: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        drift: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        self.weights = weights
-        step = 0
-        prepared = [(sorted(grams(text)), reason) for text, reason in known]
-        for _ in range(EPOCHS):
-            order.shuffle(prepared)
-            for found, reason in prepared:
-                step += 1
-                guess = self._best(found)[0]
-                if guess == reason:
-                    continue
-                for gram in found:
-                    weights[gram][reason] += 1
-                    drift[gram][reason] += step
-                    weights[gram][guess] -= 1
-                    drift[gram][guess] -= step
-        for gram, by_reason in weights.items():
-            for reason in by_reason:
-                by_reason[reason] -= drift[gram][reason] / max(1, step)
-
-    def opinion(self, text: str) -> tuple[str, float]:
-        """Return the likeliest reason and its lead over the next, by n-gram."""
-        found = sorted(grams(text))
-        reason, lead = self._best(found)
-        return reason, lead / max(1, len(found))
-
-    def _best(self, found: Sequence[str]) -> tuple[str, float]:
-        scores: dict[str, float] = defaultdict(float)
-        for gram in found:
-            if gram in self.weights:
-                for reason, weight in self.weights[gram].items():
-                    scores[reason] += weight
-        ranked = sorted(scores.items(), key=lambda item: -item[1])[:2] or [("undetermined", 0.0)]
-        return ranked[0][0], ranked[0][1] - (ranked[1][1] if len(ranked) > 1 else 0.0)
-
-
-def seen(reply: str, rules: Rules) -> str:
-    """Return the text as rules see it."""
-    return rules.normalize(Evidence(diagnostic=reply)).text
-
-
-def judge(reply: str, rules: Rules) -> tuple[str, str]:
-    """Return the rule that decides a line, and the reason."""
+def seen(reply: str, rules: Rules) -> NormalizedReply:
+    """Return the reply as rules see it."""
     parsed = parse_reply(reply)
-    verdict = classify(Evidence(reply_code=parsed.reply_code, status=parsed.status, diagnostic=reply), rules)
-    return verdict.rule, str(verdict.reason)
+    return rules.normalize(Evidence(reply_code=parsed.reply_code, status=parsed.status, diagnostic=reply))
+
+
+def learn(known: Sequence[Text]) -> opinion.Learnt:
+    """Return weights by logistic regression, each step smaller where much was learnt before (AdaGrad)."""
+    reasons = sorted({reason for text in known for reason in text.reasons})
+    number = {reason: at for at, reason in enumerate(reasons)}
+    found = [sorted(set(opinion.features(text.reply))) for text in known]
+    often = Counter(feature for features in found for feature in features)
+    weights = {feature: [0.0] * len(reasons) for feature, count in often.items() if count >= SEEN_AT_LEAST}
+    squares = {feature: [1e-2] * len(reasons) for feature in weights}
+    examples = [
+        ([feature for feature in features if feature in weights], [number[reason] for reason in text.reasons])
+        for features, text in zip(found, known, strict=True)
+    ]
+    order = random.Random(SEED)
+    for _ in range(EPOCHS):
+        order.shuffle(examples)
+        for features, right in examples:
+            for reason, wrong in _errors([weights[feature] for feature in features], right):
+                for feature in features:
+                    squares[feature][reason] += wrong * wrong
+                    weights[feature][reason] -= STEP * wrong / sqrt(squares[feature][reason])
+    return opinion.Learnt(tuple(map(Reason, reasons)), {name: _whole(row) for name, row in weights.items()})
+
+
+def _errors(rows: Sequence[Sequence[float]], right: Sequence[int]) -> list[tuple[int, float]]:
+    scores = [sum(column) for column in zip(*rows, strict=True)]
+    highest = max(scores)
+    likely = [exp(score - highest) for score in scores]
+    total = sum(likely)
+    of_right = sum(likely[reason] for reason in right)
+    wanted = {reason: likely[reason] / of_right for reason in right}
+    errors = ((reason, share / total - wanted.get(reason, 0.0)) for reason, share in enumerate(likely))
+    return [(reason, error) for reason, error in errors if abs(error) > 0.01]
+
+
+def _whole(row: Sequence[float]) -> list[tuple[int, int]]:
+    numbers = ((reason, round(weight * opinion.SCALE)) for reason, weight in enumerate(row))
+    return [(reason, weight) for reason, weight in numbers if abs(weight) >= SPEAKS_FROM]
+
+
+def write(told: opinion.Learnt) -> None:
+    """Write the file that comes with the program, a feature a line."""
+    lines = (
+        f"{json.dumps(feature, ensure_ascii=False)}:[{','.join(f'{reason},{weight}' for reason, weight in pairs)}]"
+        for feature, pairs in sorted(told.weights.items())
+        if pairs
+    )
+    reasons = json.dumps([str(reason) for reason in told.reasons])
+    features = ",\n".join(lines)
+    opinion.LEARNT.write_text(f'{{"reasons":{reasons},"weights":{{\n{features}\n}}}}\n', encoding="utf-8")
 
 
 def main() -> None:
-    """Leave out a tenth of the families in turn, and print the shares."""
-    everything = load()
-    without = Rules([placed for placed in everything if placed.file != "fallback"], everything.tables)
-    examples = [(seen(text, everything), str(p.rule.reason)) for p in without for text in p.rule.examples]
-    found = list(texts())
-    right: Counter[str] = Counter()
-    asked = given = left = left_right = 0
+    """Leave out a fifth of the families in turn, and print the shares; or write what all teach."""
+    parser = argparse.ArgumentParser(description="What the second opinion is worth")
+    parser.add_argument("--write", action="store_true", help="learn from all texts and write the file")
+    rules = load()
+    found = list(texts(rules))
+    if parser.parse_args().write:
+        write(learn(found))
+        return
+    without = Rules([placed for placed in rules if placed.file != "fallback"], rules.tables)
+    counted: Counter[str] = Counter()
+    packaged = opinion.learnt
     for fold in range(FOLDS):
-        known = [(seen(one.reply, everything), one.reasons[0]) for one in found if one.family % FOLDS != fold]
-        model = Model([*examples, *known])
+        told = learn([one for one in found if one.family % FOLDS != fold])
+        opinion.learnt = lambda told=told: told  # type: ignore[assignment]
         for one in found:
-            if one.family % FOLDS != fold:
+            if one.family < 0 or one.family % FOLDS != fold:
                 continue
-            opinion, lead = model.opinion(seen(one.reply, everything))
-            right["model, all texts left out"] += opinion in one.reasons
-            rule, by_code = judge(one.reply, without)
-            if not rule.startswith("tables."):
-                continue
-            asked += 1
-            fallback_rule, fallback = judge(one.reply, everything)
-            right["code or status alone"] += by_code in one.reasons
-            right["fallback rules"] += fallback in one.reasons
-            right["model"] += opinion in one.reasons
-            if lead >= SURE:
-                given += 1
-                right["model where it is sure"] += opinion in one.reasons
-            if fallback_rule.startswith("tables."):
-                left += 1
-                left_right += opinion in one.reasons
-                right["code or status, where no rule is left"] += fallback in one.reasons
-    sys.stdout.write(f"{asked} of {len(found)} texts that no rule before the fallback decides\n")
-    for name in ("code or status alone", "fallback rules", "model"):
-        sys.stdout.write(f"{name:40} {right[name] / asked:6.1%}\n")
-    sys.stdout.write(
-        f"{'model where it is sure':40} {right['model where it is sure'] / max(1, given):6.1%} of {given}\n"
-    )
-    sys.stdout.write(f"{left} texts that no rule decides at all\n")
-    name = "code or status, where no rule is left"
-    sys.stdout.write(f"{name:40} {right[name] / max(1, left):6.1%}\n")
-    sys.stdout.write(f"{'model, where no rule is left':40} {left_right / max(1, left):6.1%}\n")
+            given = opinion.opinion_on(one.reply)
+            for name, judging in (("no rule", rules), ("no rule before the fallback", without)):
+                if judging.decide(one.reply) is None and not (one.reply.status and rules.by_status(one.reply.status)):
+                    counted[name] += 1
+                    counted[f"{name}, given"] += given is not None
+                    counted[f"{name}, right"] += given is not None and given.reason in one.reasons
+    opinion.learnt = packaged
+    verdict_of.cache_clear()
+    for name in ("no rule", "no rule before the fallback"):
+        all_, given_, right = (counted[f"{name}{what}"] for what in ("", ", given", ", right"))
+        sys.stdout.write(
+            f"decided by {name}: {all_} texts; an opinion on {given_}, {right / max(1, given_):.1%} right\n"
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from returpost.bounces.rules import Match, NormalizedReply, Rules, has_words
+from returpost.bounces.rules.opinion import opinion_on
 from returpost.contracts import Command, Evidence, Fault, Kind, Reason, Verdict, VerdictType, construct_trusted
 from returpost.contracts.messages.bounce import DEAD_FROM_CONFIDENCE as DEAD_FROM_CONFIDENCE
 
@@ -15,9 +16,12 @@ NOTHING_CONFIDENCE = 0.2
 BY_STATUS = "tables.status"
 BY_CODE = "tables.reply_code"
 """A code alone kills no address, and words that no rule knows say something else than the code more often than not."""
+BY_OPINION = "tables.opinion"
+"""Words that no rule knows resemble others that mean this; that alone kills no address either."""
 BY_NOTHING = "tables.nothing"
 """Neither a rule nor a status nor a code tells anything: most likely no reply at all."""
 
+_KILL_NOBODY = (BY_CODE, BY_OPINION)
 _NOT_A_BOUNCE = {
     Kind.DELAYED: Reason.DELAYED,
     Kind.DELIVERED: Reason.DELIVERED,
@@ -84,7 +88,7 @@ def _verdict(
         reason=reason,
         fault=meaning.fault,
         confidence=confidence * (0.8 if temporary and reason in _CODES_ONLY_RETRY else 1),
-        dead_address=meaning.dead and kind is VerdictType.HARD and rule != BY_CODE and not guessed,
+        dead_address=meaning.dead and kind is VerdictType.HARD and rule not in _KILL_NOBODY and not guessed,
         rule=rule,
         text=text,
         recipient_guessed=guessed,
@@ -105,6 +109,8 @@ def reason_of(reply: NormalizedReply, rules: Rules, match: Match | None) -> tupl
         return rule.reason, rule.confidence, match.name, match.text, rule.type
     if reply.status and (reason := rules.by_status(reply.status)):
         return reason, STATUS_CONFIDENCE, BY_STATUS, reply.status, None
+    if has_words(reply) and (opinion := opinion_on(reply)):
+        return opinion.reason, opinion.confidence, BY_OPINION, opinion.words, None
     if reply.reply_code and (reason := rules.by_reply_code(reply.reply_code)):
         if has_words(reply):
             return Reason.UNDETERMINED, NOTHING_CONFIDENCE, BY_CODE, str(reply.reply_code), None
