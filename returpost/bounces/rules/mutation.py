@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from returpost.bounces.rules.loading import evidence_of
 from returpost.bounces.rules.matching import Match, Rules
 from returpost.bounces.rules.text_normalization import NormalizedReply
-from returpost.bounces.verdict import reason_of
+from returpost.bounces.verdict import BY_OPINION, reason_of
 from returpost.contracts import Evidence, Kind
 
 
@@ -36,5 +36,6 @@ def _cases(rules: Rules, past: Iterable[Evidence]) -> Iterator[NormalizedReply]:
 
 
 def _meaning(rules: Rules, reply: NormalizedReply, match: Match | None) -> tuple[object, ...]:
-    reason, _, _, _, forced = reason_of(reply, rules, match)
-    return reason, forced
+    reason, _, rule, _, forced = reason_of(reply, rules, match)
+    # What the second opinion says was learnt from what rules say: it is no reason to do without one.
+    return (rule,) if rule == BY_OPINION else (reason, forced)
