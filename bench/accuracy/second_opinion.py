@@ -11,6 +11,7 @@ import argparse
 import json
 import random
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import exp, sqrt
@@ -64,10 +65,10 @@ def learn(known: Sequence[Text]) -> opinion.Learnt:
     """Return weights by logistic regression, each step smaller where much was learnt before (AdaGrad)."""
     reasons = sorted({reason for text in known for reason in text.reasons})
     number = {reason: at for at, reason in enumerate(reasons)}
-    found = [sorted(set(opinion.features(text.reply))) for text in known]
+    found = [sorted({sys.intern(feature) for feature in opinion.features(text.reply)}) for text in known]
     often = Counter(feature for features in found for feature in features)
-    weights = {feature: [0.0] * len(reasons) for feature, count in often.items() if count >= SEEN_AT_LEAST}
-    squares = {feature: [1e-2] * len(reasons) for feature in weights}
+    weights = {feature: array("d", [0.0] * len(reasons)) for feature, count in often.items() if count >= SEEN_AT_LEAST}
+    squares = {feature: array("d", [1e-2] * len(reasons)) for feature in weights}
     examples = [
         ([feature for feature in features if feature in weights], [number[reason] for reason in text.reasons])
         for features, text in zip(found, known, strict=True)
