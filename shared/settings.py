@@ -72,6 +72,12 @@ def load(kind: type[S], service: str, **overrides: Any) -> S:
         common = kind(_secrets_dir=secrets, **overrides)
         specific = kind(_secrets_dir=secrets, _env_prefix=own)
     except ValidationError as error:
-        problems = "; ".join(f"RETURPOST_{str(item['loc'][0]).upper()}: {words(item)}" for item in error.errors())
+        problems = "; ".join(f"{_named(str(item['loc'][0]), own)}: {words(item)}" for item in error.errors())
         raise InvalidSettings(problems) from None
     return common.model_copy(update={name: getattr(specific, name) for name in specific.model_fields_set} | overrides)
+
+
+def _named(field: str, own: str) -> str:
+    """Return the variable that set a field: the service's own where there is one, since that overrides."""
+    specific = f"{own}{field.upper()}"
+    return specific if specific in os.environ else f"RETURPOST_{field.upper()}"

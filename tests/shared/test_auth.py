@@ -88,3 +88,10 @@ def test_wrong_settings_are_named_and_no_value_is_told(monkeypatch: pytest.Monke
     monkeypatch.setenv("RETURPOST_SECRETS_DIR", "/nowhere")
     with pytest.raises(InvalidSettings, match="/nowhere is not a folder"):
         load(Settings, "classifier")
+
+
+@pytest.mark.parametrize("name", ["RETURPOST_CLASSIFIER_HTTP_BURST", "RETURPOST_HTTP_BURST"])
+def test_a_wrong_setting_is_named_as_it_was_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "many")
+    with pytest.raises(InvalidSettings, match=f"^{name}: "):
+        load(Settings, "classifier")

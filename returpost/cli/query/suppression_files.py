@@ -82,7 +82,7 @@ def import_list(
 
 
 def export_list(
-    file: File = "-",
+    file: Annotated[str, typer.Argument(help="A file, or - for standard output.")] = "-",
     format: Annotated[str, typer.Option(help="csv, jsonl, ses, sendgrid, mailgun or postmark.")] = "csv",  # noqa: A002
     kind: Annotated[
         str | None, typer.Option(help="bounce, complaint or unsubscribe: which list of SendGrid or Mailgun.")

@@ -1,5 +1,6 @@
 """`returpost send`: hand in delivery results and bounce mails over the HTTP API of ingest."""
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,10 @@ class Summary:
     def refuse(self, where: str, problem: str, count: int = 1) -> None:
         """Note what was refused."""
         self.refused += count
+        self.name(where, problem)
+
+    def name(self, where: str, problem: str) -> None:
+        """Note what is wrong with something, among the first."""
         if len(self.problems) < SHOWN:
             self.problems.append({"where": where, "problem": problem})
 
@@ -40,13 +45,15 @@ def send(
         list[str] | None, typer.Argument(help="Files, folders, mboxes or Maildirs; - or nothing: standard input.")
     ] = None,
     tenant: Tenant = TENANT,
-    sender: Annotated[str, typer.Option(help="The system that sent the mails that came back.")] = "default",
+    sender: Annotated[
+        str, typer.Option(help="The system that sent, where a result or mail does not say; it gets the retries.")
+    ] = "default",
     directory: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
     """Hand in delivery results (a JSON object, a list, or JSON lines) and raw bounce mails (.eml, mbox, Maildir).
 
-    What is wrong is named and stops nothing else; exit code 1 then. Handing in twice does no harm.
+    What is wrong or not recognised is named and stops nothing else; exit code 1 then. Handing in twice does no harm.
 
     \b
     returpost send results.jsonl bounces/ spool.mbox
@@ -65,21 +72,21 @@ def send(
             hand_in(item, client, tenant, sender, summary)
             progress.update(task, description=f"{summary.results:,} results, {summary.mails:,} mails")
     _tell(summary, as_json)
-    raise typer.Exit(1 if summary.refused else 0)
+    raise typer.Exit(1 if summary.refused or summary.unrecognised else 0)
 
 
 def hand_in(item: Item, client: Api, tenant: str, sender: str, summary: Summary) -> None:
     """Hand in one item and count it. Raises `Unavailable` when ingest is away, `InvalidSettings` for a wrong token."""
     if isinstance(item, Results):
-        _hand_in_results(item, client, tenant, summary)
+        _hand_in_results(item, client, tenant, sender, summary)
     elif isinstance(item, Mail):
         _hand_in_mail(item, client, tenant, sender, summary)
     else:
         summary.refuse(item.origin, item.problem)
 
 
-def _hand_in_results(item: Results, client: Api, tenant: str, summary: Summary) -> None:
-    body = b"\n".join(item.rows)
+def _hand_in_results(item: Results, client: Api, tenant: str, sender: str, summary: Summary) -> None:
+    body = b"\n".join(sent_by(row, sender) for row in item.rows)
     # 422: none was taken; the answer then names the rows, as it does when some were.
     answer = client.call(
         "ingest",
@@ -101,6 +108,17 @@ def _hand_in_results(item: Results, client: Api, tenant: str, summary: Summary) 
         summary.refuse(f"{item.origin}:{item.first}", str(answer.get("title", "and more")), refused)
 
 
+def sent_by(row: bytes, sender: str) -> bytes:
+    """Return a result that names the system that sent; one that does so already, or is none, stays as it is."""
+    if sender == "default":
+        return row
+    try:
+        result = json.loads(row)
+    except (ValueError, RecursionError):
+        return row
+    return json.dumps({"sender": sender} | result).encode() if isinstance(result, dict) else row
+
+
 def _hand_in_mail(item: Mail, client: Api, tenant: str, sender: str, summary: Summary) -> None:
     parameters = {"tenant": tenant, "sender": sender}
     try:
@@ -111,7 +129,9 @@ def _hand_in_mail(item: Mail, client: Api, tenant: str, sender: str, summary: Su
         summary.refuse(item.origin, str(error))
         return
     summary.mails += 1
-    summary.unrecognised += not answer["recognised"]
+    if not answer["recognised"]:
+        summary.unrecognised += 1
+        summary.name(item.origin, f"read as a mail, and not recognised: {answer['problem']}")
 
 
 def _items(paths: list[str]) -> Iterator[Item | Unreadable]:
@@ -137,5 +157,5 @@ def _tell(summary: Summary, as_json: bool) -> None:
     out.print(table(None, ("handed in", "number"), rows))
     for problem in summary.problems:
         err.print(f"{problem['where']}: {problem['problem']}", markup=False, highlight=False)
-    if summary.refused > len(summary.problems):
-        err.print("and more that were refused")
+    if summary.refused + summary.unrecognised > len(summary.problems):
+        err.print("and more that were refused or not recognised")

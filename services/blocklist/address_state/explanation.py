@@ -142,7 +142,7 @@ def why(
     if block is None and erased is not None:
         return f"Erased on {erased:%Y-%m-%d}: skipped until its bounce-flag is cleared."
     if record is None:
-        return "Nothing is known of it: it may be mailed."
+        return "No bounce of it counts: it may be mailed."
     if block is None:
         return f"Not blocked: {count} returned, {policy.accepted_bounces} accepted."
     scope = f" in {', '.join(block.streams)}" if block.streams else ""

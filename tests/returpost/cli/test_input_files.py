@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from returpost.cli import input_files
 from returpost.cli.input_files import CHUNK_ROWS, Mail, Results, Unreadable, read_path, read_stream
+from returpost.cli.submit.send import sent_by
 from returpost.errors import InvalidSettings
 
 MAIL = b"From: a@example.com\nSubject: x\n\nHello\n"
@@ -108,3 +109,16 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_no_bytes_break_it(content: bytes, name: str) -> None:
     for item in read(content, name):
         assert isinstance(item, Results | Mail | Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("row", "sent"),
+    [
+        (b'{"mailing":"m"}', {"sender": "newsletter", "mailing": "m"}),
+        (b'{"mailing":"m","sender":"invoices"}', {"sender": "invoices", "mailing": "m"}),
+    ],
+)
+def test_a_result_is_of_the_sender_that_hands_it_in(row: bytes, sent: dict[str, str]) -> None:
+    assert json.loads(sent_by(row, "newsletter")) == sent
+    assert sent_by(row, "default") == row
+    assert sent_by(b"[1", "newsletter") == b"[1"
