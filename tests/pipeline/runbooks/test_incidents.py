@@ -120,6 +120,7 @@ async def test_incidents_are_mended_by_their_runbooks(harness: Harness, tmp_path
     async with system(harness, tmp_path, "ingest", "classifier", "blocklist", "replay", "alerts") as made:
         await queue_without_consumer(made)
         await provider_sends_twice(made)
+        await queue_behind(made)
         await blocked_wrongly(made)
         await stuck_outbox(made)
         await token_expired(made)
@@ -153,6 +154,31 @@ async def provider_sends_twice(made: System) -> None:
     why = said[-1]
     assert why.count("user unknown") == 1, why
     await made.rows("blocklist", "SELECT count(*) FROM history WHERE address = 'ann@example.com'", 1)
+
+
+async def queue_behind(made: System) -> None:
+    """An archive is replayed into a queue in which live events wait."""
+    await made.results("m0", *((f"b{n}@behind.example", UNKNOWN) for n in range(30)))
+    await made.blocked("behind.example", 30)
+    now = datetime.now(UTC)
+    selection = {
+        "type": "returpost.bounce.received.v1", "into": "classifier.bounce-received",
+        "since": (now - timedelta(hours=1)).isoformat(), "until": (now + timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    replay = made.running["replay"].http
+    everybody = {"Authorization": f"Bearer {made.line.environment['RETURPOST_TOKEN']}"}
+    wanted = {"selection": selection, "rate": 1}
+    started = await replay.post("/v1/archive/replay", json=wanted, params={"expected": 31}, headers=everybody)
+    job = started.raise_for_status().json()["job"]
+    said = await made.follow(
+        "queue-behind.md", instead={"1b7f0f4e-0000-4000-8000-000000000000": job}, codes=[1, *[0] * 4]
+    )
+    assert "classifier.bounce-received" in said[0]
+    assert job[:8] in said[2]
+    ((state,),) = await made.harness.fetch("replay", f"SELECT state FROM jobs WHERE id = '{job}'")  # noqa: S608
+    assert state == "paused"
+    (await replay.post(f"/v1/jobs/{job}/stop", headers=everybody)).raise_for_status()
+    await eventually(lambda: made.harness.depth("classifier.bounce-received"), lambda depth: depth == 0)
 
 
 async def blocked_wrongly(made: System) -> None:
