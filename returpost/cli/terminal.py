@@ -35,6 +35,7 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
     """Return a table under its title; numbers stand to the right."""
     made = Table(header_style="bold", box=SIMPLE_HEAD)
     listed = [tuple(row) for row in rows]
+    columns, listed = _fitted(columns, listed)
     for place, column in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
         made.add_column(column, justify="right" if numeric else "left", no_wrap=place == 0, overflow="fold")
@@ -63,6 +64,15 @@ def to_files(folder: Path, names: Sequence[str]) -> Callable[[str, str], None]:
         files[name].write(f"{line}\n")
 
     return write
+
+
+def _fitted(columns: Sequence[str], rows: list[tuple[Any, ...]]) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Leave out columns in which nothing stands where the paper is too narrow for all."""
+    widths = [max([len(name), *(len(_cell(row[place])) for row in rows)]) for place, name in enumerate(columns)]
+    if not rows or sum(widths) + 3 * len(widths) + 1 <= out.width:
+        return columns, rows
+    kept = [place for place in range(len(columns)) if any(_cell(row[place]) for row in rows)]
+    return [columns[place] for place in kept], [tuple(row[place] for place in kept) for row in rows]
 
 
 def _cell(value: Any) -> str:

@@ -9,11 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from deploy.commands.simulate import receivers_of
 from deploy.commands.token import lifetime_of
 from deploy.commands.up import services_of, workers_of
+from returpost.cli import terminal
 from returpost.cli.installation import PROGRAMS
 from returpost.cli.root import all_commands, app, load
 from returpost.errors import InvalidSettings
@@ -214,3 +216,11 @@ def test_receiving_domains() -> None:
     for wrong in ("gmail.example", "=1", "a b=1", "a.example=0", "a.example=x", "a.example=inf"):
         with pytest.raises(InvalidSettings):
             receivers_of(wrong)
+
+
+def test_a_narrow_table_leaves_out_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "out", Console(width=20))
+    columns, rows = terminal._fitted(("address", "note", "until"), [("ann@example.com", "", None), ("bob", "", None)])
+    assert (list(columns), rows) == (["address"], [("ann@example.com",), ("bob",)])
+    monkeypatch.setattr(terminal, "out", Console(width=80))
+    assert list(terminal._fitted(("address", "note"), [("ann", "")])[0]) == ["address", "note"]
