@@ -47,7 +47,7 @@ sbom: venv ## the packages of the image, with versions and hashes, as CycloneDX 
 audit: venv ## hold the pinned packages against the database of known vulnerabilities, which needs the network
 	@[ -x $(AUDIT)/bin/pip-audit ] || { .venv/bin/python -m venv $(AUDIT) && $(AUDIT)/bin/pip install -q pip-audit; }
 	@for lock in requirements.lock deploy/requirements.lock; do \
-		$(AUDIT)/bin/pip-audit --require-hashes --disable-pip -r $$lock || exit 1; done
+		$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock || exit 1; done
 
 lint: venv ## style, types, import contracts, declared dependencies, generated documents
 	@.venv/bin/ruff check
