@@ -20,4 +20,6 @@ def classify(bounce: str | Evidence, rules: Rules | None = None) -> Verdict:
     if isinstance(bounce, str):
         reply = parse_reply(bounce)
         bounce = Evidence(reply_code=reply.reply_code, status=reply.status, diagnostic=bounce)
+    if not hasattr(bounce, "provider_codes"):
+        raise TypeError(f"classify takes a text or the evidence of a report, not {type(bounce).__name__}")
     return by_rules(bounce, load() if rules is None else rules)

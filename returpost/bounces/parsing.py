@@ -33,10 +33,12 @@ class Stages(NamedTuple):
 
 
 def parse(body: bytes, paths: ReturnPaths = UNSIGNED, sent_to: Sequence[str] = ()) -> ParsedMail:
-    """Return what the mail reports. Never raises, and takes bounded time and memory, whatever the bytes are.
+    """Return what the mail reports. Never raises for bytes, and takes bounded time and memory, whatever they are.
 
     `paths` says how return paths are read; `sent_to` are the addresses that the mail was received for, as SMTP told.
     """
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(f"parse takes the bytes of a mail, as Path.read_bytes() gives, not {type(body).__name__}")
     return stages(body, paths, sent_to).mail
 
 

@@ -46,4 +46,6 @@ def normalize(
     `Unreadable` one of an unknown kind or with something wrong in it, which stops no other. `check` may raise
     `InvalidMessage` for a result that is not wanted. Raises `KeyError` for a provider that is none of `PROVIDERS`.
     """
+    if provider not in PROVIDERS:
+        raise KeyError(f"unknown provider {provider!r}; supported: {', '.join(sorted(PROVIDERS))}")
     return read_payload(PROVIDERS[provider], body, check)
