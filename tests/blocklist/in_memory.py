@@ -52,6 +52,7 @@ class Address:
     manual_note: str | None = None
     manual_until: datetime | None = None
     manual_before: datetime | None = None
+    undone: list[datetime] = field(default_factory=list)
     former: Command | None = None
     former_lifted: datetime | None = None
     state: AddressState = field(default_factory=AddressState)
@@ -128,6 +129,8 @@ class InMemoryRepository:
     async def block(self, commands: Mapping[Key, ManualBlock]) -> None:
         for key, (time, by, note, until) in commands.items():
             one = self._create(key)
+            if time in one.undone:
+                continue
             if one.manual_at is None or (one.manual_at, one.manual_by or "", one.manual_note or "") < (time, by, note):
                 one.manual_before, one.manual_at = one.manual_at, time
                 one.manual_by, one.manual_note, one.manual_until = by, note, until
@@ -140,6 +143,7 @@ class InMemoryRepository:
             one = self._database.addresses.get(key)
             if one is None:
                 continue
+            one.undone = [*(other for other in one.undone if other != time), time][-8:]
             if one.last_clear == time:
                 one.last_clear, one.clear_before = one.clear_before, None
             if one.manual_at == time:
@@ -258,6 +262,8 @@ class InMemoryRepository:
         return [entry for (whose, _), entry in self._database.history.items() if whose == key]
 
     def _clear(self, one: Address, command: Command) -> bool:
+        if command[0] in one.undone:
+            return False
         if one.last_clear is not None and (one.last_clear, one.cleared_by, one.clear_note) >= command:
             return False
         one.clear_before = one.last_clear

@@ -46,7 +46,7 @@ async def service_process(
     )  # fmt: skip
     assert process.stderr is not None
     try:
-        while b'"ready"' not in (line := await process.stderr.readline()):
+        while b"Uvicorn running" not in (line := await process.stderr.readline()):  # it says "ready" before it listens
             assert line, f"{name} ended"
         rest = asyncio.create_task(process.stderr.read())
         yield ServiceProcess(f"http://127.0.0.1:{port}", process.pid)

@@ -77,12 +77,25 @@ async def test_two_operations_over_one_address_are_undone_in_one_batch(pool: Poo
     """Whichever comes first in it, and whatever was last."""
     await apply(pool, command(BlockSet, 1))
     before = await state(pool)
-    for undos in ((2, 3), (3, 2)):
-        await apply(pool, command(BlockClear, 2, operation="op-2"))
-        await apply(pool, command(BlockSet, 3, operation="op-3"))
+    for undos in ((2, 3), (5, 4)):
+        await apply(pool, command(BlockClear, min(undos), operation=f"op-{min(undos)}"))
+        await apply(pool, command(BlockSet, max(undos), operation=f"op-{max(undos)}"))
         assert await state(pool) != before
         *_, first, second = await apply(pool, *(undo(n, f"op-{n}") for n in undos))
         assert [one.data.operation for one in (first, second)] == [f"op-{n}" for n in undos]
+        assert await state(pool) == before
+
+
+async def test_a_command_that_comes_again_after_its_undo_changes_nothing(pool: Pool) -> None:
+    """As when the process that sent it died before it had crossed it off."""
+    await apply(pool, command(BlockSet, 1))
+    before = await state(pool)
+    for kind in (BlockClear, BlockSet):
+        sent = command(kind, 2, operation="op-2")
+        await apply(pool, sent)
+        await apply(pool, undo(2, "op-2"))
+        (answer,) = await apply(pool, sent)
+        assert not answer.type.startswith("returpost.address."), "it is answered, and blocks and lifts nothing"
         assert await state(pool) == before
 
 

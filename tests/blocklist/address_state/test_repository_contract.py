@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +13,14 @@ import pytest
 from returpost.contracts.enums import BlockCause, Reason, UnblockCause
 from services.blocklist.address_state.domain import FOREVER, NEVER, AddressState, Block, Bounce, Facts
 from services.blocklist.address_state.ports import OpenRepository, Repository
-from services.blocklist.address_state.records import HistoryEntry, LastLogEntry, LogEntry, ScheduledErasure, Trigger
+from services.blocklist.address_state.records import (
+    HistoryEntry,
+    Key,
+    LastLogEntry,
+    LogEntry,
+    ScheduledErasure,
+    Trigger,
+)
 from services.blocklist.address_state.repository.postgres import PostgresRepository
 from services.blocklist.tenant_settings.domain import Policy
 from shared.database.pool import connect
@@ -116,6 +125,46 @@ async def test_block_keeps_the_last_and_undo_puts_back_the_one_before(store: Sto
     await store.run(lambda repository: repository.undo({ANN: at(3)}))
     record = (await store.run(lambda repository: repository.get([ANN])))[ANN]
     assert (record.facts.manual, record.facts.manual_until) == (at(2), FOREVER)
+
+
+async def test_undone_it_stays_undone_however_often_both_come_and_in_any_order(store: Store) -> None:
+    """An outbox may publish the command once more after its undo."""
+
+    async def done(repository: Repository, kind: str, key: Key) -> None:
+        if kind == "clear":
+            await repository.clear({key: (at(3), "ann", "")})
+        elif kind == "block":
+            await repository.block({key: (at(3), "ann", "", None)})
+        else:
+            await repository.bulk_clear("acme", [key[1]], Trigger("3", at(3), "ann", "op", ""), at(9), 9)
+
+    kinds, orders = ("clear", "block", "bulk_clear"), ("du", "ud", "dud", "udd", "dudu", "uddu")
+    for kind, order in product(kinds, orders):
+        key = ("acme", f"{kind}-{order}@example.com")
+        await store.run(partial(created, key=key))
+        for step in order:
+            change = partial(done, kind=kind, key=key) if step == "d" else partial(undone, key=key)
+            await store.run(change)
+        facts = await store.run(partial(facts_of, key=key))
+        assert (facts.cleared, facts.manual) == (NEVER, NEVER), key
+        await store.run(partial(cleared_again, key=key))
+        assert (await store.run(partial(facts_of, key=key))).cleared == at(5), "another command"
+
+
+async def created(repository: Repository, key: Key) -> None:
+    await repository.lock_or_create({key: None})
+
+
+async def facts_of(repository: Repository, key: Key) -> Facts:
+    return (await repository.get([key]))[key].facts
+
+
+async def cleared_again(repository: Repository, key: Key) -> None:
+    await repository.clear({key: (at(5), "bob", "")})
+
+
+async def undone(repository: Repository, key: Key) -> None:
+    await repository.undo({key: at(3)})
 
 
 async def test_bulk_clear_leaves_those_of_which_something_later_is_known(store: Store) -> None:

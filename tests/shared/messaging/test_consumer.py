@@ -146,11 +146,11 @@ async def test_a_poison_event_in_a_batch_of_500(harness: Harness, probe: Probe, 
     assert ("ZeroDivisionError" in str(letter.headers["x-returpost-error"])) == (mailing == "m-1")
 
 
-BAD: dict[str, tuple[bytes, str | None]] = {
+BAD: dict[str, tuple[bytes, str]] = {
     "broken": (b"{", "JSON"),
     "empty": (b"", "JSON"),
     "nul": (b"\x00", "JSON"),
-    "trailing": (b"[]x", None),
+    "trailing": (b"[]x", "JSON array"),
     "schema": (b'{"specversion": "1.0"}', "id"),
     "type": (encode([recorded(1)])[0].replace(b".recorded.v1", b".recorded.v9"), "type"),
     "tenant": (encode([recorded(1)])[0].replace(b'"tenant":"acme"', b'"tenant":"rival"'), "tenant"),
@@ -174,9 +174,6 @@ async def test_bad_messages_are_kept_and_the_rest_goes_on(
                     return
                 await harness.send(recorded(1 + number), detail="delivered")
                 await eventually(lambda: counted(harness), number.__eq__)
-                if error is None:
-                    assert await harness.depth(DEAD_LETTERS) == 0
-                    continue
                 await eventually(lambda: harness.depth(DEAD_LETTERS), (1).__eq__)
                 (letter,) = await harness.take(DEAD_LETTERS)
                 assert letter.body == body

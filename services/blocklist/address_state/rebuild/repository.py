@@ -16,7 +16,7 @@ HISTORY: Final = (
 )  # fmt: skip
 COMMANDS: Final = (
     "last_clear", "cleared_by", "clear_note", "clear_before", "manual_at", "manual_by", "manual_note", "manual_until",
-    "manual_before", "former_at", "former_by", "former_note", "former_lifted_at",
+    "manual_before", "former_at", "former_by", "former_note", "former_lifted_at", "undone",
 )  # fmt: skip
 """What commands say of an address: they are no events of the archive."""
 STATE: Final = (

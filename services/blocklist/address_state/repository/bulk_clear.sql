@@ -9,7 +9,7 @@ WITH settled AS (
         SELECT s.version, s.cause IS NOT NULL AS blocked FROM addresses AS s
         WHERE s.tenant = $1 AND s.address = k.address AND (s.manual_at IS NULL OR s.manual_at <= $3::timestamptz)
           AND (s.last_clear IS NULL OR (s.last_clear, s.cleared_by, s.clear_note) < ($3::timestamptz, $4::text, $5::text))
-          AND s.former_at IS NULL
+          AND s.former_at IS NULL AND NOT coalesce($3::timestamptz = ANY (s.undone), false)
           AND NOT EXISTS (SELECT FROM history AS h WHERE h.tenant = $1 AND h.address = k.address
                           AND (h.time > $3::timestamptz OR h.reason = 'unsubscribe'))
         OFFSET 0

@@ -12,23 +12,25 @@ WITH locked AS (
 SELECT tenant, address FROM locked WHERE return_count > 0
 
 -- name: clear
--- Keep the last clear of these addresses.
+-- Keep the last clear of these addresses. One that was undone stays undone when it comes again.
 INSERT INTO addresses AS a (tenant, address, last_clear, cleared_by, clear_note)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
 ON CONFLICT (tenant, address) DO UPDATE
 SET clear_before = a.last_clear, last_clear = excluded.last_clear, cleared_by = excluded.cleared_by, clear_note = excluded.clear_note
-WHERE a.last_clear IS NULL
-   OR (a.last_clear, a.cleared_by, a.clear_note) < (excluded.last_clear, excluded.cleared_by, excluded.clear_note)
+WHERE (a.last_clear IS NULL
+       OR (a.last_clear, a.cleared_by, a.clear_note) < (excluded.last_clear, excluded.cleared_by, excluded.clear_note))
+  AND NOT coalesce(excluded.last_clear = ANY (a.undone), false)
 
 -- name: block
--- Keep the last block by hand of these addresses.
+-- Keep the last block by hand of these addresses. One that was undone stays undone when it comes again.
 INSERT INTO addresses AS a (tenant, address, manual_at, manual_by, manual_note, manual_until)
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[])
 ON CONFLICT (tenant, address) DO UPDATE
 SET manual_before = a.manual_at, manual_at = excluded.manual_at, manual_by = excluded.manual_by,
     manual_note = excluded.manual_note, manual_until = excluded.manual_until
-WHERE a.manual_at IS NULL
-   OR (a.manual_at, a.manual_by, a.manual_note) < (excluded.manual_at, excluded.manual_by, excluded.manual_note)
+WHERE (a.manual_at IS NULL
+       OR (a.manual_at, a.manual_by, a.manual_note) < (excluded.manual_at, excluded.manual_by, excluded.manual_note))
+  AND NOT coalesce(excluded.manual_at = ANY (a.undone), false)
 
 -- name: add_history
 -- Add to the history; an event that comes again with another time happened when it was first said to have.
@@ -108,13 +110,14 @@ WHERE h.tenant = k.tenant AND h.address = k.address
 DELETE FROM addresses AS a USING unnest($1::text[], $2::text[]) AS k (tenant, address)
 WHERE a.tenant = k.tenant AND a.address = k.address
 -- name: undo
--- Put back what was before the clear or the block by hand of a time, where nobody has said anything since. The addresses
--- are locked.
+-- Put back what was before the clear or the block by hand of a time, where nobody has said anything since, and remember
+-- the time: an outbox may publish the command once more after its undo. The addresses are locked.
 UPDATE addresses AS a SET
     last_clear = CASE WHEN a.last_clear = k.of THEN a.clear_before ELSE a.last_clear END,
     clear_before = CASE WHEN a.last_clear = k.of THEN NULL ELSE a.clear_before END,
     manual_at = CASE WHEN a.manual_at = k.of THEN a.manual_before ELSE a.manual_at END,
     manual_until = CASE WHEN a.manual_at = k.of THEN NULL ELSE a.manual_until END,
-    manual_before = CASE WHEN a.manual_at = k.of THEN NULL ELSE a.manual_before END
+    manual_before = CASE WHEN a.manual_at = k.of THEN NULL ELSE a.manual_before END,
+    undone = (array_remove(a.undone, k.of) || k.of)[greatest(1, cardinality(array_remove(a.undone, k.of)) - 6):]
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (tenant, address, of)
-WHERE a.tenant = k.tenant AND a.address = k.address AND (a.last_clear = k.of OR a.manual_at = k.of)
+WHERE a.tenant = k.tenant AND a.address = k.address
