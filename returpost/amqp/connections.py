@@ -62,6 +62,18 @@ def urls_of(url: str) -> list[str]:
     return urls
 
 
+class Connection(aio_pika.Connection):
+    """One that was never opened is closed at once: aio-pika would ask for a close when it is thrown away, and nobody
+    awaits it."""
+
+    async def connect(self, timeout: aio_pika.abc.TimeoutType = None) -> None:  # noqa: ASYNC109 - aio-pika's own
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()  # without a transport this only notes it
+            raise
+
+
 async def connect(url: str, name: str = "returpost") -> Any:
     """Open a connection to the first host that answers, in random order: many clients spread over a cluster.
 
@@ -73,8 +85,9 @@ async def connect(url: str, name: str = "returpost") -> Any:
     for left, one in reversed(list(enumerate(reversed(urls)))):
         try:
             return await aio_pika.connect(
-                one, timeout=CONNECT_TIMEOUT, heartbeat=HEARTBEAT, client_properties={"connection_name": name}
-            )
+                one, timeout=CONNECT_TIMEOUT, heartbeat=HEARTBEAT, client_properties={"connection_name": name},
+                connection_class=Connection,
+            )  # fmt: skip
         except (AuthenticationError, ProbableAuthenticationError):
             raise InvalidSettings("RabbitMQ refuses the user or the password of the URL") from None
         except CONNECTION_ERRORS:

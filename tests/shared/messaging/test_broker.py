@@ -1,13 +1,15 @@
 """The connections of a service: several hosts, hosts that go and that hang, consumers that the broker ends."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
+from yarl import URL
 
-from returpost.amqp.connections import CONNECTION_ERRORS, open_connection, urls_of
+from returpost.amqp.connections import CONNECTION_ERRORS, Connection, open_connection, urls_of
 from returpost.contracts import DeliveryRecorded, ids
 from returpost.contracts.cloudevents import Event, event
 from returpost.errors import InvalidSettings
@@ -137,3 +139,14 @@ async def test_a_queue_that_is_made_anew_is_consumed_again(harness: Harness) -> 
         made = await harness.channel.declare_queue(QUEUE, durable=True, arguments=queue.arguments)
         await made.bind("returpost.events", "delivery.recorded.#")
         await seen.gets(harness, 2)
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_is_not_opened_is_closed() -> None:
+    """Else aio-pika asks for its close when it is thrown away, and nobody awaits that."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        connection = Connection(URL(f"amqp://guest:guest@127.0.0.1:{taken.getsockname()[1]}/"))
+        with pytest.raises(CONNECTION_ERRORS):
+            await connection.connect()
+    assert connection.is_closed
