@@ -11,7 +11,7 @@ from deploy.local.processes import kill, recall, remember
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder there that is ours alone
 ROOM = 6 * 2**30
-"""Bytes that must be free there: a run has needed up to a third of it."""
+"""Bytes that must be free there: a run has used one of these six gibibytes."""
 PREFIX = "returpost-tests-"
 NOTE = "run.json"
 
@@ -52,7 +52,9 @@ def _fits(place: Path) -> bool:
 
 
 def _remove_when_abandoned(folder: Path) -> None:
-    if (folder / NOTE).exists() and recall(folder / NOTE) is None:
+    note = folder / NOTE
+    written = note.exists() and note.stat().st_size > 0  # else its run is just beginning
+    if written and recall(note) is None:
         kill(_processes_in(folder))
         shutil.rmtree(folder, ignore_errors=True)
 
